@@ -1,0 +1,124 @@
+"""Sound in and out: any file that libsndfile reads, at the rate and channels that are asked for.
+
+Audio is float32 `(channels, samples)`, full scale being 1.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from files import UserError, written
+
+STREAMED = 0x7FFF0000  # bytes; what writers to a pipe promise, who cannot know, is more
+
+
+def info(path):
+    """(sample rate, channels, samples) of an audio file, from its header."""
+    header = _opened(path)
+    with header:
+        return header.samplerate, header.channels, header.frames
+
+
+def read(path, sample_rate=None, num_channels=None, start=0, length=None):
+    """Read `length` samples from `start` (None: all) as float32 `(channels, samples)`.
+
+    start, length: in samples of the file's own rate; only what is asked for is read. The result is
+    resampled to `sample_rate` (soxr, high quality) and mixed down to one channel, or one channel
+    laid out to `num_channels`, where these are given.
+
+    Raises:
+        UserError: no such file, not audio, cut short, without a sample, NaN or infinite samples.
+    """
+    with _opened(path) as file:
+        rate, frames = file.samplerate, file.frames
+        try:
+            file.seek(min(start, frames))
+            wanted = frames - start if length is None else length
+            data = file.read(wanted, dtype="float32", always_2d=True).T
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise UserError(f"{path}: broken audio file ({error}); replace it") from error
+    if data.shape[1] == 0:
+        raise UserError(f"{path}: holds no samples (0 read from sample {start} of {frames}); "
+                        "replace it")
+    if data.shape[1] < min(wanted, frames - start):
+        raise UserError(f"{path}: cut short, {start + data.shape[1]} of {frames} samples are "
+                        "there; copy it again")
+    if not np.isfinite(data).all():
+        raise UserError(f"{path}: holds NaN or infinite samples (the first at sample "
+                        f"{start + int(np.argmin(np.isfinite(data).all(axis=0)))}); "
+                        "repair the file")
+    return convert(data, rate, sample_rate or rate, num_channels)
+
+
+def convert(data, rate, sample_rate, num_channels=None):
+    """`data` (channels, samples) from `rate` to `sample_rate`, and to `num_channels` if given."""
+    if num_channels is not None and data.shape[0] != num_channels:
+        if num_channels == 1:
+            data = data.mean(axis=0, keepdims=True)
+        elif data.shape[0] == 1:
+            data = np.repeat(data, num_channels, axis=0)
+        else:
+            raise UserError(f"audio of {data.shape[0]} channels cannot become {num_channels}; "
+                            "mix it down to one channel first")
+    if rate != sample_rate:
+        data = soxr.resample(data.T, rate, sample_rate, quality="HQ").T
+    return np.ascontiguousarray(data, dtype=np.float32)
+
+
+def write(path, data, sample_rate):
+    """Write `data` (channels, samples) to `path` (.wav or .flac), whole or not, at its own level.
+
+    24-bit integers (error below 1e-7 of full scale) where the peak is below 1; a louder signal
+    becomes 32-bit float WAV, so that nothing clips or wraps round.
+
+    Raises:
+        UserError: the folder cannot be written to, or a peak of 1 and more has to go into FLAC.
+    """
+    path = Path(path)
+    peak = float(np.abs(data).max(initial=0.0))
+    if not np.isfinite(peak):
+        raise UserError(f"{path}: the audio to write holds NaN or infinite samples")
+    subtype = "PCM_24" if peak < 1.0 else "FLOAT"
+    if subtype == "FLOAT" and path.suffix.lower() != ".wav":
+        raise UserError(f"{path}: a peak of {peak:.2f} does not fit into FLAC; write .wav")
+    with written(path) as temporary:
+        _write(temporary, path, data, sample_rate, subtype)
+
+
+def write_stem(path, data, sample_rate):
+    """Write a dataset's stem as 16-bit FLAC (peak below 1), whole or not at all."""
+    with written(path) as temporary:
+        _write(temporary, path, data, sample_rate, "PCM_16")
+
+
+def _write(temporary, path, data, sample_rate, subtype):
+    try:
+        soundfile.write(temporary, data.T, sample_rate, subtype=subtype)
+    except (soundfile.LibsndfileError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: cannot be written ({error}); free the disk, or choose another "
+                        "folder or format (.wav, .flac)") from error
+
+
+def _opened(path):
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder where an audio file is expected")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: is empty (0 bytes); replace it")
+    try:
+        file = soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read as audio ({error}); WAV, FLAC, OGG and MP3 can, "
+                        "other formats have to be converted first") from error
+    # libsndfile takes what is there for the whole, and tells only its log that more was promised
+    sizes = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", file.extra_info, re.M)
+    if sizes and int(sizes[2]) < int(sizes[1]) < STREAMED:
+        file.close()
+        raise UserError(f"{path}: cut short, {sizes[2]} of {sizes[1]} bytes of sound are there; "
+                        "copy it again")
+    return file

@@ -1,0 +1,86 @@
+"""What training writes and separation reads: whole files, and nothing in them that runs.
+
+Models are nussl's files (`SeparationModel.save`), so that repaired nussl alone can load them.
+"""
+
+import functools
+import pickle
+from pathlib import Path
+
+import torch
+
+from compat import nussl
+from files import UserError, written
+
+
+def save(path, state):
+    """Write `state` (tensors and plain containers) to `path`, whole or not at all."""
+    with written(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch's way of saying that a disk is full
+            raise OSError(str(error).splitlines()[0]) from error
+
+
+def load(path, device="cpu"):
+    """Read what `save` wrote.
+
+    Raises:
+        UserError: no such file, not a checkpoint, cut short, or more in it than data.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path}: no such checkpoint; train the model that writes it first "
+                        "(python -m scripts.train -p <its config>)")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder where a checkpoint file is expected")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0]
+        raise UserError(f"{path}: refused, it holds more than weights and plain data, or is no "
+                        f"checkpoint ({reason[:160]}); only load files that you trust the source "
+                        "of, and train anew where you do not") from error
+    except Exception as error:  # whatever an unpickler stumbles over in bytes that are not its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: is not a checkpoint, or is cut short ({reason[:160]}); "
+                        "train anew or copy it again") from error
+
+
+def save_model(path, model, metadata):
+    """Write a nussl SeparationModel with what is needed to use it, whole or not at all.
+
+    metadata: nussl's: stft_params, sample_rate, num_channels, train_dataset, ...
+    """
+    with written(path) as temporary:
+        try:
+            model.save(str(temporary), metadata=dict(metadata))
+        except RuntimeError as error:
+            raise OSError(str(error).splitlines()[0]) from error
+
+
+def load_model(path, device="cpu"):
+    """(model in evaluation mode on `device`, its metadata); the same objects while the file stays.
+
+    Raises:
+        UserError: as `load`, or a checkpoint that holds no model.
+    """
+    path = Path(path)
+    stamp = path.stat().st_mtime_ns if path.exists() else 0
+    return _load_model(path, str(device), stamp)
+
+
+@functools.lru_cache(maxsize=2)
+def _load_model(path, device, stamp):
+    content = load(path)
+    if not isinstance(content, dict) or not {"state_dict", "metadata"} <= set(content):
+        held = ", ".join(map(str, content))[:80] if isinstance(content, dict) else type(content)
+        raise UserError(f"{path}: holds no model (found: {held}); give the *.model.pth file of a "
+                        "training")
+    try:
+        model, metadata = nussl.ml.SeparationModel.load(str(path))
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{path}: the model in it cannot be built ({reason}); its weights and its "
+                        "description do not fit, or it needs modules of model/extras/") from error
+    return model.to(device).eval(), metadata

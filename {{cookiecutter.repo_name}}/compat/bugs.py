@@ -1,0 +1,382 @@
+"""Repairs of what was wrong in nussl 1.1.9 from the start.
+
+All of them change results, towards what nussl's own documentation says; none changes the names or
+the shapes of a model's weights.
+"""
+
+import functools
+import inspect
+import itertools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import nussl
+import torch
+from nussl.core import migration  # nussl itself imports it only when it loads a model
+from torch import Tensor, nn
+
+from compat.overlay import Overlay
+
+blocks = nussl.ml.networks.modules.blocks
+transforms = nussl.datasets.transforms
+SeparationException = nussl.separation.SeparationException
+
+
+def repair() -> None:
+    """Apply every repair of this file. Once, right after nussl's import."""
+    permutation_per_example()
+    clipped_files()
+    sum_sources()
+    silent_references()
+    mix_key_in_builders()
+    forget_gate_bias()
+    residuals()
+    trailing_frames()
+    mask_gradient()
+    gated_tanh_as_a_string()
+    absent_device()
+    checkpoints()
+
+
+def permutation_per_example() -> None:
+    """ml/train/loss.py:242,285 took the best permutation of each time-frequency bin where the
+    wrapped loss is elementwise (L1Loss, MSELoss): a loss of 0 for estimates that swap sources at
+    will from bin to bin.
+
+    Now: of each example, as Yu et al. 2017 have it.
+    """
+
+    def per_example(criterion: nn.Module, estimates: Tensor, targets: Tensor) -> Tensor:
+        # (batch, points, sources), or (batch, sources) of SISDRLoss
+        losses = criterion(estimates, targets)
+        return losses.reshape(losses.shape[0], -1).mean(dim=-1)
+
+    def permutation_invariant(self: nn.Module, estimates: Tensor, targets: Tensor) -> Tensor:
+        """estimates, targets: (batch, ..., sources)"""
+        if estimates.shape[-1] != targets.shape[-1]:
+            raise ValueError(
+                f"{estimates.shape[-1]} estimates of {targets.shape[-1]} sources: "
+                "use CombinationInvariantLoss"
+            )
+        return combination_invariant(self, estimates, targets)
+
+    def combination_invariant(self: nn.Module, estimates: Tensor, targets: Tensor) -> Tensor:
+        """estimates: (batch, ..., sources or more of them), targets: (batch, ..., sources)"""
+        estimates, targets = estimates.flatten(1, -2), targets.flatten(1, -2)
+        sources = targets.shape[-1]
+        losses = [
+            per_example(self.loss_function, estimates[..., list(chosen)], targets[..., list(order)])
+            for chosen in itertools.combinations(range(estimates.shape[-1]), sources)
+            for order in itertools.permutations(range(sources))
+        ]
+        return torch.stack(losses).amin(dim=0).mean()
+
+    nussl.ml.train.loss.PermutationInvariantLoss.forward = permutation_invariant
+    nussl.ml.train.loss.CombinationInvariantLoss.forward = combination_invariant
+
+
+def clipped_files() -> None:
+    """core/audio_signal.py:877: a sample of 1.0 or more wrapped round to -1 in the 16-bit file. Now
+    it is clipped.
+    """
+    write = nussl.AudioSignal.write_audio_to_file
+
+    @functools.wraps(write)
+    def write_clipped(self, output_file_path: str, sample_rate: int | None = None) -> None:
+        audio = self.audio_data
+        if audio is not None and np.issubdtype(audio.dtype, np.floating):
+            in_range = np.clip(audio, -1.0, 1.0 - 2.0**-15)
+            if not np.array_equal(audio, in_range):
+                self = nussl.AudioSignal(audio_data_array=in_range, sample_rate=self.sample_rate)
+        write(self, output_file_path, sample_rate)
+
+    nussl.AudioSignal.write_audio_to_file = write_clipped
+
+
+def sum_sources() -> None:
+    """datasets/transforms.py:130 appended the groups' names to the dataset's own list of labels
+    (hooks.py:210) at every item read; :123 raised a bare KeyError for a source in two groups, :124
+    an AttributeError for an empty one.
+    """
+    build, call = transforms.SumSources.__init__, transforms.SumSources.__call__
+
+    @functools.wraps(build)
+    def build_checked(
+        self, groupings: list, group_names: list | None = None, source_key: str = "sources"
+    ) -> None:
+        build(self, groupings, group_names, source_key)
+        members = [name for group in groupings for name in group]
+        twice = sorted({name for name in members if members.count(name) > 1})
+        if twice:
+            raise transforms.TransformException(
+                f"SumSources: {', '.join(twice)} appears more than once in groupings {groupings}; "
+                "a source can go into one group only."
+            )
+
+    @functools.wraps(call)
+    def call_on_own_labels(self, data: dict) -> dict:
+        if self.source_key in data:
+            present = {key.split("::")[0] for key in data[self.source_key]}
+            for group in self.groupings:
+                if not present & set(group):
+                    raise transforms.TransformException(
+                        f"SumSources: none of the group {group} is among the item's sources "
+                        f"{sorted(present)}."
+                    )
+        if "labels" in data.get("metadata", {}):
+            data["metadata"] = {**data["metadata"], "labels": list(data["metadata"]["labels"])}
+        return call(self, data)
+
+    transforms.SumSources.__init__ = build_checked
+    transforms.SumSources.__call__ = call_on_own_labels
+
+
+def silent_references() -> None:
+    """evaluation/bss_eval.py:44 raised LinAlgError for every source of an item when one reference
+    was silent.
+
+    Now: every score of a silent source is nan, the other sources are scored without it, and the
+    best permutation (evaluation_base.py:215) is that of the sources that have a score. Silent: 156
+    dB below the loudest, or more.
+    """
+    bss_eval = nussl.evaluation.bss_eval
+    scale = bss_eval._scale_bss_eval
+
+    @functools.wraps(scale)
+    def scale_of_the_sounding(
+        references: np.ndarray, estimate: np.ndarray, idx: int, compute_sir_sar: bool = True
+    ):
+        energy = (references**2).sum(axis=0)  # references: (samples, sources)
+        sounding = energy > np.finfo(np.float64).eps * energy.max()
+        if not sounding[idx]:
+            return (np.nan,) * 6
+        return scale(references[:, sounding], estimate, int(sounding[:idx].sum()), compute_sir_sar)
+
+    def mean(scores: list[float]) -> float:
+        scores = np.asarray(scores)[~np.isnan(scores)]
+        return scores.mean() if scores.size else -np.inf
+
+    bss_eval._scale_bss_eval = scale_of_the_sounding
+    nussl.evaluation.evaluation_base.np = Overlay(np, mean=mean)
+
+
+def mix_key_in_builders() -> None:
+    """ml/networks/builders.py:172,281,286: build_recurrent_dpcl and build_recurrent_chimera connect
+    'mix_magnitude' whatever ``mix_key`` says."""
+    builders = nussl.ml.networks.builders
+
+    def connected(build: Callable[..., dict]) -> Callable[..., dict]:
+        @functools.wraps(build)
+        def build_connected(*args: Any, **kwargs: Any) -> dict:
+            given = inspect.signature(build).bind(*args, **kwargs)
+            given.apply_defaults()
+            mix_key = given.arguments["mix_key"]
+            config = build(*args, **kwargs)
+            config["connections"] = [
+                [layer, [mix_key if source == "mix_magnitude" else source for source in sources]]
+                for layer, sources in config["connections"]
+            ]
+            return config
+
+        return build_connected
+
+    builders.build_recurrent_dpcl = connected(builders.build_recurrent_dpcl)
+    builders.build_recurrent_chimera = connected(builders.build_recurrent_chimera)
+
+
+def forget_gate_bias() -> None:
+    """blocks.py:557 set the LSTM's forget gate in both of torch's bias vectors, which are added:
+    2.0 where 1.0 was meant. A GRU has no forget gate, and got ones in half of its reset and half of
+    its update rows.
+
+    Now: 1.0 in ``bias_ih`` and 0.0 elsewhere; all 0.0 for a GRU.
+    """
+    build = blocks.RecurrentStack.__init__
+    signature = inspect.signature(build)
+
+    @functools.wraps(build)
+    def build_with_bias(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        given = signature.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        if not given.arguments["init_forget"]:
+            return
+        for name, bias in self.rnn.named_parameters():
+            if "bias" in name:
+                nn.init.zeros_(bias)
+                if isinstance(self.rnn, nn.LSTM) and "bias_ih" in name:
+                    hidden = self.rnn.hidden_size  # rows: input, forget, cell, output gate
+                    nn.init.ones_(bias[hidden : 2 * hidden])
+
+    blocks.RecurrentStack.__init__ = build_with_bias
+
+
+def residuals() -> None:
+    """blocks.py:669 added a ConvolutionalStack2D's residual in place, into what ReLU keeps for its
+    backward pass, which then raised.
+    """
+
+    def layer_function(
+        self: nn.Module, data: Tensor, layer: nn.Module, previous_layer: Tensor | None, i: int
+    ):
+        data = blocks.checkpoint(layer, data) if self.use_checkpointing else layer(data)
+        if not self.residuals[i]:
+            return data, previous_layer
+        if previous_layer is not None:
+            data = data + previous_layer
+        return data, data
+
+    blocks.ConvolutionalStack2D.layer_function = layer_function
+
+
+def _missing(frames: int, chunk: int, hop: int) -> int:
+    """Frames to add until chunks of ``chunk`` every ``hop`` frames cover them all."""
+    return chunk - frames if frames < chunk else -(frames - chunk) % hop
+
+
+class _PaddedUnfold(nn.Unfold):
+    """nn.Unfold that lets the last chunk run over the end. data: (batch, features, 1, frames)"""
+
+    def forward(self, data: Tensor) -> Tensor:
+        missing = _missing(data.shape[-1], self.kernel_size[-1], self.stride[-1])
+        return super().forward(nn.functional.pad(data, (0, missing)))
+
+
+class _CroppedFold(nn.Fold):
+    """nn.Fold that undoes _PaddedUnfold. output_size: (1, frames)"""
+
+    def forward(self, data: Tensor) -> Tensor:
+        rows, frames = self.output_size
+        padded = frames + _missing(frames, self.kernel_size[-1], self.stride[-1])
+        folded = nn.functional.fold(data, (rows, padded), self.kernel_size, stride=self.stride)
+        return folded[..., :frames]
+
+
+def trailing_frames() -> None:
+    """blocks.py:828: DualPath put zeros out for the last frames if they did not fill a chunk, and
+    raised for less than one chunk. Now the last chunk is filled up with zeros, after the
+    normalization, and cut again.
+
+    Nothing changes where the frames do fill their chunks.
+    """
+    blocks.nn = Overlay(nn, Unfold=_PaddedUnfold, Fold=_CroppedFold)
+
+
+def mask_gradient() -> None:
+    """blocks.py:457: Mask detached the representation, so that a learned filter bank (TasNet)
+    learned through its mask only. Nothing changes for a spectrogram, which is not learned.
+    """
+
+    def forward(self: nn.Module, mask: Tensor, representation: Tensor) -> Tensor:
+        """mask: (batch, frames, bins, channels, sources), representation: without the sources"""
+        return mask * representation.unsqueeze(-1).expand_as(mask)
+
+    blocks.Mask.forward = forward
+
+
+def gated_tanh_as_a_string() -> None:
+    """blocks.py:421: the activation 'gated_tanh', given as a string, is found to contain 'tanh',
+    which is applied too. As a list, ['gated_tanh'], it is not.
+
+    Only warned of: to change it would change what the checkpoints trained that way put out.
+    """
+    build = blocks.Embedding.__init__
+    signature = inspect.signature(build)
+
+    @functools.wraps(build)
+    def build_warned(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        activation = signature.bind(self, *args, **kwargs).arguments["activation"]
+        if isinstance(activation, str) and "gated_tanh" in activation:
+            warnings.warn(
+                f"Embedding: activation '{activation}', a string, also applies tanh to the output; "
+                "give the list [gated_tanh] for the gate alone, or [gated_tanh, tanh] for both",
+                stacklevel=2,
+            )
+
+    blocks.Embedding.__init__ = build_warned
+
+
+def require_device(device: str | torch.device) -> None:
+    """Raise ValueError unless a tensor can be put on the device."""
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"the device '{device}' was asked for and is not there "
+            f"({str(error).splitlines()[0]}): ask for 'cpu'"
+        ) from error
+
+
+def absent_device() -> None:
+    """deep_mixin.py:34, trainer.py:90 and projet.py:104 took the CPU, without a word, for a device
+    that is not there, and for every device but cuda, such as mps. Now an absent device is an error.
+    """
+    deep_mixin, projet = nussl.separation.base.deep_mixin, nussl.separation.spatial.projet
+    trainer = nussl.ml.train.trainer
+    # Their only question to torch.cuda is this one; the device itself is asked below.
+    for module in (deep_mixin, projet, trainer):
+        module.torch = Overlay(torch, cuda=Overlay(torch.cuda, is_available=lambda: True))
+
+    create = trainer.create_train_and_validation_engines
+
+    @functools.wraps(create)
+    def create_on_device(
+        train_func: Callable, val_func: Callable | None = None, device: str | torch.device = "cpu"
+    ):
+        require_device(device)
+        return create(train_func, val_func, device)
+
+    trainer.create_train_and_validation_engines = create_on_device
+    nussl.ml.train.create_train_and_validation_engines = create_on_device
+
+    prepare = projet.Projet._preprocess_audio_signal
+
+    @functools.wraps(prepare)
+    def prepare_on_device(self) -> None:
+        require_device(self.device)
+        prepare(self)
+
+    projet.Projet._preprocess_audio_signal = prepare_on_device
+
+
+def checkpoints() -> None:
+    """A model saved without its training data cannot separate, and failed late and obscurely
+    (deep_mixin.py:40,98); one whose dataset had a single transform, not a Compose, could not be
+    loaded at all (core/migration.py:141).
+
+    Now the first says what it lacks, when it is loaded to separate with, and the second loads.
+    """
+    mixin, loader = nussl.separation.base.DeepMixin, migration.SafeModelLoader
+    load_model, move = mixin.load_model, loader._get_moved
+
+    @functools.wraps(load_model)
+    def load_model_to_separate(self, model_path: str, device: str | torch.device = "cpu") -> None:
+        require_device(device)
+        load_model(self, model_path, device)
+        needed = {
+            "sample_rate": self.metadata["sample_rate"],
+            "stft_params": self.metadata["stft_params"],
+            "train_dataset.transforms": self.transform,
+        }
+        lacking = [key for key, value in needed.items() if value is None or value == "UNAVAILABLE"]
+        if lacking:
+            raise SeparationException(
+                f"{model_path} cannot separate: its metadata lack {', '.join(lacking)}. Save the "
+                "model with model.save(path, train_data=dataset), of a dataset that has its "
+                "sample_rate, stft_params and transform."
+            )
+
+    @functools.wraps(move)
+    def move_and_compose(metadata: dict, model_dict: dict, model_path: str) -> dict:
+        metadata = move(metadata, model_dict, model_path)
+        for name in ("train_dataset", "val_dataset"):
+            single = (metadata.get(name) or {}).get("transforms")
+            if single is not None and not isinstance(single, transforms.Compose):
+                metadata[name]["transforms"] = transforms.Compose([single])
+        return metadata
+
+    mixin.load_model = load_model_to_separate
+    loader._get_moved = staticmethod(move_and_compose)

@@ -1,0 +1,183 @@
+"""What ``import nussl`` needs on a current stack.
+
+Names that other libraries have dropped are lent to nussl while it is imported, and taken back: the
+rest of the process sees those libraries as they are.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+
+VERSION = "1.1.9"
+
+
+def import_nussl() -> ModuleType:
+    """Import nussl where ``import nussl`` fails. It must not have been imported before."""
+    if "nussl" in sys.modules:
+        raise ImportError(
+            "nussl was imported before compat, so it is not repaired. Import it in no other way "
+            "than `from compat import nussl`."
+        )
+    if not _installed("nussl"):
+        raise ImportError(
+            f"nussl {VERSION} is not installed here: run `make install`, then use its python."
+        )
+    with contextlib.ExitStack() as lent:
+        for lend in (_quiet, _scipy_windows, _musdb, _audioread, _ignite_contrib, _soxbindings):
+            lent.enter_context(lend())
+        nussl = importlib.import_module("nussl")
+    if nussl.__version__ != VERSION:
+        warnings.warn(
+            f"the repairs in compat are for nussl {VERSION}; "
+            f"this is nussl {nussl.__version__}, which they may not fit",
+            stacklevel=4,
+        )
+    return nussl
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    r"""Python 3.12: ``\s`` in a docstring (ml/train/closures.py:153) is a SyntaxWarning, an error
+    if so asked.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*invalid escape sequence")
+        yield
+
+
+@contextlib.contextmanager
+def _scipy_windows() -> Iterator[None]:
+    """scipy 1.13 moved ``scipy.signal.hann`` to ``scipy.signal.windows.hann``; likewise hamming and
+    blackman.
+
+    core/constants.py:27,29,30 reads their ``__name__``, and nothing more, at import.
+    """
+    import scipy.signal
+
+    moved = [name for name in ("hamming", "hann", "blackman") if not hasattr(scipy.signal, name)]
+    for name in moved:
+        setattr(scipy.signal, name, getattr(scipy.signal.windows, name))
+    try:
+        yield
+    finally:
+        for name in moved:
+            delattr(scipy.signal, name)
+
+
+@contextlib.contextmanager
+def _musdb() -> Iterator[None]:
+    """Without ffmpeg and ffprobe on PATH, musdb (through stempeg) raises RuntimeError when
+    imported.
+
+    nussl/__init__.py:18 expects that, museval (evaluation/bss_eval.py:2) does not. Only MUSDB's
+    .stem.mp4 files need ffmpeg, and asking for them then says so.
+    """
+    try:
+        importlib.import_module("musdb")
+        stand_in = {}
+    except RuntimeError:
+        stand_in = {
+            "musdb": _Missing(
+                "musdb",
+                "reading MUSDB's .stem.mp4 files needs ffmpeg and ffprobe on PATH: install ffmpeg",
+            )
+        }
+    with _lent(stand_in):
+        yield
+
+
+@contextlib.contextmanager
+def _audioread() -> Iterator[None]:
+    """librosa 1.0 no longer brings audioread, with which core/audio_signal.py:7 measures what
+    soundfile cannot.
+    """
+    stand_in = {}
+    if not _installed("audioread"):
+        stand_in["audioread"] = _Missing(
+            "audioread",
+            "soundfile cannot read this file: convert it to .wav or .flac",
+        )
+    with _lent(stand_in):
+        yield
+
+
+@contextlib.contextmanager
+def _ignite_contrib() -> Iterator[None]:
+    """pytorch-ignite keeps ``ignite.contrib.handlers`` (ml/train/trainer.py:9) as a deprecated
+    alias, 0.5.5 still.
+    """
+    stand_in = {}
+    if not _installed("ignite.contrib.handlers"):
+        stand_in["ignite.contrib"] = ModuleType("ignite.contrib")
+        stand_in["ignite.contrib.handlers"] = importlib.import_module("ignite.handlers")
+    with _lent(stand_in):
+        yield
+
+
+@contextlib.contextmanager
+def _soxbindings() -> Iterator[None]:
+    """soxbindings has no wheel since Python 3.10, and pysox complains on stderr where there is no
+    sox program.
+
+    core/effects.py:28 wants either at import; only time_stretch and pitch_shift use them. pysox is
+    imported when one of these is called.
+    """
+    stand_in = {}
+    if not _installed("soxbindings"):
+        stand_in["soxbindings"] = _Pysox("soxbindings")
+    with _lent(stand_in):
+        yield
+
+
+class _Missing(ModuleType):
+    """A module that is not there: it can be imported, and says what to do when something of it is
+    used.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name)
+        self._reason = reason
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # asked by the import system and by inspect, not by a user
+            raise AttributeError(name)
+        raise ImportError(f"{self.__name__}.{name} is not available: {self._reason}.")
+
+
+class _Pysox(ModuleType):
+    """soxbindings in the shape of pysox, which has the same functions and is imported when one is
+    asked for.
+    """
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if not _installed("sox"):
+            raise ImportError(
+                f"sox.{name} is not available: `pip install sox`, and install the sox program."
+            )
+        return getattr(importlib.import_module("sox"), name)
+
+
+@contextlib.contextmanager
+def _lent(modules: dict[str, ModuleType]) -> Iterator[None]:
+    """Put modules in ``sys.modules`` for a while."""
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in modules:
+            del sys.modules[name]
+
+
+def _installed(name: str) -> bool:
+    if name in sys.modules:
+        return sys.modules[name] is not None
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is not there
+        return False

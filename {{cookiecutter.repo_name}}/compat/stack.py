@@ -1,0 +1,263 @@
+"""Repairs for what other libraries have changed under nussl 1.1.9 since April 2021."""
+
+import functools
+import inspect
+import sys
+from typing import Any
+
+import librosa
+import numpy as np
+import nussl
+import pandas as pd
+import sklearn.cluster
+import sklearn.mixture
+import torch
+
+from compat.overlay import Overlay
+
+
+def repair() -> None:
+    """Apply every repair of this file. Once, right after nussl's import."""
+    librosa_keywords()
+    librosa_display()
+    scipy_hanning()
+    numpy_mat()
+    numpy_float32_scores()
+    zarr_cache()
+    torch_safe_loading()
+    torch_checkpointing()
+    sklearn_clusterers()
+    pandas_text_columns()
+
+
+def librosa_keywords() -> None:
+    """librosa 0.10 takes its arguments by keyword only; nussl gives them by position.
+
+    ``resample`` (audio_signal.py:1491) now means soxr_hq where it meant kaiser_best. ``rms``
+    (:1434) pads with zeros where it reflected: reflection is asked for. ``filters.mel``
+    (blocks.py:270) gives the same numbers.
+    """
+
+    def resample(y: np.ndarray, orig_sr: int, target_sr: int, **kwargs: Any) -> np.ndarray:
+        return librosa.resample(y, orig_sr=orig_sr, target_sr=target_sr, **kwargs)
+
+    def rms(y: np.ndarray, pad_mode: str = "reflect", **kwargs: Any) -> np.ndarray:
+        return librosa.feature.rms(y=y, pad_mode=pad_mode, **kwargs)
+
+    def mel(sr: int, n_fft: int, n_mels: int) -> np.ndarray:
+        return librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
+
+    nussl.core.audio_signal.librosa = Overlay(
+        librosa, resample=resample, feature=Overlay(librosa.feature, rms=rms)
+    )
+    nussl.ml.networks.modules.blocks.librosa = Overlay(
+        librosa, filters=Overlay(librosa.filters, mel=mel)
+    )
+
+
+def librosa_display() -> None:
+    """librosa 0.10 dropped ``waveplot`` and changed the private functions that
+    core/utils.py:418,449,598 calls.
+
+    Not repaired, refused: this project draws its own figures.
+    """
+    utils = nussl.core.utils
+
+    def refused(name: str) -> Any:
+        def refuse(*args: Any, **kwargs: Any) -> None:
+            raise NotImplementedError(
+                f"nussl.utils.{name} draws with functions that librosa 0.10 removed, "
+                "and is not repaired: use the figures of the project's report package."
+            )
+
+        return refuse
+
+    for name in (
+        "visualize_waveform",
+        "visualize_sources_as_waveform",
+        "visualize_sources_as_masks",
+    ):
+        setattr(utils, name, functools.wraps(getattr(utils, name))(refused(name)))
+
+    linear = utils.visualize_spectrogram  # draws well, unless on the mel scale
+
+    @functools.wraps(linear)
+    def visualize_spectrogram(
+        audio_signal, ch=0, do_mono=False, x_axis="time", y_axis="linear", **kwargs
+    ):
+        if y_axis == "mel":
+            refused("visualize_spectrogram(y_axis='mel')")()
+        linear(audio_signal, ch, do_mono, x_axis, y_axis, **kwargs)
+
+    utils.visualize_spectrogram = visualize_spectrogram
+
+
+def scipy_hanning() -> None:
+    """scipy 1.9 knows the window 'hanning' as 'hann' only. OverlapAdd asks for it
+    (overlap_add.py:7,83).
+    """
+    get_window = nussl.AudioSignal.get_window
+
+    @functools.wraps(get_window)
+    def get_window_by_either_name(window_type: str, window_length: int) -> np.ndarray:
+        return get_window("hann" if window_type == "hanning" else window_type, window_length)
+
+    nussl.AudioSignal.get_window = staticmethod(get_window_by_either_name)
+
+
+def numpy_mat() -> None:
+    """numpy 2.0 calls ``np.mat`` (separation/spatial/duet.py:227,364) ``np.asmatrix`` only."""
+    nussl.separation.spatial.duet.np = Overlay(np, mat=np.asmatrix)
+
+
+def numpy_float32_scores() -> None:
+    """numpy 2.0 keeps ``10 * np.float32(x)`` a float32 (NEP 50), and json writes no float32.
+
+    The scores of evaluation/bss_eval.py:166-182 on float32 audio came out as float64 before. The
+    audio is made float64 first: other digits, at the level of float32's rounding.
+    """
+    base = nussl.evaluation.BSSEvaluationBase
+    preprocess = base.preprocess
+
+    @functools.wraps(preprocess)
+    def preprocess_in_float64(self) -> tuple[np.ndarray, ...]:
+        return tuple(audio.astype(np.float64) for audio in preprocess(self))
+
+    base.preprocess = preprocess_in_float64
+
+
+def zarr_cache() -> None:
+    """zarr 3.0 has no ``ThreadSynchronizer`` and stores no objects (datasets/transforms.py:646).
+
+    Not repaired, refused: the Cache also empties the folder it is given (base_dataset.py:172,
+    overwrite=False too), and has nothing to do here, where features are computed on the device.
+    """
+
+    def refuse(self, location: str, cache_size: int = 1, overwrite: bool = False) -> None:
+        raise nussl.datasets.transforms.TransformException(
+            f"nussl's Cache (of {location}) does not work with zarr 3 and is not repaired. Leave "
+            "it out: the project's datasets read only the excerpts they need, and features are "
+            "computed on the device, so there is nothing left to cache; compressed audio is "
+            "decoded once, by the scripts in data_prep/."
+        )
+
+    nussl.datasets.transforms.Cache.__init__ = refuse
+
+
+def safe_globals() -> list[Any]:
+    """What a nussl checkpoint holds besides tensors and plain containers, for
+    ``torch.load(weights_only=True)``.
+
+    Cache is not among it: unpickling may call a constructor, and Cache's deletes the folder that it
+    is given.
+    """
+    transforms = nussl.datasets.transforms
+    classes = [
+        value
+        for value in vars(transforms).values()
+        if inspect.isclass(value)
+        and value.__module__ == transforms.__name__
+        and not issubclass(value, (Exception, transforms.Cache))
+    ]
+    # The losses in the epoch history are numpy scalars; numpy 1 had their maker elsewhere.
+    scalar = np._core.multiarray.scalar
+    dtypes = {
+        type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)
+    }
+    return [
+        nussl.STFTParams,
+        *classes,
+        scalar,
+        (scalar, "numpy.core.multiarray.scalar"),
+        np.dtype,
+        *dtypes,
+    ]
+
+
+def torch_safe_loading() -> None:
+    """torch 2.6 loads with ``weights_only=True``, which refuses the STFTParams and transforms of
+    every nussl checkpoint (core/migration.py:81).
+
+    These few classes are allowed, for the whole process, and the check stays on: a checkpoint from
+    elsewhere can still run no code. Transforms of your own:
+    ``torch.serialization.add_safe_globals([YourTransform])``.
+    """
+    torch.serialization.add_safe_globals(safe_globals())
+
+
+def torch_checkpointing() -> None:
+    """torch 2.x warns that ``use_reentrant`` (blocks.py:664) must be given, and will raise.
+
+    True, which it meant, also loses the gradients where the input needs none, as a spectrogram
+    does.
+    """
+    blocks = nussl.ml.networks.modules.blocks
+    blocks.checkpoint = functools.partial(blocks.checkpoint, use_reentrant=False)
+
+
+class KMeans(sklearn.cluster.KMeans):
+    """scikit-learn 1.4 starts k-means++ once where it kept the best of ten: silently worse
+    clusters.
+    """
+
+    def fit(self, X, y=None, sample_weight=None):
+        if self.n_init == "auto" and isinstance(self.init, str):
+            self.n_init = 10
+        return super().fit(X, y, sample_weight)
+
+
+class MiniBatchKMeans(sklearn.cluster.MiniBatchKMeans):
+    """scikit-learn 1.4 starts k-means++ once where it kept the best of three."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        if self.n_init == "auto" and isinstance(self.init, str):
+            self.n_init = 3
+        return super().fit(X, y, sample_weight)
+
+
+class GaussianMixture(sklearn.mixture.GaussianMixture):
+    """scikit-learn 1.7 computes in the data's own type where it made it float64.
+
+    In float32, which embeddings are, the posteriors of tight clusters do not sum to 1. Here:
+    float64.
+    """
+
+    def fit_predict(self, X, y=None):  # fit calls it
+        return super().fit_predict(np.asarray(X, dtype=np.float64), y)
+
+    def predict(self, X):
+        return super().predict(np.asarray(X, dtype=np.float64))
+
+    def predict_proba(self, X):
+        return super().predict_proba(np.asarray(X, dtype=np.float64))
+
+    def score_samples(self, X):  # score calls it
+        return super().score_samples(np.asarray(X, dtype=np.float64))
+
+
+def sklearn_clusterers() -> None:
+    """The clusterers that ClusteringSeparationBase (ml/cluster.py) and ml/confidence.py use: see
+    the classes.
+    """
+    nussl.ml.cluster.KMeans = nussl.ml.confidence.KMeans = KMeans
+    nussl.ml.cluster.MiniBatchKMeans = MiniBatchKMeans
+    nussl.ml.cluster.GaussianMixture = nussl.ml.confidence.GaussianMixture = GaussianMixture
+
+
+def pandas_text_columns() -> None:
+    """pandas 2.0 refuses the mean of text; before, it left such columns out
+    (report_card.py:83,87,107).
+    """
+    report_card = sys.modules[
+        "nussl.evaluation.report_card"
+    ]  # nussl.evaluation.report_card is the function
+
+    def of_numbers(statistic: Any) -> Any:
+        @functools.wraps(statistic)
+        def computed(scores: pd.DataFrame, decs: int = 2) -> tuple[list, list]:
+            return statistic(scores.drop(columns=["source", "file"], errors="ignore"), decs=decs)
+
+        return computed
+
+    report_card._get_mean_and_std = of_numbers(report_card._get_mean_and_std)
+    report_card._get_medians = of_numbers(report_card._get_medians)

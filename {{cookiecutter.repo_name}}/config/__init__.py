@@ -1,0 +1,22 @@
+"""One YAML file is one experiment: read, checked and typed, before anything heavy is imported.
+
+config = load("experiments/deep_clustering.yml", needs=("datasets.train", "model", "train"))
+config.train.optimizer.class_name, config.get("train.optimizer.args")
+"""
+
+from .errors import ConfigError, Problem
+from .load import load
+from .schema import Config, json_schema
+from .signatures import check_args, check_class
+from .write import write_resolved
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Problem",
+    "check_args",
+    "check_class",
+    "json_schema",
+    "load",
+    "write_resolved",
+]

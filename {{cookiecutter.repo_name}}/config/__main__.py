@@ -1,0 +1,35 @@
+"""`python -m config FILE ...` checks experiments; `python -m config --schema` writes the schema."""
+
+import argparse
+import sys
+
+from .errors import ConfigError
+from .load import load
+from .write import write_schema
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m config", description=__doc__)
+    parser.add_argument("files", nargs="*", metavar="FILE", help="experiments to check")
+    parser.add_argument(
+        "--schema", action="store_true", help="write experiments/config.schema.json for editors"
+    )
+    arguments = parser.parse_args()
+    if not arguments.files and not arguments.schema:
+        parser.error("give the files to check, or --schema")
+    if arguments.schema:
+        print(write_schema())
+    wrong = 0
+    for file in arguments.files:
+        try:
+            load(file)
+        except ConfigError as error:
+            wrong += 1
+            print(error)
+        else:
+            print(f"{file}: fine, as far as the schema can tell")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""What one key says about another. Works on plain data, so that it also sees a file that the
+schema refuses; a value that the schema refuses is passed over here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import closest, found, listed, show
+from .schema import Signal
+
+EXAMPLES = {  # what would do where a section is needed
+    "signal": "signal: {sample_rate: 16000}",
+    "datasets": "datasets: {train: {class: Sample, args: {...}}, val: ..., test: ...}",
+    "datasets.train": "datasets: {train: {class: Sample, args: {...}}}",
+    "datasets.val": "datasets: {val: {class: Sample, args: {...}}}",
+    "datasets.test": "datasets: {test: {class: Sample, args: {...}}}",
+    "model": "model: {builder: deep_clustering, args: {...}}",
+    "train": "train: {loss: {deep_clustering: {class: DeepClusteringLoss}}}",
+    "algorithm": "algorithm: {class: DeepClustering, args: {model_path: ..., num_sources: 2}}",
+    "evaluate": "evaluate: {split: test}",
+    "visualize": "visualize: {split: test}",
+    "separate": "separate: {files: [song.wav]}",
+}
+GRAPH_KEYS = ("name", "modules", "connections", "output")
+SPLITS = ("train", "val", "test")
+
+Values = dict[str, Any]  # dotted key: plain value
+Found = Iterator[tuple[str, str]]  # dotted key, message
+
+
+def _signal_length(values: Values, name: str) -> int | None:
+    """A whole number of the section signal, or its default; None if it is something else."""
+    value = values.get(f"signal.{name}", Signal.model_fields[name].default)
+    return value if type(value) is int and value > 0 else None
+
+
+def _signal(values: Values) -> Found:
+    window, hop = (_signal_length(values, name) for name in ("window_length", "hop_length"))
+    if window and hop and hop > window:
+        written = "hop_length" if "signal.hop_length" in values else "window_length"
+        yield (
+            f"signal.{written}",
+            f"hop_length {hop} is longer than window_length {window}, frames would miss samples; "
+            f"write hop_length: {max(window // 4, 1)}",
+        )
+    key = "model.args.num_features"
+    features = values.get(key)
+    if window and window > 1 and type(features) is int and features != window // 2 + 1:
+        yield (
+            key,
+            f"num_features is {features} but window_length {window} gives {window // 2 + 1}; "
+            f"write that, or window_length: {max(2 * features - 2, 2)}",
+        )
+
+
+def _model(values: Values) -> Found:
+    model = values.get("model")
+    if not isinstance(model, dict):
+        return
+    graph = [key for key in GRAPH_KEYS if model.get(key) is not None]
+    if model.get("builder") is not None:
+        if graph:
+            yield "model", f"has both a 'builder' and a graph ({listed(graph)}); keep one"
+        return
+    if not graph:
+        yield "model", f"has neither a 'builder' nor a graph ({listed(GRAPH_KEYS)}); write one"
+        return
+    for key in GRAPH_KEYS:
+        if key not in graph:
+            yield f"model.{key}", f"is missing; a graph needs {listed(GRAPH_KEYS)}"
+    if model.get("args") is not None:
+        yield "model.args", "goes with a 'builder'; in a graph each module has args of its own"
+    if isinstance(model.get("modules"), dict) and isinstance(model.get("connections"), list):
+        yield from _graph(model)
+
+
+def _graph(model: dict[str, Any]) -> Found:
+    """Each connection takes what is there by then; each output is produced by one."""
+    modules = {
+        name: spec if isinstance(spec, dict) else {} for name, spec in model["modules"].items()
+    }
+    layers = [name for name, spec in modules.items() if spec.get("class")]
+    there = [name for name in modules if name not in layers]  # the inputs, from the start
+    for name in there:
+        if "args" in modules[name]:
+            yield f"model.modules.{name}", "has args but no class; add one, or {} for an input"
+    for index, connection in enumerate(model["connections"]):
+        key = f"model.connections[{index}]"
+        if not isinstance(connection, list):
+            continue
+        name, *inputs = connection or [None]
+        inputs = inputs or [[]]
+        if not isinstance(name, str) or len(inputs) != 1 or not isinstance(inputs[0], list):
+            yield key, f"must be [module, [its inputs]], found {show(connection)}"
+            continue
+        if name not in layers:
+            choices = _did_you_mean(name, layers, "the modules with a class are")
+            yield key, f"computes '{name}', which is not a module with a class; {choices}"
+        for item in inputs[0]:
+            if isinstance(item, str):
+                names = [item]
+            elif isinstance(item, dict):  # {argument: a module's name, or a plain value}
+                names = [value for value in item.values() if value in layers]
+            else:
+                yield key, "an input is a module's name or {argument: name}, " + found(item)
+                continue
+            for source in names:
+                if source.split(":")[0] in there:
+                    continue
+                if source.split(":")[0] in layers:
+                    advice = "which no connection above it produces; put that one first"
+                else:
+                    choices = _did_you_mean(source, modules, "known are")
+                    advice = f"which is neither an input nor a module; {choices}"
+                yield key, f"takes '{source}', {advice}"
+        if name not in there:
+            there.append(name)
+    produced = [name for name in there if name in layers]
+    for index, name in enumerate(model["output"] if isinstance(model.get("output"), list) else ()):
+        if isinstance(name, str) and name and name.split(":")[0] not in produced:
+            choices = _did_you_mean(name, produced, "they produce")
+            yield f"model.output[{index}]", f"no connection produces '{name}'; {choices}"
+
+
+def _did_you_mean(name: str, choices: Any, otherwise: str) -> str:
+    guess = closest(name, choices)
+    return f"did you mean '{guess}'?" if guess else f"{otherwise} {listed(choices) or 'none'}"
+
+
+def _train(values: Values) -> Found:
+    clip = values.get("train.gradient_clip")
+    if isinstance(clip, dict) and not set(clip) - {"percentile", "max_norm"}:
+        given = [key for key in clip if clip[key] is not None]
+        if len(given) != 1:
+            state = "has both 'percentile' and 'max_norm'" if given else "is empty"
+            yield "train.gradient_clip", state + "; write {percentile: 10} or {max_norm: 5.0}"
+    if isinstance(values.get("train"), dict) and "datasets.train" not in values:
+        example = EXAMPLES["datasets.train"]
+        yield "datasets.train", f"is missing, the section 'train' needs it; write {example}"
+
+
+def _algorithm(values: Values) -> Found:
+    key = "algorithm.args.num_sources"
+    if key in values and (type(values[key]) is not int or values[key] < 2):
+        yield key, f"must be a whole number of at least 2, {found(values[key])}"
+    key = "algorithm.args.model_path"
+    if key in values and values[key] in (None, ""):
+        yield key, "is empty; write the path of a trained model (.pth)"
+
+
+def _splits(values: Values) -> Found:
+    if not isinstance(values.get("datasets", {}), dict):
+        return
+    there = [name for name in SPLITS if f"datasets.{name}" in values]
+    for section in ("evaluate", "visualize"):
+        if not isinstance(values.get(section), dict):
+            continue
+        split = values.get(f"{section}.split", "test")
+        if split in SPLITS and split not in there:
+            default = "" if f"{section}.split" in values else ", the default"
+            have = f"'datasets' has only {listed(there)}" if there else "there are no datasets"
+            other = f", or write split: {there[-1]}" if there else ""
+            yield (
+                f"{section}.split",
+                f"found the text '{split}'{default}, but {have}; add datasets.{split}{other}",
+            )
+    if values.get("visualize.seed") is not None and values.get("visualize.item") is not None:
+        yield "visualize", "has both 'seed' and 'item', and either chooses what is shown; keep one"
+
+
+CHECKS = (_signal, _model, _train, _algorithm, _splits)

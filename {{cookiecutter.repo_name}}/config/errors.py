@@ -1,0 +1,85 @@
+"""Problems in a configuration: where they are and how they are said."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake. line: counted from 1, 0 if it has none; key: dotted, "" if it has none."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class ConfigError(Exception):
+    """All the problems of one file, ordered by line; as text, one line each."""
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = sorted(problems, key=lambda problem: problem.line)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self):
+        return type(self), (self.problems,)
+
+
+def join_key(parent: str, part: str | int) -> str:
+    """`join_key("train", "epochs")` is "train.epochs"; `join_key("files", 0)` is "files[0]"."""
+    if isinstance(part, int):
+        return f"{parent}[{part}]"
+    return f"{parent}.{part}" if parent else part
+
+
+def show(value: Any, limit: int = 60) -> str:
+    """A value as YAML would write it, on one line and at most `limit` characters."""
+    if value is None:
+        text = "null"
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, dict):
+        text = "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
+    elif isinstance(value, list | tuple):
+        text = "[" + ", ".join(map(show, value)) + "]"
+    elif isinstance(value, float) and abs(value) == float("inf"):
+        text = ".inf" if value > 0 else "-.inf"
+    else:
+        text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def found(value: Any) -> str:
+    """What stands in the file, in words: "found the text '8'"."""
+    if value is None:
+        return "found nothing"
+    if isinstance(value, bool):
+        return f"found {show(value)}"
+    kinds = {str: "text", int: "number", float: "number", list: "list", dict: "mapping"}
+    return f"found the {kinds.get(type(value), 'value')} {show(value)}"
+
+
+def closest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice that `name` most likely stands for, if one is near; case does not count."""
+    name = name.lower()
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(name, by_lower, n=1, cutoff=0.65)
+    if not near and len(name) >= 3:  # "hop" for hop_length, "validation" for val
+        near = [choice for choice in by_lower if choice.startswith(name)]
+        near += [c for c in by_lower if len(c) >= 3 and name.startswith(c) and name[len(c)] != "_"]
+    return by_lower[near[0]] if near else None
+
+
+def listed(names: Iterable[str], limit: int = 40) -> str:
+    """ "a, b, c", at most `limit` of them."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

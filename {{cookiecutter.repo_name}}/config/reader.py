@@ -1,0 +1,352 @@
+"""YAML as this project reads it: safe, with line numbers, variables and few surprises.
+
+Plain values are null, true / false, decimal numbers (`10`, `010` is 10, `.5`, `1e-3`, `.inf`) and
+text; unlike YAML 1.1, `yes`, `on`, `12:30:00`, `2024-01-01` and `0x10` are text. Duplicate keys,
+tags, keys that are not text and `.nan` are problems.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import ConfigError, Problem, join_key, show
+
+YAML_TAG = "tag:yaml.org,2002:"
+PLAIN = {  # tag: (pattern of the plain values it takes, their first characters)
+    "null": (re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    "bool": (re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
+    "int": (re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789")),
+    "float": (
+        re.compile(
+            r"""^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?
+                |[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
+            re.X,
+        ),
+        list("-+.0123456789"),
+    ),
+    "merge": (re.compile(r"^<<$"), ["<"]),
+}
+CONVERT: dict[str, Callable[[str], Any]] = {
+    "null": lambda text: None,
+    "bool": lambda text: text.lower() == "true",
+    "int": int,
+    "float": lambda text: float(text.lower().replace(".inf", "inf")),
+}
+NOUNS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
+MAX_VALUES = 100_000  # aliases of aliases can make a small file enormous
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict = {}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what either YAML 1.1 or `_Loader` would not read back as text; writes no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _tag, (_pattern, _first) in PLAIN.items():
+    _Loader.add_implicit_resolver(YAML_TAG + _tag, _pattern, _first)
+    _Dumper.add_implicit_resolver(YAML_TAG + _tag, _pattern, _first)
+
+
+class Document:
+    """A YAML file as plain data, with what was noticed while reading it.
+
+    data: the top-level mapping. lines: {dotted key: line}. bad: keys whose value could not be read.
+    raw: {dotted key: text before its variables were expanded}.
+    """
+
+    def __init__(self, file: str):
+        self.file = file
+        self.data: dict[str, Any] = {}
+        self.lines: dict[str, int] = {}
+        self.bad: set[str] = set()
+        self.raw: dict[str, str] = {}
+        self.problems: list[Problem] = []
+        self._said: set[tuple[int, str]] = set()
+        self._inside: list[yaml.Node] = []
+        self._count = 0
+
+    def line(self, key: str) -> int:
+        """The line of a key, or of its nearest parent that is in the file, or 1."""
+        while key:
+            if key in self.lines:
+                return self.lines[key]
+            key = parent_key(key)
+        return 1
+
+    def say(self, mark: yaml.Mark, key: str, message: str) -> None:
+        """Note a problem; once only, though aliases may lead to the same place many times."""
+        if (mark.index, message) not in self._said:
+            self._said.add((mark.index, message))
+            self.problems.append(Problem(self.file, mark.line + 1, key, message))
+
+    def build(self, node: yaml.Node, key: str) -> Any:
+        """The plain value of a node."""
+        self._count += 1
+        if self._count > MAX_VALUES:
+            message = f"holds more than {MAX_VALUES} values; are aliases multiplying?"
+            raise ConfigError([Problem(self.file, node.start_mark.line + 1, key, message)])
+        tag = node.tag.removeprefix(YAML_TAG)
+        kind = {yaml.MappingNode: "map", yaml.SequenceNode: "seq"}.get(type(node))
+        if tag != kind and (kind or tag not in {"str", "merge", *CONVERT}):
+            shown = "!!" + tag if tag != node.tag else tag
+            self.bad.add(key)
+            self.say(
+                node.start_mark,
+                key,
+                f"the tag {shown!r} is not allowed; write plain text, numbers, true or false, "
+                "lists and mappings",
+            )
+            return None
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, key, tag)
+        if node in self._inside:
+            message = "an alias stands inside its own anchor; write the values out"
+            raise ConfigError([Problem(self.file, node.start_mark.line + 1, key, message)])
+        self._inside.append(node)
+        if isinstance(node, yaml.SequenceNode):
+            value: Any = []
+            for index, item in enumerate(node.value):
+                item_key = join_key(key, index)
+                self.lines[item_key] = item.start_mark.line + 1
+                value.append(self.build(item, item_key))
+        else:
+            value = {}
+            for name, (name_node, item) in self._pairs(node, key).items():
+                item_key = join_key(key, name)
+                self.lines[item_key] = name_node.start_mark.line + 1
+                value[name] = self.build(item, item_key)
+        self._inside.pop()
+        return value
+
+    def _pairs(self, node: yaml.MappingNode, key: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """{name: (its node, the value's node)}; what `<<` brings in yields to what stands here."""
+        pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for name_node, item in node.value:
+            if name_node.tag == YAML_TAG + "merge":
+                sources = item.value if isinstance(item, yaml.SequenceNode) else [item]
+                for source in sources:
+                    if not isinstance(source, yaml.MappingNode) or source in self._inside:
+                        self.say(
+                            name_node.start_mark,
+                            key,
+                            "'<<' takes the alias of another mapping, as in '<<: *defaults', "
+                            "or a list of such",
+                        )
+                        continue
+                    self._inside.append(source)
+                    merged = self._pairs(source, key) | merged
+                    self._inside.pop()
+                continue
+            name = name_node.value
+            if name_node.tag != YAML_TAG + "str":
+                shown = name if isinstance(name_node, yaml.ScalarNode) else "a list or mapping"
+                self.say(
+                    name_node.start_mark,
+                    key,
+                    f"a key must be text, found {shown}"
+                    + (f"; put it in quotes: '{shown}'" if shown is name else ""),
+                )
+            elif name in pairs:
+                self.say(
+                    name_node.start_mark,
+                    join_key(key, name),
+                    f"appears twice, first on line {pairs[name][0].start_mark.line + 1}; keep one",
+                )
+            else:
+                pairs[name] = name_node, item
+        return merged | pairs
+
+    def _scalar(self, node: yaml.ScalarNode, key: str, tag: str) -> Any:
+        text = node.value
+        if tag in CONVERT:
+            try:
+                if PLAIN[tag][0].match(text):
+                    return CONVERT[tag](text)
+            except ValueError:  # .nan, and whole numbers of thousands of digits
+                pass
+            self.bad.add(key)
+            self.say(node.start_mark, key, f"must be {NOUNS[tag]}, found {show(text)}")
+            return None
+        if "$" not in text:
+            return text
+        expanded, complaints = expand(text)
+        for complaint in complaints:
+            self.bad.add(key)
+            self.say(node.start_mark, key, complaint)
+        self.raw[key] = text
+        return expanded
+
+
+def parent_key(key: str) -> str:
+    """ "a.b[0]" -> "a.b" -> "a" -> "" """
+    return re.sub(r"(\[\d+\]|(^|\.)[^.]*)$", "", key)
+
+
+def expand(text: str) -> tuple[str, list[str]]:
+    """Replace ${NAME} and ${NAME:-default} by the environment's values, and $$ by $.
+
+    Returns the text and what is wrong with it. As in a shell, the default also stands in for a
+    variable that is set but empty, and may itself hold variables.
+    """
+    out: list[str] = []
+    complaints: list[str] = []
+    position = 0
+    while (start := text.find("$", position)) >= 0:
+        out.append(text[position:start])
+        after = text[start + 1 : start + 2]
+        match = VARIABLE.match(text, start)
+        if after == "$":
+            out.append("$")
+            position = start + 2
+        elif match and match[2] == "}":
+            value = os.environ.get(match[1], "")
+            if not value:
+                state = "empty" if match[1] in os.environ else "not set"
+                complaints.append(
+                    f"the environment variable {match[1]} is {state}; set it, or write "
+                    "${" + match[1] + ":-default}"
+                )
+            out.append(value)
+            position = match.end()
+        elif match and (end := _closing_brace(text, match.end())) >= 0:
+            value = os.environ.get(match[1], "")
+            if not value:
+                value, more = expand(text[match.end() : end])
+                complaints += more
+            out.append(value)
+            position = end + 1
+        else:
+            if re.match(r"[A-Za-z_{]", after):
+                complaints.append(
+                    f"cannot read the variable in {show(text)}; write "
+                    "${NAME} or ${NAME:-default}, or $$ for a plain $"
+                )
+                return text, complaints
+            out.append("$")
+            position = start + 1
+    return "".join(out) + text[position:], complaints
+
+
+def _closing_brace(text: str, start: int) -> int:
+    depth = 0
+    for match in re.finditer(r"\$\{|\}", text[start:]):
+        if match[0] == "}" and depth == 0:
+            return start + match.start()
+        depth += 1 if match[0] != "}" else -1
+    return -1
+
+
+def read(path: str | os.PathLike) -> Document:
+    """Read a YAML file. Raises ConfigError if it cannot be read as one mapping at all."""
+    document = Document(str(path))
+
+    def stop(message: str, line: int = 0) -> ConfigError:
+        return ConfigError([Problem(document.file, line, "", message)])
+
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise stop("there is no such file") from None
+    except IsADirectoryError:
+        raise stop("is a folder; give the path of a .yml file") from None
+    except OSError as error:
+        raise stop(f"cannot be read: {error.strerror}") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise stop("is not UTF-8 text; save it in that encoding", line) from None
+    try:
+        node = _Loader(text).get_single_node()
+        if node is None or node.tag == YAML_TAG + "null":
+            raise stop("is empty; an experiment needs at least a section 'info'")
+        if not isinstance(node, yaml.MappingNode):
+            what = "a list" if isinstance(node, yaml.SequenceNode) else f"{show(node.value)}"
+            raise stop(
+                f"must be a mapping of sections (info:, signal:, ...), found {what}",
+                node.start_mark.line + 1,
+            )
+        document.data = document.build(node, "")
+        if "" in document.bad:
+            raise ConfigError(document.problems)
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise stop(f"holds the character {chr(error.character)!r}; remove it", line) from None
+    except yaml.MarkedYAMLError as error:
+        line, message = _syntax(error, text)
+        raise stop(message, line) from None
+    except RecursionError:
+        raise stop("is nested too deeply to be read") from None
+    return document
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
+    """Line and message of a YAML syntax error."""
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 0
+    start = error.context_mark.line + 1 if error.context_mark else line
+    lines = [*text.splitlines(), ""]
+    here = lines[min(line, len(lines)) - 1]
+    indent = here[: len(here) - len(here.lstrip())]
+    problem, context = error.problem or "", error.context or ""
+    if "\t" in indent or r"'\t'" in problem:
+        return line, "a tab is used here; YAML is indented with spaces"
+    if "escape" in problem:
+        return line, "a backslash between double quotes starts an escape; use single quotes"
+    if "quoted scalar" in context:
+        return start, "a quote is opened here and never closed; add the closing quote"
+    if "single document" in context:
+        return line, "a second document starts here ('---'); one file is one experiment"
+    if "scanning an alias" in context:
+        return line, "a '*' stands for an alias here; put a pattern in quotes, as in '*.wav'"
+    if "undefined alias" in problem:
+        name = problem.split("'")[1]
+        return line, f"the alias *{name} has no anchor &{name} above it; add one, or quote the text"
+    if "duplicate anchor" in context:
+        return line, "an anchor of this name (&...) is already above; give it another"
+    if "flow" in context:
+        opened, closed = ("[", "]") if "sequence" in context else ("{", "}")
+        message = f"the '{opened}' of line {start} needs a ',' or '{closed}' here"
+        if any("${" in each for each in lines[start - 1 : line]):
+            message += "; between { } or [ ] a text with ${...} needs quotes"
+        return line, message
+    if "mapping values are not allowed" in problem:
+        return line, "a ':' does not fit here; quote a text that has one, or mend the indentation"
+    if "could not find expected ':'" in problem:
+        return line, "a key without a ':' stands here or just above; write key: value"
+    if "cannot start any token" in problem:
+        character = problem.split("'")[1]
+        return line, f"a value cannot start with '{character}'; put it in quotes"
+    if "block" in context or "<document start>" in problem or "not allowed here" in problem:
+        return line, "the indentation does not fit the lines above; align the keys of one mapping"
+    return line, f"cannot be read as YAML: {problem}"
+
+
+def to_yaml(data: dict[str, Any]) -> str:
+    """YAML that `read` reads back to the same data: `$` becomes `$$`."""
+    return yaml.dump(
+        _escape(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+    )
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, dict):
+        return {key: _escape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escape(item) for item in value]
+    return value

@@ -1,0 +1,314 @@
+"""The schema: one class a section. Editors and errors quote the descriptions of the fields."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic_core import PydanticCustomError
+
+from .errors import ConfigError, Problem, join_key
+from .reader import Document
+
+
+class Section(BaseModel):
+    """A mapping with known keys only, whose values are not converted and do not change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def _known_device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name):
+        raise PydanticCustomError(
+            "plain",
+            "found the unknown device {name}; write auto, cpu, cuda, cuda:0 or mps",
+            {"name": repr(name)},
+        )
+    return name
+
+
+Text = Annotated[str, Field(min_length=1)]
+Args = dict[str, Any]
+Count = Annotated[int, Field(ge=1)]
+Device = Annotated[
+    str,
+    AfterValidator(_known_device),
+    Field(
+        description="where to compute: auto (cuda, else mps, else cpu), cpu, cuda, cuda:N or mps",
+        json_schema_extra={"pattern": r"^(auto|cpu|cuda(:\d+)?|mps|.*\$\{.*)$"},
+    ),
+]
+Workers = Annotated[int, Field(ge=0, description="processes that read data; 0: the main one")]
+Split = Literal["train", "val", "test"]
+Window = Literal["sqrt_hann", "hann", "hamming", "blackman", "rectangular"]
+
+
+class Info(Section):
+    """What the experiment is called and where it writes."""
+
+    name: Text = Field(description="what this experiment is called")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="of all random numbers")
+    output_folder: Text = Field(description="the folder that train and evaluate write into")
+    notes: str = Field("", description="anything worth remembering")
+
+
+class Signal(Section):
+    """What all audio is brought to, and its short-time Fourier transform."""
+
+    sample_rate: int = Field(16000, gt=0, description="in Hz; other audio is resampled to it")
+    num_channels: int = Field(1, ge=1, le=2, description="1 (mono) or 2 (stereo)")
+    window_length: int = Field(512, ge=2, description="samples in a frame of the STFT")
+    hop_length: int = Field(128, gt=0, description="samples between frames, at most window_length")
+    window_type: Window = Field("sqrt_hann", description="the window of the STFT")
+
+    @property
+    def num_features(self) -> int:
+        """Frequency bins of the STFT."""
+        return self.window_length // 2 + 1
+
+
+class Component(Section):
+    """A class by its name, and what it is called with."""
+
+    class_name: Text = Field(alias="class", description="the name of the class")
+    args: Args = Field(default_factory=dict, description="arguments of the class, by name")
+
+
+class Datasets(Section):
+    """The data of each split."""
+
+    train: Component | None = Field(None, description="what is learnt from")
+    val: Component | None = Field(None, description="what decides which checkpoint is best")
+    test: Component | None = Field(None, description="what is scored and shown")
+
+
+class Module(Section):
+    """A node of a model's graph: a layer, or, without a class, an input."""
+
+    class_name: Text | None = Field(None, alias="class", description="a module by name")
+    args: Args = Field(default_factory=dict, description="arguments of the class, by name")
+
+
+class Model(Section):
+    """The network: a builder's name and args, or a graph spelt out as for nussl."""
+
+    builder: Text | None = Field(None, description="the name of a builder of model/")
+    args: Args = Field(default_factory=dict, description="arguments of the builder, by name")
+    name: Text | None = Field(None, description="of a graph: what the model is called")
+    modules: dict[str, Module] | None = Field(
+        None, min_length=1, description="of a graph: {name: {class, args}}, or {} for an input"
+    )
+    connections: list[list[Any]] | None = Field(
+        None, min_length=1, description="of a graph: [module, [its inputs]], in order of computing"
+    )
+    output: list[Text] | None = Field(
+        None, min_length=1, description="of a graph: the modules whose results the model returns"
+    )
+
+    @property
+    def graph(self) -> dict[str, Any] | None:
+        """The graph as nussl's SeparationModel takes it; None if the model has a builder."""
+        if self.modules is None:
+            return None
+        return {
+            "name": self.name,
+            "modules": {
+                name: {"class": module.class_name, "args": dict(module.args)}
+                if module.class_name
+                else {}
+                for name, module in self.modules.items()
+            },
+            "connections": [list(connection) for connection in self.connections or ()],
+            "output": list(self.output or ()),
+        }
+
+
+class GradientClip(Section):
+    """How far a gradient may go; one of the two."""
+
+    percentile: float | None = Field(
+        None, gt=0, le=100, description="AutoClip (Seetharaman 2020): of the norms seen so far"
+    )
+    max_norm: float | None = Field(None, gt=0, description="a fixed norm")
+
+
+class Loss(Section):
+    """One term of the loss."""
+
+    class_name: Text = Field(alias="class", description="the name of the loss")
+    weight: float = Field(1.0, ge=0, description="factor of this term in the sum")
+    args: Args = Field(default_factory=dict, description="arguments of the class, by name")
+
+
+class Train(Section):
+    """How the model is trained."""
+
+    class_name: Text = Field("Trainer", alias="class", description="the trainer")
+    device: Device = "auto"
+    epochs: Count = Field(100, description="passes over the training data")
+    batch_size: Count = Field(8, description="excerpts in a step")
+    excerpt_frames: Count = Field(400, description="STFT frames in a training excerpt")
+    num_workers: Workers = 0
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the network's arithmetic; weights and losses stay float32"
+    )
+    optimizer: Component = Field(
+        default_factory=lambda: Component(**{"class": "Adam", "args": {"lr": 1e-3}}),
+        description="a class of torch.optim, {class: Adam, args: {lr: 1.0e-3}}",
+    )
+    scheduler: Component | None = Field(
+        None, description="a class of torch.optim.lr_scheduler; null: the rate stays"
+    )
+    gradient_clip: GradientClip | None = Field(
+        None, description="{percentile: 10} or {max_norm: 5.0}; null: none"
+    )
+    loss: dict[str, Loss] = Field(
+        min_length=1, description="the terms of the loss, {name: {class: ..., weight: 1.0}}"
+    )
+    early_stopping: Count | None = Field(
+        None, description="stop after so many epochs without improvement; null: never"
+    )
+    checkpoint_every: Count | None = Field(
+        None, description="also a checkpoint every so many steps; null: at the end of each epoch"
+    )
+    max_minutes: float | None = Field(
+        None, gt=0, description="stop after the step that exceeds it; null: no limit"
+    )
+
+
+class Algorithm(Section):
+    """How a mixture is separated."""
+
+    class_name: Text = Field(alias="class", description="a class of algorithms/ or of nussl's")
+    args: Args = Field(default_factory=dict, description="arguments of the class, by name")
+
+
+class Evaluate(Section):
+    """What is scored."""
+
+    split: Split = Field("test", description="the dataset")
+    num_items: Count | None = Field(
+        None, description="only so many, spread evenly over the dataset; null: all"
+    )
+    baselines: list[Text] = Field(
+        default_factory=list, description="scored beside the model: HPSS, FT2D, RepetSim"
+    )
+    device: Device = "auto"
+    num_workers: Workers = 0
+
+
+class Visualize(Section):
+    """What is shown and where the pictures go."""
+
+    split: Split = Field("test", description="the dataset")
+    output_folder: Text = Field("output/viz", description="the folder to write into")
+    seed: int | None = Field(
+        None, ge=0, le=2**32 - 1, description="makes the random choice repeatable; null: any"
+    )
+    item: Text | None = Field(None, description="the item's name, instead of a random one")
+    device: Device = "auto"
+
+
+class Separate(Section):
+    """Which files are separated and where the sources go."""
+
+    files: list[Text] = Field(min_length=1, description="audio files: paths or patterns (*.wav)")
+    output_folder: Text = Field("output/separated", description="the folder to write into")
+    device: Device = "auto"
+
+
+class Config(Section):
+    """One experiment."""
+
+    info: Info = Field(description="the name of the experiment and its output_folder")
+    signal: Signal = Field(default_factory=Signal, description="audio and STFT")
+    datasets: Datasets | None = Field(None, description="the data: train, val, test")
+    model: Model | None = Field(None, description="the network")
+    train: Train | None = Field(None, description="how the model is trained")
+    algorithm: Algorithm | None = Field(None, description="how a mixture is separated")
+    evaluate: Evaluate | None = Field(None, description="what is scored")
+    visualize: Visualize | None = Field(None, description="what is shown")
+    separate: Separate | None = Field(None, description="which files are separated")
+
+    _document: Document = PrivateAttr(default_factory=lambda: Document("config"))
+
+    @property
+    def path(self) -> Path:
+        """The file this was read from."""
+        return Path(self._document.file)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data with the YAML's own keys and all defaults; a valid input again."""
+        return _plain(self)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The plain value at a dotted YAML key, as in `get("train.optimizer.args")`."""
+        return flat(self.to_dict()).get(key, default)
+
+    def problem(self, key: str, message: str) -> Problem:
+        """A problem at a dotted YAML key; its line is that of the key or its nearest parent."""
+        return Problem(self._document.file, self._document.line(key), key, message)
+
+    def require(self, problems: list[Problem]) -> None:
+        """Raise ConfigError with these problems, if there are any."""
+        if problems:
+            raise ConfigError(problems)
+
+    def __eq__(self, other: object) -> bool:
+        """The same experiment, whichever files the two were read from."""
+        return isinstance(other, Config) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+# Here a key that has no value is a mistake, and the resolved configuration leaves it out.
+ABSENT_IF_NONE = (Config, Datasets, Model, Module, GradientClip)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section):
+        data = {}
+        for name, field in type(value).model_fields.items():
+            item = getattr(value, name)
+            if item is None and isinstance(value, ABSENT_IF_NONE):
+                continue
+            if isinstance(value, Model) and name == "args" and value.builder is None:
+                continue
+            data[field.alias or name] = _plain(item)
+        return data if not (isinstance(value, Module) and value.class_name is None) else {}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def flat(value: Any, key: str = "") -> dict[str, Any]:
+    """{dotted key: value} of everything in plain data."""
+    values = {key: value}
+    items = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        items = enumerate(value)
+    for part, item in items:
+        values |= flat(item, join_key(key, part))
+    return values
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of an experiment, for editors."""
+    schema = Config.model_json_schema(by_alias=True)
+    for cls in ABSENT_IF_NONE:
+        part = schema if cls is Config else schema["$defs"][cls.__name__]
+        for name, field in part["properties"].items():
+            kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
+            if kinds:
+                part["properties"][name] = {**kinds[0], **field}
+                part["properties"][name].pop("default", None)
+    builder = {"required": ["builder"]}
+    graph = {"required": ["name", "modules", "connections", "output"]}
+    schema["$defs"]["Model"]["oneOf"] = [builder, graph]
+    clip = schema["$defs"]["GradientClip"]
+    clip["oneOf"] = [{"required": ["percentile"]}, {"required": ["max_norm"]}]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

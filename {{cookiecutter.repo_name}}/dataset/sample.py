@@ -1,0 +1,94 @@
+"""The built-in sample: thousands of snippets that are made here and need no download."""
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from files import UserError
+from songs import snippets
+
+from .base import StemDataset, Track
+
+SONGS = {"train": 300, "val": 30, "test": 300}
+
+
+class Sample(StemDataset):
+    """Four-second snippets of songs that are composed, played and sung by rule on this machine.
+
+    Like MUSDB18's, the songs have the stems vocals, drums, bass and other; as two sources they are
+    vocals and accompaniment, the sum of the other three. Singers, instruments, drum kits, chord
+    progressions and songs of one split are never heard in another. A snippet is made when it is
+    first asked for (0.3 CPU-seconds), kept, and the same each time::
+
+        folder/
+          16000hz-1ch-seed0-recipe1/
+            test/
+              30012007/            split 3 (test), song 0012, snippet 007
+                vocals.flac  drums.flac  bass.flac  other.flac
+
+    Publisher: none; nothing is downloaded and no licence applies to what is made. 300 songs (3,000
+    snippets) to train and to test, 30 songs (300 snippets) to validate.
+
+    Args:
+        folder: where snippets are kept.
+        split: "train", "val" or "test".
+        num_songs: use only the first so many songs of the split (10 snippets each).
+        seed: another seed is another collection of songs.
+        groups: {label: [stems]}, by default {"vocals": [vocals], "accompaniment": [the others]}.
+    """
+
+    def __init__(self, folder, split, sample_rate, num_channels, stft_params,
+                 num_songs: int | None = None, seed: int = 0, groups: dict | None = None):
+        if split not in SONGS:
+            raise UserError(f"split is {split!r}; Sample has {', '.join(SONGS)}")
+        self.num_songs = SONGS[split] if num_songs is None else num_songs
+        if not 1 <= self.num_songs <= SONGS[split]:
+            raise UserError(f"num_songs is {self.num_songs}; Sample's {split} split has 1 to "
+                            f"{SONGS[split]} songs")
+        self.seed = seed
+        if groups is None:
+            groups = {"vocals": ["vocals"], "accompaniment": ["drums", "bass", "other"]}
+        super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
+
+    def list_tracks(self, folder):
+        kind = f"{self.sample_rate}hz-{self.num_channels}ch-seed{self.seed}-recipe{snippets.RECIPE}"
+        self.place = folder / kind / self.split
+        length = int(round(snippets.SECONDS * self.sample_rate))
+        tracks = []
+        for song in range(self.num_songs):
+            for number in range(snippets.PER_SONG):
+                name = snippets.snippet_name(self.split, song, number)
+                stems = {stem: (self.place / name / f"{stem}.flac",) for stem in snippets.STEMS}
+                tracks.append(Track(name, stems, self.sample_rate, length,
+                                    f"{self.split}{song:04d}"))
+        return tracks
+
+    def ensure(self, indices, progress=True):
+        """Render the snippets that are not there yet, many on all cores and with a progress bar."""
+        missing = [self.tracks[i].name for i in indices
+                   if not (self.place / self.tracks[i].name).is_dir()]
+        work = (missing, [self.place] * len(missing), [self.sample_rate] * len(missing),
+                [self.num_channels] * len(missing), [self.seed] * len(missing))
+        processes = min(_cores(), len(missing) // 16)
+        if processes < 2:
+            for job in zip(*work, strict=True):
+                snippets.render(*job)
+            return
+        bar = tqdm(total=len(missing), desc=f"making snippets in {_short(self.place)}",
+                   unit="snippet", disable=None if progress else True)
+        context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+        with bar, ProcessPoolExecutor(processes, mp_context=context) as pool:
+            for _ in pool.map(snippets.render, *work, chunksize=snippets.PER_SONG):
+                bar.update()
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _short(path):
+    path = Path(path).absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,31 @@
+"""Where to compute. The only place that asks what hardware there is."""
+
+import torch
+
+from files import UserError
+
+
+def choose(name="auto"):
+    """torch.device for "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        UserError: the device asked for is not there. It is never silently replaced by the CPU.
+    """
+    there = available()
+    if name == "auto":
+        return torch.device(there[0])
+    kind, _, number = name.partition(":")
+    if kind not in {device.partition(":")[0] for device in there}:
+        raise UserError(f"device {name!r} is not there; this machine has {', '.join(there)}")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if number and int(number) >= count:
+        raise UserError(f"device {name!r} is not there; this machine has {count} of kind {kind}, "
+                        "numbered from 0")
+    return torch.device(name)
+
+
+def available():
+    """Names of the devices of this machine, the fastest kind first."""
+    names = ["cuda"] if torch.cuda.is_available() else []
+    names += ["mps"] if torch.backends.mps.is_available() else []
+    return [*names, "cpu"]

@@ -1,0 +1,56 @@
+"""How near an estimate is to its reference, in decibels."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+
+def si_sdr(estimate, reference):
+    """Scale-invariant signal-to-distortion ratio, in dB.
+
+    The reference is scaled to fit the estimate best, s = <e, r> / <r, r> r; the score is
+    |s|^2 / |e - s|^2. Both are made zero-mean first, as nussl does. Le Roux, Wisdom, Erdogan and
+    Hershey, "SDR - half-baked or well done?", ICASSP 2019. Computed in float64.
+
+    Args:
+        estimate, reference: (channels, samples) or (samples,), of the same shape.
+
+    Returns:
+        the mean over the channels; NaN if a channel of the reference is silent, for which the score
+        has no meaning; -inf for an estimate without a trace of the reference (a silent one), +inf
+        for a perfect one.
+
+    Raises:
+        ValueError: different shapes, or a NaN in the estimate.
+    """
+    estimate = np.atleast_2d(estimate).astype(float)
+    reference = np.atleast_2d(reference).astype(float)
+    if estimate.shape != reference.shape:
+        raise ValueError(f"the estimate has shape {estimate.shape}, "
+                         f"the reference {reference.shape}")
+    if not np.isfinite(estimate).all():
+        raise ValueError("the estimate holds NaN or infinite samples")
+    whole = np.sum(reference**2, axis=1, keepdims=True)
+    estimate = estimate - estimate.mean(axis=1, keepdims=True)
+    reference = reference - reference.mean(axis=1, keepdims=True)
+    energy = np.sum(reference**2, axis=1, keepdims=True)
+    if (energy <= 1e-24 * whole).any():  # of a constant, rounding is left
+        return float("nan")
+    target = np.sum(estimate * reference, axis=1, keepdims=True) / energy * reference
+    wanted, rest = np.sum(target**2, axis=1), np.sum((estimate - target) ** 2, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = 10 * (np.log10(wanted) - np.log10(rest))
+    return float(np.mean(np.where(wanted > 0, scores, -np.inf)))
+
+
+def best_permutation(scores):
+    """Which estimate belongs to which reference: the assignment with the highest sum of scores.
+
+    Args:
+        scores: (estimates, references), as many estimates as references or more.
+
+    Returns:
+        for each reference, the index of its estimate.
+    """
+    scores = np.nan_to_num(np.asarray(scores, float), nan=0.0, posinf=1e6, neginf=-1e6)
+    references, estimates = linear_sum_assignment(-scores.T)
+    return [int(estimates[i]) for i in np.argsort(references)]

@@ -1,0 +1,44 @@
+"""All scores of one item: the model's, and of what stands beside it."""
+
+import numpy as np
+
+from .metrics import best_permutation, si_sdr
+from .oracles import ORACLES
+
+
+def score_item(item, methods):
+    """SI-SDR of each method and source of a dataset's item.
+
+    The mixture itself (as the estimate of every source) and the oracles are scored beside the
+    `methods`, whose sources come in any order: the best one is taken, as DC has no names for them.
+
+    Args:
+        item: nussl's {"mix", "sources", "metadata"}.
+        methods: {name: function(AudioSignal) -> [AudioSignal]}.
+
+    Returns:
+        rows {"item", "song", "method", "source", "si_sdr", "si_sdr_improvement"}; NaN for a source
+        that is silent in this item.
+    """
+    mix, metadata = item["mix"], item["metadata"]
+    labels = sorted(item["sources"])
+    references = [item["sources"][label].audio_data for label in labels]
+    ordered = {"mixture": [mix] * len(labels)}
+    ordered |= {name: oracle(mix, [item["sources"][label] for label in labels])
+                for name, oracle in ORACLES.items()}
+    scores = {name: [_score(e, r) for e, r in zip(estimates, references, strict=True)]
+              for name, estimates in ordered.items()}
+    for name, separate in methods.items():
+        table = np.array([[_score(e, r) for r in references] for e in separate(mix)])
+        chosen = best_permutation(table)
+        scores[name] = [table[estimate, i] for i, estimate in enumerate(chosen)]
+    return [
+        {"item": metadata["name"], "song": metadata.get("song") or metadata["name"], "method": name,
+         "source": label, "si_sdr": score, "si_sdr_improvement": score - before}
+        for name, row in scores.items()
+        for label, score, before in zip(labels, row, scores["mixture"], strict=True)
+    ]
+
+
+def _score(estimate, reference):
+    return si_sdr(estimate.audio_data, reference)

@@ -1,0 +1,34 @@
+"""Numbers for a table: what was measured, and how sure one can be."""
+
+import numpy as np
+
+RESAMPLINGS = 2000
+
+
+def summarize(values, groups=None, seed=0):
+    """Mean, median and a 95 % interval of the mean, of the finite values.
+
+    The interval is a percentile bootstrap over `groups` (songs): items of one song are not
+    independent, and are drawn together.
+
+    Args:
+        values: numbers; NaN and infinite ones are left out and counted.
+        groups: to which group each value belongs; None: each to its own.
+
+    Returns:
+        {"count", "left_out", "mean", "median", "low", "high"}; NaN where there is no value.
+    """
+    values = np.asarray(values, float)
+    groups = np.arange(len(values)) if groups is None else np.asarray(groups)
+    finite = np.isfinite(values)
+    result = {"count": int(finite.sum()), "left_out": int((~finite).sum())}
+    values, groups = values[finite], groups[finite]
+    if not len(values):
+        return {**result, "mean": np.nan, "median": np.nan, "low": np.nan, "high": np.nan}
+    _, member = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(member, values), np.bincount(member)
+    drawn = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLINGS, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
+    return {**result, "mean": float(values.mean()), "median": float(np.median(values)),
+            "low": float(low), "high": float(high)}

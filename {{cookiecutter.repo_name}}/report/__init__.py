@@ -1,0 +1,5 @@
+"""Pictures of a separation."""
+
+from .figures import draw_separation
+
+__all__ = ["draw_separation"]

@@ -1,0 +1,69 @@
+"""Score an algorithm on a dataset: python -m scripts.evaluate -p experiments/deep_clustering.yml"""
+
+import csv
+import json
+import logging
+from pathlib import Path
+
+from scripts.common import run
+
+log = logging.getLogger("evaluate")
+
+
+def main(config):
+    import numpy as np
+    from tqdm import tqdm
+
+    import experiment
+    from config import write_resolved
+    from evaluation import ORACLES, format_table, score_item, tabulate
+    from files import UserError, written
+
+    experiment.check(config)
+    settings = config.evaluate
+    separator = experiment.build_separator(config, settings.device)
+    methods = {config.algorithm.class_name: lambda mix: separator(mix)()}
+    for name in settings.baselines:
+        methods[name] = lambda mix, algorithm=experiment.BASELINES[name]: algorithm(mix)()
+    data = experiment.build_dataset(config, settings.split)
+    count = min(settings.num_items or len(data), len(data))
+    chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
+    data.ensure(chosen)
+
+    rows, failed = [], {}
+    for index in tqdm(chosen, desc=f"scoring {settings.split}", unit="item", disable=None):
+        name = data.tracks[index].name
+        try:
+            rows += score_item(data[index], methods)
+        except UserError as error:  # counted and named in every result
+            failed[name] = str(error)
+    if not rows:
+        raise UserError(f"none of {count} items could be scored; the first: "
+                        f"{next(iter(failed.values()))}")
+    table = tabulate(rows, ["mixture", *methods, *ORACLES])
+    silent = sorted({row["item"] for row in rows if np.isnan(row["si_sdr"])})
+    folder = Path(config.info.output_folder) / "evaluation" / settings.split
+    result = {"experiment": config.info.name, "split": settings.split, "items": count,
+              "items_in_split": len(data), "failed": failed, "with_a_silent_source": silent,
+              "versions": experiment.versions(), "table": table}
+    with written(folder / "scores.csv") as path, path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    with written(folder / "summary.json") as path:
+        path.write_text(json.dumps(result, indent=1) + "\n")
+    with written(folder / "table.md") as path:
+        path.write_text(format_table(table, markdown=True) + "\n")
+    write_resolved(config, folder / "config.yml")
+    log.info("%s\n", format_table(table))
+    log.info("%d of %d items of %s scored, %d failed%s, %d with a silent source, for which there is "
+             "no score", count - len(failed), len(data), settings.split, len(failed),
+             f" ({', '.join(list(failed)[:5])})" if failed else "", len(silent))
+    log.info("%s", folder)
+    if failed:
+        raise UserError(f"{len(failed)} of {count} items failed; the first: "
+                        f"{next(iter(failed.items()))}")
+
+
+if __name__ == "__main__":
+    run(main, __doc__, needs=("algorithm", "evaluate", "datasets"))

@@ -1,0 +1,22 @@
+# Where the experiments keep things. Source it from bash or zsh, from any folder:
+#
+#     source setup/environment/ml_config.sh
+#
+# A variable that is set already keeps its value, so that another disk can be named beforehand:
+#
+#     export DATA_DIRECTORY=/mnt/audio
+#
+# Without it the YAML files fall back to the same folders, relative to where a script is run.
+
+if [ -n "${BASH_SOURCE:-}" ]; then
+    ml_config_file="${BASH_SOURCE[0]}"
+else
+    eval 'ml_config_file="${(%):-%x}"'  # zsh's word for the same; eval: bash cannot read it
+fi
+ml_config_project="$(cd "$(dirname "$ml_config_file")/../.." && pwd)"
+
+export DATA_DIRECTORY="${DATA_DIRECTORY:-$ml_config_project/data}"  # datasets, downloaded or made
+export CACHE_DIRECTORY="${CACHE_DIRECTORY:-$ml_config_project/cache}"  # what can be made again
+export ARTIFACTS_DIRECTORY="${ARTIFACTS_DIRECTORY:-$ml_config_project/artifacts}"  # models, results
+
+unset ml_config_file ml_config_project

@@ -1,0 +1,10 @@
+"""Multitrack songs made by rule on the user's machine: what the built-in sample is cut from.
+
+`Song(split, number).render(start, seconds)` gives the stems vocals, drums, bass and other. Numpy
+and scipy are all it takes, and the same numbers give the same sound.
+"""
+
+from .song import SPLITS, STEMS, Song
+from .sound import SAMPLE_RATE
+
+__all__ = ["SAMPLE_RATE", "SPLITS", "STEMS", "Song"]

@@ -1,0 +1,86 @@
+"""Four-second snippets of the built-in songs, named by eight digits, made on demand.
+
+`30012007` is snippet 7 of song 12 of the test split: the first digit is the split (1 train, 2 val,
+3 test), then four digits for the song, three for the snippet.
+"""
+
+import functools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from audio import convert, write_stem
+from files import UserError
+
+from .song import SPLITS, STEMS, Song
+from .sound import SAMPLE_RATE
+
+SECONDS = 4.0
+PER_SONG = 10
+SUNG = 0.55  # the least share of a snippet in which there is a note of the voice
+RECIPE = 1  # goes up when the songs' sound changes, so that old renderings are not taken for new
+
+
+def snippet_name(split, song, snippet):
+    return f"{SPLITS.index(split) + 1}{song:04d}{snippet:03d}"
+
+
+def parse_name(name):
+    """(split, song, snippet) of an eight-digit name."""
+    return SPLITS[int(name[0]) - 1], int(name[1:5]), int(name[5:])
+
+
+@functools.lru_cache(maxsize=4)
+def _song(split, number, seed):
+    """(song, [start of each snippet in seconds]): the stretches that are sung most, in order."""
+    for seconds in (84.0, 126.0, 168.0, 252.0):  # a song with long rests goes on for longer
+        song = Song(split, number, seed, seconds)
+        starts = SECONDS * np.arange(int(song.length // SECONDS))
+        sung = np.array([song.voice_activity(start, SECONDS) for start in starts])
+        chosen = np.argsort(-sung, kind="stable")[:PER_SONG]
+        if sung[chosen].min() >= SUNG:
+            break
+    return song, np.sort(starts[chosen])
+
+
+def locate(name, seed=0):
+    """(song, start in seconds) of a snippet."""
+    split, number, snippet = parse_name(name)
+    song, starts = _song(split, number, seed)
+    return song, float(starts[snippet])
+
+
+def render(name, folder, sample_rate, num_channels, seed=0):
+    """Make `folder/name/{vocals,drums,bass,other}.flac`, all four or none; same bytes each time.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    song, start = locate(name, seed)
+    stems = song.render(start, SECONDS)
+    length = int(round(SECONDS * sample_rate))
+    sounds = {stem: convert(stems[stem].T, SAMPLE_RATE, sample_rate, num_channels)[:, :length]
+              for stem in STEMS}
+    loudest = max(np.abs(s).max() for s in (*sounds.values(), sum(sounds.values())))
+    gain = min(1.0, 0.98 / loudest)  # the same for all stems: their balance stays
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); "
+                        "set DATA_DIRECTORY to a folder that can") from error
+    try:
+        for stem, sound in sounds.items():
+            write_stem(temporary / f"{stem}.flac", gain * sound, sample_rate)
+        os.chmod(temporary, 0o755)
+        try:
+            os.rename(temporary, folder / name)
+        except OSError:
+            if not (folder / name).is_dir():  # else another process was faster, with the same bytes
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

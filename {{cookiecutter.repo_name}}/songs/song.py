@@ -1,0 +1,156 @@
+"""A built-in song: numbers in, four stems out, any stretch of it on its own."""
+
+import functools
+
+import numpy as np
+
+from .drums import KITS, PLACES, Kit
+from .instruments import BASS_TIMBRES, TIMBRES, Timbre
+from .score import compose
+from .sound import add_at, amplitude, channel_strip, pan, samples, through
+from .voice import SINGERS, Singer
+
+STEMS = ("vocals", "drums", "bass", "other")
+SPLITS = ("train", "val", "test")
+LEVEL = amplitude(-21)  # root mean square of the accompaniment, full scale being 1
+
+
+class Song:
+    """Song `number` of `split`: the same numbers give the same song, note for note.
+
+    `render(start, seconds)` makes the stems of just that stretch: sounds that began before it ring
+    into it, and two stretches that overlap agree. Singers, instruments, drum kits and chord
+    progressions of one split are never heard in another.
+    """
+
+    def __init__(self, split, number, seed=0, seconds=84.0):
+        if split not in SPLITS:
+            raise ValueError(f"split is {split!r}; the built-in songs have {', '.join(SPLITS)}")
+        self.key = [seed, SPLITS.index(split), number]
+        self.score = compose(np.random.default_rng([*self.key, 1]), split, seconds)
+        self.length = self.score.length
+        rng = np.random.default_rng([*self.key, 2])
+
+        def one_of(pool):
+            return int(rng.choice(pool))
+
+        self.lines = {part: one_of(TIMBRES[split]) for part in ("chords", "figure", "lead")}
+        self.lines["bass"] = one_of(BASS_TIMBRES[split])
+        self.kit, self.singer_number = one_of(KITS[split]), one_of(SINGERS[split])
+        self.backing_number = one_of(SINGERS[split])
+        self.places = {"chords": rng.uniform(-0.6, 0.6), "figure": rng.uniform(-0.8, 0.8),
+                       "lead": rng.uniform(-0.4, 0.4), "bass": 0.0}
+        self.balance = {"chords": 0.0, "figure": rng.uniform(-8, 0), "lead": rng.uniform(-4, 2)}
+        self.backing_place = float(rng.choice((-0.6, 0.6)))
+        echo = (0.75 * self.score.beat, rng.uniform(-18, -11)) if rng.random() < 0.3 else None
+        self.strips = {
+            "vocals": channel_strip(rng, rng.uniform(0.6, 1.6), rng.uniform(-17, -8),
+                                    rng.uniform(-0.7, 0.7), echo),
+            "drums": channel_strip(rng, rng.uniform(0.25, 0.7), rng.uniform(-22, -12),
+                                   rng.uniform(-0.7, 0.7)),
+            "bass": channel_strip(rng, 0.2, -30, rng.uniform(-0.3, 1.0)),
+            "other": channel_strip(rng, rng.uniform(0.4, 1.2), rng.uniform(-20, -9),
+                                   rng.uniform(-0.5, 0.8)),
+        }
+        levels = {"drums": rng.uniform(-9, -3), "bass": rng.uniform(-18, -9),
+                  "other": rng.uniform(0, 4)}
+        whole = np.sqrt(sum(amplitude(level) ** 2 for level in levels.values()))
+        self.levels = {stem: LEVEL * amplitude(level) / whole for stem, level in levels.items()}
+        self.levels["vocals"] = LEVEL * amplitude(rng.uniform(-9, -1))
+
+    @functools.cached_property
+    def _timbres(self):
+        return {part: Timbre(number) for part, number in self.lines.items()}
+
+    @functools.cached_property
+    def _singers(self):
+        return Singer(self.singer_number), Singer(self.backing_number)
+
+    @functools.cached_property
+    def _sounds(self):
+        return Kit(self.kit).sounds
+
+    @functools.lru_cache(maxsize=512)  # noqa: B019 (a song's notes repeat; they go with the song)
+    def _note(self, part, pitch, milliseconds):
+        return self._timbres[part].note(pitch, milliseconds / 1000)
+
+    def voice_activity(self, start, seconds):
+        """Share (0..1) of the stretch in which a note is sung."""
+        sung = sum(max(0.0, min(note.end, start + seconds) - max(note.start, start))
+                   for phrase in self.score.phrases for note in phrase)
+        return sung / seconds
+
+    def render(self, start=0.0, seconds=None):
+        """{stem: (samples, 2) float64, 44.1 kHz} of `seconds` from `start`; they sum to the song."""
+        seconds = self.length - start if seconds is None else seconds
+        dry = {"vocals": self._dry_vocals, "drums": self._dry_drums, "bass": self._dry_bass,
+               "other": self._dry_other}
+        stems = {}
+        for stem in STEMS:
+            response = self.strips[stem]
+            lead = len(response)  # what was played before still rings
+            first = samples(start) - lead
+            track = dry[stem](first, samples(seconds) + lead)
+            stems[stem] = self.levels[stem] * through(track, response)[lead:]
+        return stems
+
+    def _line(self, part, first, count):
+        """(count, 2): a part's notes from sample `first`, at unit power where it plays."""
+        track = np.zeros(count)
+        notes = self.score.parts[part]
+        power = sum(n.velocity**2 * n.length for n in notes) / max(_covered(notes), 1e-9)
+        for note in notes:
+            begin = samples(note.start) - first
+            if begin < count and begin + samples(note.length + 0.3) > 0:
+                sound = self._note(part, note.pitch, round(1000 * note.length))
+                add_at(track, note.velocity * sound, begin)
+        return pan(track / np.sqrt(power or 1.0), self.places[part])
+
+    def _dry_bass(self, first, count):
+        return self._line("bass", first, count)
+
+    def _dry_other(self, first, count):
+        lines = {part: amplitude(level) for part, level in self.balance.items()
+                 if self.score.parts[part]}
+        mixed = sum(level * self._line(part, first, count) for part, level in lines.items())
+        return mixed / np.sqrt(sum(level**2 for level in lines.values()))
+
+    def _dry_drums(self, first, count):
+        track = np.zeros((count, 2))
+        energy = 0.0
+        for hit in self.score.drums:
+            level, place = PLACES[hit.drum]
+            sound, level = self._sounds[hit.drum], level * hit.velocity**1.5
+            energy += level**2 * float(sound @ sound)
+            begin = samples(hit.start) - first
+            if begin < count and begin + len(sound) > 0:
+                add_at(track, level * pan(sound, place), begin)
+        return track / np.sqrt(energy / samples(self.length))
+
+    def _dry_vocals(self, first, count):
+        track = np.zeros((count, 2))
+        singer, backing = self._singers
+        voices = ((singer, self.score.phrases, 1.0, 0.0),
+                  (backing, self.score.backing, 0.4, self.backing_place))
+        for voice, phrases, level, place in voices:
+            if not phrases:
+                continue
+            shift = voice.transposition([n.pitch for phrase in phrases for n in phrase])
+            for number, phrase in enumerate(phrases):
+                begin = samples(phrase[0].start) - first - voice.lead_in
+                if begin < count and samples(phrase[-1].end + 0.1) > first:
+                    rng = np.random.default_rng([*self.key, voice.number, number])
+                    sung = voice.sing([n._replace(pitch=n.pitch + shift) for n in phrase], rng)
+                    add_at(track, level * pan(sung, place), begin)
+        return track
+
+
+def _covered(notes):
+    """Seconds in which at least one of `notes` (in order of start) sounds."""
+    total, end = 0.0, 0.0
+    for note in sorted(notes):
+        total += max(0.0, note.end - max(end, note.start))
+        end = max(end, note.end)
+    return total
+
+

@@ -1,0 +1,199 @@
+"""The singers of the built-in songs: glottal pulses and breath through a moving vocal tract.
+
+A source-filter voice (Fant 1960): pulses with vibrato, scoops, portamento and jitter are shaped by
+five formants that move from vowel to vowel and through consonants. A singer's number decides tract,
+range, tone and manners; train, val and test own different numbers.
+"""
+
+import numpy as np
+from scipy.signal import istft, stft
+
+from .sound import SAMPLE_RATE, amplitude, hertz, samples
+
+SINGERS = {"train": range(0, 60), "val": range(60, 72), "test": range(72, 102)}
+
+HOP = 256  # samples between the frames that pitch, loudness and formants are written in
+WINDOW = 1024
+REACH = 5  # frames before and after a phrase for its first consonant and last release
+
+# formant frequencies in hertz of an average adult tract
+VOWELS = {
+    "a": (800, 1200, 2600, 3500, 4500), "e": (500, 1850, 2550, 3500, 4500),
+    "i": (300, 2250, 3000, 3600, 4600), "o": (480, 880, 2500, 3350, 4400),
+    "u": (330, 780, 2350, 3300, 4300), "E": (640, 1700, 2500, 3500, 4500),
+    "A": (650, 1050, 2450, 3300, 4400), "y": (310, 1750, 2200, 3300, 4400),
+    "@": (520, 1400, 2450, 3400, 4400),
+}  # fmt: skip
+NASAL = (260, 1100, 2300, 3300, 4300)
+LIQUIDS = ((340, 1150, 1700, 3300, 4300), (340, 1150, 2700, 3300, 4300))
+FORMANT_LEVELS = np.array((0.85, 1.35, 1.4, 1.0, 0.7))
+CONSONANTS = ("none", "stop", "fricative", "nasal", "liquid", "voiced stop")
+
+
+class Singer:
+    """`sing(phrase)` gives one breath at unit power, `lead_in` samples of it before its start."""
+
+    lead_in = REACH * HOP
+
+    def __init__(self, number):
+        rng = np.random.default_rng([8009, number])
+        self.number = number
+        high = number % 2 == 0
+        self.tract = rng.uniform(1.06, 1.24) if high else rng.uniform(0.88, 1.06)
+        self.tessitura = rng.uniform(62, 70) if high else rng.uniform(49, 59)  # MIDI, its middle
+        self.tilt = rng.uniform(2.0, 7.5)  # dB per octave over the pulses' own fall
+        self.open_quotient = rng.uniform(0.45, 0.75)
+        self.breath = amplitude(rng.uniform(-28, -12))
+        self.vibrato = (rng.uniform(4.6, 6.8), rng.uniform(0.05, 0.6), rng.uniform(0.08, 0.4))
+        self.jitter = rng.uniform(0.003, 0.015)
+        self.shimmer = rng.uniform(0.02, 0.12)
+        self.ring = amplitude(rng.uniform(-2, 7))  # the singer's formant
+        self.accent = rng.normal(1.0, 0.06, (len(VOWELS), 5))
+        self.bandwidth = rng.uniform(0.8, 1.5)
+        self.favourites = [sorted(VOWELS)[i] for i in rng.permutation(len(VOWELS))[:6]]
+        self.diction = rng.dirichlet(np.full(len(CONSONANTS), 2.0))
+        self.glide = rng.uniform(0.03, 0.1)  # seconds of portamento
+        self.scoop = rng.uniform(0.2, 1.4)  # semitones below the note that it may start at
+
+    def transposition(self, pitches):
+        """Semitones (whole octaves) that bring a melody into this singer's range."""
+        return 12 * round((self.tessitura - float(np.median(pitches))) / 12)
+
+    def sing(self, phrase, rng):
+        """(samples,): the notes of `phrase`, timed from its first note, at unit power."""
+        origin = phrase[0].start
+        frames = int(np.ceil(samples(phrase[-1].end - origin) / HOP)) + 2 * REACH + 1
+        tracks = _Tracks(frames)
+        for note in phrase:
+            first = REACH + int(round(samples(note.start - origin) / HOP))
+            last = REACH + int(round(samples(note.start + 0.97 * note.length - origin) / HOP))
+            if last - first >= 4:
+                self._write_syllable(tracks, first, last, note, rng)
+        return self._sound(tracks, rng)
+
+    def _write_syllable(self, tracks, first, last, note, rng):
+        span = last - first
+        frame = np.arange(span)
+        time = frame * HOP / SAMPLE_RATE
+        tracks.formants[first:last] = self._vowels(span, rng)
+        loudness = note.velocity * np.minimum(1, (frame + 1) / 6)
+        loudness = loudness * np.minimum(1, (span - frame) / 10)
+        loudness *= 1 - 0.3 * frame / span
+        onset = max(2, min(samples(rng.uniform(0.05, 0.12)) // HOP, span // 3))
+        consonant = CONSONANTS[rng.choice(len(CONSONANTS), p=self.diction)]
+        noise = np.zeros(span)
+        if consonant == "stop":
+            loudness[:onset] = 0
+            noise[max(0, onset - 3) : onset] = 0.5 * note.velocity
+            tracks.noise_cut[first:last] = rng.choice((1500, 3500, 5000))
+        elif consonant == "fricative":
+            loudness[:onset] *= 0.05
+            noise[:onset] = note.velocity * rng.uniform(0.2, 0.6) * np.hanning(onset + 2)[1:-1]
+            tracks.noise_cut[first:last] = rng.choice((2000, 3500, 5000))
+        elif consonant == "nasal":
+            loudness[:onset] *= 0.4
+            tracks.formants[first : first + onset] = np.array(NASAL) * self.tract
+        elif consonant == "liquid":
+            loudness[:onset] *= 0.6
+            tracks.formants[first : first + onset] = np.array(LIQUIDS[rng.integers(2)]) * self.tract
+        elif consonant == "voiced stop":
+            loudness[: onset // 2] *= 0.1
+            noise[max(0, onset // 2 - 2) : onset // 2] = 0.25 * note.velocity
+        tracks.loudness[first:last], tracks.noise[first:last] = loudness, noise
+        rate, depth, delay = self.vibrato
+        vibrato = depth * np.clip((time - delay) / 0.3, 0, 1)
+        vibrato = vibrato * np.sin(2 * np.pi * rate * time + rng.uniform(0, 6))
+        scoop = rng.uniform(0, self.scoop) * np.exp(-time / 0.05)
+        drift = 0.12 * np.cumsum(rng.standard_normal(span)) / np.sqrt(span)
+        tracks.pitch[first:last] = note.pitch + vibrato - scoop + drift + rng.normal(0, 0.07)
+
+    def _vowels(self, span, rng):
+        """(span, 5) formants in hertz of one vowel, or of a diphthong."""
+        keys = sorted(VOWELS)
+
+        def formants(vowel):
+            return np.array(VOWELS[vowel]) * self.tract * self.accent[keys.index(vowel)]
+
+        first, second = (self.favourites[i] for i in rng.integers(len(self.favourites), size=2))
+        if rng.random() > 0.3:
+            return np.tile(formants(first), (span, 1))
+        turn = np.clip((np.arange(span) / span - 0.5) / 0.35, 0, 1)[:, None]
+        return (1 - turn) * formants(first) + turn * formants(second)
+
+    def _sound(self, tracks, rng):
+        count = tracks.frames * HOP
+        pitch, formants = tracks.smoothed(self.glide)
+        at = np.arange(count) / HOP
+        frame = np.arange(tracks.frames)
+        wobble = np.interp(at / 2, frame, rng.standard_normal(tracks.frames))
+        frequency = hertz(np.interp(at, frame, pitch)) * (1 + self.jitter * wobble)
+        shimmer = 1 + self.shimmer * np.interp(at, frame, rng.standard_normal(tracks.frames))
+        loudness = np.interp(at, frame, tracks.loudness) * shimmer
+        # Rosenberg's pulse: the flow rises, then shuts; the tract hears its derivative
+        position = (np.cumsum(frequency) / SAMPLE_RATE) % 1.0 / self.open_quotient
+        flow = np.where(position < 1, np.sin(np.pi * np.minimum(position, 1)) ** 2 * position, 0.0)
+        pulses = np.diff(flow, prepend=0) * SAMPLE_RATE / frequency * 0.4
+        voiced = loudness * (pulses + self.breath * rng.standard_normal(count) * (0.5 + flow))
+        hiss = rng.standard_normal(count) * np.interp(at, frame, tracks.noise)
+        hz, times, voiced_frames = stft(voiced, SAMPLE_RATE, nperseg=WINDOW, noverlap=WINDOW - HOP)
+        _, _, hiss_frames = stft(hiss, SAMPLE_RATE, nperseg=WINDOW, noverlap=WINDOW - HOP)
+        here = np.minimum(np.round(times * SAMPLE_RATE / HOP).astype(int), tracks.frames - 1)
+        response = self._tract_response(hz, formants[here], tracks.loudness[here])
+        hiss_response = 1 / (1 + (tracks.noise_cut[here] / np.maximum(hz[:, None], 1)) ** 4)
+        hiss_response /= 1 + (hz[:, None] / 13000) ** 4
+
+        def back(frames):
+            return istft(frames, SAMPLE_RATE, nperseg=WINDOW, noverlap=WINDOW - HOP)[1][:count]
+
+        voiced = back(voiced_frames * response)
+        sound = voiced / (_active_level(voiced) or 1.0)
+        consonants = back(hiss_frames * hiss_response)
+        if hiss.any():
+            sound = sound + 0.3 * consonants / (np.abs(consonants).max() + 1e-9) * 2
+        return sound
+
+    def _tract_response(self, hz, formants, loudness):
+        """(bins, frames): five resonances, the singer's formant, tilt; louder is brighter."""
+        hz = hz[:, None]
+        response = np.zeros((len(hz), len(formants)))
+        for k, level in enumerate(FORMANT_LEVELS * (1, 1, self.ring, self.ring, 1)):
+            centre = formants[:, k][None]
+            width = self.bandwidth * (60 + 0.06 * centre)
+            response += level / (1 + ((hz - centre) / width) ** 2) ** 0.7
+        octaves = np.log2(np.maximum(hz, 300) / 300)
+        effort = self.tilt + 2.0 * (loudness[None] - 0.6)
+        response *= amplitude(np.minimum(octaves * effort, 18))
+        return response / (1 + (hz / 11000) ** 4) * (hz > 70)
+
+
+class _Tracks:
+    """What a voice does over time, a value a frame of `HOP` samples."""
+
+    def __init__(self, frames):
+        self.frames = frames
+        self.pitch = np.full(frames, np.nan)
+        self.loudness = np.zeros(frames)
+        self.noise = np.zeros(frames)
+        self.noise_cut = np.full(frames, 4000.0)
+        self.formants = np.tile(np.array(VOWELS["@"], float), (frames, 1))
+
+    def smoothed(self, glide):
+        """(pitch, formants) with rests bridged, `glide` s of portamento, 45 ms of articulation."""
+        sung = np.flatnonzero(~np.isnan(self.pitch))
+        pitch = np.full(self.frames, 60.0)
+        if len(sung):
+            pitch = np.interp(np.arange(self.frames), sung, self.pitch[sung])
+        width = max(3, int(glide * SAMPLE_RATE / HOP) | 1)
+        kernel = np.hanning(width + 2)[1:-1]
+        pitch = np.convolve(np.pad(pitch, width // 2, "edge"), kernel / kernel.sum(), "valid")
+        mouth = np.ones(7) / 7
+        formants = [np.convolve(np.pad(f, 3, "edge"), mouth, "valid") for f in self.formants.T]
+        return pitch, np.stack(formants, axis=1)
+
+
+def _active_level(sound):
+    """Root mean square of the 20 ms blocks that lie within 25 dB of the loudest."""
+    block = samples(0.02)
+    power = np.mean(sound[: len(sound) // block * block].reshape(-1, block) ** 2, axis=1)
+    active = power[power > power.max() * amplitude(-25) ** 2] if len(power) else power
+    return np.sqrt(active.mean()) if len(active) else 0.0

@@ -1,0 +1,308 @@
+"""Sound in and out, against signals whose samples are known."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+import audio
+from files import UserError
+
+RATE = 16000
+
+
+def sine(hertz, rate, seconds=1.0, channels=1, amplitude=0.5):
+    """(channels, samples); each channel a quarter turn after the one before."""
+    time = np.arange(int(seconds * rate)) / rate
+    return np.stack([amplitude * np.sin(2 * np.pi * hertz * time + channel * np.pi / 2)
+                     for channel in range(channels)])
+
+
+def noise(channels=2, samples=5000, peak=0.9):
+    rng = np.random.default_rng(0)
+    return rng.uniform(-peak, peak, (channels, samples))
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """A 16-bit stereo file, and the numbers in it as fractions of full scale."""
+    numbers = np.random.default_rng(1).integers(-(2**15), 2**15, (8000, 2)).astype(np.int16)
+    soundfile.write(tmp_path / "noise.wav", numbers, RATE, subtype="PCM_16")
+    soundfile.write(tmp_path / "noise.flac", numbers, RATE, subtype="PCM_16")
+    return tmp_path / "noise.wav", (numbers / 2**15).T.astype(np.float32)
+
+
+# reading
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_integers_are_read_exactly(wav, suffix):
+    path, numbers = wav
+    data = audio.read(path.with_suffix(suffix))
+    assert data.dtype == np.float32
+    assert np.array_equal(data, numbers)
+    assert audio.info(path.with_suffix(suffix)) == (RATE, 2, 8000)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+@pytest.mark.parametrize(("start", "length"),
+                         [(0, 1), (0, 8000), (1, 100), (4095, 2), (5000, 3000), (7999, 1), (5000, None)])
+def test_a_stretch_is_the_slice_of_the_whole(wav, suffix, start, length):
+    path, numbers = wav
+    end = 8000 if length is None else start + length
+    data = audio.read(path.with_suffix(suffix), start=start, length=length)
+    assert np.array_equal(data, numbers[:, start:end])
+
+
+def test_a_stretch_beyond_the_end_ends_with_the_file(wav):
+    path, numbers = wav
+    assert np.array_equal(audio.read(path, start=7990, length=100), numbers[:, 7990:])
+
+
+@pytest.mark.parametrize("start", [8000, 8001, 10**6])
+def test_a_stretch_after_the_end_is_told(wav, start):
+    with pytest.raises(UserError, match=f"holds no samples .0 read from sample {start} of 8000."):
+        audio.read(wav[0], start=start, length=10)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus"])
+def test_lossy_formats_are_read(tmp_path, suffix):
+    rate = 48000  # Opus knows this and its parts
+    signal = sine(440, rate)[0]
+    path = tmp_path / f"a{suffix}"
+    kind = {"format": "OGG", "subtype": "OPUS"} if suffix == ".opus" else {}
+    soundfile.write(path, signal, rate, **kind)
+    data = audio.read(path)
+    assert data.shape[0] == 1
+    assert abs(data.shape[1] - rate) < 3000  # an MP3 frame or two more
+    middle = data[0, 10000:40000]
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
+
+
+# converting
+
+
+@pytest.mark.parametrize(("rate", "new"), [(44100, 16000), (16000, 44100), (48000, 16000),
+                                           (8000, 16000), (22050, 16000)])
+def test_a_sine_survives_another_rate_with_its_frequency_amplitude_and_phase(rate, new):
+    data = audio.convert(sine(1000, rate, channels=2), rate, new)
+    expected = sine(1000, new, channels=2)
+    assert data.dtype == np.float32
+    assert data.shape == expected.shape
+    edge = new // 20  # where the filter sees the signal begin and end
+    assert np.abs(data - expected)[:, edge:-edge].max() < 1e-3
+
+
+def test_what_a_lower_rate_cannot_hold_is_gone():
+    data = audio.convert(sine(12000, 44100), 44100, 16000)  # would alias to 4000 Hz
+    assert np.abs(data[:, 800:-800]).max() < 1e-3
+
+
+def test_two_channels_become_their_mean():
+    data = noise(2)
+    assert np.allclose(audio.convert(data, RATE, RATE, 1), (data[:1] + data[1:]) / 2, atol=1e-7)
+
+
+def test_one_channel_is_laid_out_to_two():
+    data = noise(1).astype(np.float32)
+    assert np.array_equal(audio.convert(data, RATE, RATE, 2), np.concatenate([data, data]))
+
+
+def test_no_channels_asked_for_leaves_them():
+    assert audio.convert(noise(3), RATE, 8000).shape == (3, 2500)
+
+
+def test_three_channels_cannot_become_two():
+    with pytest.raises(UserError, match="3 channels cannot become 2; mix it down to one"):
+        audio.convert(noise(3), RATE, RATE, 2)
+
+
+def test_a_file_is_read_at_the_rate_and_channels_asked_for(tmp_path):
+    audio.write(tmp_path / "a.wav", sine(500, 44100, channels=2), 44100)
+    data = audio.read(tmp_path / "a.wav", sample_rate=16000, num_channels=1)
+    expected = sine(500, 16000, channels=2).mean(axis=0, keepdims=True)
+    assert data.shape == expected.shape
+    assert np.abs(data - expected)[:, 800:-800].max() < 1e-3
+
+
+# writing
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_what_is_written_is_read_back_at_its_level(tmp_path, suffix, channels):
+    data = noise(channels)
+    audio.write(tmp_path / f"a{suffix}", data, RATE)
+    assert audio.info(tmp_path / f"a{suffix}") == (RATE, channels, 5000)
+    assert np.abs(audio.read(tmp_path / f"a{suffix}") - data).max() < 2e-7
+    assert soundfile.info(tmp_path / f"a{suffix}").subtype == "PCM_24"
+
+
+@pytest.mark.parametrize("peak", [1e-6, 1e-3, 0.1])
+def test_a_quiet_signal_is_not_made_louder(tmp_path, peak):
+    audio.write(tmp_path / "a.wav", noise(peak=peak), RATE)
+    assert np.abs(audio.read(tmp_path / "a.wav") - noise(peak=peak)).max() < 2e-7
+
+
+@pytest.mark.parametrize("peak", [1.0, 1.5, 40.0])
+def test_a_loud_signal_is_kept_as_floats_and_nothing_clips(tmp_path, peak):
+    data = (noise(peak=1) * peak).astype(np.float32)
+    data[0, 0], data[1, 0] = peak, -peak
+    audio.write(tmp_path / "a.wav", data, RATE)
+    assert soundfile.info(tmp_path / "a.wav").subtype == "FLOAT"
+    assert np.array_equal(audio.read(tmp_path / "a.wav"), data)
+
+
+def test_a_loud_signal_is_refused_for_flac(tmp_path):
+    with pytest.raises(UserError, match=r"a.flac: a peak of 1.50 does not fit into FLAC; write .wav"):
+        audio.write(tmp_path / "a.flac", 1.5 * np.ones((1, 100)), RATE)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sample_just_below_full_scale_does_not_wrap_round(tmp_path, suffix, sign):
+    data = sign * np.full((1, 100), np.nextafter(1.0, 0))
+    audio.write(tmp_path / f"a{suffix}", data, RATE)
+    audio.write_stem(tmp_path / f"stem{suffix}", data, RATE)
+    assert np.abs(audio.read(tmp_path / f"a{suffix}") - data).max() < 2e-7
+    assert np.abs(audio.read(tmp_path / f"stem{suffix}") - data).max() < 1 / 2**14
+
+
+def test_a_stem_is_written_with_16_bits(tmp_path):
+    audio.write_stem(tmp_path / "a.flac", noise(), RATE)
+    assert soundfile.info(tmp_path / "a.flac").subtype == "PCM_16"
+    assert np.abs(audio.read(tmp_path / "a.flac") - noise()).max() <= 1 / 2**16 + 1e-9
+
+
+def test_the_same_audio_gives_the_same_bytes(tmp_path):
+    for name in ("a.flac", "b.flac", "a.wav", "b.wav"):
+        audio.write(tmp_path / name, noise(), RATE)
+    assert (tmp_path / "a.flac").read_bytes() == (tmp_path / "b.flac").read_bytes()
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+# what cannot be read
+
+
+def refusal(path, **kwargs):
+    with pytest.raises(UserError) as caught:
+        audio.read(path, **kwargs)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ")
+    return text
+
+
+def test_a_missing_file_is_told(tmp_path):
+    assert "no such file" in refusal(tmp_path / "a.wav")
+    with pytest.raises(UserError, match="no such file"):
+        audio.info(tmp_path / "a.wav")
+
+
+def test_a_folder_is_told(tmp_path):
+    assert "is a folder where an audio file is expected" in refusal(tmp_path)
+
+
+def test_an_empty_file_is_told(tmp_path):
+    (tmp_path / "a.wav").touch()
+    assert "is empty (0 bytes)" in refusal(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("content", [b"this is no audio", b"\0" * 5000, b"RIFF\0\0\0\0WAVE"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".txt", ".raw", ""])
+def test_what_is_not_audio_is_told(tmp_path, content, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    assert "cannot be read as audio" in refusal(path)
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [
+    (".wav", "PCM_16"), (".wav", "PCM_24"), (".wav", "FLOAT"), (".aiff", "PCM_16")])
+def test_a_file_cut_short_is_told(tmp_path, suffix, subtype):
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, noise().T, RATE, subtype=subtype)
+    assert audio.read(path).shape == (2, 5000)
+    os.truncate(path, path.stat().st_size // 2)
+    assert "cut short" in refusal(path)
+    with pytest.raises(UserError, match="cut short, .* bytes of sound are there; copy it again"):
+        audio.info(path)
+
+
+def test_a_flac_file_cut_short_is_told_where_the_lost_part_is_read(wav):
+    path, numbers = wav[0].with_suffix(".flac"), wav[1]
+    os.truncate(path, path.stat().st_size - 3000)
+    text = refusal(path)
+    assert "cut short" in text or "broken audio file" in text
+    assert np.array_equal(audio.read(path, length=1000), numbers[:, :1000])
+
+
+def test_a_wav_file_from_a_pipe_whose_header_promises_without_end_is_read(wav):
+    path, numbers = wav
+    content = bytearray(path.read_bytes())
+    size = content.index(b"data") + 4
+    content[size : size + 4] = content[4:8] = b"\xff" * 4
+    path.write_bytes(content)
+    assert np.array_equal(audio.read(path), numbers)
+
+
+def test_a_file_without_samples_is_told(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros((0, 1)), RATE)
+    assert "holds no samples" in refusal(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_sample_that_is_no_number_is_told_with_its_place(tmp_path, wrong):
+    data = np.zeros((1000, 2), np.float32)
+    data[321, 1] = wrong
+    soundfile.write(tmp_path / "a.wav", data, RATE, subtype="FLOAT")
+    assert "NaN or infinite samples (the first at sample 321)" in refusal(tmp_path / "a.wav")
+    assert "(the first at sample 321)" in refusal(tmp_path / "a.wav", start=300, length=50)
+    assert not audio.read(tmp_path / "a.wav", length=300).any()
+
+
+# where nothing can be written
+
+
+@pytest.mark.parametrize("write", [audio.write, audio.write_stem])
+def test_a_file_where_the_folder_should_be_is_told(tmp_path, write):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UserError, match="out/a.flac: cannot be written"):
+        write(tmp_path / "out" / "a.flac", noise(), RATE)
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    audio.write(tmp_path / "new" / "folder" / "a.wav", noise(), RATE)
+    assert audio.info(tmp_path / "new" / "folder" / "a.wav") == (RATE, 2, 5000)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to_is_told(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="Permission denied"):
+        audio.write(tmp_path / "a.wav", noise(), RATE)
+
+
+def test_a_full_disk_is_told_and_leaves_no_part(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="a.wav: cannot be written .No space left on device"):
+        audio.write(tmp_path / "a.wav", noise(), RATE)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.mp3", "a.xyz"])
+def test_a_format_that_cannot_be_written_is_told(tmp_path, name):
+    with pytest.raises(UserError, match=f"{name}: cannot be written .*.wav, .flac"):
+        audio.write(tmp_path / name, noise(), RATE)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_audio_that_is_no_number_is_not_written(tmp_path, wrong):
+    with pytest.raises(UserError, match="a.wav: the audio to write holds NaN or infinite"):
+        audio.write(tmp_path / "a.wav", np.array([[0.0, wrong]]), RATE)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,181 @@
+"""The front end against nussl's transforms, item by item."""
+
+import numpy as np
+import pytest
+import torch
+
+from compat import nussl
+from training.front_end import FrontEnd, ideal_binary_mask
+
+RATE = 8000
+WINDOWS = ("sqrt_hann", "hann", "hamming", "blackman", "rectangular")
+transforms = nussl.datasets.transforms
+
+
+def batch_of(batch=2, sources=2, channels=1, samples=2000, seed=0):
+    """{"mix", "sources"} of noise that comes and goes, so that sources differ from bin to bin."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(samples) / samples
+    loudness = np.abs(np.sin(rng.uniform(3, 30, (batch, sources, 1, 1)) * time
+                             + rng.uniform(0, 6, (batch, sources, 1, 1))))
+    sound = loudness * rng.uniform(-0.4, 0.4, (batch, sources, channels, samples))
+    sound = torch.from_numpy(sound.astype(np.float32))
+    return {"mix": sound.sum(dim=1), "sources": sound}
+
+
+def as_in_nussl(batch, window, hop, kind):
+    """What nussl's own transforms make of each item, with the item's axis put back in front."""
+    params = nussl.STFTParams(window, hop, kind)
+
+    def signal(data):
+        return nussl.AudioSignal(audio_data_array=data.double().numpy(), sample_rate=RATE,
+                                 stft_params=params)
+
+    pipeline = transforms.Compose([transforms.PhaseSensitiveSpectrumApproximation(),
+                                   transforms.MagnitudeWeights(), transforms.ToSeparationModel()])
+    items = [pipeline({"mix": signal(mix), "sources": {
+        f"source {n}": signal(source) for n, source in enumerate(sources)}})
+        for mix, sources in zip(batch["mix"], batch["sources"], strict=True)]
+    return {key: torch.stack([item[key] for item in items]) for key in FrontEnd.features}
+
+
+def assert_equal(ours, theirs):
+    for key in ("mix_magnitude", "source_magnitudes"):
+        assert ours[key].shape == theirs[key].shape, key
+        assert (ours[key] - theirs[key]).abs().max() < 1e-5, key
+    assert (ours["weights"] ** 2 - theirs["weights"] ** 2).abs().max() < 1e-5 * max(
+        1.0, theirs["weights"].max().item() ** 2)
+    # single precision may see two sources as equally loud where double precision does not
+    top = theirs["source_magnitudes"].topk(2, dim=-1).values
+    tied = top[..., 0] - top[..., 1] < 1e-6
+    differ = (ours["ideal_binary_mask"] != theirs["ideal_binary_mask"]).any(dim=-1)
+    assert not (differ & ~tied).any()
+    assert differ.float().mean() < 0.02
+
+
+@pytest.mark.parametrize("kind", WINDOWS)
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("samples", [2000, 2048, 2001, 257, 3333])
+def test_features_are_those_of_nussl(kind, channels, samples):
+    batch = batch_of(channels=channels, samples=samples)
+    assert_equal(FrontEnd(256, 64, kind)(batch), as_in_nussl(batch, 256, 64, kind))
+
+
+@pytest.mark.parametrize(("window", "hop"), [(256, 128), (256, 100), (200, 50), (256, 255), (250, 77),
+                                             (255, 64), (201, 100), (3, 1), (2, 1)])
+def test_features_are_those_of_nussl_for_any_window_and_hop(window, hop):
+    batch = batch_of(sources=3, samples=1500)
+    assert_equal(FrontEnd(window, hop, "hamming")(batch), as_in_nussl(batch, window, hop, "hamming"))
+
+
+@pytest.mark.parametrize("sources", [1, 2, 5])
+def test_the_shapes_are_those_of_the_docstring(sources):
+    batch = batch_of(batch=3, sources=sources, channels=2)
+    features = FrontEnd(256, 64, "sqrt_hann")(batch)
+    frames = 2000 // 64 + 2
+    assert features["mix_magnitude"].shape == (3, frames, 129, 2)
+    assert features["weights"].shape == (3, frames, 129, 2)
+    assert features["source_magnitudes"].shape == (3, frames, 129, 2, sources)
+    assert features["ideal_binary_mask"].shape == (3, frames, 129, 2, sources)
+    assert set(features) == {*batch, *FrontEnd.features}
+    assert features["mix"] is batch["mix"]
+
+
+def test_a_batch_is_its_items_one_by_one():
+    front_end, batch = FrontEnd(256, 64, "sqrt_hann"), batch_of(batch=4, channels=2)
+    together = front_end(batch)
+    for i in range(4):
+        alone = front_end({key: value[i : i + 1] for key, value in batch.items()})
+        for key in FrontEnd.features:
+            assert torch.allclose(together[key][i : i + 1], alone[key], atol=1e-7), key
+
+
+def test_a_sine_has_half_its_amplitude_at_its_bin():
+    # nussl's (scipy's) scale: the window's sum is taken out
+    time = torch.arange(2048) / RATE
+    sine = 0.6 * torch.sin(2 * torch.pi * 1000 * time)  # bin 32 of 256 / 8000 Hz
+    magnitude = FrontEnd(256, 64, "hann").stft(sine[None]).abs()[0]
+    assert magnitude[:, 8].argmax() == 32
+    assert magnitude[32, 8].item() == pytest.approx(0.3, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", WINDOWS)
+@pytest.mark.parametrize("shape", [(1, 2048), (2, 3, 2, 1999), (700,), (1, 65)])
+def test_the_inverse_gives_the_signal_back(kind, shape):
+    front_end = FrontEnd(256, 64, kind)
+    audio = torch.rand(shape, generator=torch.Generator().manual_seed(0)) - 0.5
+    back = front_end.istft(front_end.stft(audio), shape[-1])
+    assert back.shape == shape
+    assert (back - audio).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("window", "hop"), [(512, 128), (256, 100), (250, 77), (255, 64)])
+@pytest.mark.parametrize("frames", [1, 2, 3, 100, 400])
+def test_samples_have_just_the_frames_asked_for(window, hop, frames):
+    front_end = FrontEnd(window, hop, "sqrt_hann")
+    samples = front_end.samples(frames)
+    if frames > 1:  # one frame is of padding alone
+        assert front_end.stft(torch.zeros(1, samples)).shape == (1, window // 2 + 1, frames)
+
+
+def test_a_silent_mixture_has_features_of_zeros():
+    batch = {key: torch.zeros_like(value) for key, value in batch_of().items()}
+    for key, value in FrontEnd(256, 64, "sqrt_hann")(batch).items():
+        assert not value.any(), key  # a NaN would be true
+
+
+def test_a_silent_item_beside_a_loud_one_stays_silent():
+    batch = batch_of()
+    batch["mix"][0] = 0
+    batch["sources"][0] = 0
+    features = FrontEnd(256, 64, "sqrt_hann")(batch)
+    for key in FrontEnd.features:
+        assert torch.isfinite(features[key]).all()
+        assert not features[key][0].any()
+        assert features[key][1].any()
+
+
+def test_sources_that_cancel_out_leave_no_nan():
+    batch = batch_of()
+    batch["sources"][:, 1] = -batch["sources"][:, 0]
+    batch["mix"] = batch["sources"].sum(dim=1)
+    for value in FrontEnd(256, 64, "sqrt_hann")(batch).values():
+        assert torch.isfinite(value).all()
+
+
+def test_a_mixture_without_sources_has_no_targets():
+    features = FrontEnd(256, 64, "sqrt_hann")({"mix": batch_of()["mix"]})
+    assert set(features) == {"mix", "mix_magnitude", "weights"}
+
+
+def test_targets_lie_between_nothing_and_the_mixture():
+    features = FrontEnd(256, 64, "sqrt_hann")(batch_of(sources=4))
+    assert (features["source_magnitudes"] >= 0).all()
+    assert (features["source_magnitudes"] <= features["mix_magnitude"][..., None]).all()
+
+
+def test_weights_squared_have_a_mean_of_one():
+    features = FrontEnd(256, 64, "sqrt_hann")(batch_of())
+    assert torch.allclose((features["weights"] ** 2).mean(dim=(1, 2, 3)), torch.ones(2), atol=1e-3)
+
+
+def test_the_loudest_source_has_the_bin_and_a_tie_has_none():
+    magnitudes = torch.tensor([[0.2, 0.5], [0.5, 0.2], [0.3, 0.3], [0.0, 0.0]])
+    assert ideal_binary_mask(magnitudes).tolist() == [[0, 1], [1, 0], [0, 0], [0, 0]]
+    assert ideal_binary_mask(torch.tensor([[1.0, 3.0, 3.0], [1.0, 3.0, 2.0]])).tolist() == [
+        [0, 0, 0], [0, 1, 0]]
+
+
+def test_it_runs_without_numbers_on_the_meta_device():
+    front_end = FrontEnd(256, 64, "sqrt_hann").to("meta")
+    batch = {key: value.to("meta") for key, value in batch_of(batch=3).items()}
+    real = FrontEnd(256, 64, "sqrt_hann")(batch_of(batch=3))
+    for key, value in front_end(batch).items():
+        assert value.device.type == "meta"
+        assert value.shape == real[key].shape, key
+
+
+def test_the_window_moves_with_the_model_and_is_no_weight():
+    front_end = FrontEnd(256, 64, "sqrt_hann")
+    assert list(front_end.parameters()) == []
+    assert front_end.to(torch.float64).window.dtype == torch.float64

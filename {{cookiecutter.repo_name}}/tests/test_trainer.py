@@ -1,0 +1,279 @@
+"""Training as a user meets it: a config in, files out, stopped and gone on with at any time."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import checkpoints
+import config
+import experiment
+from compat import nussl
+from files import UserError
+from training.excerpts import Excerpts, ShuffledBatches, batches_in_order
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def write_config(tmp_path, sample_folder):
+    """A function that writes a small training's config with changes: (path of the file)."""
+
+    def write(name="small", **train):
+        plain = {
+            "info": {"name": name, "seed": 3, "output_folder": str(tmp_path / name)},
+            "datasets": {
+                split: {"class": "Sample",
+                        "args": {"folder": str(sample_folder), "split": split, "num_songs": 1}}
+                for split in ("train", "val")
+            },
+            "model": {"builder": "deep_clustering",
+                      "args": {"num_layers": 2, "hidden_size": 8, "dropout": 0.2}},
+            "train": {"class": "Trainer", "device": "cpu", "epochs": 3, "batch_size": 4,
+                      "excerpt_frames": 30, "gradient_clip": {"percentile": 50},
+                      "scheduler": {"class": "ReduceLROnPlateau", "args": {"patience": 0}},
+                      "loss": {"deep_clustering": {"class": "DeepClusteringLoss"}}, **train},
+        }
+        path = tmp_path / f"{name}.yml"
+        path.write_text(yaml.safe_dump(plain))
+        return path
+
+    return write
+
+
+def fit(path):
+    """Train what `path` says in this process: the trainer."""
+    trainer = experiment.build_trainer(config.load(path))
+    trainer.fit()
+    return trainer
+
+
+def weights(trainer):
+    return torch.load(trainer.latest, weights_only=True)["model"]
+
+
+def same(a, b):
+    return all(torch.equal(a[key], b[key]) for key in {*a, *b})
+
+
+def test_training_lowers_the_loss_and_writes_model_history_and_state(write_config):
+    trainer = fit(write_config(epochs=6))
+    with open(trainer.folder / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [int(row["step"]) for row in rows] == [2, 4, 6, 8, 10, 12]
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert trainer.best_loss == min(float(row["val_loss"]) for row in rows)
+    model, metadata = checkpoints.load_model(trainer.best)
+    assert metadata["sample_rate"] == 16000
+    assert metadata["stft_params"] == nussl.STFTParams(512, 128, "sqrt_hann")
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(write_config):
+    first, second = fit(write_config("first")), fit(write_config("second"))
+    assert same(weights(first), weights(second))
+    path = write_config("third")
+    path.write_text(path.read_text().replace("seed: 3", "seed: 4"))
+    assert not same(weights(first), weights(fit(path)))
+
+
+def test_a_training_stopped_anywhere_goes_on_to_the_same_weights(write_config):
+    whole = fit(write_config("whole", epochs=3))
+    for steps in (1, 2, 3, 5):  # within an epoch, at its end, ...
+        path = write_config(f"stopped{steps}", epochs=3, checkpoint_every=1)
+        trainer = experiment.build_trainer(config.load(path))
+
+        def stop(engine, steps=steps):
+            if engine.state.iteration == steps:
+                raise InterruptedError
+
+        from ignite.engine import Events
+
+        trainer.engine.add_event_handler(Events.ITERATION_STARTED, stop)
+        if steps > 0:
+            with pytest.raises(InterruptedError):
+                trainer.fit()
+        finished = fit(path)
+        assert same(weights(whole), weights(finished)), f"stopped at step {steps}"
+        assert [r["train_loss"] for r in finished.history] == [r["train_loss"] for r in whole.history]
+        assert finished.best_loss == whole.best_loss
+
+
+def test_a_killed_training_goes_on_and_leaves_no_half_written_file(write_config):
+    """kill -9, for real, again and again at moments nobody chose."""
+    path = write_config("killed", epochs=8, checkpoint_every=1)
+    reference = fit(write_config("reference", epochs=8))
+    moments = np.random.default_rng(0).uniform(0.0, 0.4, 2)
+    command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    latest = path.parent / "killed" / "checkpoints" / "latest.pth"
+    for moment in moments:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        before = latest.stat().st_mtime_ns if latest.exists() else 0
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if latest.exists() and latest.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.01)
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        checkpoints.load(latest)  # whole
+    last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert last.returncode == 0, last.stderr
+    assert "going on from step" in last.stdout or "nothing to do" in last.stdout
+    state = checkpoints.load(latest)
+    assert state["iteration"] == 16
+    assert same(state["model"], weights(reference))
+
+
+def test_a_finished_training_has_nothing_to_do(write_config, caplog):
+    path = write_config()
+    before = fit(path).latest.read_bytes()
+    with caplog.at_level("INFO"):
+        after = fit(path)
+    assert "nothing to do: 3 epochs are trained" in caplog.text
+    assert after.latest.read_bytes() == before
+
+
+def test_more_epochs_go_on_from_where_it_ended(write_config):
+    path = write_config(epochs=2)
+    fit(path)
+    path.write_text(path.read_text().replace("epochs: 2", "epochs: 3"))
+    assert same(weights(fit(path)), weights(fit(write_config("whole", epochs=3))))
+
+
+def test_a_folder_that_holds_another_training_is_refused(write_config):
+    path = write_config()
+    fit(path)
+    path.write_text(path.read_text().replace("hidden_size: 8", "hidden_size: 6"))
+    with pytest.raises(UserError, match=r"model.args = .*'hidden_size': 8.*choose another"):
+        fit(path)
+
+
+def test_a_model_without_the_state_of_its_training_is_not_overwritten(write_config):
+    path = write_config()
+    trainer = fit(path)
+    trainer.latest.unlink()
+    before = trainer.best.read_bytes()
+    with pytest.raises(UserError, match="best.model.pth is there but latest.pth"):
+        fit(path)
+    assert trainer.best.read_bytes() == before
+
+
+def test_training_stops_when_its_minutes_are_over(write_config, caplog):
+    with caplog.at_level("INFO"):
+        trainer = fit(write_config(epochs=100_000, max_minutes=0.01))
+    assert "train.max_minutes of 0.01 are over" in caplog.text
+    assert trainer.best.exists() and len(trainer.history) >= 1
+    assert trainer.history[-1]["step"] == trainer.engine.state.iteration
+
+
+def test_training_stops_when_it_no_longer_improves(write_config):
+    trainer = fit(write_config(epochs=50, early_stopping=2,
+                               optimizer={"class": "SGD", "args": {"lr": 0.0}}))
+    losses = [row["val_loss"] for row in trainer.history]
+    assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 50
+
+
+def test_a_loss_that_is_nan_stops_and_names_the_items(write_config, monkeypatch):
+    trainer = experiment.build_trainer(config.load(write_config()))
+    monkeypatch.setattr(trainer, "compute_losses", lambda outputs, batch: (
+        outputs["embedding"].sum() * float("nan"), {"deep_clustering": torch.zeros(())}))
+    with pytest.raises(UserError, match=r"the loss is nan at step 1 with 1\d{7}, 1\d{7}"):
+        trainer.fit()
+    assert not trainer.latest.exists()
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(write_config, monkeypatch):
+    path = write_config(epochs=1)
+    before = fit(path).latest.read_bytes()
+    path.write_text(path.read_text().replace("epochs: 1", "epochs: 2"))
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        fit(path)
+    latest = path.parent / "small" / "checkpoints" / "latest.pth"
+    assert latest.read_bytes() == before
+    assert sorted(p.name for p in latest.parent.iterdir()) == ["best.model.pth", "latest.pth"]
+
+
+def test_bfloat16_trains_to_nearly_the_same_losses(write_config):
+    exact = fit(write_config("float32"))
+    low = fit(write_config("bfloat16", precision="bfloat16"))
+    assert all(p.dtype == torch.float32 for p in low.model.parameters())
+    for a, b in zip(exact.history, low.history, strict=True):
+        assert b["train_loss"] == pytest.approx(a["train_loss"], rel=0.03)
+
+
+def test_a_trainer_of_ones_own_is_found_by_its_name(write_config, monkeypatch):
+    from training import TRAINERS, Trainer
+
+    class Slower(Trainer):
+        def build_optimizer(self):
+            return torch.optim.SGD(self.model.parameters(), lr=1e-9)
+
+    monkeypatch.setitem(TRAINERS, "Slower", Slower)
+    path = write_config()
+    path.write_text(path.read_text().replace("class: Trainer", "class: Slower"))
+    trainer = fit(path)
+    assert isinstance(trainer, Slower) and isinstance(trainer.optimizer, torch.optim.SGD)
+
+
+def test_autoclip_limits_the_gradient_to_the_percentile_of_those_seen(write_config):
+    trainer = experiment.build_trainer(config.load(write_config(gradient_clip={"percentile": 50})))
+    parameters = list(trainer.model.parameters())
+    for size, expected in ((1.0, 1.0), (3.0, 2.0), (2.0, 2.0), (100.0, 2.5)):
+        for p in parameters:
+            p.grad = torch.zeros_like(p)
+        parameters[0].grad.flatten()[0] = size
+        trainer.clip_gradient()
+        assert parameters[0].grad.norm().item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_every_epoch_sees_each_item_once_in_another_order():
+    batches = iter(ShuffledBatches(12, 4, seed=0))
+    epochs = [[key for _ in range(3) for key in next(batches)] for _ in range(3)]
+    for number, keys in enumerate(epochs):
+        assert {epoch for epoch, _ in keys} == {number}
+        assert sorted(index for _, index in keys) == list(range(12))
+    assert [i for _, i in epochs[0]] != [i for _, i in epochs[1]]
+
+
+@pytest.mark.parametrize("first_step", [1, 2, 3, 7])
+def test_batches_from_any_step_are_those_of_an_uninterrupted_run(first_step):
+    whole, later = iter(ShuffledBatches(10, 3, 1)), iter(ShuffledBatches(10, 3, 1, first_step))
+    for _ in range(first_step):
+        next(whole)
+    assert [next(whole) for _ in range(8)] == [next(later) for _ in range(8)]
+
+
+def test_validation_sees_every_item_at_the_same_place():
+    assert batches_in_order(5, 2) == [[(0, 0), (0, 1)], [(0, 2), (0, 3)], [(0, 4)]]
+
+
+def test_an_excerpt_is_a_stretch_of_its_track_and_another_in_each_epoch(write_config):
+    data = experiment.build_dataset(config.load(write_config()), "train")
+    excerpts = Excerpts(data, 5000, seed=0)
+    first, again, later = excerpts[(0, 3)], excerpts[(0, 3)], excerpts[(1, 3)]
+    assert torch.equal(first["sources"], again["sources"])
+    assert not torch.equal(first["sources"], later["sources"])
+    assert torch.equal(first["mix"], first["sources"].sum(dim=0))
+    whole = torch.from_numpy(data.excerpt(3))
+    windows = whole.unfold(-1, 5000, 1)
+    assert (windows == first["sources"][:, :, None]).all(dim=-1).all(dim=0).any()
+
+
+def test_the_order_of_data_does_not_depend_on_the_number_of_workers(write_config):
+    alone, helped = fit(write_config("alone")), fit(write_config("helped", num_workers=2))
+    assert same(weights(alone), weights(helped))
