@@ -1,7 +1,8 @@
 # `make help` lists what there is to do.
 
 TEMPLATE = {{cookiecutter.repo_name}}
-# One environment for the template, its demo and its tests: what the projects need, and the template's tools.
+# One environment for the template, its demo and its tests: what the projects need, and the tools of
+# the template.
 RUN = .venv/bin/python
 INSTALLED = .venv/.template-installed
 # How the packages get there: pip, uv or poetry. TORCH_INDEX: one more index, for another build of torch.
@@ -29,9 +30,9 @@ EXPERIMENT = experiments/demo$(if $(DEMO),_$(DEMO)).yml
 # The project's environment is ours, so that it does not make another.
 SCRIPT = cd build/demo/$(NAME) && ../../../$(RUN) -m
 
-demo: export DATA_DIRECTORY = $(CURDIR)/build/data
-demo: unexport CACHE_DIRECTORY
-demo: unexport ARTIFACTS_DIRECTORY
+export DATA_DIRECTORY = $(CURDIR)/build/data
+unexport CACHE_DIRECTORY ARTIFACTS_DIRECTORY
+
 demo: install ## Write a project, show its shipped model at work, train a small one and score it
 	@rm -rf build/demo
 	$(RUN) -m cookiecutter --no-input --default-config --output-dir build/demo . repo_name=$(NAME)

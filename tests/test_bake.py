@@ -150,7 +150,8 @@ def test_a_project_that_is_written_over_keeps_its_data_and_results(bake):
 
 def test_the_project_and_the_template_have_a_clean_style(project, run):
     for folder in (project, REPOSITORY):
-        code, said = run("python", "-m", "ruff", "check", "--no-cache", ".", cwd=folder)
+        code, said = run("python", "-m", "ruff", "check", "--no-cache", "--quiet",
+                         "--output-format", "concise", ".", cwd=folder)
         assert code == 0, said
 
 

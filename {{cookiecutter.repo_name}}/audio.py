@@ -41,15 +41,20 @@ def read(path, sample_rate=None, num_channels=None, start=0, length=None):
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise UserError(f"{path}: broken audio file ({error}); replace it") from error
     if data.shape[1] == 0:
-        raise UserError(f"{path}: holds no samples (0 read from sample {start} of {frames}); "
-                        "replace it")
+        raise UserError(
+            f"{path}: holds no samples (0 read from sample {start} of {frames}); replace it"
+        )
     if data.shape[1] < min(wanted, frames - start):
-        raise UserError(f"{path}: cut short, {start + data.shape[1]} of {frames} samples are "
-                        "there; copy it again")
+        raise UserError(
+            f"{path}: cut short, {start + data.shape[1]} of {frames} samples are "
+            "there; copy it again"
+        )
     if not np.isfinite(data).all():
-        raise UserError(f"{path}: holds NaN or infinite samples (the first at sample "
-                        f"{start + int(np.argmin(np.isfinite(data).all(axis=0)))}); "
-                        "repair the file")
+        raise UserError(
+            f"{path}: holds NaN or infinite samples (the first at sample "
+            f"{start + int(np.argmin(np.isfinite(data).all(axis=0)))}); "
+            "repair the file"
+        )
     return convert(data, rate, sample_rate or rate, num_channels)
 
 
@@ -61,8 +66,10 @@ def convert(data, rate, sample_rate, num_channels=None):
         elif data.shape[0] == 1:
             data = np.repeat(data, num_channels, axis=0)
         else:
-            raise UserError(f"audio of {data.shape[0]} channels cannot become {num_channels}; "
-                            "mix it down to one channel first")
+            raise UserError(
+                f"audio of {data.shape[0]} channels cannot become {num_channels}; "
+                "mix it down to one channel first"
+            )
     if rate != sample_rate:
         data = soxr.resample(data.T, rate, sample_rate, quality="HQ").T
     return np.ascontiguousarray(data, dtype=np.float32)
@@ -98,8 +105,10 @@ def _write(temporary, path, data, sample_rate, subtype):
     try:
         soundfile.write(temporary, data.T, sample_rate, subtype=subtype)
     except (soundfile.LibsndfileError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: cannot be written ({error}); free the disk, or choose another "
-                        "folder or format (.wav, .flac)") from error
+        raise UserError(
+            f"{path}: cannot be written ({error}); free the disk, or choose another "
+            "folder or format (.wav, .flac)"
+        ) from error
 
 
 def _opened(path):
@@ -113,12 +122,15 @@ def _opened(path):
     try:
         file = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read as audio ({error}); WAV, FLAC, OGG and MP3 can, "
-                        "other formats have to be converted first") from error
+        raise UserError(
+            f"{path}: cannot be read as audio ({error}); WAV, FLAC, OGG and MP3 can, "
+            "other formats have to be converted first"
+        ) from error
     # libsndfile takes what is there for the whole, and tells only its log that more was promised
     sizes = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", file.extra_info, re.M)
     if sizes and int(sizes[2]) < int(sizes[1]) < STREAMED:
         file.close()
-        raise UserError(f"{path}: cut short, {sizes[2]} of {sizes[1]} bytes of sound are there; "
-                        "copy it again")
+        raise UserError(
+            f"{path}: cut short, {sizes[2]} of {sizes[1]} bytes of sound are there; copy it again"
+        )
     return file

@@ -30,21 +30,27 @@ def load(path, device="cpu"):
     """
     path = Path(path)
     if not path.exists():
-        raise UserError(f"{path}: no such checkpoint; train the model that writes it first "
-                        "(python -m scripts.train -p <its config>)")
+        raise UserError(
+            f"{path}: no such checkpoint; train the model that writes it first "
+            "(python -m scripts.train -p <its config>)"
+        )
     if path.is_dir():
         raise UserError(f"{path}: is a folder where a checkpoint file is expected")
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0]
-        raise UserError(f"{path}: refused, it holds more than weights and plain data, or is no "
-                        f"checkpoint ({reason[:160]}); only load files that you trust the source "
-                        "of, and train anew where you do not") from error
+        raise UserError(
+            f"{path}: refused, it holds more than weights and plain data, or is no "
+            f"checkpoint ({reason[:160]}); only load files that you trust the source "
+            "of, and train anew where you do not"
+        ) from error
     except Exception as error:  # whatever an unpickler stumbles over in bytes that are not its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: is not a checkpoint, or is cut short ({reason[:160]}); "
-                        "train anew or copy it again") from error
+        raise UserError(
+            f"{path}: is not a checkpoint, or is cut short ({reason[:160]}); "
+            "train anew or copy it again"
+        ) from error
 
 
 def save_model(path, model, metadata):
@@ -75,12 +81,15 @@ def _load_model(path, device, stamp):
     content = load(path)
     if not isinstance(content, dict) or not {"state_dict", "metadata"} <= set(content):
         held = ", ".join(map(str, content))[:80] if isinstance(content, dict) else type(content)
-        raise UserError(f"{path}: holds no model (found: {held}); give the *.model.pth file of a "
-                        "training")
+        raise UserError(
+            f"{path}: holds no model (found: {held}); give the *.model.pth file of a training"
+        )
     try:
         model, metadata = nussl.ml.SeparationModel.load(str(path))
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise UserError(f"{path}: the model in it cannot be built ({reason}); its weights and its "
-                        "description do not fit, or it needs modules of model/extras/") from error
+        raise UserError(
+            f"{path}: the model in it cannot be built ({reason}); its weights and its "
+            "description do not fit, or it needs modules of model/extras/"
+        ) from error
     return model.to(device).eval(), metadata

@@ -19,8 +19,10 @@ def choose(name="auto"):
         raise UserError(f"device {name!r} is not there; this machine has {', '.join(there)}")
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if number and int(number) >= count:
-        raise UserError(f"device {name!r} is not there; this machine has {count} of kind {kind}, "
-                        "numbered from 0")
+        raise UserError(
+            f"device {name!r} is not there; this machine has {count} of kind {kind}, "
+            "numbered from 0"
+        )
     return torch.device(name)
 
 

@@ -20,10 +20,16 @@ from files import UserError
 from model import BUILDERS
 from training import LOSSES, TRAINERS, FrontEnd
 
-OPTIMIZERS = {name: item for name, item in vars(torch.optim).items()
-              if isinstance(item, type) and issubclass(item, torch.optim.Optimizer)}
-SCHEDULERS = {name: item for name, item in vars(torch.optim.lr_scheduler).items()
-              if isinstance(item, type) and issubclass(item, torch.optim.lr_scheduler.LRScheduler)}
+OPTIMIZERS = {
+    name: item
+    for name, item in vars(torch.optim).items()
+    if isinstance(item, type) and issubclass(item, torch.optim.Optimizer)
+}
+SCHEDULERS = {
+    name: item
+    for name, item in vars(torch.optim.lr_scheduler).items()
+    if isinstance(item, type) and issubclass(item, torch.optim.lr_scheduler.LRScheduler)
+}
 
 # algorithms that need nothing but the mixture
 BASELINES = {name: ALGORITHMS[name] for name in ("FT2D", "HPSS", "Repet", "RepetSim")}
@@ -40,7 +46,9 @@ def check(config):
             problems += _check(config, f"datasets.{split}", DATASETS, DATASET_GIVEN)
     if config.model is not None and config.model.builder is not None:
         wrong = check_class(config, "model.builder", BUILDERS)
-        problems += wrong or check_args(config, "model", BUILDERS[config.model.builder], MODEL_GIVEN)
+        problems += wrong or check_args(
+            config, "model", BUILDERS[config.model.builder], MODEL_GIVEN
+        )
     if config.train is not None:
         problems += check_class(config, "train", TRAINERS)
         problems += _check(config, "train.optimizer", OPTIMIZERS, ("params",))
@@ -51,7 +59,7 @@ def check(config):
     if config.algorithm is not None:
         problems += _check(config, "algorithm", ALGORITHMS, ("input_audio_signal", "device"))
     if config.evaluate is not None:
-        for number, name in enumerate(config.evaluate.baselines):
+        for number in range(len(config.evaluate.baselines)):
             problems += check_class(config, f"evaluate.baselines[{number}]", BASELINES)
     if not problems:
         problems = _check_model(config) + _check_training(config)
@@ -75,13 +83,17 @@ def _check_model(config):
         return [config.problem("model", f"cannot be built: {error}")]
     problems = []
     provided = {*FrontEnd.features, *graph["output"]}
-    for name, component in (config.train.loss if config.train else {}).items():
+    for name, component in config.train.loss.items() if config.train else ():
         for key in LOSSES[component.class_name].DEFAULT_KEYS:
             if key not in provided:
-                problems.append(config.problem(
-                    f"train.loss.{name}", f"{component.class_name} reads '{key}', which nothing "
-                    f"provides; the model gives {', '.join(graph['output'])}, the front end "
-                    + ", ".join(FrontEnd.features)))
+                problems.append(
+                    config.problem(
+                        f"train.loss.{name}",
+                        f"{component.class_name} reads '{key}', which nothing "
+                        f"provides; the model gives {', '.join(graph['output'])}, the front end "
+                        + ", ".join(FrontEnd.features),
+                    )
+                )
     return problems
 
 
@@ -99,8 +111,10 @@ def _check_training(config):
             return None
 
     chosen = config.train.optimizer
-    optimizer = attempt("train.optimizer", lambda: OPTIMIZERS[chosen.class_name](
-        [torch.nn.Parameter(torch.zeros(1))], **chosen.args))
+    optimizer = attempt(
+        "train.optimizer",
+        lambda: OPTIMIZERS[chosen.class_name]([torch.nn.Parameter(torch.zeros(1))], **chosen.args),
+    )
     plan = config.train.scheduler
     if plan is not None and optimizer is not None:
         attempt("train.scheduler", lambda: SCHEDULERS[plan.class_name](optimizer, **plan.args))
@@ -118,8 +132,11 @@ def build_dataset(config, split):
     """The dataset of `split`, at the experiment's rate, channels and STFT."""
     component = getattr(config.datasets, split)
     return DATASETS[component.class_name](
-        **component.args, sample_rate=config.signal.sample_rate,
-        num_channels=config.signal.num_channels, stft_params=build_stft_params(config))
+        **component.args,
+        sample_rate=config.signal.sample_rate,
+        num_channels=config.signal.num_channels,
+        stft_params=build_stft_params(config),
+    )
 
 
 def build_graph(config):
@@ -127,8 +144,10 @@ def build_graph(config):
     if config.model.builder is None:
         return config.model.graph
     return BUILDERS[config.model.builder](
-        **config.model.args, num_features=config.signal.num_features,
-        num_audio_channels=config.signal.num_channels)
+        **config.model.args,
+        num_features=config.signal.num_features,
+        num_audio_channels=config.signal.num_channels,
+    )
 
 
 def build_front_end(config):
@@ -142,44 +161,74 @@ def build_trainer(config):
     torch.manual_seed(config.info.seed)
     graph = build_graph(config)
     model = nussl.ml.SeparationModel(graph).to(device)
-    losses = {name: (LOSSES[c.class_name](**c.args).to(device), c.weight)
-              for name, c in config.train.loss.items()}
+    losses = {
+        name: (LOSSES[c.class_name](**c.args).to(device), c.weight)
+        for name, c in config.train.loss.items()
+    }
     train_data = build_dataset(config, "train")
     val_data = build_dataset(config, "val") if config.datasets.val is not None else None
     return TRAINERS[config.train.class_name](
-        settings=config.train, model=model, losses=losses, front_end=build_front_end(config),
-        train_data=train_data, val_data=val_data, output_folder=config.info.output_folder,
-        seed=config.info.seed, metadata=_model_metadata(config, train_data, val_data),
-        identity=_identity(config))
+        settings=config.train,
+        model=model,
+        losses=losses,
+        front_end=build_front_end(config),
+        train_data=train_data,
+        val_data=val_data,
+        output_folder=config.info.output_folder,
+        seed=config.info.seed,
+        metadata=_model_metadata(config, train_data, val_data),
+        identity=_identity(config),
+    )
 
 
 def _identity(config):
     """What must be the same for a training to go on: {dotted key: plain value}."""
     plain = config.to_dict()
-    same = {"info.seed": plain["info"]["seed"], "train.batch_size": config.train.batch_size,
-            "train.excerpt_frames": config.train.excerpt_frames}
+    same = {
+        "info.seed": plain["info"]["seed"],
+        "train.batch_size": config.train.batch_size,
+        "train.excerpt_frames": config.train.excerpt_frames,
+    }
     for section in ("signal", "model"):
         same |= {f"{section}.{key}": value for key, value in plain[section].items()}
     same["train.optimizer.class"] = config.train.optimizer.class_name
-    same["datasets.train"] = {"class": config.datasets.train.class_name,
-                              **{k: v for k, v in config.datasets.train.args.items() if k != "folder"}}
+    same["datasets.train"] = {
+        "class": config.datasets.train.class_name,
+        **{k: v for k, v in config.datasets.train.args.items() if k != "folder"},
+    }
     return same
 
 
 def _model_metadata(config, train_data, val_data):
     """What nussl's own separation classes read from a checkpoint."""
     transforms = nussl.datasets.transforms
-    pipeline = transforms.Compose([transforms.PhaseSensitiveSpectrumApproximation(),
-                                   transforms.MagnitudeWeights(), transforms.ToSeparationModel()])
-    described = {"stft_params": build_stft_params(config), "sample_rate": config.signal.sample_rate,
-                 "num_channels": config.signal.num_channels}
+    pipeline = transforms.Compose(
+        [
+            transforms.PhaseSensitiveSpectrumApproximation(),
+            transforms.MagnitudeWeights(),
+            transforms.ToSeparationModel(),
+        ]
+    )
+    described = {
+        "stft_params": build_stft_params(config),
+        "sample_rate": config.signal.sample_rate,
+        "num_channels": config.signal.num_channels,
+    }
 
     def of(data):
-        return {**described, "name": type(data).__name__, "folder": data.folder,
-                "transforms": pipeline}
+        return {
+            **described,
+            "name": type(data).__name__,
+            "folder": data.folder,
+            "transforms": pipeline,
+        }
 
-    metadata = {**described, "train_dataset": of(train_data), "labels": train_data.labels,
-                "experiment": config.to_dict()}
+    metadata = {
+        **described,
+        "train_dataset": of(train_data),
+        "labels": train_data.labels,
+        "experiment": config.to_dict(),
+    }
     return metadata if val_data is None else {**metadata, "val_dataset": of(val_data)}
 
 
@@ -192,7 +241,9 @@ def build_separator(config, device):
     algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
     if "device" in inspect.signature(algorithm).parameters:
         args["device"] = devices.choose(device)
-        checkpoints.load_model(args["model_path"], args["device"])  # told now, not at the first file
+        checkpoints.load_model(
+            args["model_path"], args["device"]
+        )  # told now, not at the first file
     return functools.partial(algorithm, **args)
 
 

@@ -29,7 +29,8 @@ def written(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part" + path.suffix)
+            dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part" + path.suffix
+        )
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -38,8 +39,10 @@ def written(path):
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); "
-                        "free the disk or choose another output folder") from error
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror or error}); "
+            "free the disk or choose another output folder"
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
 """Separation algorithms by name: what `algorithm.class` in a YAML file may say.
 
-To add yours: subclass `SeparationBase`, `MaskSeparationBase` or `ClusteringSeparationBase` in a file
-here, import it, and add it to `ALGORITHMS`. An algorithm is made with an AudioSignal and its `args`
-and called without arguments: it returns a list of AudioSignals, one a source, of the length, rate
-and channels of the input.
+To add yours: subclass `SeparationBase`, `MaskSeparationBase` or `ClusteringSeparationBase` in a
+file here, import it, and add it to `ALGORITHMS`. An algorithm is made with an AudioSignal and its
+`args` and called without arguments: it returns a list of AudioSignals, one a source, of the length,
+rate and channels of the input.
 """
 
 from compat import nussl

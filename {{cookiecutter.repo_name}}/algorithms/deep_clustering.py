@@ -20,11 +20,11 @@ class DeepClustering(nussl.separation.deep.DeepClustering):
 
     As nussl's class of that name, whose clustering and masks these are, but for audio of any rate
     and number of channels: the model listens at its own rate (to a mono mixture, if it was trained
-    on mono), its masks are carried over to the input's own STFT. The sources have the input's length,
-    rate and channels, and add up to it. The same input gives the same sources.
+    on mono), its masks are carried over to the input's own STFT. The sources have the input's
+    length, rate and channels, and add up to it. The same input gives the same sources.
 
-    Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for segmentation
-    and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
+    Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for
+    segmentation and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
 
     Args:
         input_audio_signal: the mixture.
@@ -58,11 +58,19 @@ class DeepClustering(nussl.separation.deep.DeepClustering):
         self.device = torch.device("cpu") if device is None else device
         self.model, loaded = checkpoints.load_model(model_path, self.device)
         if "embedding" not in self.model.output_keys:
-            raise UserError(f"{model_path}: gives {', '.join(self.model.output_keys)}, and no "
-                            "embedding to cluster; DeepClustering needs a deep clustering model")
-        super().__init__(self._as_the_model_hears(loaded), num_sources, random_state=random_state,
-                         clustering_type=clustering_type, percentile=percentile, beta=beta,
-                         mask_type=mask_type)
+            raise UserError(
+                f"{model_path}: gives {', '.join(self.model.output_keys)}, and no "
+                "embedding to cluster; DeepClustering needs a deep clustering model"
+            )
+        super().__init__(
+            self._as_the_model_hears(loaded),
+            num_sources,
+            random_state=random_state,
+            clustering_type=clustering_type,
+            percentile=percentile,
+            beta=beta,
+            mask_type=mask_type,
+        )
         self.random_state = random_state
         self.channel_dim = -1
         self.metadata.update(loaded)
@@ -73,8 +81,10 @@ class DeepClustering(nussl.separation.deep.DeepClustering):
         data = audio.convert(signal.audio_data, signal.sample_rate, rate, metadata["num_channels"])
         params = metadata["stft_params"]
         if data.shape[1] < params.window_length:
-            raise UserError(f"has {signal.signal_length} samples ({data.shape[1]} at the model's "
-                            f"{rate} Hz); at least {params.window_length} are needed, one frame")
+            raise UserError(
+                f"has {signal.signal_length} samples ({data.shape[1]} at the model's "
+                f"{rate} Hz); at least {params.window_length} are needed, one frame"
+            )
         if not np.any(signal.audio_data):
             raise UserError("is silent (every sample is 0); there is nothing to separate")
         return nussl.AudioSignal(audio_data_array=data, sample_rate=rate, stft_params=params)
@@ -100,5 +110,6 @@ class DeepClustering(nussl.separation.deep.DeepClustering):
     def make_audio_signals(self):
         """The sources as AudioSignals of the input's length, rate and channels; their sum is it."""
         masks = np.stack([mask.mask for mask in self.result_masks]).astype(np.float32)
-        return apply_masks(self.original, masks, self.metadata["sample_rate"],
-                           self.metadata["stft_params"])
+        return apply_masks(
+            self.original, masks, self.metadata["sample_rate"], self.metadata["stft_params"]
+        )

@@ -40,8 +40,9 @@ def apply_masks(signal, masks, sample_rate, stft_params):
 
 
 def _copy(signal, data, params):
-    copy = nussl.AudioSignal(audio_data_array=data, sample_rate=signal.sample_rate,
-                             stft_params=params)
+    copy = nussl.AudioSignal(
+        audio_data_array=data, sample_rate=signal.sample_rate, stft_params=params
+    )
     copy.original_signal_length = signal.signal_length
     return copy
 

@@ -193,10 +193,9 @@ class Evaluate(Section):
         None, description="only so many, spread evenly over the dataset; null: all"
     )
     baselines: list[Text] = Field(
-        default_factory=list, description="scored beside the model: HPSS, FT2D, RepetSim"
+        default_factory=list, description="scored beside it: FT2D, HPSS, Repet, RepetSim"
     )
     device: Device = "auto"
-    num_workers: Workers = 0
 
 
 class Visualize(Section):

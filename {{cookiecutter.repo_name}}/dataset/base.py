@@ -43,8 +43,9 @@ class StemDataset(nussl.datasets.BaseDataset):
     def __init__(self, folder, split, sample_rate, num_channels, stft_params, groups=None):
         self.split, self.groups = split, groups
         self.tracks = []
-        super().__init__(str(folder), sample_rate=sample_rate, stft_params=stft_params,
-                         num_channels=num_channels)
+        super().__init__(
+            str(folder), sample_rate=sample_rate, stft_params=stft_params, num_channels=num_channels
+        )
         # listed after nussl's constructor, which would read the first item to learn what is given
         self.tracks = self._grouped(self.list_tracks(Path(folder)))
         self.items = list(range(len(self.tracks)))
@@ -70,20 +71,34 @@ class StemDataset(nussl.datasets.BaseDataset):
         for label, stems in self.groups.items():
             for stem in stems:
                 if stem not in there:
-                    raise UserError(f"groups.{label}: no stem {stem!r}; {type(self).__name__} has "
-                                    + ", ".join(sorted(there)))
-        return [Track(t.name, {label: tuple(f for stem in stems for f in t.stems[stem])
-                               for label, stems in self.groups.items()},
-                      t.sample_rate, t.length, t.song) for t in tracks]
+                    raise UserError(
+                        f"groups.{label}: no stem {stem!r}; {type(self).__name__} has "
+                        + ", ".join(sorted(there))
+                    )
+        return [
+            Track(
+                t.name,
+                {
+                    label: tuple(f for stem in stems for f in t.stems[stem])
+                    for label, stems in self.groups.items()
+                },
+                t.sample_rate,
+                t.length,
+                t.song,
+            )
+            for t in tracks
+        ]
 
     def index_of(self, name):
         """The index of the track called `name`."""
         for index, track in enumerate(self.tracks):
             if track.name == name:
                 return index
-        raise UserError(f"no item {name!r} in {type(self).__name__}, split {self.split!r}: "
-                        f"{len(self.tracks)} items from {self.tracks[0].name} "
-                        f"to {self.tracks[-1].name}")
+        raise UserError(
+            f"no item {name!r} in {type(self).__name__}, split {self.split!r}: "
+            f"{len(self.tracks)} items from {self.tracks[0].name} "
+            f"to {self.tracks[-1].name}"
+        )
 
     def length_of(self, index):
         """Samples of a track at the experiment's rate."""
@@ -120,7 +135,9 @@ class StemDataset(nussl.datasets.BaseDataset):
         track = self.tracks[index]
         return {
             "mix": self._load_audio_from_array(sources.sum(axis=0)),
-            "sources": {label: self._load_audio_from_array(sound)
-                        for label, sound in zip(self.labels, sources, strict=True)},
+            "sources": {
+                label: self._load_audio_from_array(sound)
+                for label, sound in zip(self.labels, sources, strict=True)
+            },
             "metadata": {"labels": list(self.labels), "name": track.name, "song": track.song},
         }

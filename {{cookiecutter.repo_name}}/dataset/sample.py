@@ -40,14 +40,25 @@ class Sample(StemDataset):
         groups: {label: [stems]}, by default {"vocals": [vocals], "accompaniment": [the others]}.
     """
 
-    def __init__(self, folder, split, sample_rate, num_channels, stft_params,
-                 num_songs: int | None = None, seed: int = 0, groups: dict | None = None):
+    def __init__(
+        self,
+        folder,
+        split,
+        sample_rate,
+        num_channels,
+        stft_params,
+        num_songs: int | None = None,
+        seed: int = 0,
+        groups: dict | None = None,
+    ):
         if split not in SONGS:
             raise UserError(f"split is {split!r}; Sample has {', '.join(SONGS)}")
         self.num_songs = SONGS[split] if num_songs is None else num_songs
         if not 1 <= self.num_songs <= SONGS[split]:
-            raise UserError(f"num_songs is {self.num_songs}; Sample's {split} split has 1 to "
-                            f"{SONGS[split]} songs")
+            raise UserError(
+                f"num_songs is {self.num_songs}; Sample's {split} split has 1 to "
+                f"{SONGS[split]} songs"
+            )
         self.seed = seed
         if groups is None:
             groups = {"vocals": ["vocals"], "accompaniment": ["drums", "bass", "other"]}
@@ -62,23 +73,34 @@ class Sample(StemDataset):
             for number in range(snippets.PER_SONG):
                 name = snippets.snippet_name(self.split, song, number)
                 stems = {stem: (self.place / name / f"{stem}.flac",) for stem in snippets.STEMS}
-                tracks.append(Track(name, stems, self.sample_rate, length,
-                                    f"{self.split}{song:04d}"))
+                tracks.append(
+                    Track(name, stems, self.sample_rate, length, f"{self.split}{song:04d}")
+                )
         return tracks
 
     def ensure(self, indices, progress=True):
         """Render the snippets that are not there yet, many on all cores and with a progress bar."""
-        missing = [self.tracks[i].name for i in indices
-                   if not (self.place / self.tracks[i].name).is_dir()]
-        work = (missing, [self.place] * len(missing), [self.sample_rate] * len(missing),
-                [self.num_channels] * len(missing), [self.seed] * len(missing))
+        missing = [
+            self.tracks[i].name for i in indices if not (self.place / self.tracks[i].name).is_dir()
+        ]
+        work = (
+            missing,
+            [self.place] * len(missing),
+            [self.sample_rate] * len(missing),
+            [self.num_channels] * len(missing),
+            [self.seed] * len(missing),
+        )
         processes = min(_cores(), len(missing) // 16)
         if processes < 2:
             for job in zip(*work, strict=True):
                 snippets.render(*job)
             return
-        bar = tqdm(total=len(missing), desc=f"making snippets in {_short(self.place)}",
-                   unit="snippet", disable=None if progress else True)
+        bar = tqdm(
+            total=len(missing),
+            desc=f"making snippets in {_short(self.place)}",
+            unit="snippet",
+            disable=None if progress else True,
+        )
         context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
         with bar, ProcessPoolExecutor(processes, mp_context=context) as pool:
             for _ in pool.map(snippets.render, *work, chunksize=snippets.PER_SONG):

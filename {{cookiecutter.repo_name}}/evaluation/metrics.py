@@ -25,8 +25,9 @@ def si_sdr(estimate, reference):
     estimate = np.atleast_2d(estimate).astype(float)
     reference = np.atleast_2d(reference).astype(float)
     if estimate.shape != reference.shape:
-        raise ValueError(f"the estimate has shape {estimate.shape}, "
-                         f"the reference {reference.shape}")
+        raise ValueError(
+            f"the estimate has shape {estimate.shape}, the reference {reference.shape}"
+        )
     if not np.isfinite(estimate).all():
         raise ValueError("the estimate holds NaN or infinite samples")
     whole = np.sum(reference**2, axis=1, keepdims=True)

@@ -24,17 +24,27 @@ def score_item(item, methods):
     labels = sorted(item["sources"])
     references = [item["sources"][label].audio_data for label in labels]
     ordered = {"mixture": [mix] * len(labels)}
-    ordered |= {name: oracle(mix, [item["sources"][label] for label in labels])
-                for name, oracle in ORACLES.items()}
-    scores = {name: [_score(e, r) for e, r in zip(estimates, references, strict=True)]
-              for name, estimates in ordered.items()}
+    ordered |= {
+        name: oracle(mix, [item["sources"][label] for label in labels])
+        for name, oracle in ORACLES.items()
+    }
+    scores = {
+        name: [_score(e, r) for e, r in zip(estimates, references, strict=True)]
+        for name, estimates in ordered.items()
+    }
     for name, separate in methods.items():
         table = np.array([[_score(e, r) for r in references] for e in separate(mix)])
         chosen = best_permutation(table)
         scores[name] = [table[estimate, i] for i, estimate in enumerate(chosen)]
     return [
-        {"item": metadata["name"], "song": metadata.get("song") or metadata["name"], "method": name,
-         "source": label, "si_sdr": score, "si_sdr_improvement": score - before}
+        {
+            "item": metadata["name"],
+            "song": metadata.get("song") or metadata["name"],
+            "method": name,
+            "source": label,
+            "si_sdr": score,
+            "si_sdr_improvement": score - before,
+        }
         for name, row in scores.items()
         for label, score, before in zip(labels, row, scores["mixture"], strict=True)
     ]

@@ -30,5 +30,10 @@ def summarize(values, groups=None, seed=0):
     drawn = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLINGS, len(sums)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, (2.5, 97.5))
-    return {**result, "mean": float(values.mean()), "median": float(np.median(values)),
-            "low": float(low), "high": float(high)}
+    return {
+        **result,
+        "mean": float(values.mean()),
+        "median": float(np.median(values)),
+        "low": float(low),
+        "high": float(high),
+    }

@@ -23,9 +23,13 @@ def tabulate(rows, methods):
         for source in [*sources, ALL]:
             chosen = [row for row in own if source in (ALL, row["source"])]
             songs = [row["song"] for row in chosen]
-            table.append({"method": method, "source": source} | {
-                score: summarize([row[score] for row in chosen], songs)
-                for score in ("si_sdr", "si_sdr_improvement")})
+            table.append(
+                {"method": method, "source": source}
+                | {
+                    score: summarize([row[score] for row in chosen], songs)
+                    for score in ("si_sdr", "si_sdr_improvement")
+                }
+            )
     return table
 
 
@@ -35,18 +39,30 @@ def format_table(table, markdown=False):
     lines = [head]
     for row in table:
         score, gain = row["si_sdr"], row["si_sdr_improvement"]
-        lines.append((row["method"], row["source"], str(score["count"]), f"{score['mean']:.2f}",
-                      f"{score['median']:.2f}", f"{gain['mean']:.2f}",
-                      f"{gain['low']:.2f} to {gain['high']:.2f}"))
+        lines.append(
+            (
+                row["method"],
+                row["source"],
+                str(score["count"]),
+                f"{score['mean']:.2f}",
+                f"{score['median']:.2f}",
+                f"{gain['mean']:.2f}",
+                f"{gain['low']:.2f} to {gain['high']:.2f}",
+            )
+        )
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     text = []
     for number, line in enumerate(lines):
-        cells = [cell.ljust(width) if i < 2 else cell.rjust(width)
-                 for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        cells = [
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
         text.append("| " + " | ".join(cells) + " |" if markdown else "  ".join(cells).rstrip())
         if number == 0:
             rule = ["-" * (w - 1) + ("-" if i < 2 else ":") for i, w in enumerate(widths)]
-            text.append("| " + " | ".join(rule) + " |" if markdown else "  ".join("-" * w for w in widths))
+            text.append(
+                "| " + " | ".join(rule) + " |" if markdown else "  ".join("-" * w for w in widths)
+            )
         elif not markdown and line[1] == ALL and number < len(lines) - 1:
             text.append("")
     return "\n".join(text)

@@ -31,8 +31,8 @@ def deep_clustering(
         mix_magnitude (batch, frames, bins, channels) -> embedding (batch, frames, bins, channels,
         embedding_size)
 
-    Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for segmentation
-    and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
+    Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for
+    segmentation and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
 
     Returns:
         the graph, as nussl's SeparationModel takes it.
@@ -42,10 +42,14 @@ def deep_clustering(
     """
     for activation in embedding_activation:
         if activation not in ACTIVATIONS:
-            raise ValueError(f"embedding_activation holds {activation!r}; known are "
-                             + ", ".join(ACTIVATIONS))
-    for name, value in (("num_layers", num_layers), ("hidden_size", hidden_size),
-                        ("embedding_size", embedding_size)):
+            raise ValueError(
+                f"embedding_activation holds {activation!r}; known are " + ", ".join(ACTIVATIONS)
+            )
+    for name, value in (
+        ("num_layers", num_layers),
+        ("hidden_size", hidden_size),
+        ("embedding_size", embedding_size),
+    ):
         if value < 1:
             raise ValueError(f"{name} is {value}; at least 1 is needed")
     if not 0 <= dropout < 1:

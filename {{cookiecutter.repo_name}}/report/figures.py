@@ -7,7 +7,13 @@ from sklearn.decomposition import PCA
 
 from files import written
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")  # told apart without colour vision
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+)  # told apart without colour vision
 GREY = "#767676"
 POINTS = 6000  # dots in the plane of the embedding
 FLOOR = -80  # dB under the loudest bin at which a spectrogram is black
@@ -26,20 +32,38 @@ def draw_separation(path, title, mix, estimates, masks, embedding=None, loud=Non
         loud: (bins, frames), true where the embedding was clustered.
     """
     sources = len(estimates)
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-                                "axes.titlesize": 10, "axes.titlelocation": "left"}):
+    with matplotlib.rc_context(
+        {
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": 10,
+            "axes.titlelocation": "left",
+        }
+    ):
         figure = Figure(figsize=(13, 3.2 + 2.4 * sources), layout="constrained", dpi=110)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        grid = figure.add_gridspec(sources + 1, 3 if embedding is not None else 2,
-                                   width_ratios=(1, 1, 0.85) if embedding is not None else (1, 1))
+        grid = figure.add_gridspec(
+            sources + 1,
+            3 if embedding is not None else 2,
+            width_ratios=(1, 1, 0.85) if embedding is not None else (1, 1),
+        )
         spectrogram = figure.add_subplot(grid[0, 0])
         _draw_spectrogram(figure, spectrogram, mix)
         _draw_waveform(figure.add_subplot(grid[0, 1]), mix, GREY, "mixture.wav", mix)
         for i, (estimate, mask) in enumerate(zip(estimates, masks, strict=True)):
             colour = COLOURS[i % len(COLOURS)]
-            _draw_mask(figure, figure.add_subplot(grid[i + 1, 0], sharex=spectrogram,
-                                                  sharey=spectrogram), mix, mask, i, colour)
-            _draw_waveform(figure.add_subplot(grid[i + 1, 1]), estimate, colour, f"source{i}.wav", mix)
+            _draw_mask(
+                figure,
+                figure.add_subplot(grid[i + 1, 0], sharex=spectrogram, sharey=spectrogram),
+                mix,
+                mask,
+                i,
+                colour,
+            )
+            _draw_waveform(
+                figure.add_subplot(grid[i + 1, 1]), estimate, colour, f"source{i}.wav", mix
+            )
         if embedding is not None:
             _draw_embedding(figure.add_subplot(grid[:, 2]), embedding, masks, loud)
         with written(path) as temporary:
@@ -53,15 +77,31 @@ def _extent(mix):
 def _draw_spectrogram(figure, axes, mix):
     magnitude = np.abs(mix.stft()).mean(axis=-1)
     level = 20 * np.log10(np.maximum(magnitude / magnitude.max(), 10 ** (FLOOR / 20)))
-    image = axes.imshow(level, origin="lower", aspect="auto", extent=_extent(mix), cmap="magma",
-                        vmin=FLOOR, vmax=0, interpolation="nearest")
+    image = axes.imshow(
+        level,
+        origin="lower",
+        aspect="auto",
+        extent=_extent(mix),
+        cmap="magma",
+        vmin=FLOOR,
+        vmax=0,
+        interpolation="nearest",
+    )
     axes.set(title="mixture", ylabel="kHz")
     figure.colorbar(image, ax=axes, label="dB", pad=0.01)
 
 
 def _draw_mask(figure, axes, mix, mask, number, colour):
-    image = axes.imshow(mask, origin="lower", aspect="auto", extent=_extent(mix), cmap="gray",
-                        vmin=0, vmax=1, interpolation="nearest")
+    image = axes.imshow(
+        mask,
+        origin="lower",
+        aspect="auto",
+        extent=_extent(mix),
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
     axes.set(ylabel="kHz", xlabel="seconds")
     axes.set_title(f"mask of source {number}", color=colour)
     figure.colorbar(image, ax=axes, label="share", pad=0.01)
@@ -90,9 +130,19 @@ def _draw_embedding(axes, embedding, masks, loud):
     flat = plane.transform(points[chosen])
     for i in range(len(masks)):
         here = cluster[chosen] == i
-        axes.scatter(*flat[here].T, s=4, alpha=0.4, linewidths=0, color=COLOURS[i % len(COLOURS)],
-                     label=f"source {i}: {here.mean():.0%}")
+        axes.scatter(
+            *flat[here].T,
+            s=4,
+            alpha=0.4,
+            linewidths=0,
+            color=COLOURS[i % len(COLOURS)],
+            label=f"source {i}: {here.mean():.0%}",
+        )
     share = plane.explained_variance_ratio_.sum()
-    axes.set(title=f"embedding of the loud bins\n{points.shape[1]} dims in a plane: "
-                   f"{share:.0%} of the variance", xlabel="first component", ylabel="second component")
+    axes.set(
+        title=f"embedding of the loud bins\n{points.shape[1]} dims in a plane: "
+        f"{share:.0%} of the variance",
+        xlabel="first component",
+        ylabel="second component",
+    )
     axes.legend(markerscale=4, frameon=False)

@@ -11,13 +11,14 @@ from files import UserError
 def run(main, description, needs, argv=None):
     """Parse `-p file.yml`, check the file, call `main(config)`.
 
-    Leaves with 0, or with 1 and one message per mistake on stderr, or with 130 after Ctrl-C. What is
-    wrong in the file is told before anything heavy is imported.
+    Leaves with 0, or with 1 and one message per mistake on stderr, or with 130 after Ctrl-C. What
+    is wrong in the file is told before anything heavy is imported.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
     path = parser.parse_args(argv).path
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # an error is told once, by us
     for name in ("train", "evaluate", "visualize", "separate"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:

@@ -38,14 +38,22 @@ def main(config):
         except UserError as error:  # counted and named in every result
             failed[name] = str(error)
     if not rows:
-        raise UserError(f"none of {count} items could be scored; the first: "
-                        f"{next(iter(failed.values()))}")
+        raise UserError(
+            f"none of {count} items could be scored; the first: {next(iter(failed.values()))}"
+        )
     table = tabulate(rows, ["mixture", *methods, *ORACLES])
     silent = sorted({row["item"] for row in rows if np.isnan(row["si_sdr"])})
     folder = Path(config.info.output_folder) / "evaluation" / settings.split
-    result = {"experiment": config.info.name, "split": settings.split, "items": count,
-              "items_in_split": len(data), "failed": failed, "with_a_silent_source": silent,
-              "versions": experiment.versions(), "table": table}
+    result = {
+        "experiment": config.info.name,
+        "split": settings.split,
+        "items": count,
+        "items_in_split": len(data),
+        "failed": failed,
+        "with_a_silent_source": silent,
+        "versions": experiment.versions(),
+        "table": table,
+    }
     with written(folder / "scores.csv") as path, path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -56,13 +64,21 @@ def main(config):
         path.write_text(format_table(table, markdown=True) + "\n")
     write_resolved(config, folder / "config.yml")
     log.info("%s\n", format_table(table))
-    log.info("%d of %d items of %s scored, %d failed%s, %d with a silent source, for which there is "
-             "no score", count - len(failed), len(data), settings.split, len(failed),
-             f" ({', '.join(list(failed)[:5])})" if failed else "", len(silent))
+    log.info(
+        "%d of %d items of %s scored, %d failed%s, %d with a silent source, for which there is "
+        "no score",
+        count - len(failed),
+        len(data),
+        settings.split,
+        len(failed),
+        f" ({', '.join(list(failed)[:5])})" if failed else "",
+        len(silent),
+    )
     log.info("%s", folder)
     if failed:
-        raise UserError(f"{len(failed)} of {count} items failed; the first: "
-                        f"{next(iter(failed.items()))}")
+        raise UserError(
+            f"{len(failed)} of {count} items failed; the first: {next(iter(failed.items()))}"
+        )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ def main(config):
         try:
             rate, _, _ = audio.info(path)
             mix = nussl.AudioSignal(audio_data_array=audio.read(path), sample_rate=rate)
-            for i, estimate in enumerate(experiment.named(path, experiment.named(path, separator, mix))):
+            for i, estimate in enumerate(
+                experiment.named(path, experiment.named(path, separator, mix))
+            ):
                 target = folder / f"source{i}.wav"
                 audio.write(target, estimate.audio_data, rate)
                 log.info("%s", target)
@@ -33,8 +35,9 @@ def main(config):
             failed.append(str(error))
             log.error("error: %s", error)
     if failed:
-        raise UserError(f"{len(failed)} of {len(files)} files were not separated:\n  "
-                        + "\n  ".join(failed))
+        raise UserError(
+            f"{len(failed)} of {len(files)} files were not separated:\n  " + "\n  ".join(failed)
+        )
 
 
 def find_files(config):
@@ -44,20 +47,29 @@ def find_files(config):
         pattern = any(sign in entry for sign in "*?[") and not Path(entry).exists()
         found = sorted(glob.glob(entry, recursive=True)) if pattern else [entry]
         if not pattern and not Path(entry).is_file():
-            problems.append(config.problem(f"separate.files[{number}]",
-                                           f"{entry!r} is no file; name one, or a pattern (*.wav)"))
+            problems.append(
+                config.problem(
+                    f"separate.files[{number}]",
+                    f"{entry!r} is no file; name one, or a pattern (*.wav)",
+                )
+            )
         files += [Path(path) for path in found if Path(path).is_file()]
     if not files and not problems:
-        problems.append(config.problem(
-            "separate.files", f"no file is like {', '.join(map(repr, config.separate.files))}; "
-            "put audio there, or name other files"))
+        problems.append(
+            config.problem(
+                "separate.files",
+                f"no file is like {', '.join(map(repr, config.separate.files))}; "
+                "put audio there, or name other files",
+            )
+        )
     config.require(problems)
     files = list(dict.fromkeys(files))
     output = Path(config.separate.output_folder)
     stems = [path.stem for path in files]
     # song.wav and song.mp3 of one list must not share a folder
-    return [(path, output / (path.stem if stems.count(path.stem) == 1 else path.name))
-            for path in files]
+    return [
+        (path, output / (path.stem if stems.count(path.stem) == 1 else path.name)) for path in files
+    ]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Separate one item of a dataset and draw it: python -m scripts.visualize -p best_model/config.yml"""
+"""Separate one item and draw it: python -m scripts.visualize -p best_model/config.yml"""
 
 import logging
 import re
@@ -39,8 +39,15 @@ def main(config):
     loud = None
     if embedding is not None:  # channels as one: (f, t, c, d) -> (f, t, d)
         embedding, loud = embedding.mean(axis=2), algorithm.tf_point_over_cutoff.any(axis=-1)
-    draw_separation(folder / "viz.png", f"{config.info.name}: {settings.split} {name}", mix,
-                    estimates, masks, embedding, loud)
+    draw_separation(
+        folder / "viz.png",
+        f"{config.info.name}: {settings.split} {name}",
+        mix,
+        estimates,
+        masks,
+        embedding,
+        loud,
+    )
     for file in ("mixture.wav", *(f"source{i}.wav" for i in range(len(estimates))), "viz.png"):
         log.info("%s", folder / file)
 

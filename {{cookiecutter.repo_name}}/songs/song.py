@@ -81,7 +81,10 @@ class Song:
         return sung / seconds
 
     def render(self, start=0.0, seconds=None):
-        """{stem: (samples, 2) float64, 44.1 kHz} of `seconds` from `start`; they sum to the song."""
+        """{stem: (samples, 2) float64 at 44.1 kHz} of `seconds` from `start`.
+
+        Their sum is the song.
+        """
         seconds = self.length - start if seconds is None else seconds
         dry = {"vocals": self._dry_vocals, "drums": self._dry_drums, "bass": self._dry_bass,
                "other": self._dry_other}

@@ -1,6 +1,12 @@
 """What the tests share: one folder of rendered snippets, made once a session."""
 
+import os
+
 import pytest
+
+# before torch and numpy are imported, and for every process that a test starts: the tests' arrays
+# are so small that threads, waiting for each other, only double the time
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

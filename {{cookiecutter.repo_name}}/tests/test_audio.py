@@ -48,7 +48,8 @@ def test_integers_are_read_exactly(wav, suffix):
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 @pytest.mark.parametrize(("start", "length"),
-                         [(0, 1), (0, 8000), (1, 100), (4095, 2), (5000, 3000), (7999, 1), (5000, None)])
+                         [(0, 1), (0, 8000), (1, 100), (4095, 2), (5000, 3000), (7999, 1),
+                          (5000, None)])
 def test_a_stretch_is_the_slice_of_the_whole(wav, suffix, start, length):
     path, numbers = wav
     end = 8000 if length is None else start + length
@@ -156,7 +157,7 @@ def test_a_loud_signal_is_kept_as_floats_and_nothing_clips(tmp_path, peak):
 
 
 def test_a_loud_signal_is_refused_for_flac(tmp_path):
-    with pytest.raises(UserError, match=r"a.flac: a peak of 1.50 does not fit into FLAC; write .wav"):
+    with pytest.raises(UserError, match="a.flac: a peak of 1.50 does not fit into FLAC; write"):
         audio.write(tmp_path / "a.flac", 1.5 * np.ones((1, 100)), RATE)
     assert list(tmp_path.iterdir()) == []
 

@@ -55,7 +55,7 @@ def test_a_save_that_fails_leaves_the_old_state_and_no_litter(tmp_path, monkeypa
 
     def full(state, file):
         file.write_bytes(b"half")
-        raise RuntimeError("[enforce fail at inline_container.cc] . PytorchStreamWriter failed\n...")
+        raise RuntimeError("[enforce fail at inline_container.cc] PytorchStreamWriter failed\n.")
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(UserError, match="latest.pth: cannot be written .*PytorchStreamWriter"):
@@ -105,7 +105,7 @@ def test_a_folder_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"\0", b"this is a text\n", "naïve: ein Text ü".encode(), b"info:\n  name: deep clustering\n",
+    b"", b"\0", b"this is a text\n", "naïve: ein Text ü".encode(), b"info:\n  name: dpcl\n",
     b"PK\x03\x04 not a zip", b"{}", b"\x80\x02", b"\x80\x05K\x01", b".", b"hello.", b"\xff" * 100,
     np.random.default_rng(0).bytes(4096),
 ], ids=range(13))

@@ -91,7 +91,7 @@ def test_nussl_is_imported_nowhere_but_in_compat(path):
 def test_no_code_and_no_experiment_holds_curlies_of_the_template(path):
     text = (PROJECT / path).read_text(encoding="utf-8")
     for mark in ("%", "#", "{"):
-        assert "{" + mark not in text, f"{path} holds {'{' + mark!r}, which Jinja would take as its own"
+        assert "{" + mark not in text, f"{path} holds {'{' + mark!r}, which is Jinja's"
 
 
 @ours

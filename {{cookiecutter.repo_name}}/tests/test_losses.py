@@ -128,7 +128,8 @@ def test_silent_bins_and_embeddings_of_zeros_give_finite_numbers_as_in_nussl():
     embedding.requires_grad_()
     loss = ours(embedding, assignments, weights)
     loss.backward()
-    assert loss.item() == pytest.approx(nussl_loss(embedding, assignments, weights).item(), rel=1e-5)
+    expected = nussl_loss(embedding, assignments, weights).item()
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert torch.isfinite(embedding.grad).all()
     assert not embedding.grad[:, 10:15].any()
 

@@ -107,6 +107,30 @@ def test_the_first_half_of_the_model_is_the_first_half_of_the_signal(rate):
     assert np.abs(second - audio.audio_data)[:, after].max() < 1e-5
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_a_mask_that_rises_with_frequency_is_followed_between_its_bins(rate):
+    time = np.arange(rate) / rate
+    for hertz in (311.0, 1003.0, 2503.0, 3710.0):
+        audio = signal(np.sin(2 * np.pi * hertz * time), rate)
+        ramp = np.arange(BINS) / (BINS - 1)  # from 0 to 1 at the model's highest frequency
+        masks = np.tile(ramp[None, :, None, None], (1, 1, frames_of(audio), 1)).astype(np.float32)
+        inside = slice(rate // 10, -rate // 10)
+        expected = hertz / (MODEL_RATE / 2) * audio.audio_data[0, inside]
+        assert np.abs(apply(audio, masks)[0].audio_data[0, inside] - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_mask_that_rises_over_time_is_followed_between_its_frames(rate):
+    seconds = 4
+    time = np.arange(seconds * rate) / rate
+    audio = signal(np.sin(2 * np.pi * 1000 * time), rate)
+    ramp = np.arange(frames_of(audio)) * PARAMS.hop_length / MODEL_RATE / seconds
+    masks = np.tile(ramp[None, None, :, None], (1, BINS, 1, 1)).astype(np.float32)
+    inside = slice(rate // 10, -rate // 10)
+    expected = (time / seconds * audio.audio_data[0])[inside]
+    assert np.abs(apply(audio, masks)[0].audio_data[0, inside] - expected).max() < 5e-4
+
+
 def test_above_what_the_model_heard_the_mean_of_its_highest_octave_holds():
     rate = 44100
     time = np.arange(rate) / rate

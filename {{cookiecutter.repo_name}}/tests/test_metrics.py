@@ -74,9 +74,10 @@ def test_a_silent_estimate_scores_minus_infinity(estimate):
     assert si_sdr(estimate, SIGNAL) == -np.inf
 
 
-@pytest.mark.parametrize("reference", [np.zeros(LENGTH), np.full(LENGTH, 0.1), np.full(LENGTH, 1e5)])
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e5])
 @pytest.mark.parametrize("estimate", [SIGNAL, np.zeros(LENGTH)])
-def test_a_silent_reference_has_no_score(reference, estimate):
+def test_a_silent_reference_has_no_score(constant, estimate):
+    reference = np.full(LENGTH, constant)
     assert np.isnan(si_sdr(estimate, reference))
     assert np.isnan(si_sdr(np.stack([estimate, SIGNAL]), np.stack([reference, SIGNAL])))
 

@@ -30,16 +30,27 @@ def write_config(tmp_path, sample_folder):
         plain = {
             "info": {"name": name, "seed": 3, "output_folder": str(tmp_path / name)},
             "datasets": {
-                split: {"class": "Sample",
-                        "args": {"folder": str(sample_folder), "split": split, "num_songs": 1}}
+                split: {
+                    "class": "Sample",
+                    "args": {"folder": str(sample_folder), "split": split, "num_songs": 1},
+                }
                 for split in ("train", "val")
             },
-            "model": {"builder": "deep_clustering",
-                      "args": {"num_layers": 2, "hidden_size": 8, "dropout": 0.2}},
-            "train": {"class": "Trainer", "device": "cpu", "epochs": 3, "batch_size": 4,
-                      "excerpt_frames": 30, "gradient_clip": {"percentile": 50},
-                      "scheduler": {"class": "ReduceLROnPlateau", "args": {"patience": 0}},
-                      "loss": {"deep_clustering": {"class": "DeepClusteringLoss"}}, **train},
+            "model": {
+                "builder": "deep_clustering",
+                "args": {"num_layers": 2, "hidden_size": 8, "dropout": 0.2},
+            },
+            "train": {
+                "class": "Trainer",
+                "device": "cpu",
+                "epochs": 3,
+                "batch_size": 4,
+                "excerpt_frames": 30,
+                "gradient_clip": {"percentile": 50},
+                "scheduler": {"class": "ReduceLROnPlateau", "args": {"patience": 0}},
+                "loss": {"deep_clustering": {"class": "DeepClusteringLoss"}},
+                **train,
+            },
         }
         path = tmp_path / f"{name}.yml"
         path.write_text(yaml.safe_dump(plain))
@@ -102,7 +113,9 @@ def test_a_training_stopped_anywhere_goes_on_to_the_same_weights(write_config):
                 trainer.fit()
         finished = fit(path)
         assert same(weights(whole), weights(finished)), f"stopped at step {steps}"
-        assert [r["train_loss"] for r in finished.history] == [r["train_loss"] for r in whole.history]
+        assert [r["train_loss"] for r in finished.history] == [
+            r["train_loss"] for r in whole.history
+        ]
         assert finished.best_loss == whole.best_loss
 
 
@@ -177,16 +190,23 @@ def test_training_stops_when_its_minutes_are_over(write_config, caplog):
 
 
 def test_training_stops_when_it_no_longer_improves(write_config):
-    trainer = fit(write_config(epochs=50, early_stopping=2,
-                               optimizer={"class": "SGD", "args": {"lr": 0.0}}))
+    trainer = fit(
+        write_config(epochs=50, early_stopping=2, optimizer={"class": "SGD", "args": {"lr": 0.0}})
+    )
     losses = [row["val_loss"] for row in trainer.history]
     assert len(losses) == int(np.argmin(losses)) + 1 + 2 < 50
 
 
 def test_a_loss_that_is_nan_stops_and_names_the_items(write_config, monkeypatch):
     trainer = experiment.build_trainer(config.load(write_config()))
-    monkeypatch.setattr(trainer, "compute_losses", lambda outputs, batch: (
-        outputs["embedding"].sum() * float("nan"), {"deep_clustering": torch.zeros(())}))
+    monkeypatch.setattr(
+        trainer,
+        "compute_losses",
+        lambda outputs, batch: (
+            outputs["embedding"].sum() * float("nan"),
+            {"deep_clustering": torch.zeros(())},
+        ),
+    )
     with pytest.raises(UserError, match=r"the loss is nan at step 1 with 1\d{7}, 1\d{7}"):
         trainer.fit()
     assert not trainer.latest.exists()

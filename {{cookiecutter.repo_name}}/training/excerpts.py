@@ -50,16 +50,19 @@ class ShuffledBatches(Sampler):
         epoch, step = divmod(self.first_step, self.steps_per_epoch)
         while True:
             order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
-            for first in range(step * self.batch_size, self.steps_per_epoch * self.batch_size,
-                               self.batch_size):
+            for first in range(
+                step * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size
+            ):
                 yield [(epoch, int(i)) for i in order[first : first + self.batch_size]]
             epoch, step = epoch + 1, 0
 
 
 def batches_in_order(count, batch_size):
     """Every item once, at the same place each time: for validation."""
-    return [[(0, i) for i in range(first, min(first + batch_size, count))]
-            for first in range(0, count, batch_size)]
+    return [
+        [(0, i) for i in range(first, min(first + batch_size, count))]
+        for first in range(0, count, batch_size)
+    ]
 
 
 def loader(excerpts, batches, num_workers, pin_memory=False):
@@ -68,6 +71,11 @@ def loader(excerpts, batches, num_workers, pin_memory=False):
     context = multiprocessing.get_context("spawn") if num_workers else None
     # a generator of its own: a DataLoader draws its workers' seed when it starts, and must not take
     # it from the numbers that dropout would have drawn
-    return DataLoader(excerpts, batch_sampler=batches, num_workers=num_workers,
-                      multiprocessing_context=context, pin_memory=pin_memory,
-                      generator=torch.Generator())
+    return DataLoader(
+        excerpts,
+        batch_sampler=batches,
+        num_workers=num_workers,
+        multiprocessing_context=context,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),
+    )

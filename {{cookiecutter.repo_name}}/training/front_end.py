@@ -42,16 +42,26 @@ class FrontEnd(nn.Module):
         """
         audio = nn.functional.pad(audio, (0, self._missing(audio.shape[-1])))
         spectrum = torch.stft(
-            audio.reshape(-1, audio.shape[-1]), self.window_length, self.hop_length,
-            window=self.window, center=True, pad_mode="constant", return_complex=True)
+            audio.reshape(-1, audio.shape[-1]),
+            self.window_length,
+            self.hop_length,
+            window=self.window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )
         return (spectrum / self.window.sum()).reshape(*audio.shape[:-1], *spectrum.shape[-2:])
 
     def istft(self, spectrum, length):
         """The inverse of `stft`: complex (..., bins, frames) -> (..., length)."""
         audio = torch.istft(
-            (spectrum * self.window.sum()).reshape(-1, *spectrum.shape[-2:]), self.window_length,
-            self.hop_length, window=self.window, center=True,
-            length=length + self._missing(length))
+            (spectrum * self.window.sum()).reshape(-1, *spectrum.shape[-2:]),
+            self.window_length,
+            self.hop_length,
+            window=self.window,
+            center=True,
+            length=length + self._missing(length),
+        )
         return audio.reshape(*spectrum.shape[:-2], -1)[..., :length]
 
     def forward(self, batch):

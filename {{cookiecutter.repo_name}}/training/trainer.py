@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import random
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ignite.handlers import ProgressBar
 import checkpoints
 from files import UserError, written
 
+from . import random_state
 from .excerpts import Excerpts, ShuffledBatches, batches_in_order, loader
 
 log = logging.getLogger("train")
@@ -42,8 +42,19 @@ class Trainer:
         identity: plain data that must be the same when going on (model, signal).
     """
 
-    def __init__(self, settings, model, losses, front_end, train_data, val_data, output_folder, seed,
-                 metadata, identity):
+    def __init__(
+        self,
+        settings,
+        model,
+        losses,
+        front_end,
+        train_data,
+        val_data,
+        output_folder,
+        seed,
+        metadata,
+        identity,
+    ):
         self.settings, self.model, self.losses, self.seed = settings, model, losses, seed
         self.device = next(model.parameters()).device
         self.front_end = front_end.to(self.device)
@@ -77,7 +88,9 @@ class Trainer:
         component = self.settings.scheduler
         if component is None:
             return None
-        return getattr(torch.optim.lr_scheduler, component.class_name)(self.optimizer, **component.args)
+        return getattr(torch.optim.lr_scheduler, component.class_name)(
+            self.optimizer, **component.args
+        )
 
     def forward(self, features):
         """The model's outputs as float32, computed in `train.precision`."""
@@ -143,25 +156,37 @@ class Trainer:
         if self.latest.exists():
             self._resume()
         elif self.best.exists():
-            raise UserError(f"{self.best} is there but {self.latest.name}, from which its training "
-                            "could go on, is not; it would be overwritten. Choose another "
-                            "info.output_folder, or move it away")
+            raise UserError(
+                f"{self.best} is there but {self.latest.name}, from which its training "
+                "could go on, is not; it would be overwritten. Choose another "
+                "info.output_folder, or move it away"
+            )
         steps = self.batches.steps_per_epoch
         self._stop_reason = self._used_up()
         if self._stop_reason:
             log.info("nothing to do: %s", self._stop_reason)
             return self.best
         self.batches.first_step = self.engine.state.iteration
-        log.info("%d excerpts, %d steps an epoch, %d parameters, on %s", len(self.train_data), steps,
-                 sum(p.numel() for p in self.model.parameters()), self.device)
-        data = loader(self.excerpts, self.batches, self.settings.num_workers,
-                      self.device.type == "cuda")
+        log.info(
+            "%d excerpts, %d steps an epoch, %d parameters, on %s",
+            len(self.train_data),
+            steps,
+            sum(p.numel() for p in self.model.parameters()),
+            self.device,
+        )
+        data = loader(
+            self.excerpts, self.batches, self.settings.num_workers, self.device.type == "cuda"
+        )
         self._clock = time.monotonic()
         self.engine.run(data, max_epochs=self.settings.epochs, epoch_length=steps)
         if self._steps_summed:  # stopped within an epoch
             self._end_epoch()
-        log.info("done: %s; best validation loss %.5f; %s",
-                 self._stop_reason or f"{self.settings.epochs} epochs", self.best_loss, self.best)
+        log.info(
+            "done: %s; best validation loss %.5f; %s",
+            self._stop_reason or f"{self.settings.epochs} epochs",
+            self.best_loss,
+            self.best,
+        )
         return self.best
 
     def _build_engine(self):
@@ -170,9 +195,12 @@ class Trainer:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._watch_clock)
         if self.settings.checkpoint_every:
             engine.add_event_handler(
-                Events.ITERATION_COMPLETED(every=self.settings.checkpoint_every), self._save_within_epoch)
+                Events.ITERATION_COMPLETED(every=self.settings.checkpoint_every),
+                self._save_within_epoch,
+            )
         ProgressBar(persist=False, disable=None).attach(
-            engine, output_transform=lambda output: {"loss": output})
+            engine, output_transform=lambda output: {"loss": output}
+        )
         return engine
 
     def _step(self, batch):
@@ -182,8 +210,10 @@ class Trainer:
         return total.item()
 
     def _to_device(self, batch):
-        return {key: value.to(self.device, non_blocking=True) if torch.is_tensor(value) else value
-                for key, value in batch.items()}
+        return {
+            key: value.to(self.device, non_blocking=True) if torch.is_tensor(value) else value
+            for key, value in batch.items()
+        }
 
     def _watch_clock(self):
         now = time.monotonic()
@@ -194,10 +224,17 @@ class Trainer:
 
     def _end_epoch(self):
         train_losses = (self._sums / self._steps_summed).tolist()
-        row = {"epoch": len(self.history) + 1, "step": self.engine.state.iteration,
-               "minutes": round(self.seconds / 60, 2), "learning_rate": self._learning_rate(),
-               "train_loss": train_losses[0]}
-        row |= {f"train_{name}": value for name, value in zip(self.losses, train_losses[1:], strict=True)}
+        row = {
+            "epoch": len(self.history) + 1,
+            "step": self.engine.state.iteration,
+            "minutes": round(self.seconds / 60, 2),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "train_loss": train_losses[0],
+        }
+        row |= {
+            f"train_{name}": value
+            for name, value in zip(self.losses, train_losses[1:], strict=True)
+        }
         if self.val_excerpts is not None:
             row |= self._validate()
         self.history.append(row)
@@ -214,10 +251,15 @@ class Trainer:
         self._steps_summed = 0
         self._save_latest()
         self._write_history()
-        log.info("epoch %d  step %d  %.1f min  train %.5f%s%s", row["epoch"], row["step"],
-                 row["minutes"], row["train_loss"],
-                 f"  val {row['val_loss']:.5f}" if "val_loss" in row else "",
-                 "  best so far" if is_best else "")
+        log.info(
+            "epoch %d  step %d  %.1f min  train %.5f%s%s",
+            row["epoch"],
+            row["step"],
+            row["minutes"],
+            row["train_loss"],
+            f"  val {row['val_loss']:.5f}" if "val_loss" in row else "",
+            "  best so far" if is_best else "",
+        )
         self._stop_reason = self._stop_reason or self._out_of_patience()
         if self._stop_reason:
             self.engine.terminate()
@@ -230,7 +272,9 @@ class Trainer:
             sums += len(batch["name"]) * torch.stack([total, *terms.values()]).double().cpu()
             count += len(batch["name"])
         names = ["loss", *self.losses]
-        return {f"val_{name}": value for name, value in zip(names, (sums / count).tolist(), strict=True)}
+        return {
+            f"val_{name}": value for name, value in zip(names, (sums / count).tolist(), strict=True)
+        }
 
     def _used_up(self):
         if self.engine.state.epoch >= self.settings.epochs:
@@ -250,14 +294,13 @@ class Trainer:
             return f"no improvement in {patience} epochs (train.early_stopping)"
         return None
 
-    def _learning_rate(self):
-        return self.optimizer.param_groups[0]["lr"]
-
     def _refuse_nan(self, total, batch):
         if not torch.isfinite(total):
-            raise UserError(f"the loss is {total.item()} at step {self.engine.state.iteration} with "
-                            f"{', '.join(batch['name'])}; the last good state is in {self.latest}. "
-                            "A smaller learning rate or gradient_clip may help")
+            raise UserError(
+                f"the loss is {total.item()} at step {self.engine.state.iteration} with "
+                f"{', '.join(batch['name'])}; the last good state is in {self.latest}. "
+                "A smaller learning rate or gradient_clip may help"
+            )
 
     # ---- checkpoints -----------------------------------------------------------------------
 
@@ -266,20 +309,23 @@ class Trainer:
             self._save_latest()
 
     def _save_latest(self):
-        checkpoints.save(self.latest, {
-            "identity": self.identity,
-            "iteration": self.engine.state.iteration,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict() if self.scheduler else None,
-            "history": self.history,
-            "best_loss": self.best_loss,
-            "seconds": self.seconds,
-            "gradient_norms": torch.tensor(self.gradient_norms, dtype=torch.float64),
-            "sums": self._sums,
-            "steps_summed": self._steps_summed,
-            "random": self._random_state(),
-        })
+        checkpoints.save(
+            self.latest,
+            {
+                "identity": self.identity,
+                "iteration": self.engine.state.iteration,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scheduler": self.scheduler.state_dict() if self.scheduler else None,
+                "history": self.history,
+                "best_loss": self.best_loss,
+                "seconds": self.seconds,
+                "gradient_norms": torch.tensor(self.gradient_norms, dtype=torch.float64),
+                "sums": self._sums,
+                "steps_summed": self._steps_summed,
+                "random": random_state.capture(self.device),
+            },
+        )
 
     def _resume(self):
         state = checkpoints.load(self.latest)
@@ -288,8 +334,10 @@ class Trainer:
         for key in sorted({*self.identity, *state["identity"]}):
             was, now = state["identity"].get(key), self.identity.get(key)
             if was != now:
-                raise UserError(f"{self.latest} holds a training with {key} = {was}, the config says "
-                                f"{now}; choose another info.output_folder, or move the old one away")
+                raise UserError(
+                    f"{self.latest} holds a training with {key} = {was}, the config says "
+                    f"{now}; choose another info.output_folder, or move the old one away"
+                )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.scheduler and state["scheduler"]:
@@ -297,36 +345,35 @@ class Trainer:
         self.history, self.best_loss = state["history"], state["best_loss"]
         self.seconds, self.gradient_norms = state["seconds"], state["gradient_norms"].tolist()
         self._sums, self._steps_summed = state["sums"], state["steps_summed"]
-        self.engine.load_state_dict({"iteration": state["iteration"],
-                                     "max_epochs": self.settings.epochs,
-                                     "epoch_length": self.batches.steps_per_epoch})
-        self._set_random_state(state["random"])
+        self.engine.load_state_dict(
+            {
+                "iteration": state["iteration"],
+                "max_epochs": self.settings.epochs,
+                "epoch_length": self.batches.steps_per_epoch,
+            }
+        )
+        random_state.restore(state["random"])
         log.info("going on from step %d of %s", state["iteration"], self.latest)
-
-    def _random_state(self):
-        version, numbers, gauss = random.getstate()
-        kind, keys, position, has_gauss, cached = np.random.get_state()
-        cuda = torch.cuda.get_rng_state_all() if self.device.type == "cuda" else []
-        return {"torch": torch.get_rng_state(), "cuda": cuda,
-                "python": [version, list(numbers), gauss],
-                "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached]}
-
-    def _set_random_state(self, state):
-        torch.set_rng_state(state["torch"])
-        if state["cuda"]:
-            torch.cuda.set_rng_state_all(state["cuda"])
-        version, numbers, gauss = state["python"]
-        random.setstate((version, tuple(numbers), gauss))
-        kind, keys, *rest = state["numpy"]
-        np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
 
     def _model_metadata(self):
         """What nussl expects of a trained model's file."""
-        history = {key: [row[key] for row in self.history if key in row]
-                   for key in ("train_loss", "val_loss")}
-        state = {"epoch": len(self.history), "epoch_length": self.batches.steps_per_epoch,
-                 "max_epochs": self.settings.epochs, "metrics": {}, "output": {}, "seed": None}
-        return {**self.metadata, "trainer.state.epoch_history": history, "trainer.state_dict": state}
+        history = {
+            key: [row[key] for row in self.history if key in row]
+            for key in ("train_loss", "val_loss")
+        }
+        state = {
+            "epoch": len(self.history),
+            "epoch_length": self.batches.steps_per_epoch,
+            "max_epochs": self.settings.epochs,
+            "metrics": {},
+            "output": {},
+            "seed": None,
+        }
+        return {
+            **self.metadata,
+            "trainer.state.epoch_history": history,
+            "trainer.state_dict": state,
+        }
 
     def _write_history(self):
         with written(self.folder / "history.csv") as path, path.open("w", newline="") as file:

@@ -34,7 +34,8 @@ class DeepClusteringLoss(nn.Module):
         """
         batch = embedding.shape[0]
         assignments = nn.functional.normalize(
-            assignments.reshape(batch, -1, assignments.shape[-1]), dim=-1)
+            assignments.reshape(batch, -1, assignments.shape[-1]), dim=-1
+        )
         return _AffinityLoss.apply(
             embedding.reshape(batch, -1, embedding.shape[-1]),
             assignments.to(embedding.dtype),

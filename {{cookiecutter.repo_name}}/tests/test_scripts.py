@@ -1,0 +1,450 @@
+"""Each script as it is used: a YAML file in, files out, and one clear message for what is wrong."""
+
+import json
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+import audio
+import dataset
+import scripts.common
+from files import UserError
+from scripts import evaluate, separate, train, visualize
+
+torch.set_num_threads(1)
+PROJECT = Path(__file__).parent.parent
+ROWS = {"train": train, "evaluate": evaluate, "visualize": visualize, "separate": separate}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, sample_folder):
+    """The plain config of a small training, and the path of its model."""
+    folder = tmp_path_factory.mktemp("trained")
+    data = {
+        split: {
+            "class": "Sample",
+            "args": {"folder": str(sample_folder), "split": split, "num_songs": 1},
+        }
+        for split in ("train", "test")
+    }
+    model_path = folder / "out" / "checkpoints" / "best.model.pth"
+    plain = {
+        "info": {"name": "small", "output_folder": str(folder / "out")},
+        "datasets": data,
+        "model": {
+            "builder": "deep_clustering",
+            "args": {"num_layers": 1, "hidden_size": 8, "normalization": "InstanceNorm"},
+        },
+        "train": {
+            "device": "cpu",
+            "epochs": 1,
+            "batch_size": 5,
+            "excerpt_frames": 40,
+            "loss": {"dc": {"class": "DeepClusteringLoss"}},
+        },
+        "algorithm": {
+            "class": "DeepClustering",
+            "args": {"model_path": str(model_path), "num_sources": 2},
+        },
+    }
+    path = folder / "train.yml"
+    path.write_text(yaml.safe_dump(plain))
+    scripts.common.run(train.main, train.__doc__, ("train",), ["-p", str(path)])
+    return plain
+
+
+@pytest.fixture
+def run(tmp_path, trained, capsys, caplog):
+    """run(script, section=..., ...) -> (exit status, what was printed); sections replace those of
+    the trained config."""
+
+    def call(script, **sections):
+        path = tmp_path / f"{script}.yml"
+        path.write_text(yaml.safe_dump({**trained, **sections}))
+        module = ROWS[script]
+        try:
+            with caplog.at_level("INFO"):
+                scripts.common.run(module.main, module.__doc__, (script,), ["-p", str(path)])
+            status = 0
+        except SystemExit as leaving:
+            status = leaving.code
+        return status, capsys.readouterr().out + caplog.text
+
+    return call
+
+
+# ---- train ------------------------------------------------------------------------------------
+
+
+def test_train_leaves_a_config_that_is_an_input_again(trained):
+    import config
+
+    folder = Path(trained["info"]["output_folder"])
+    assert config.load(folder / "config.yml").to_dict()["train"]["epochs"] == 1
+    assert (folder / "history.csv").exists()
+
+
+def test_a_wrong_file_is_told_before_torch_is_loaded(tmp_path):
+    path = tmp_path / "wrong.yml"
+    path.write_text("info: {name: x, output_folder: y}\ntrain: {epoch: 3}\n")
+    code = (
+        "import sys, runpy; sys.argv = ['train', '-p', sys.argv[1]]\n"
+        "try: runpy.run_module('scripts.train', run_name='__main__')\n"
+        "finally: print('torch' in sys.modules, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], cwd=PROJECT, text=True, capture_output=True
+    )
+    assert done.returncode == 1 and done.stdout.strip() == "False False"
+    assert f"{path}:2: train.epoch: " in done.stderr and "did you mean 'epochs'?" in done.stderr
+    assert "datasets.train" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "message"),
+    [
+        (
+            "datasets",
+            {"train": {"class": "Sampel"}},
+            "datasets.train.class: there is no 'Sampel'; did you mean 'Sample'?",
+        ),
+        (
+            "datasets",
+            {"train": {"class": "Sample", "args": {"folder": "x", "spilt": "train"}}},
+            "did you mean 'split'?",
+        ),
+        ("model", {"builder": "deep_clusterin"}, "did you mean 'deep_clustering'?"),
+        ("model", {"builder": "deep_clustering", "args": {"hidden": 3}}, "model.args.hidden"),
+        (
+            "model",
+            {"builder": "deep_clustering", "args": {"dropout": 1.5}},
+            "dropout is 1.5; it is a share",
+        ),
+        (
+            "model",
+            {"builder": "deep_clustering", "args": {"embedding_activation": ["tan"]}},
+            "embedding_activation holds 'tan'",
+        ),
+        (
+            "train",
+            {"loss": {"dc": {"class": "DeepClusterLoss"}}},
+            "did you mean 'DeepClusteringLoss'?",
+        ),
+        (
+            "train",
+            {
+                "loss": {"dc": {"class": "DeepClusteringLoss"}},
+                "optimizer": {"class": "Adam", "args": {"learning_rate": 0.1}},
+            },
+            "train.optimizer.args.learning_rate",
+        ),
+        (
+            "train",
+            {
+                "loss": {"dc": {"class": "DeepClusteringLoss"}},
+                "optimizer": {"class": "Adam", "args": {"lr": -1.0}},
+            },
+            "Invalid learning rate",
+        ),
+        (
+            "train",
+            {"loss": {"dc": {"class": "DeepClusteringLoss"}}, "scheduler": {"class": "StepLR"}},
+            "step_size",
+        ),
+        ("algorithm", {"class": "DeepClutering"}, "did you mean 'DeepClustering'?"),
+        (
+            "algorithm",
+            {"class": "DeepClustering", "args": {"model_path": "x", "num_source": 2}},
+            "did you mean 'num_sources'?",
+        ),
+        ("evaluate", {"baselines": ["HPS"]}, "did you mean 'HPSS'?"),
+    ],
+)
+def test_unknown_classes_and_arguments_are_told_before_any_data_is_read(
+    run, monkeypatch, section, value, message
+):
+    monkeypatch.setattr("dataset.Sample.list_tracks", None)  # fails where data is looked for
+    status, _ = run("train", **{section: value})
+    assert message in str(status)
+
+
+def test_a_loss_that_nothing_feeds_is_refused(run):
+    graph = {
+        "name": "m",
+        "modules": {"mix_magnitude": {}, "log": {"class": "AmplitudeToDB"}},
+        "connections": [["log", ["mix_magnitude"]]],
+        "output": ["log"],
+    }
+    status, _ = run("train", model=graph)
+    assert "DeepClusteringLoss reads 'embedding', which nothing provides" in str(status)
+
+
+def test_a_device_that_is_not_there_is_refused(run, trained):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    status, _ = run("train", train={**trained["train"], "device": "cuda"})
+    assert "device 'cuda' is not there; this machine has cpu" in status
+
+
+# ---- visualize ---------------------------------------------------------------------------------
+
+
+def test_visualize_writes_mixture_sources_and_picture(run, tmp_path):
+    status, _ = run("visualize", visualize={"output_folder": str(tmp_path / "viz"), "seed": 1})
+    assert status == 0
+    (folder,) = (tmp_path / "viz" / "test").iterdir()
+    assert re.fullmatch(r"\d{8}", folder.name)
+    assert {p.name for p in folder.iterdir()} == {
+        "mixture.wav",
+        "source0.wav",
+        "source1.wav",
+        "viz.png",
+    }
+    mix, sources = (
+        audio.read(folder / "mixture.wav"),
+        [audio.read(folder / f"source{i}.wav") for i in (0, 1)],
+    )
+    assert mix.shape == (1, 64000) and np.abs(mix).max() > 0.05
+    assert np.abs(sources[0] + sources[1] - mix).max() < 1e-5
+    assert min(np.square(s).sum() for s in sources) > 1e-3 * np.square(mix).sum()
+    assert (folder / "viz.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_seed_and_a_name_repeat_the_choice_and_the_sound(run, tmp_path):
+    for name in ("a", "b"):
+        run("visualize", visualize={"output_folder": str(tmp_path / name), "seed": 5})
+    (a,), (b,) = ((tmp_path / name / "test").iterdir() for name in ("a", "b"))
+    assert a.name == b.name
+    for file in ("mixture.wav", "source0.wav", "source1.wav"):
+        assert (a / file).read_bytes() == (b / file).read_bytes()
+    run("visualize", visualize={"output_folder": str(tmp_path / "c"), "item": a.name})
+    (c,) = (tmp_path / "c" / "test").iterdir()
+    assert c.name == a.name and (c / "source0.wav").read_bytes() == (a / "source0.wav").read_bytes()
+
+
+def test_an_unknown_item_is_told_with_what_there_is(run, tmp_path):
+    status, _ = run("visualize", visualize={"output_folder": str(tmp_path), "item": "30000099"})
+    assert "no item '30000099'" in status and "10 items from 30000000 to 30000009" in status
+
+
+# ---- evaluate ----------------------------------------------------------------------------------
+
+
+def test_evaluate_scores_the_model_beside_mixture_oracles_and_baselines(run, trained):
+    status, printed = run("evaluate", evaluate={"num_items": 3, "baselines": ["HPSS"]})
+    assert status == 0 and "3 of 10 items of test scored, 0 failed" in printed
+    folder = Path(trained["info"]["output_folder"]) / "evaluation" / "test"
+    result = json.loads((folder / "summary.json").read_text())
+    by_method = {row["method"]: row for row in result["table"] if row["source"] == "vocals"}
+    assert set(by_method) == {
+        "mixture",
+        "DeepClustering",
+        "HPSS",
+        "ideal ratio mask",
+        "ideal binary mask",
+    }
+    assert by_method["mixture"]["si_sdr_improvement"]["mean"] == 0
+    assert by_method["ideal ratio mask"]["si_sdr_improvement"]["mean"] > 6
+    assert by_method["ideal ratio mask"]["si_sdr"]["count"] == 3
+    rows = (folder / "scores.csv").read_text().splitlines()
+    assert len(rows) == 1 + 3 * 5 * 2
+    assert "| ideal binary mask" in (folder / "table.md").read_text()
+
+
+def test_an_item_that_fails_is_counted_and_named_and_the_status_says_so(run, trained, monkeypatch):
+    read = dataset.Sample.excerpt
+
+    def broken(self, index, *args, **kwargs):
+        if index == 9:
+            raise UserError("30000009/vocals.flac: broken")
+        return read(self, index, *args, **kwargs)
+
+    monkeypatch.setattr(dataset.Sample, "excerpt", broken)
+    status, _ = run("evaluate", evaluate={"num_items": 2})
+    assert "1 of 2 items failed" in status and "30000009" in status
+    folder = Path(trained["info"]["output_folder"]) / "evaluation" / "test"
+    assert list(json.loads((folder / "summary.json").read_text())["failed"]) == ["30000009"]
+
+
+# ---- separate ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "length", "suffix", "subtype"),
+    [
+        (44100, 2, 70001, ".wav", "PCM_16"),
+        (16000, 1, 40000, ".flac", "PCM_16"),
+        (48000, 1, 50003, ".wav", "FLOAT"),
+        (8000, 2, 30000, ".ogg", "VORBIS"),
+        (22050, 1, 33333, ".mp3", "MPEG_LAYER_III"),
+        (11025, 2, 400, ".wav", "PCM_24"),
+    ],
+)
+def test_sources_have_the_inputs_form_and_add_up_to_it(
+    run, tmp_path, rate, channels, length, suffix, subtype
+):
+    rng = np.random.default_rng(0)
+    tone = np.sin(2 * np.pi * 440 * np.arange(length) / rate)[:, None]
+    data = 0.4 * tone + 0.2 * rng.standard_normal((length, channels))
+    path = tmp_path / f"song{suffix}"
+    soundfile.write(path, 0.5 * data, rate, subtype=subtype)
+    status, _ = run(
+        "separate", separate={"files": [str(path)], "output_folder": str(tmp_path / "o")}
+    )
+    assert status == 0
+    mix = audio.read(path)
+    sources = [audio.read(tmp_path / "o" / "song" / f"source{i}.wav") for i in (0, 1)]
+    for i, source in enumerate(sources):
+        assert source.shape == mix.shape
+        assert soundfile.info(tmp_path / "o" / "song" / f"source{i}.wav").samplerate == rate
+    assert np.abs(sources[0] + sources[1] - mix).max() < 1e-3
+
+
+def wav(path, data, rate=16000):
+    soundfile.write(path, data, rate, subtype="FLOAT")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: wav(p, np.zeros(20000)), "is silent"),
+        (lambda p: wav(p, 0.1 * np.ones(10)), "has 10 samples"),
+        (lambda p: wav(p, np.zeros(0)), "holds no samples"),
+        (
+            lambda p: wav(p, np.where(np.arange(9000) == 77, np.nan, 0.1)),
+            "NaN or infinite samples (the first at sample 77)",
+        ),
+        (lambda p: p.write_bytes(b"this is not audio" * 99), "cannot be read as audio"),
+        (lambda p: p.write_bytes(b""), "is empty (0 bytes)"),
+    ],
+)
+def test_one_bad_file_is_named_and_the_others_are_separated(run, tmp_path, make, message):
+    make(tmp_path / "bad.wav")
+    wav(tmp_path / "good.wav", 0.1 * np.random.default_rng(0).standard_normal(20000))
+    status, _ = run(
+        "separate",
+        separate={"files": [str(tmp_path / "*.wav")], "output_folder": str(tmp_path / "out")},
+    )
+    assert f"1 of 2 files were not separated:\n  {tmp_path / 'bad.wav'}: " in status
+    assert message in status
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["good"]
+    assert len(list((tmp_path / "out" / "good").iterdir())) == 2
+
+
+def test_missing_files_and_patterns_without_a_match_are_told_at_once(run, tmp_path):
+    status, _ = run("separate", separate={"files": [str(tmp_path / "no.wav")]})
+    assert "separate.files[0]: " in str(status) and "no.wav' is no file" in str(status)
+    status, _ = run("separate", separate={"files": [str(tmp_path / "*.wav")]})
+    assert "no file is like" in str(status)
+
+
+def test_an_output_folder_that_cannot_be_written_is_told(run, tmp_path):
+    path = wav(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(9000))
+    (tmp_path / "taken").write_text("a file")
+    status, _ = run(
+        "separate",
+        separate={"files": [str(path)], "output_folder": str(tmp_path / "taken" / "below")},
+    )
+    assert "cannot be written" in status and (tmp_path / "taken").read_text() == "a file"
+
+
+def test_a_full_disk_leaves_no_half_written_source(run, tmp_path, monkeypatch):
+    path = wav(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(9000))
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("files.os.fsync", full)
+    status, _ = run(
+        "separate", separate={"files": [str(path)], "output_folder": str(tmp_path / "o")}
+    )
+    assert "No space left on device" in status
+    assert list((tmp_path / "o").rglob("*.*")) == []
+
+
+class Bomb:
+    def __reduce__(self):
+        return (Path.write_text, (Path("bomb-went-off"), "boom"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such checkpoint"),
+        (b"", "is not a checkpoint"),
+        (b"just some text, no checkpoint", "checkpoint"),
+        (pickle.dumps(Bomb()), "refused"),
+        ({"weights": torch.zeros(3)}, "holds no model (found: weights)"),
+    ],
+)
+@pytest.mark.parametrize("script", ["separate", "visualize", "evaluate"])
+def test_a_checkpoint_that_is_none_is_told_before_any_work(
+    run, trained, tmp_path, monkeypatch, script, content, message
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "model.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    mix = wav(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(9000))
+    sections = {
+        "separate": {"files": [str(mix)], "output_folder": str(tmp_path / "out")},
+        "visualize": {"output_folder": str(tmp_path / "out")},
+        "evaluate": {},
+    }
+    args = {**trained["algorithm"]["args"], "model_path": str(path)}
+    status, _ = run(
+        script,
+        algorithm={"class": "DeepClustering", "args": args},
+        info={"name": "x", "output_folder": str(tmp_path / "out")},
+        **{script: sections[script]},
+    )
+    assert message in status and str(path) in status
+    assert not (tmp_path / "out").exists() and not (tmp_path / "bomb-went-off").exists()
+
+
+def test_a_bomb_inside_a_torch_file_does_not_go_off(run, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "model.pth"
+    torch.save({"state_dict": {}, "metadata": Bomb()}, path)
+    args = {**trained["algorithm"]["args"], "model_path": str(path)}
+    status, _ = run(
+        "visualize",
+        algorithm={"class": "DeepClustering", "args": args},
+        visualize={"output_folder": str(tmp_path / "out")},
+    )
+    assert "refused" in status and not (tmp_path / "bomb-went-off").exists()
+
+
+def test_classical_algorithms_separate_too(run, tmp_path):
+    rng = np.random.default_rng(0)
+    path = wav(tmp_path / "a.wav", 0.1 * rng.standard_normal((60000, 2)), 22050)
+    status, _ = run(
+        "separate",
+        algorithm={"class": "HPSS"},
+        separate={"files": [str(path)], "output_folder": str(tmp_path / "o")},
+    )
+    assert status == 0
+    sources = [audio.read(tmp_path / "o" / "a" / f"source{i}.wav") for i in (0, 1)]
+    assert sources[0].shape == (2, 60000)
+
+
+def test_the_help_of_every_script_tells_its_command():
+    for script in ROWS:
+        done = subprocess.run(
+            [sys.executable, "-m", f"scripts.{script}", "--help"],
+            cwd=PROJECT,
+            text=True,
+            capture_output=True,
+        )
+        assert done.returncode == 0 and f"python -m scripts.{script} -p" in done.stdout
