@@ -49,7 +49,7 @@ demo: install ## Write a project, show its shipped model at work, train a small 
 # ---- The template's own work ----
 
 test: install ## Run the template's tests; one of them runs those of a project that it writes
-	$(RUN) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest $(ARGS)
 
 # Each stamp is younger than its lock: a second `make install` does nothing.
 install: $(INSTALLED) ## Make the environment, in .venv

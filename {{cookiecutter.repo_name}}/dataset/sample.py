@@ -19,9 +19,9 @@ class Sample(StemDataset):
     """Four-second snippets of songs that are composed, played and sung by rule on this machine.
 
     Like MUSDB18's, the songs have the stems vocals, drums, bass and other; as two sources they are
-    vocals and accompaniment, the sum of the other three. Singers, instruments, drum kits, chord
-    progressions and songs of one split are never heard in another. A snippet is made when it is
-    first asked for (0.3 CPU-seconds), kept, and the same each time::
+    vocals and accompaniment, the sum of the other three. Songs, singers, instruments and drum kits
+    of one split are never heard in another. A snippet is made when it is first asked for (0.3
+    CPU-seconds), kept, and the same each time::
 
         folder/
           16000hz-1ch-seed0-recipe1/

@@ -15,7 +15,8 @@ MINOR = (0, 2, 3, 5, 7, 8, 10)
 DORIAN = (0, 2, 3, 5, 7, 9, 10)
 MIXOLYDIAN = (0, 2, 4, 5, 7, 9, 10)
 
-# degrees of the scale, one chord a bar; train, val and test each compose with their own
+# degrees of the scale, one chord a bar; each split has loops of its own, though some of them are
+# those of another, begun at another chord
 PROGRESSIONS = {
     "train": (
         (0, 5, 3, 4), (0, 3, 4, 0), (5, 3, 0, 4), (0, 4, 5, 3), (3, 4, 2, 5), (0, 2, 3, 4),

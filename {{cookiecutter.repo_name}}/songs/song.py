@@ -19,8 +19,8 @@ class Song:
     """Song `number` of `split`: the same numbers give the same song, note for note.
 
     `render(start, seconds)` makes the stems of just that stretch: sounds that began before it ring
-    into it, and two stretches that overlap agree. Singers, instruments, drum kits and chord
-    progressions of one split are never heard in another.
+    into it, and two stretches that overlap agree. Singers, instruments and drum kits of one split
+    are never heard in another.
     """
 
     def __init__(self, split, number, seed=0, seconds=84.0):
@@ -120,11 +120,12 @@ class Song:
 
     def _dry_drums(self, first, count):
         track = np.zeros((count, 2))
+        energies = {drum: float(np.sum(sound**2)) for drum, sound in self._sounds.items()}
         energy = 0.0
         for hit in self.score.drums:
             level, place = PLACES[hit.drum]
             sound, level = self._sounds[hit.drum], level * hit.velocity**1.5
-            energy += level**2 * float(sound @ sound)
+            energy += level**2 * energies[hit.drum]
             begin = samples(hit.start) - first
             if begin < count and begin + len(sound) > 0:
                 add_at(track, level * pan(sound, place), begin)

@@ -4,8 +4,6 @@ import ast
 import graphlib
 from pathlib import Path
 
-import pytest
-
 PROJECT = Path(__file__).parents[1]
 
 # imports go down, or sideways on the ground floor; what stands on floor 1 shares plain data only
@@ -13,7 +11,7 @@ FLOORS = {
     "files": 0, "audio": 0, "devices": 0, "checkpoints": 0, "config": 0, "compat": 0, "songs": 0,
     "dataset": 1, "model": 1, "training": 1, "algorithms": 1, "evaluation": 1, "report": 1,
     "experiment": 2,
-    "scripts": 3, "data_prep": 3, "setup": 3,
+    "scripts": 3, "setup": 3,
 }  # fmt: skip
 APART = ("tests", "vendor")  # tests may import anything; vendor/ is not ours to import
 LONGER = ("compat/bugs.py",)  # one repair after another, with what broke
@@ -49,9 +47,8 @@ def imports(path):
             assert node.level <= inside, f"{path}:{node.lineno} imports from outside the project"
 
 
-OURS = [path for path in files(".py") if top(path) not in APART]
-ours = pytest.mark.parametrize("path", OURS, ids=str)
-every = pytest.mark.parametrize("path", files(".py"), ids=str)
+EVERY = files(".py")
+OURS = [path for path in EVERY if top(path) not in APART]
 
 
 def test_every_module_has_its_floor():
@@ -59,15 +56,19 @@ def test_every_module_has_its_floor():
     assert len(OURS) > 30  # the walk above has found the project
 
 
-@ours
-def test_imports_go_down_only(path):
-    here = top(path)
-    for name, line in imports(path):
-        if name in FLOORS and name != here:
-            below = FLOORS[name] < FLOORS[here] or FLOORS[name] == FLOORS[here] == 0
-            assert below, (f"{path}:{line}: {here} (floor {FLOORS[here]}) imports {name} "
-                           f"(floor {FLOORS[name]})")
-        assert name not in APART, f"{path}:{line} imports {name}"
+def test_imports_go_down_only():
+    wrong = []
+    for path in OURS:
+        here = top(path)
+        for name, line in imports(path):
+            if name in APART:
+                wrong.append(f"{path}:{line} imports {name}")
+            elif name in FLOORS and name != here:
+                below = FLOORS[name] < FLOORS[here] or FLOORS[name] == FLOORS[here] == 0
+                if not below:
+                    wrong.append(f"{path}:{line}: {here} (floor {FLOORS[here]}) imports {name} "
+                                 f"(floor {FLOORS[name]})")
+    assert wrong == []
 
 
 def test_the_ground_floor_has_no_circle():
@@ -79,42 +80,45 @@ def test_the_ground_floor_has_no_circle():
     assert set(order) == set(ground)
 
 
-@every
-def test_nussl_is_imported_nowhere_but_in_compat(path):
-    if top(path) == "compat" or path.parts[:2] == ("tests", "compat"):
-        return  # which hold what they repair against plain nussl
-    for name, line in imports(path):
-        assert name != "nussl", f"{path}:{line}: write `from compat import nussl`"
+def test_nussl_is_imported_nowhere_but_in_compat():
+    # whose tests hold what it repairs against plain nussl
+    others = [path for path in EVERY if "compat" not in path.parts[:2]]
+    assert [f"{path}:{line}: write `from compat import nussl`"
+            for path in others for name, line in imports(path) if name == "nussl"] == []
 
 
-@pytest.mark.parametrize("path", files(".py", ".yml", ".yaml"), ids=str)
-def test_no_code_and_no_experiment_holds_curlies_of_the_template(path):
-    text = (PROJECT / path).read_text(encoding="utf-8")
-    for mark in ("%", "#", "{"):
-        assert "{" + mark not in text, f"{path} holds {'{' + mark!r}, which is Jinja's"
+def test_no_code_and_no_experiment_holds_curlies_of_the_template():
+    wrong = []
+    for path in files(".py", ".yml", ".yaml"):
+        text = (PROJECT / path).read_text(encoding="utf-8")
+        wrong += [f"{path} holds {'{' + sign!r}" for sign in ("%", "#", "{") if "{" + sign in text]
+    assert wrong == []
 
 
-@ours
-def test_no_file_is_too_long_to_be_read_at_a_sitting(path):
-    count = len((PROJECT / path).read_text(encoding="utf-8").splitlines())
-    assert count <= LINES or path.as_posix() in LONGER, f"{path} has {count} lines"
+def test_no_file_is_too_long_to_be_read_at_a_sitting():
+    lines = {path.as_posix(): len((PROJECT / path).read_text().splitlines()) for path in OURS}
+    assert {path: n for path, n in lines.items() if n > LINES and path not in LONGER} == {}
 
 
-@every
-def test_no_error_is_swallowed_without_a_reason(path):
-    lines = (PROJECT / path).read_text(encoding="utf-8").splitlines()
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.ExceptHandler):
+def test_no_error_is_swallowed_without_a_reason():
+    wrong = []
+    for path in EVERY:
+        lines = (PROJECT / path).read_text(encoding="utf-8").splitlines()
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
             where = f"{path}:{node.lineno}"
-            assert node.type is not None, f"{where}: a bare except"
-            if all(isinstance(child, ast.Pass) for child in node.body):
+            if node.type is None:
+                wrong.append(f"{where}: a bare except")
+            elif all(isinstance(child, ast.Pass) for child in node.body):
                 caught = ast.unparse(node.type)
-                assert caught not in ("Exception", "BaseException"), f"{where}: {caught}: pass"
-                reason = "#" in "".join(lines[node.lineno - 1 : node.end_lineno])
-                assert reason, f"{where}: except {caught}: pass, and no comment says why"
+                if caught in ("Exception", "BaseException"):
+                    wrong.append(f"{where}: {caught}: pass")
+                elif "#" not in "".join(lines[node.lineno - 1 : node.end_lineno]):
+                    wrong.append(f"{where}: except {caught}: pass, and no comment says why")
+    assert wrong == []
 
 
-@ours
-def test_every_module_says_what_it_is_for(path):
-    if (PROJECT / path).stat().st_size:
-        assert ast.get_docstring(tree(path)), f"{path} has no docstring"
+def test_every_module_says_what_it_is_for():
+    filled = [path for path in OURS if (PROJECT / path).stat().st_size]
+    assert [str(path) for path in filled if not ast.get_docstring(tree(path))] == []
