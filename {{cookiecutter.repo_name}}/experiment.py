@@ -34,6 +34,14 @@ SCHEDULERS = {
 # algorithms that need nothing but the mixture
 BASELINES = {name: ALGORITHMS[name] for name in ("FT2D", "HPSS", "Repet", "RepetSim")}
 
+# what reading, separating and scoring raise about one piece of audio
+FAILURES = (
+    UserError,
+    ValueError,
+    nussl.core.audio_signal.AudioSignalException,
+    nussl.separation.SeparationException,
+)
+
 DATASET_GIVEN = ("sample_rate", "num_channels", "stft_params")
 MODEL_GIVEN = ("num_features", "num_audio_channels")
 
@@ -248,10 +256,10 @@ def build_separator(config, device):
 
 
 def named(name, function, *args):
-    """Call `function`; a UserError that it raises gets the name of the audio in front."""
+    """Call `function`; what goes wrong with this audio becomes a UserError that names it."""
     try:
         return function(*args)
-    except UserError as error:
+    except FAILURES as error:
         raise UserError(f"{name}: {error}") from error
 
 

@@ -5,6 +5,8 @@ import numpy as np
 from .metrics import best_permutation, si_sdr
 from .oracles import ORACLES
 
+LIMIT = 100.0  # dB; a silent estimate counts as this bad, and neither drops out nor hides the rest
+
 
 def score_item(item, methods):
     """SI-SDR of each method and source of a dataset's item.
@@ -19,6 +21,9 @@ def score_item(item, methods):
     Returns:
         rows {"item", "song", "method", "source", "si_sdr", "si_sdr_improvement"}; NaN for a source
         that is silent in this item.
+
+    Raises:
+        ValueError: an estimate of another shape than its reference, or with a NaN.
     """
     mix, metadata = item["mix"], item["metadata"]
     labels = sorted(item["sources"])
@@ -51,4 +56,5 @@ def score_item(item, methods):
 
 
 def _score(estimate, reference):
-    return si_sdr(estimate.audio_data, reference)
+    """SI-SDR, at most `LIMIT` dB either way; NaN for a silent reference."""
+    return float(np.clip(si_sdr(estimate.audio_data, reference), -LIMIT, LIMIT))

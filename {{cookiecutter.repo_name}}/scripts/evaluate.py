@@ -34,7 +34,7 @@ def main(config):
     for index in tqdm(chosen, desc=f"scoring {settings.split}", unit="item", disable=None):
         name = data.tracks[index].name
         try:
-            rows += score_item(data[index], methods)
+            rows += experiment.named(name, lambda i=index: score_item(data[i], methods))
         except UserError as error:  # counted and named in every result
             failed[name] = str(error)
     if not rows:

@@ -9,6 +9,7 @@ def main(config):
 
     experiment.check(config)
     trainer = experiment.build_trainer(config)
+    trainer.restore()  # refuses a folder that holds something else before anything is written
     for data in (trainer.train_data, trainer.val_data):
         if data is not None:
             data.ensure(range(len(data)))

@@ -16,6 +16,7 @@ import yaml
 import audio
 import dataset
 import scripts.common
+from algorithms import DeepClustering
 from files import UserError
 from scripts import evaluate, separate, train, visualize
 
@@ -272,6 +273,46 @@ def test_an_item_that_fails_is_counted_and_named_and_the_status_says_so(run, tra
     assert "1 of 2 items failed" in status and "30000009" in status
     folder = Path(trained["info"]["output_folder"]) / "evaluation" / "test"
     assert list(json.loads((folder / "summary.json").read_text())["failed"]) == ["30000009"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data: data[:, :-1], "the estimate has shape"),
+        (lambda data: data * np.nan, "Not all values of audio_data are finite"),
+    ],
+)
+def test_an_estimate_of_the_wrong_form_is_a_failed_item(run, monkeypatch, spoil, message):
+    separate = DeepClustering.make_audio_signals
+
+    def spoilt(self):
+        signals = separate(self)
+        signals[0].audio_data = spoil(signals[0].audio_data)
+        return signals
+
+    monkeypatch.setattr(DeepClustering, "make_audio_signals", spoilt)
+    status, _ = run("evaluate", evaluate={"num_items": 2})
+    assert "none of 2 items could be scored" in status and message in status
+
+
+def test_a_silent_estimate_counts_as_bad_and_does_not_drop_out(run, trained, monkeypatch):
+    separate = DeepClustering.make_audio_signals
+
+    def silent(self):
+        signals = separate(self)
+        for signal in signals:
+            signal.audio_data = 0 * signal.audio_data
+        return signals
+
+    monkeypatch.setattr(DeepClustering, "make_audio_signals", silent)
+    assert run("evaluate", evaluate={"num_items": 2})[0] == 0
+    folder = Path(trained["info"]["output_folder"]) / "evaluation" / "test"
+    (row,) = (
+        row
+        for row in json.loads((folder / "summary.json").read_text())["table"]
+        if (row["method"], row["source"]) == ("DeepClustering", "vocals")
+    )
+    assert row["si_sdr"]["mean"] == -100 and row["si_sdr"]["count"] == 2
 
 
 # ---- separate ----------------------------------------------------------------------------------

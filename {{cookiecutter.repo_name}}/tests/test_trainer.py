@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,12 +164,18 @@ def test_more_epochs_go_on_from_where_it_ended(write_config):
     assert same(weights(fit(path)), weights(fit(write_config("whole", epochs=3))))
 
 
-def test_a_folder_that_holds_another_training_is_refused(write_config):
+def test_a_folder_that_holds_another_training_is_refused_and_left_as_it_is(write_config):
     path = write_config()
-    fit(path)
+    command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    folder = path.parent / "small"
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert folder / "config.yml" in before
     path.write_text(path.read_text().replace("hidden_size: 8", "hidden_size: 6"))
-    with pytest.raises(UserError, match=r"model.args = .*'hidden_size': 8.*choose another"):
-        fit(path)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert re.search(r"model.args = .*'hidden_size': 8.*choose another", done.stderr)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
 def test_a_model_without_the_state_of_its_training_is_not_overwritten(write_config):

@@ -142,17 +142,12 @@ class Trainer:
 
     # ---- the run ---------------------------------------------------------------------------
 
-    def fit(self):
-        """Train until the epochs, the minutes or the patience are used up; go on if it had begun.
-
-        Returns:
-            the path of the best model.
+    def restore(self):
+        """Take up the state of the training that `output_folder` holds, if it holds one.
 
         Raises:
-            UserError: the folder holds another training; the loss is NaN or infinite; the disk is
-                full.
+            UserError: the folder holds another training, or a model whose state is not there.
         """
-        torch.manual_seed(self.seed)
         if self.latest.exists():
             self._resume()
         elif self.best.exists():
@@ -161,6 +156,18 @@ class Trainer:
                 "could go on, is not; it would be overwritten. Choose another "
                 "info.output_folder, or move it away"
             )
+
+    def fit(self):
+        """Train until the epochs, the minutes or the patience are used up; go on if it had begun.
+
+        Returns:
+            the path of the best model.
+
+        Raises:
+            UserError: as `restore`; the loss is NaN or infinite; the disk is full.
+        """
+        torch.manual_seed(self.seed)
+        self.restore()
         steps = self.batches.steps_per_epoch
         self._stop_reason = self._used_up()
         if self._stop_reason:
