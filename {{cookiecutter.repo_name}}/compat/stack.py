@@ -137,8 +137,7 @@ def zarr_cache() -> None:
         raise nussl.datasets.transforms.TransformException(
             f"nussl's Cache (of {location}) does not work with zarr 3 and is not repaired. Leave "
             "it out: the project's datasets read only the excerpts they need, and features are "
-            "computed on the device, so there is nothing left to cache; compressed audio is "
-            "decoded once, by the scripts in data_prep/."
+            "computed on the device, so there is nothing left to cache."
         )
 
     nussl.datasets.transforms.Cache.__init__ = refuse
