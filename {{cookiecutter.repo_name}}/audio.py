@@ -3,6 +3,7 @@
 Audio is float32 `(channels, samples)`, full scale being 1.
 """
 
+import io
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from files import UserError, written
+from files import UserError
 
 STREAMED = 0x7FFF0000  # bytes; what writers to a pipe promise, who cannot know, is more
 
@@ -75,40 +76,31 @@ def convert(data, rate, sample_rate, num_channels=None):
     return np.ascontiguousarray(data, dtype=np.float32)
 
 
-def write(path, data, sample_rate):
-    """Write `data` (channels, samples) to `path` (.wav or .flac), whole or not, at its own level.
+def encode(data, sample_rate):
+    """The bytes of a WAV file with `data` (channels, samples) at its own level.
 
     24-bit integers (error below 1e-7 of full scale) where the peak is below 1; a louder signal
-    becomes 32-bit float WAV, so that nothing clips or wraps round.
+    becomes 32-bit float, so that nothing clips or wraps round.
 
     Raises:
-        UserError: the folder cannot be written to, or a peak of 1 and more has to go into FLAC.
+        UserError: NaN or infinite samples.
     """
-    path = Path(path)
     peak = float(np.abs(data).max(initial=0.0))
     if not np.isfinite(peak):
-        raise UserError(f"{path}: the audio to write holds NaN or infinite samples")
-    subtype = "PCM_24" if peak < 1.0 else "FLOAT"
-    if subtype == "FLOAT" and path.suffix.lower() != ".wav":
-        raise UserError(f"{path}: a peak of {peak:.2f} does not fit into FLAC; write .wav")
-    with written(path) as temporary:
-        _write(temporary, path, data, sample_rate, subtype)
+        raise UserError("the audio to write holds NaN or infinite samples")
+    return _encode(data, sample_rate, "WAV", "PCM_24" if peak < 1.0 else "FLOAT")
 
 
-def write_stem(path, data, sample_rate):
-    """Write a dataset's stem as 16-bit FLAC (peak below 1), whole or not at all."""
-    with written(path) as temporary:
-        _write(temporary, path, data, sample_rate, "PCM_16")
+def encode_stem(data, sample_rate):
+    """The bytes of a 16-bit FLAC file with a dataset's stem, whose peak is below 1."""
+    return _encode(data, sample_rate, "FLAC", "PCM_16")
 
 
-def _write(temporary, path, data, sample_rate, subtype):
-    try:
-        soundfile.write(temporary, data.T, sample_rate, subtype=subtype)
-    except (soundfile.LibsndfileError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{path}: cannot be written ({error}); free the disk, or choose another "
-            "folder or format (.wav, .flac)"
-        ) from error
+def _encode(data, sample_rate, kind, subtype):
+    # in memory: on a full disk libsndfile says no more than "System error"
+    buffer = io.BytesIO()
+    soundfile.write(buffer, data.T, sample_rate, format=kind, subtype=subtype)
+    return buffer.getvalue()
 
 
 def _opened(path):

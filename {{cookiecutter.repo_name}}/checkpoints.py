@@ -4,22 +4,21 @@ Models are nussl's files (`SeparationModel.save`), so that repaired nussl alone 
 """
 
 import functools
+import io
 import pickle
 from pathlib import Path
 
 import torch
 
 from compat import nussl
-from files import UserError, written
+from files import UserError, write_files
 
 
 def save(path, state):
     """Write `state` (tensors and plain containers) to `path`, whole or not at all."""
-    with written(path) as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch's way of saying that a disk is full
-            raise OSError(str(error).splitlines()[0]) from error
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_files({path: buffer.getvalue()})
 
 
 def load(path, device="cpu"):
@@ -58,11 +57,9 @@ def save_model(path, model, metadata):
 
     metadata: nussl's: stft_params, sample_rate, num_channels, train_dataset, ...
     """
-    with written(path) as temporary:
-        try:
-            model.save(str(temporary), metadata=dict(metadata))
-        except RuntimeError as error:
-            raise OSError(str(error).splitlines()[0]) from error
+    buffer = io.BytesIO()
+    model.save(buffer, metadata=dict(metadata))
+    write_files({path: buffer.getvalue()})
 
 
 def load_model(path, device="cpu"):

@@ -1,6 +1,5 @@
 """Files that are whole or not there: the one way this project writes."""
 
-import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -13,38 +12,42 @@ class UserError(Exception):
     """
 
 
-@contextlib.contextmanager
-def written(path):
-    """Give a temporary path beside `path`; what was written there becomes `path` if all went well.
+def write_files(contents):
+    """Write files, all of them whole or none.
 
     A reader, and whoever starts again after `kill -9` or a full disk, finds the old file or the new
-    one, never a part of one. The temporary name keeps the suffix, from which some writers tell the
-    format.
+    one, never a part of one: everything is on the disk under other names before the first file gets
+    its own.
+
+    Args:
+        contents: {path: bytes or text}; folders are made where they are missing.
 
     Raises:
-        UserError: the folder cannot be made or written to, or the disk is full.
+        UserError: a folder cannot be made or written to, or the disk is full.
     """
-    path = Path(path)
-    temporary = None
+    temporaries = {}
+    path = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part" + path.suffix
-        )
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        for path, content in contents.items():
+            path = Path(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # 40 characters: a name may have 255 bytes, and a character up to 4
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+            temporaries[Path(name)] = path
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o666 & ~_umask())
+        for temporary, path in temporaries.items():
+            os.replace(temporary, path)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror or error}); "
             "free the disk or choose another output folder"
         ) from error
     finally:
-        if temporary is not None:
+        for temporary in temporaries:
             temporary.unlink(missing_ok=True)
 
 

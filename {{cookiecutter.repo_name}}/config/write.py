@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from files import write_files
+
 from .reader import to_yaml
 from .schema import Config, json_schema
 
@@ -24,25 +26,16 @@ def write_resolved(config: Config, target: str | os.PathLike) -> Path:
         path = path / "config.yml"
         if path.resolve() == config.path.resolve():
             path = path.with_name("config.resolved.yml")
-    return _replace(path, to_yaml(config.to_dict()))
+    write_files({path: to_yaml(config.to_dict())})
+    return path
 
 
 def write_schema(path: Path = SCHEMA_FILE) -> Path:
     """Write the JSON Schema that editors complete from."""
-    return _replace(path, schema_text())
+    write_files({path: schema_text()})
+    return path
 
 
 def schema_text() -> str:
     """What config.schema.json should hold."""
     return json.dumps(json_schema(), indent=2) + "\n"
-
-
-def _replace(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path

@@ -16,7 +16,7 @@ def summarize(values, groups=None, seed=0):
         groups: to which group each value belongs; None: each to its own.
 
     Returns:
-        {"count", "left_out", "mean", "median", "low", "high"}; NaN where there is no value.
+        {"count", "left_out", "mean", "median", "low", "high"}; None where there is no value.
     """
     values = np.asarray(values, float)
     groups = np.arange(len(values)) if groups is None else np.asarray(groups)
@@ -24,7 +24,7 @@ def summarize(values, groups=None, seed=0):
     result = {"count": int(finite.sum()), "left_out": int((~finite).sum())}
     values, groups = values[finite], groups[finite]
     if not len(values):
-        return {**result, "mean": np.nan, "median": np.nan, "low": np.nan, "high": np.nan}
+        return {**result, "mean": None, "median": None, "low": None, "high": None}
     _, member = np.unique(groups, return_inverse=True)
     sums, counts = np.bincount(member, values), np.bincount(member)
     drawn = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLINGS, len(sums)))

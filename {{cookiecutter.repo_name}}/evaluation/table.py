@@ -39,17 +39,12 @@ def format_table(table, markdown=False):
     lines = [head]
     for row in table:
         score, gain = row["si_sdr"], row["si_sdr_improvement"]
-        lines.append(
-            (
-                row["method"],
-                row["source"],
-                str(score["count"]),
-                f"{score['mean']:.2f}",
-                f"{score['median']:.2f}",
-                f"{gain['mean']:.2f}",
-                f"{gain['low']:.2f} to {gain['high']:.2f}",
-            )
-        )
+        numbers = ("-",) * 4
+        if score["count"]:
+            interval = f"{gain['low']:.2f} to {gain['high']:.2f}"
+            means = (score["mean"], score["median"], gain["mean"])
+            numbers = (*(f"{mean:.2f}" for mean in means), interval)
+        lines.append((row["method"], row["source"], str(score["count"]), *numbers))
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     text = []
     for number, line in enumerate(lines):

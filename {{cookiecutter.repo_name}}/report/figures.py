@@ -1,11 +1,11 @@
 """viz.png: a separation at one glance."""
 
+import io
+
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
-
-from files import written
 
 COLOURS = (
     "#0072b2",
@@ -19,17 +19,19 @@ POINTS = 6000  # dots in the plane of the embedding
 FLOOR = -80  # dB under the loudest bin at which a spectrogram is black
 
 
-def draw_separation(path, title, mix, estimates, masks, embedding=None, loud=None):
-    """Draw the mixture's spectrogram, masks, waveforms and the embedding's plane into a PNG.
+def draw_separation(title, mix, estimates, masks, embedding=None, loud=None):
+    """Draw the mixture's spectrogram, masks, waveforms and the embedding's plane.
 
     Args:
-        path: of the picture; whole or not at all.
         title: a line above everything.
         mix: AudioSignal of the mixture.
         estimates: [AudioSignal], the sources.
         masks: (sources, bins, frames), 0 to 1.
         embedding: (bins, frames, dims), or None for an algorithm that has none.
         loud: (bins, frames), true where the embedding was clustered.
+
+    Returns:
+        the bytes of a PNG file.
     """
     sources = len(estimates)
     with matplotlib.rc_context(
@@ -66,8 +68,9 @@ def draw_separation(path, title, mix, estimates, masks, embedding=None, loud=Non
             )
         if embedding is not None:
             _draw_embedding(figure.add_subplot(grid[:, 2]), embedding, masks, loud)
-        with written(path) as temporary:
-            figure.savefig(temporary, format="png")
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png")
+    return picture.getvalue()
 
 
 def _extent(mix):

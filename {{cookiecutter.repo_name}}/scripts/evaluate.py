@@ -1,6 +1,7 @@
 """Score an algorithm on a dataset: python -m scripts.evaluate -p experiments/deep_clustering.yml"""
 
 import csv
+import io
 import json
 import logging
 from pathlib import Path
@@ -17,7 +18,7 @@ def main(config):
     import experiment
     from config import write_resolved
     from evaluation import ORACLES, format_table, score_item, tabulate
-    from files import UserError, written
+    from files import UserError, write_files
 
     experiment.check(config)
     settings = config.evaluate
@@ -54,14 +55,17 @@ def main(config):
         "versions": experiment.versions(),
         "table": table,
     }
-    with written(folder / "scores.csv") as path, path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    with written(folder / "summary.json") as path:
-        path.write_text(json.dumps(result, indent=1) + "\n")
-    with written(folder / "table.md") as path:
-        path.write_text(format_table(table, markdown=True) + "\n")
+    scores = io.StringIO()
+    writer = csv.DictWriter(scores, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_files(
+        {
+            folder / "scores.csv": scores.getvalue(),
+            folder / "summary.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
+            folder / "table.md": format_table(table, markdown=True) + "\n",
+        }
+    )
     write_resolved(config, folder / "config.yml")
     log.info("%s\n", format_table(table))
     log.info(

@@ -4,7 +4,7 @@ import glob
 import logging
 from pathlib import Path
 
-from files import UserError
+from files import UserError, write_files
 from scripts.common import run
 
 log = logging.getLogger("separate")
@@ -25,12 +25,14 @@ def main(config):
         try:
             rate, _, _ = audio.info(path)
             mix = nussl.AudioSignal(audio_data_array=audio.read(path), sample_rate=rate)
-            for i, estimate in enumerate(
-                experiment.named(path, experiment.named(path, separator, mix))
-            ):
-                target = folder / f"source{i}.wav"
-                audio.write(target, estimate.audio_data, rate)
-                log.info("%s", target)
+            estimates = experiment.named(path, experiment.named(path, separator, mix))
+            sources = {
+                folder / f"source{i}.wav": audio.encode(estimate.audio_data, rate)
+                for i, estimate in enumerate(estimates)
+            }
+            write_files(sources)
+            for source in sources:
+                log.info("%s", source)
         except UserError as error:  # one bad file does not stop the others
             failed.append(str(error))
             log.error("error: %s", error)

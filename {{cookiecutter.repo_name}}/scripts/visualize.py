@@ -14,6 +14,7 @@ def main(config):
 
     import audio
     import experiment
+    from files import write_files
     from report import draw_separation
 
     experiment.check(config)
@@ -31,25 +32,19 @@ def main(config):
 
     number = name if re.fullmatch(r"\d{8}", name) else f"{index:08d}"
     folder = Path(settings.output_folder) / settings.split / number
-    audio.write(folder / "mixture.wav", mix.audio_data, mix.sample_rate)
-    for i, estimate in enumerate(estimates):
-        audio.write(folder / f"source{i}.wav", estimate.audio_data, estimate.sample_rate)
     masks = np.stack([mask.mask.mean(axis=-1) for mask in algorithm.result_masks])
     embedding = getattr(algorithm, "features", None)
     loud = None
     if embedding is not None:  # channels as one: (f, t, c, d) -> (f, t, d)
         embedding, loud = embedding.mean(axis=2), algorithm.tf_point_over_cutoff.any(axis=-1)
-    draw_separation(
-        folder / "viz.png",
-        f"{config.info.name}: {settings.split} {name}",
-        mix,
-        estimates,
-        masks,
-        embedding,
-        loud,
-    )
-    for file in ("mixture.wav", *(f"source{i}.wav" for i in range(len(estimates))), "viz.png"):
-        log.info("%s", folder / file)
+    title = f"{config.info.name}: {settings.split} {name}"
+    files = {folder / "mixture.wav": audio.encode(mix.audio_data, mix.sample_rate)}
+    for i, estimate in enumerate(estimates):
+        files[folder / f"source{i}.wav"] = audio.encode(estimate.audio_data, estimate.sample_rate)
+    files[folder / "viz.png"] = draw_separation(title, mix, estimates, masks, embedding, loud)
+    write_files(files)
+    for file in files:
+        log.info("%s", file)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audio import convert, write_stem
-from files import UserError
+from audio import convert, encode_stem
+from files import UserError, write_files
 
 from .song import SPLITS, STEMS, Song
 from .sound import SAMPLE_RATE
@@ -74,8 +74,8 @@ def render(name, folder, sample_rate, num_channels, seed=0):
         raise UserError(f"{folder}: cannot be written ({error.strerror}); "
                         "set DATA_DIRECTORY to a folder that can") from error
     try:
-        for stem, sound in sounds.items():
-            write_stem(temporary / f"{stem}.flac", gain * sound, sample_rate)
+        write_files({temporary / f"{stem}.flac": encode_stem(gain * sound, sample_rate)
+                     for stem, sound in sounds.items()})
         os.chmod(temporary, 0o755)
         try:
             os.rename(temporary, folder / name)

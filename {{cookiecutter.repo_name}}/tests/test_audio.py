@@ -1,6 +1,5 @@
 """Sound in and out, against signals whose samples are known."""
 
-import errno
 import os
 
 import numpy as np
@@ -23,6 +22,10 @@ def sine(hertz, rate, seconds=1.0, channels=1, amplitude=0.5):
 def noise(channels=2, samples=5000, peak=0.9):
     rng = np.random.default_rng(0)
     return rng.uniform(-peak, peak, (channels, samples))
+
+
+def write(path, data, rate=RATE):
+    path.write_bytes(audio.encode(data, rate))
 
 
 @pytest.fixture
@@ -121,7 +124,7 @@ def test_three_channels_cannot_become_two():
 
 
 def test_a_file_is_read_at_the_rate_and_channels_asked_for(tmp_path):
-    audio.write(tmp_path / "a.wav", sine(500, 44100, channels=2), 44100)
+    write(tmp_path / "a.wav", sine(500, 44100, channels=2), 44100)
     data = audio.read(tmp_path / "a.wav", sample_rate=16000, num_channels=1)
     expected = sine(500, 16000, channels=2).mean(axis=0, keepdims=True)
     assert data.shape == expected.shape
@@ -131,19 +134,18 @@ def test_a_file_is_read_at_the_rate_and_channels_asked_for(tmp_path):
 # writing
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
 @pytest.mark.parametrize("channels", [1, 2, 6])
-def test_what_is_written_is_read_back_at_its_level(tmp_path, suffix, channels):
+def test_what_is_written_is_read_back_at_its_level(tmp_path, channels):
     data = noise(channels)
-    audio.write(tmp_path / f"a{suffix}", data, RATE)
-    assert audio.info(tmp_path / f"a{suffix}") == (RATE, channels, 5000)
-    assert np.abs(audio.read(tmp_path / f"a{suffix}") - data).max() < 2e-7
-    assert soundfile.info(tmp_path / f"a{suffix}").subtype == "PCM_24"
+    write(tmp_path / "a.wav", data)
+    assert audio.info(tmp_path / "a.wav") == (RATE, channels, 5000)
+    assert np.abs(audio.read(tmp_path / "a.wav") - data).max() < 2e-7
+    assert soundfile.info(tmp_path / "a.wav").subtype == "PCM_24"
 
 
 @pytest.mark.parametrize("peak", [1e-6, 1e-3, 0.1])
 def test_a_quiet_signal_is_not_made_louder(tmp_path, peak):
-    audio.write(tmp_path / "a.wav", noise(peak=peak), RATE)
+    write(tmp_path / "a.wav", noise(peak=peak))
     assert np.abs(audio.read(tmp_path / "a.wav") - noise(peak=peak)).max() < 2e-7
 
 
@@ -151,38 +153,35 @@ def test_a_quiet_signal_is_not_made_louder(tmp_path, peak):
 def test_a_loud_signal_is_kept_as_floats_and_nothing_clips(tmp_path, peak):
     data = (noise(peak=1) * peak).astype(np.float32)
     data[0, 0], data[1, 0] = peak, -peak
-    audio.write(tmp_path / "a.wav", data, RATE)
+    write(tmp_path / "a.wav", data)
     assert soundfile.info(tmp_path / "a.wav").subtype == "FLOAT"
     assert np.array_equal(audio.read(tmp_path / "a.wav"), data)
 
 
-def test_a_loud_signal_is_refused_for_flac(tmp_path):
-    with pytest.raises(UserError, match="a.flac: a peak of 1.50 does not fit into FLAC; write"):
-        audio.write(tmp_path / "a.flac", 1.5 * np.ones((1, 100)), RATE)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("suffix", [".wav", ".flac"])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_sample_just_below_full_scale_does_not_wrap_round(tmp_path, suffix, sign):
+def test_a_sample_just_below_full_scale_does_not_wrap_round(tmp_path, sign):
     data = sign * np.full((1, 100), np.nextafter(1.0, 0))
-    audio.write(tmp_path / f"a{suffix}", data, RATE)
-    audio.write_stem(tmp_path / f"stem{suffix}", data, RATE)
-    assert np.abs(audio.read(tmp_path / f"a{suffix}") - data).max() < 2e-7
-    assert np.abs(audio.read(tmp_path / f"stem{suffix}") - data).max() < 1 / 2**14
+    write(tmp_path / "a.wav", data)
+    (tmp_path / "stem.flac").write_bytes(audio.encode_stem(data, RATE))
+    assert np.abs(audio.read(tmp_path / "a.wav") - data).max() < 2e-7
+    assert np.abs(audio.read(tmp_path / "stem.flac") - data).max() < 1 / 2**14
 
 
 def test_a_stem_is_written_with_16_bits(tmp_path):
-    audio.write_stem(tmp_path / "a.flac", noise(), RATE)
+    (tmp_path / "a.flac").write_bytes(audio.encode_stem(noise(), RATE))
     assert soundfile.info(tmp_path / "a.flac").subtype == "PCM_16"
     assert np.abs(audio.read(tmp_path / "a.flac") - noise()).max() <= 1 / 2**16 + 1e-9
 
 
-def test_the_same_audio_gives_the_same_bytes(tmp_path):
-    for name in ("a.flac", "b.flac", "a.wav", "b.wav"):
-        audio.write(tmp_path / name, noise(), RATE)
-    assert (tmp_path / "a.flac").read_bytes() == (tmp_path / "b.flac").read_bytes()
-    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+def test_the_same_audio_gives_the_same_bytes():
+    assert audio.encode(noise(), RATE) == audio.encode(noise(), RATE)
+    assert audio.encode_stem(noise(), RATE) == audio.encode_stem(noise(), RATE)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_audio_that_is_no_number_is_not_written(wrong):
+    with pytest.raises(UserError, match="the audio to write holds NaN or infinite"):
+        audio.encode(np.array([[0.0, wrong]]), RATE)
 
 
 # what cannot be read
@@ -261,49 +260,3 @@ def test_a_sample_that_is_no_number_is_told_with_its_place(tmp_path, wrong):
     assert "NaN or infinite samples (the first at sample 321)" in refusal(tmp_path / "a.wav")
     assert "(the first at sample 321)" in refusal(tmp_path / "a.wav", start=300, length=50)
     assert not audio.read(tmp_path / "a.wav", length=300).any()
-
-
-# where nothing can be written
-
-
-@pytest.mark.parametrize("write", [audio.write, audio.write_stem])
-def test_a_file_where_the_folder_should_be_is_told(tmp_path, write):
-    (tmp_path / "out").write_text("a file")
-    with pytest.raises(UserError, match="out/a.flac: cannot be written"):
-        write(tmp_path / "out" / "a.flac", noise(), RATE)
-
-
-def test_a_folder_that_is_not_there_is_made(tmp_path):
-    audio.write(tmp_path / "new" / "folder" / "a.wav", noise(), RATE)
-    assert audio.info(tmp_path / "new" / "folder" / "a.wav") == (RATE, 2, 5000)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_to_is_told(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="Permission denied"):
-        audio.write(tmp_path / "a.wav", noise(), RATE)
-
-
-def test_a_full_disk_is_told_and_leaves_no_part(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="a.wav: cannot be written .No space left on device"):
-        audio.write(tmp_path / "a.wav", noise(), RATE)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["a.txt", "a", "a.mp3", "a.xyz"])
-def test_a_format_that_cannot_be_written_is_told(tmp_path, name):
-    with pytest.raises(UserError, match=f"{name}: cannot be written .*.wav, .flac"):
-        audio.write(tmp_path / name, noise(), RATE)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_audio_that_is_no_number_is_not_written(tmp_path, wrong):
-    with pytest.raises(UserError, match="a.wav: the audio to write holds NaN or infinite"):
-        audio.write(tmp_path / "a.wav", np.array([[0.0, wrong]]), RATE)
-    assert list(tmp_path.iterdir()) == []

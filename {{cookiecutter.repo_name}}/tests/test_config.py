@@ -26,6 +26,7 @@ from config import (
 )
 from config.reader import expand
 from config.write import SCHEMA_FILE, schema_text
+from files import UserError
 
 PROJECT = Path(__file__).parents[1]
 CORPUS = Path(__file__).parent / "wrong_configs"
@@ -626,7 +627,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(read, tmp_path, monkeypatc
         raise OSError("the disk is full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(UserError, match="the disk is full"):
         write_resolved(read(GOOD), path)
     assert path.read_text() == before and len(list(tmp_path.glob("*a.yml*"))) == 1
 

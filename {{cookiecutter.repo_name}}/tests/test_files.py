@@ -7,117 +7,105 @@ import threading
 
 import pytest
 
-from files import UserError, written
+from files import UserError, write_files
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_was_written_becomes_the_file(tmp_path):
-    with written(tmp_path / "a" / "b" / "scores.csv") as temporary:
-        assert temporary.suffix == ".csv"  # from which some writers tell the format
-        assert temporary.parent == tmp_path / "a" / "b"  # a rename across disks is a copy
-        temporary.write_text("whole")
-    assert (tmp_path / "a" / "b" / "scores.csv").read_text() == "whole"
-    assert names(tmp_path / "a" / "b") == ["scores.csv"]
+def fail_with_a_full_disk(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_until_the_end_the_old_file_is_there(tmp_path):
+def test_text_and_bytes_become_files_and_folders_are_made(tmp_path):
+    write_files({tmp_path / "a" / "b" / "scores.csv": "é\n", str(tmp_path / "c.bin"): b"\x00\xff"})
+    assert (tmp_path / "a" / "b" / "scores.csv").read_bytes() == b"\xc3\xa9\n"
+    assert (tmp_path / "c.bin").read_bytes() == b"\x00\xff"
+    assert names(tmp_path / "a" / "b") == ["scores.csv"] and names(tmp_path) == ["a", "c.bin"]
+
+
+def test_an_older_file_is_replaced(tmp_path):
     path = tmp_path / "model.pth"
-    path.write_text("old")
-    with written(path) as temporary:
-        temporary.write_text("new, half")
-        assert path.read_text() == "old"
-    assert path.read_text() == "new, half"
-
-
-@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_an_exception_on_the_way_leaves_the_old_file_and_no_litter(tmp_path, stop):
-    path = tmp_path / "model.pth"
-    path.write_text("old")
-    with pytest.raises(stop), written(path) as temporary:
-        temporary.write_text("half")
-        raise stop
-    assert path.read_text() == "old"
-    assert names(tmp_path) == ["model.pth"]
-
-
-def test_an_exception_on_the_way_leaves_nothing_where_nothing_was(tmp_path):
-    with pytest.raises(ValueError, match="^mine$"), written(tmp_path / "model.pth"):
-        raise ValueError("mine")
-    assert names(tmp_path) == []
+    path.write_text("a longer old one")
+    write_files({path: "new"})
+    assert path.read_text() == "new"
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(tmp_path, monkeypatch, call):
     path = tmp_path / "model.pth"
     path.write_text("old")
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, call, full)
+    monkeypatch.setattr(os, call, fail_with_a_full_disk)
     with pytest.raises(UserError, match="model.pth: cannot be written .No space left on device.; "
-                                        "free the disk") as caught, written(path) as temporary:
-        temporary.write_text("new")
+                                        "free the disk") as caught:
+        write_files({path: "new"})
     assert isinstance(caught.value.__cause__, OSError)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["model.pth"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
-def test_a_disk_that_fills_up_while_writing_is_told(tmp_path):
-    with pytest.raises(UserError, match="No space left on device"), written(tmp_path / "x"), \
-            open("/dev/full", "w") as full:
-        full.write("does not fit")
-        full.flush()
+def test_of_several_files_all_are_written_or_none(tmp_path, monkeypatch):
+    synced, sync = [], os.fsync
+
+    def full_at_the_second(handle):
+        synced.append(handle)
+        if len(synced) == 2:
+            fail_with_a_full_disk()
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", full_at_the_second)
+    with pytest.raises(UserError, match="source1.wav: cannot be written"):
+        write_files({tmp_path / f"source{i}.wav": b"sound" for i in range(3)})
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_stop_on_the_way_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, stop):
+    path = tmp_path / "model.pth"
+    path.write_text("old")
+
+    def stopped(*_):
+        raise stop
+
+    monkeypatch.setattr(os, "fsync", stopped)
+    with pytest.raises(stop):
+        write_files({path: "new"})
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["model.pth"]
 
 
 def test_a_file_where_the_folder_should_be_is_told(tmp_path):
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(UserError, match="runs/model.pth: cannot be written"), \
-            written(tmp_path / "runs" / "model.pth"):
-        pass
+    with pytest.raises(UserError, match="runs/model.pth: cannot be written"):
+        write_files({tmp_path / "runs" / "model.pth": b""})
 
 
 def test_a_folder_where_the_file_should_be_is_told(tmp_path):
     (tmp_path / "model.pth").mkdir()
-    with pytest.raises(UserError, match="model.pth: cannot be written .Is a directory."), \
-            written(tmp_path / "model.pth"):
-        pass
+    with pytest.raises(UserError, match="model.pth: cannot be written .Is a directory."):
+        write_files({tmp_path / "model.pth": b""})
     assert names(tmp_path) == ["model.pth"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_to_is_told(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="Permission denied"), written(tmp_path / "model.pth"):
-        pass
-
-
-def test_a_message_of_ours_from_within_is_left_as_it_is(tmp_path):
-    with pytest.raises(UserError, match="^mine$"), written(tmp_path / "x"):
-        raise UserError("mine")
+    with pytest.raises(UserError, match="Permission denied"):
+        write_files({tmp_path / "model.pth": b""})
 
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".wav", "é" * 125 + ".wav", "歌" * 83 + ".wav"])
 def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path, name):
-    with written(tmp_path / name) as temporary:
-        temporary.write_text("whole")
+    write_files({tmp_path / name: "whole"})
     assert names(tmp_path) == [name]
 
 
 def test_the_file_gets_the_rights_that_any_new_file_gets(tmp_path):
     (tmp_path / "usual").write_text("")
-    with written(tmp_path / "ours"):
-        pass
-
-    def rights(name):
-        return stat.S_IMODE((tmp_path / name).stat().st_mode)
-
-    assert rights("ours") == rights("usual")
+    write_files({tmp_path / "ours": ""})
+    usual, ours = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "ours"))
+    assert ours == usual
 
 
 def test_many_writers_at_once_leave_one_whole_file_and_readers_never_see_a_part(tmp_path):
@@ -128,8 +116,7 @@ def test_many_writers_at_once_leave_one_whole_file_and_readers_never_see_a_part(
 
     def write(text):
         for _ in range(5):
-            with written(path) as temporary:
-                temporary.write_text(text)
+            write_files({path: text})
 
     def look():
         while not done.is_set():

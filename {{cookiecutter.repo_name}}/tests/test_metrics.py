@@ -158,7 +158,7 @@ def test_what_is_no_number_is_left_out_and_counted():
 def test_of_nothing_nothing_is_said(values):
     result = summarize(values)
     assert (result["count"], result["left_out"]) == (0, len(values))
-    assert all(np.isnan(result[key]) for key in ("mean", "median", "low", "high"))
+    assert all(result[key] is None for key in ("mean", "median", "low", "high"))
 
 
 def test_equal_values_leave_no_doubt():

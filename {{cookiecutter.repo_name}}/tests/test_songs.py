@@ -235,15 +235,15 @@ def test_rate_and_channels_are_those_asked_for(tmp_path):
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, UserError("the disk is full")])
 def test_a_rendering_that_is_stopped_leaves_nothing(tmp_path, monkeypatch, stop):
-    write, calls = snippets.write_stem, []
+    encode, calls = snippets.encode_stem, []
 
     def stopped(*args):
         calls.append(args)
         if len(calls) == 3:
             raise stop
-        write(*args)
+        return encode(*args)
 
-    monkeypatch.setattr(snippets, "write_stem", stopped)
+    monkeypatch.setattr(snippets, "encode_stem", stopped)
     with pytest.raises(type(stop) if isinstance(stop, Exception) else stop):
         snippets.render(NAME, tmp_path, 16000, 1)
     assert len(calls) == 3
@@ -252,11 +252,12 @@ def test_a_rendering_that_is_stopped_leaves_nothing(tmp_path, monkeypatch, stop)
 
 def test_a_rendering_that_is_killed_leaves_no_folder_under_the_final_name(rendered, tmp_path):
     code = ("import os, signal, sys; from songs import snippets\n"
-            "write, calls = snippets.write_stem, []\n"
+            "encode, calls = snippets.encode_stem, []\n"
             "def killed(*args):\n"
-            "    calls.append(args); write(*args)\n"
+            "    calls.append(args)\n"
             "    if len(calls) == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "snippets.write_stem = killed\n"
+            "    return encode(*args)\n"
+            "snippets.encode_stem = killed\n"
             "snippets.render(sys.argv[1], sys.argv[2], 16000, 1)")
     in_a_fresh_process(code, NAME, tmp_path)
     assert [path.name.startswith(f".{NAME}.") for path in tmp_path.iterdir()] == [True]
@@ -274,16 +275,16 @@ def test_two_processes_may_make_the_same_snippet_at_once(rendered, tmp_path):
 
 
 def test_a_snippet_that_another_process_made_meanwhile_stays(rendered, tmp_path, monkeypatch):
-    write, calls = snippets.write_stem, []
+    encode, calls = snippets.encode_stem, []
 
     def overtaken(*args):
         calls.append(args)
         if len(calls) == 1:
             snippets.render(NAME, tmp_path, 16000, 1)
             (tmp_path / NAME / "mark").touch()
-        write(*args)
+        return encode(*args)
 
-    monkeypatch.setattr(snippets, "write_stem", overtaken)
+    monkeypatch.setattr(snippets, "encode_stem", overtaken)
     snippets.render(NAME, tmp_path, 16000, 1)
     assert os.listdir(tmp_path) == [NAME]
     assert (tmp_path / NAME / "mark").exists()

@@ -227,7 +227,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(write_config, monkeypatch)
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="No space left on device"):
         fit(path)
     latest = path.parent / "small" / "checkpoints" / "latest.pth"

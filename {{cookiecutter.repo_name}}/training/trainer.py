@@ -1,6 +1,7 @@
 """The trainer: epochs over excerpts, with checkpoints from which it goes on as if never stopped."""
 
 import csv
+import io
 import logging
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
 import checkpoints
-from files import UserError, written
+from files import UserError, write_files
 
 from . import random_state
 from .excerpts import Excerpts, ShuffledBatches, batches_in_order, loader
@@ -383,7 +384,8 @@ class Trainer:
         }
 
     def _write_history(self):
-        with written(self.folder / "history.csv") as path, path.open("w", newline="") as file:
-            table = csv.DictWriter(file, list(self.history[0]))
-            table.writeheader()
-            table.writerows(self.history)
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(self.history[0]))
+        table.writeheader()
+        table.writerows(self.history)
+        write_files({self.folder / "history.csv": text.getvalue()})
