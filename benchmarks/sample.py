@@ -13,13 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"))
 
 from compat import nussl  # noqa: E402  (the template is found by the line above)
 from dataset import Sample  # noqa: E402
-from evaluation import ORACLES, si_sdr, summarize  # noqa: E402
+from evaluation import ORACLES, StaticMask, format_table, score_item, tabulate  # noqa: E402
 
 RATE = 16000
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
@@ -28,57 +26,26 @@ GOALS = {("static mask", "vocals"): ("<", 1.5), ("ideal ratio mask", "vocals"): 
          ("ideal ratio mask", "accompaniment"): (">", 4.0)}
 
 
-def static_mask(train, indices):
-    """(sources, bins): the share of each source in the power at each frequency."""
-    power = 0
-    for index in indices:
-        sources = train[index]["sources"].values()
-        power = power + np.stack([(np.abs(s.stft()) ** 2).sum(axis=(1, 2)) for s in sources])
-    return power / power.sum(axis=0)
-
-
-def masked(mix, gains):
-    """The mixture through a fixed equaliser for each source: [AudioSignal]."""
-    spectrum, estimates = mix.stft(), []
-    for gain in gains:
-        estimate = mix.make_copy_with_stft_data(spectrum * gain[:, None, None], verbose=False)
-        estimate.istft(truncate_to_length=mix.signal_length)
-        estimates.append(estimate)
-    return estimates
-
-
 def measure(folder, songs):
-    """{(system, source): (SI-SDR of each snippet, improvement of each snippet)}."""
+    """The table of statistics, as `evaluation.tabulate` gives it."""
     train, test = (Sample(folder, split, RATE, 1, PARAMS) for split in ("train", "test"))
     # snippets 0, 7, 4, 1, ... of songs 0, 1, 2, 3, ...
     indices = [10 * song + 7 * song % 10 for song in range(songs)]
     for data in (train, test):
         data.ensure(indices)
-    gains = static_mask(train, indices)
-    systems = {"mixture": lambda mix, sources: [mix] * len(sources),
-               "static mask": lambda mix, sources: masked(mix, gains), **ORACLES}
-    scores = {(system, source): ([], []) for system in systems for source in test.labels}
-    for index in indices:
-        item = test[index]
-        mix, sources = item["mix"], item["sources"]
-        for system, separate in systems.items():
-            estimates = separate(mix, list(sources.values()))
-            for (label, source), estimate in zip(sources.items(), estimates, strict=True):
-                score = si_sdr(estimate.audio_data, source.audio_data)
-                before = si_sdr(mix.audio_data, source.audio_data)
-                scores[system, label][0].append(score)
-                scores[system, label][1].append(score - before)
-    return scores
+    static = {"static mask": StaticMask(map(train.excerpt, indices), RATE, PARAMS)}
+    rows = [row for index in indices for row in score_item(test[index], {}, static)]
+    return tabulate(rows, ["mixture", *static, *ORACLES])
 
 
-def rows_of(scores):
+def goals_of(table):
     """What `--json` writes: the mean improvement of each system and source, and if it holds."""
     rows = []
-    for (system, source), (_, improvement) in scores.items():
-        ours = summarize(improvement)["mean"]
-        sign, bound = GOALS.get((system, source), (None, None))
+    for row in table:
+        ours = row["si_sdr_improvement"]["mean"]
+        sign, bound = GOALS.get((row["method"], row["source"]), (None, None))
         holds = None if sign is None else bool(ours < bound if sign == "<" else ours > bound)
-        rows.append({"name": f"sample: {system}, {source}, SI-SDR improvement (dB)",
+        rows.append({"name": f"sample: {row['method']}, {row['source']}, SI-SDR improvement (dB)",
                      "ours": round(ours, 3), "theirs": None, "ratio": None,
                      "goal": None if sign is None else f"{sign} {bound}", "holds": holds})
     return rows
@@ -93,16 +60,13 @@ def main():
     args = parser.parse_args()
     songs = args.songs or (8 if args.quick else 60)
     with tempfile.TemporaryDirectory() as temporary:
-        scores = measure(args.folder or temporary, songs)
-    rows = rows_of(scores)
-    print(f"The built-in sample, {songs} test songs, {RATE} Hz mono: SI-SDR and its improvement, "
-          "means in dB [95 %]")
-    for ((system, source), (absolute, improvement)), row in zip(scores.items(), rows, strict=True):
-        score, gain = summarize(absolute), summarize(improvement)
-        verdict = "" if row["holds"] is None else (
-            f"  goal {row['goal']}: {'holds' if row['holds'] else 'MISSED'}")
-        print(f"{system:18} {source:14} {score['mean']:7.2f}   {gain['mean']:+7.2f} "
-              f"[{gain['low']:+.2f}, {gain['high']:+.2f}]{verdict}")
+        table = measure(args.folder or temporary, songs)
+    rows = goals_of(table)
+    print(f"The built-in sample, {songs} test songs, {RATE} Hz mono\n\n{format_table(table)}\n")
+    for row in rows:
+        if row["holds"] is not None:
+            verdict = "holds" if row["holds"] else "MISSED"
+            print(f"{row['name']}: {row['ours']:.2f}, goal {row['goal']}: {verdict}")
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
     return int(any(row["holds"] is False for row in rows))

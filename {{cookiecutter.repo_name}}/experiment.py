@@ -8,6 +8,7 @@ import functools
 import importlib.metadata
 import inspect
 
+import numpy as np
 import torch
 
 import checkpoints
@@ -16,6 +17,7 @@ from algorithms import ALGORITHMS
 from compat import nussl
 from config import check_args, check_class
 from dataset import DATASETS
+from evaluation import StaticMask
 from files import UserError
 from model import BUILDERS
 from training import LOSSES, TRAINERS, FrontEnd
@@ -41,6 +43,8 @@ FAILURES = (
     nussl.core.audio_signal.AudioSignalException,
     nussl.separation.SeparationException,
 )
+
+STATIC_ITEMS = 60  # tracks of the training data that a fixed equaliser is learnt from
 
 DATASET_GIVEN = ("sample_rate", "num_channels", "stft_params")
 MODEL_GIVEN = ("num_features", "num_audio_channels")
@@ -253,6 +257,24 @@ def build_separator(config, device):
             args["model_path"], args["device"]
         )  # told now, not at the first file
     return functools.partial(algorithm, **args)
+
+
+def build_static_mask(config):
+    """What a fixed equaliser, learnt from excerpts of the training data, makes of a mixture."""
+    data = build_dataset(config, "train")
+    chosen = evenly(len(data), STATIC_ITEMS)
+    data.ensure(chosen)
+
+    def middle(index):
+        length = min(data.length_of(index), 10 * data.sample_rate)
+        return data.excerpt(index, (data.length_of(index) - length) // 2, length)
+
+    return StaticMask(map(middle, chosen), data.sample_rate, data.stft_params)
+
+
+def evenly(count, most):
+    """At most `most` of the indices 0 to `count` - 1, spread evenly; None: all."""
+    return np.linspace(0, count - 1, min(most or count, count)).round().astype(int).tolist()
 
 
 def named(name, function, *args):

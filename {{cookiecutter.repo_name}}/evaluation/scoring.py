@@ -8,15 +8,17 @@ from .oracles import ORACLES
 LIMIT = 100.0  # dB; a silent estimate counts as this bad, and neither drops out nor hides the rest
 
 
-def score_item(item, methods):
+def score_item(item, methods, named=None):
     """SI-SDR of each method and source of a dataset's item.
 
     The mixture itself (as the estimate of every source) and the oracles are scored beside the
-    `methods`, whose sources come in any order: the best one is taken, as DC has no names for them.
+    methods.
 
     Args:
         item: nussl's {"mix", "sources", "metadata"}.
-        methods: {name: function(AudioSignal) -> [AudioSignal]}.
+        methods: {name: function(AudioSignal) -> [AudioSignal]}, the sources in any order: the best
+            one is taken, as clusters have no names.
+        named: the same, for methods that give the sources in the order of their sorted labels.
 
     Returns:
         rows {"item", "song", "method", "source", "si_sdr", "si_sdr_improvement"}; NaN for a source
@@ -29,6 +31,7 @@ def score_item(item, methods):
     labels = sorted(item["sources"])
     references = [item["sources"][label].audio_data for label in labels]
     ordered = {"mixture": [mix] * len(labels)}
+    ordered |= {name: separate(mix) for name, separate in (named or {}).items()}
     ordered |= {
         name: oracle(mix, [item["sources"][label] for label in labels])
         for name, oracle in ORACLES.items()

@@ -27,22 +27,25 @@ def main(config):
     for name in settings.baselines:
         methods[name] = lambda mix, algorithm=experiment.BASELINES[name]: algorithm(mix)()
     data = experiment.build_dataset(config, settings.split)
-    count = min(settings.num_items or len(data), len(data))
-    chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
+    chosen = experiment.evenly(len(data), settings.num_items)
+    count = len(chosen)
     data.ensure(chosen)
+    named = {}
+    if config.datasets.train is not None:
+        named["static mask"] = experiment.build_static_mask(config)
 
     rows, failed = [], {}
     for index in tqdm(chosen, desc=f"scoring {settings.split}", unit="item", disable=None):
         name = data.tracks[index].name
         try:
-            rows += experiment.named(name, lambda i=index: score_item(data[i], methods))
+            rows += experiment.named(name, lambda i=index: score_item(data[i], methods, named))
         except UserError as error:  # counted and named in every result
             failed[name] = str(error)
     if not rows:
         raise UserError(
             f"none of {count} items could be scored; the first: {next(iter(failed.values()))}"
         )
-    table = tabulate(rows, ["mixture", *methods, *ORACLES])
+    table = tabulate(rows, ["mixture", *methods, *named, *ORACLES])
     silent = sorted({row["item"] for row in rows if np.isnan(row["si_sdr"])})
     folder = Path(config.info.output_folder) / "evaluation" / settings.split
     result = {

@@ -1,0 +1,42 @@
+"""What a dataset gives away for nothing: a fixed equaliser for each source."""
+
+import numpy as np
+
+from compat import nussl
+
+
+class StaticMask:
+    """One gain a frequency and source, the source's share of the power in training data.
+
+    It knows what the sources sound like on average and nothing of the mixture at hand. A model that
+    does no better has learnt no more than that; data that it separates well teach nothing.
+
+    Args:
+        excerpts: arrays (sources, channels, samples), the sources always in the same order.
+        sample_rate, stft_params: of the excerpts, and of the mixtures to come.
+
+    Calling it with an AudioSignal returns [AudioSignal], the sources in that order.
+    """
+
+    def __init__(self, excerpts, sample_rate, stft_params):
+        power = 0.0
+        for sources in excerpts:
+            signals = [
+                nussl.AudioSignal(
+                    audio_data_array=source, sample_rate=sample_rate, stft_params=stft_params
+                )
+                for source in sources
+            ]
+            power = power + np.stack([(np.abs(s.stft()) ** 2).sum(axis=(1, 2)) for s in signals])
+        self.stft_params = stft_params
+        self.gains = power / np.maximum(power.sum(axis=0), np.finfo(float).tiny)  # (sources, bins)
+
+    def __call__(self, mix):
+        mix.stft_params = self.stft_params
+        spectrum = mix.stft()
+        estimates = []
+        for gain in self.gains:
+            estimate = mix.make_copy_with_stft_data(spectrum * gain[:, None, None], verbose=False)
+            estimate.istft(truncate_to_length=mix.signal_length)
+            estimates.append(estimate)
+        return estimates
