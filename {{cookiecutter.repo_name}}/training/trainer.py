@@ -77,6 +77,7 @@ class Trainer:
         self._sums = torch.zeros(1 + len(losses), dtype=torch.float64)  # of this epoch's losses
         self._steps_summed = 0
         self._stop_reason = None
+        self._restored = False
         self.engine = self._build_engine()
 
     # ---- what a subclass may want to change ------------------------------------------------
@@ -146,9 +147,14 @@ class Trainer:
     def restore(self):
         """Take up the state of the training that `output_folder` holds, if it holds one.
 
+        `fit` does it too, if it was not done before.
+
         Raises:
             UserError: the folder holds another training, or a model whose state is not there.
         """
+        if self._restored:
+            return
+        torch.manual_seed(self.seed)
         if self.latest.exists():
             self._resume()
         elif self.best.exists():
@@ -157,6 +163,7 @@ class Trainer:
                 "could go on, is not; it would be overwritten. Choose another "
                 "info.output_folder, or move it away"
             )
+        self._restored = True
 
     def fit(self):
         """Train until the epochs, the minutes or the patience are used up; go on if it had begun.
@@ -167,7 +174,6 @@ class Trainer:
         Raises:
             UserError: as `restore`; the loss is NaN or infinite; the disk is full.
         """
-        torch.manual_seed(self.seed)
         self.restore()
         steps = self.batches.steps_per_epoch
         self._stop_reason = self._used_up()
