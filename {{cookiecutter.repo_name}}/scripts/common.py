@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import sys
 
 import config
@@ -15,9 +14,6 @@ def run(main, description, needs, argv=None):
     Leaves with 0, or with 1 and one message per mistake on stderr, or with 130 after Ctrl-C. What
     is wrong in the file is told before anything heavy is imported.
     """
-    # torch's threads spin while they wait for each other: on a machine that has other work too, a
-    # step took 27 times as long. Read when torch is loaded, so it has to be said before.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
     path = parser.parse_args(argv).path

@@ -1,7 +1,6 @@
 """Each script as it is used: a YAML file in, files out, and one clear message for what is wrong."""
 
 import json
-import os
 import pickle
 import re
 import subprocess
@@ -491,13 +490,3 @@ def test_the_help_of_every_script_tells_its_command():
             capture_output=True,
         )
         assert done.returncode == 0 and f"python -m scripts.{script} -p" in done.stdout
-
-
-@pytest.mark.parametrize(("before", "after"), [(None, "passive"), ("active", "active")])
-def test_waiting_threads_give_the_core_away_unless_told_otherwise(monkeypatch, before, after):
-    monkeypatch.setenv("OMP_WAIT_POLICY", before or "")  # put back what was there afterwards
-    if before is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
-    with pytest.raises(SystemExit):
-        scripts.common.run(lambda config: None, "", (), ["-p", "no-such-file.yml"])
-    assert os.environ["OMP_WAIT_POLICY"] == after
