@@ -253,9 +253,8 @@ def build_separator(config, device):
     algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
     if "device" in inspect.signature(algorithm).parameters:
         args["device"] = devices.choose(device)
-        checkpoints.load_model(
-            args["model_path"], args["device"]
-        )  # told now, not at the first file
+        # kept for the algorithm; what is wrong with it is told now, not at the first file
+        checkpoints.load_model(args["model_path"], args["device"])
     return functools.partial(algorithm, **args)
 
 

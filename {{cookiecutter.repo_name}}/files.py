@@ -1,5 +1,7 @@
 """Files that are whole or not there: the one way this project writes."""
 
+import csv
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -49,6 +51,15 @@ def write_files(contents):
     finally:
         for temporary in temporaries:
             temporary.unlink(missing_ok=True)
+
+
+def csv_text(rows):
+    """Rows, dicts with the keys of the first one, as the text of a CSV file with a heading."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]))
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
 
 
 def _umask():

@@ -73,41 +73,32 @@ def draw_separation(title, mix, estimates, masks, embedding=None, loud=None):
     return picture.getvalue()
 
 
-def _extent(mix):
-    return 0, mix.signal_duration, 0, mix.sample_rate / 2000
-
-
 def _draw_spectrogram(figure, axes, mix):
     magnitude = np.abs(mix.stft()).mean(axis=-1)
     level = 20 * np.log10(np.maximum(magnitude / magnitude.max(), 10 ** (FLOOR / 20)))
-    image = axes.imshow(
-        level,
-        origin="lower",
-        aspect="auto",
-        extent=_extent(mix),
-        cmap="magma",
-        vmin=FLOOR,
-        vmax=0,
-        interpolation="nearest",
-    )
+    _draw_bins(figure, axes, mix, level, "magma", (FLOOR, 0), "dB")
     axes.set(title="mixture", ylabel="kHz")
-    figure.colorbar(image, ax=axes, label="dB", pad=0.01)
 
 
 def _draw_mask(figure, axes, mix, mask, number, colour):
-    image = axes.imshow(
-        mask,
-        origin="lower",
-        aspect="auto",
-        extent=_extent(mix),
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-    )
+    _draw_bins(figure, axes, mix, mask, "gray", (0, 1), "share")
     axes.set(ylabel="kHz", xlabel="seconds")
     axes.set_title(f"mask of source {number}", color=colour)
-    figure.colorbar(image, ax=axes, label="share", pad=0.01)
+
+
+def _draw_bins(figure, axes, mix, values, colours, limits, unit):
+    """(bins, frames) over the seconds and kilohertz of `mix`, with a bar that explains colours."""
+    image = axes.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        extent=(0, mix.signal_duration, 0, mix.sample_rate / 2000),
+        cmap=colours,
+        vmin=limits[0],
+        vmax=limits[1],
+        interpolation="nearest",
+    )
+    figure.colorbar(image, ax=axes, label=unit, pad=0.01)
 
 
 def _draw_waveform(axes, signal, colour, title, mix):

@@ -1,7 +1,5 @@
 """Score an algorithm on a dataset: python -m scripts.evaluate -p experiments/deep_clustering.yml"""
 
-import csv
-import io
 import json
 import logging
 from pathlib import Path
@@ -18,7 +16,7 @@ def main(config):
     import experiment
     from config import write_resolved
     from evaluation import ORACLES, format_table, score_item, tabulate
-    from files import UserError, write_files
+    from files import UserError, csv_text, write_files
 
     experiment.check(config)
     settings = config.evaluate
@@ -58,13 +56,9 @@ def main(config):
         "versions": experiment.versions(),
         "table": table,
     }
-    scores = io.StringIO()
-    writer = csv.DictWriter(scores, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
     write_files(
         {
-            folder / "scores.csv": scores.getvalue(),
+            folder / "scores.csv": csv_text(rows),
             folder / "summary.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
             folder / "table.md": format_table(table, markdown=True) + "\n",
         }

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from files import UserError, write_files
+from files import UserError, csv_text, write_files
 
 
 def names(folder):
@@ -133,3 +133,8 @@ def test_many_writers_at_once_leave_one_whole_file_and_readers_never_see_a_part(
     assert seen <= set(texts)
     assert path.read_text() in texts
     assert names(tmp_path) == ["history.json"]
+
+
+def test_rows_become_csv_with_a_heading():
+    rows = [{"item": "a,b", "si_sdr": 1.5}, {"item": 'say "c"', "si_sdr": -2.0}]
+    assert csv_text(rows).splitlines() == ["item,si_sdr", '"a,b",1.5', '"say ""c""",-2.0']

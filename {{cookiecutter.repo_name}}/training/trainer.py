@@ -1,7 +1,5 @@
 """The trainer: epochs over excerpts, with checkpoints from which it goes on as if never stopped."""
 
-import csv
-import io
 import logging
 import time
 from pathlib import Path
@@ -12,7 +10,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
 import checkpoints
-from files import UserError, write_files
+from files import UserError, csv_text, write_files
 
 from . import random_state
 from .excerpts import Excerpts, ShuffledBatches, batches_in_order, loader
@@ -219,9 +217,14 @@ class Trainer:
 
     def _step(self, batch):
         total, terms = self.train_step(self._to_device(batch))
-        self._sums += torch.stack([total, *terms.values()]).double().cpu()
+        self._sums += self._as_vector(total, terms)
         self._steps_summed += 1
         return total.item()
+
+    @staticmethod
+    def _as_vector(total, terms):
+        """The total loss and its terms in one float64 tensor, which sums them over an epoch."""
+        return torch.stack([total, *terms.values()]).double().cpu()
 
     def _to_device(self, batch):
         return {
@@ -264,7 +267,7 @@ class Trainer:
         self._sums.zero_()
         self._steps_summed = 0
         self._save_latest()
-        self._write_history()
+        write_files({self.folder / "history.csv": csv_text(self.history)})
         log.info(
             "epoch %d  step %d  %.1f min  train %.5f%s%s",
             row["epoch"],
@@ -283,7 +286,7 @@ class Trainer:
         sums, count = torch.zeros_like(self._sums), 0
         for batch in loader(self.val_excerpts, batches, 0):
             total, terms = self.validation_step(self._to_device(batch))
-            sums += len(batch["name"]) * torch.stack([total, *terms.values()]).double().cpu()
+            sums += len(batch["name"]) * self._as_vector(total, terms)
             count += len(batch["name"])
         names = ["loss", *self.losses]
         return {
@@ -388,10 +391,3 @@ class Trainer:
             "trainer.state.epoch_history": history,
             "trainer.state_dict": state,
         }
-
-    def _write_history(self):
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(self.history[0]))
-        table.writeheader()
-        table.writerows(self.history)
-        write_files({self.folder / "history.csv": text.getvalue()})
