@@ -5,7 +5,24 @@ the argument that it becomes}.
 """
 
 from .deep_clustering import DeepClusteringLoss
+from .sources import SourceLoss
+from .spectral import L1Loss, MSELoss
+from .waveform import SISDRLoss, SNRLoss
 
-LOSSES = {"DeepClusteringLoss": DeepClusteringLoss}
+LOSSES = {
+    "DeepClusteringLoss": DeepClusteringLoss,
+    "L1Loss": L1Loss,
+    "MSELoss": MSELoss,
+    "SISDRLoss": SISDRLoss,
+    "SNRLoss": SNRLoss,
+}
 
-__all__ = ["LOSSES", "DeepClusteringLoss"]
+__all__ = [
+    "LOSSES",
+    "DeepClusteringLoss",
+    "L1Loss",
+    "MSELoss",
+    "SISDRLoss",
+    "SNRLoss",
+    "SourceLoss",
+]
