@@ -5,16 +5,20 @@ the argument that it becomes}.
 """
 
 from .deep_clustering import DeepClusteringLoss
+from .multi_resolution import MultiResolutionSTFTLoss
 from .sources import SourceLoss
 from .spectral import L1Loss, MSELoss
 from .waveform import SISDRLoss, SNRLoss
+from .whitened_k_means import WhitenedKMeansLoss
 
 LOSSES = {
     "DeepClusteringLoss": DeepClusteringLoss,
     "L1Loss": L1Loss,
     "MSELoss": MSELoss,
+    "MultiResolutionSTFTLoss": MultiResolutionSTFTLoss,
     "SISDRLoss": SISDRLoss,
     "SNRLoss": SNRLoss,
+    "WhitenedKMeansLoss": WhitenedKMeansLoss,
 }
 
 __all__ = [
@@ -22,7 +26,9 @@ __all__ = [
     "DeepClusteringLoss",
     "L1Loss",
     "MSELoss",
+    "MultiResolutionSTFTLoss",
     "SISDRLoss",
     "SNRLoss",
     "SourceLoss",
+    "WhitenedKMeansLoss",
 ]
