@@ -258,6 +258,13 @@ def test_a_soft_limit_is_reached_by_a_perfect_estimate_and_halved_by_noise_of_it
 
 
 @pytest.mark.parametrize("loss", [SISDRLoss, SNRLoss])
+@pytest.mark.parametrize("limit", [-30.0, 0.0, 121.0, math.inf, math.nan])
+def test_a_limit_that_limits_nothing_is_refused(loss, limit):
+    with pytest.raises(ValueError, match="max_db must be above 0 and at most 120"):
+        loss(max_db=limit)
+
+
+@pytest.mark.parametrize("loss", [SISDRLoss, SNRLoss])
 @pytest.mark.parametrize("invariant", [True, False])
 def test_the_estimate_of_a_silent_source_is_measured_by_the_mixture(loss, invariant):
     targets = tones(100, 300)

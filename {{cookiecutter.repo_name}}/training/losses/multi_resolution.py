@@ -11,8 +11,8 @@ FAINTEST = 1e-7  # squared magnitude below which bins are alike: their logarithm
 class MultiResolutionSTFTLoss(SourceLoss):
     """Spectral convergence and log magnitudes, the mean over resolutions, channels and sources.
 
-    For magnitudes E and S of estimate and source in N bins, after Yamamoto, Song
-    and Kim, "Parallel WaveGAN", ICASSP 2020, whose resolutions are the defaults::
+    For magnitudes E and S of estimate and source in N bins, after Yamamoto, Song and Kim, "Parallel
+    WaveGAN", ICASSP 2020, whose resolutions are the defaults::
 
         |S - E| / |S|  +  sum of |log S - log E| / N
 
@@ -25,7 +25,8 @@ class MultiResolutionSTFTLoss(SourceLoss):
             windows, filled up with zeros to the length of the FFT.
 
     Raises:
-        ValueError: the lists are not of one length, or a window is longer than its FFT.
+        ValueError: the lists are not of one length, a hop is longer than its window, or a window
+            than its FFT.
     """
 
     DEFAULT_KEYS = {"audio": "estimates", "source_audio": "targets"}

@@ -10,19 +10,14 @@ SILENT_LIMIT = 30.0  # dB below the mixture: estimates of silent sources need no
 
 
 class _RatioLoss(SourceLoss):
-    """A negative ratio of energies in dB.
-
-    Args:
-        permutation_invariant: see `SourceLoss`.
-        max_db: a soft limit: ratios close to it hardly gain any more, as 10^(-max_db / 10) of the
-            signal is added to the noise (Wisdom et al., "Unsupervised sound separation using
-            mixture invariant training", NeurIPS 2020, where it is 30). None: no limit.
-    """
+    """A negative ratio of energies in dB."""
 
     DEFAULT_KEYS = {"audio": "estimates", "source_audio": "targets"}
 
     def __init__(self, permutation_invariant: bool = True, max_db: float | None = None):
         super().__init__(permutation_invariant)
+        if max_db is not None and not 0 < max_db <= 120:
+            raise ValueError(f"max_db must be above 0 and at most 120, found {max_db}")
         self.share = 0.0 if max_db is None else 10 ** (-max_db / 10)
         self.silent_share = 10 ** (-(SILENT_LIMIT if max_db is None else max_db) / 10)
 
@@ -55,7 +50,14 @@ class SNRLoss(_RatioLoss):
     None, after Wisdom et al., "What's all the FUSS about free universal sound separation data?",
     ICASSP 2021; in a silent mixture it costs nothing.
 
-    Args: as below.
+    Args:
+        permutation_invariant: see `SourceLoss`.
+        max_db: a soft limit: ratios close to it hardly gain any more, as 10^(-max_db / 10) of the
+            signal is added to the noise (Wisdom et al., "Unsupervised sound separation using
+            mixture invariant training", NeurIPS 2020, where it is 30). None: no limit.
+
+    Raises:
+        ValueError: max_db is not above 0 and at most 120.
     """
 
     def paired(self, estimates, targets):
@@ -78,7 +80,7 @@ class SISDRLoss(_RatioLoss):
     Means, silent sources and estimates without a sound are as in `SNRLoss`; an estimate 120 dB
     below its source is one without a sound.
 
-    Args: as below.
+    Args, Raises: as of `SNRLoss`.
     """
 
     def paired(self, estimates, targets):
