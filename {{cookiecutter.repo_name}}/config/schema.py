@@ -164,6 +164,11 @@ class Train(Section):
     accumulate: Count = Field(
         1, description="parts that a batch is computed in, one after the other, to save memory"
     )
+    head_items: Count | None = Field(
+        None,
+        description="excerpts whose heads and losses are computed at a time, which saves memory "
+        "and, on a CPU, time; null: all",
+    )
     excerpt_frames: Count = Field(400, description="STFT frames in a training excerpt")
     curriculum: list[Stage] = Field(
         default_factory=list,

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
-import yaml
+from trainings import fit, same, weights
 
 import checkpoints
 import config
@@ -21,58 +21,6 @@ from files import UserError
 from training.excerpts import Excerpts, ShuffledBatches, batches_in_order
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture
-def write_config(tmp_path, sample_folder):
-    """A function that writes a small training's config with changes: (path of the file)."""
-
-    def write(name="small", **train):
-        plain = {
-            "info": {"name": name, "seed": 3, "output_folder": str(tmp_path / name)},
-            "datasets": {
-                split: {
-                    "class": "Sample",
-                    "args": {"folder": str(sample_folder), "split": split, "num_songs": 1},
-                }
-                for split in ("train", "val")
-            },
-            "model": {
-                "builder": "deep_clustering",
-                "args": {"num_layers": 2, "hidden_size": 8, "dropout": 0.2},
-            },
-            "train": {
-                "class": "Trainer",
-                "device": "cpu",
-                "epochs": 3,
-                "batch_size": 4,
-                "excerpt_frames": 30,
-                "gradient_clip": {"percentile": 50},
-                "scheduler": {"class": "ReduceLROnPlateau", "args": {"patience": 0}},
-                "loss": {"deep_clustering": {"class": "DeepClusteringLoss"}},
-                **train,
-            },
-        }
-        path = tmp_path / f"{name}.yml"
-        path.write_text(yaml.safe_dump(plain))
-        return path
-
-    return write
-
-
-def fit(path):
-    """Train what `path` says in this process: the trainer."""
-    trainer = experiment.build_trainer(config.load(path))
-    trainer.fit()
-    return trainer
-
-
-def weights(trainer):
-    return torch.load(trainer.latest, weights_only=True)["model"]
-
-
-def same(a, b):
-    return all(torch.equal(a[key], b[key]) for key in {*a, *b})
 
 
 def test_training_lowers_the_loss_and_writes_model_history_and_state(write_config):

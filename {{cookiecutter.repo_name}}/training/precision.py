@@ -2,7 +2,19 @@
 
 import torch
 
+from files import UserError
+
 TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def refuse_what_there_is_not(device, name, model):
+    """UserError for float16 in recurrent layers on a CPU, for which torch has no arithmetic."""
+    recurrent = any(isinstance(module, torch.nn.RNNBase) for module in model.modules())
+    if name == "float16" and device.type == "cpu" and recurrent:
+        raise UserError(
+            "train.precision is float16, which recurrent layers on a CPU cannot compute in; "
+            "write bfloat16"
+        )
 
 
 def autocast(device, name):

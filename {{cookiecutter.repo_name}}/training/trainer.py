@@ -11,6 +11,7 @@ from files import UserError
 from . import precision, rehearsal, weights
 from .excerpts import Curriculum, Excerpts, SameBatches, ShuffledBatches, batches_in_order, loader
 from .gradients import Clipping
+from .heads import Halves
 from .loop import Loop
 from .schedule import Schedule
 
@@ -70,9 +71,11 @@ class Trainer(Loop):
         self.train_data = train_data
         self.val_data = train_data if settings.overfit and val_data else val_data
         self.share = (processes.number(), processes.count())
+        precision.refuse_what_there_is_not(self.device, settings.precision, model)
         self._choose_data()
         unreached = self._refuse_what_does_not_fit()
         self.network = weights.distributed(weights.compiled(model, settings.compile), unreached)
+        self.halves = self._halves()
         self.average = weights.averaged(model, settings.ema_decay)
         self.optimizer = self.build_optimizer()
         self.schedule = Schedule(
@@ -101,7 +104,7 @@ class Trainer(Loop):
 
     def forward(self, features, network):
         """The outputs of `network` as float32, computed in `train.precision`."""
-        inputs = {key: features[key] for key in self.model.input}
+        inputs = {key: features[key] for key in getattr(network, "input", self.model.input)}
         with precision.autocast(self.device, self.settings.precision):
             outputs = network(inputs)
         return {key: value.float() for key, value in outputs.items()}
@@ -133,10 +136,7 @@ class Trainer(Loop):
             share = len(part["name"]) / len(batch["name"])
             # many processes exchange their gradients once, after the last part
             with weights.without_exchange(self.network, number < len(parts) - 1):
-                features = self.front_end(part)
-                total, terms = self.compute_losses(self.forward(features, self.network), features)
-                self.scaler.scale(share * total).backward()
-            losses = losses + share * torch.stack([total, *terms.values()]).detach()
+                losses = losses + self._backward(self.front_end(part), share)
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.get_total_norm(
             [p.grad for p in self.model.parameters() if p.grad is not None]
@@ -222,6 +222,19 @@ class Trainer(Loop):
             log.warning("no loss reaches %s, which will stay as drawn", ", ".join(unreached))
         return unreached
 
+    def _halves(self):
+        if self.settings.head_items is None:
+            return None
+        if self.network is not self.model:
+            raise UserError(
+                "train.head_items goes neither with train.compile nor with many processes; "
+                "write head_items: null"
+            )
+        try:
+            return Halves(self.model)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
     def _step(self, batch):
         values = self.train_step(self._to_device(batch))
         self._sums += values[1:]
@@ -233,6 +246,18 @@ class Trainer(Loop):
             "gradient_norm": values[0].item(),
             "learning_rate": rate,
         }
+
+    def _backward(self, features, share):
+        """Add the gradients of a batch, `share` of the step's, to the weights: its losses."""
+
+        def losses(outputs, features, of_batch=1.0):
+            total, terms = self.compute_losses(outputs, features)
+            self.scaler.scale(share * of_batch * total).backward()
+            return share * of_batch * torch.stack([total, *terms.values()]).detach()
+
+        if self.halves is None:
+            return losses(self.forward(features, self.network), features)
+        return self.halves.backward(features, self.settings.head_items, self.forward, losses)
 
     def _parts(self, batch):
         """The batch in `train.accumulate` parts, whose gradients are added up."""
@@ -260,11 +285,11 @@ class Trainer(Loop):
             return
         names = ["gradient's norm", "loss", *self.losses]
         wrong = {name: v for name, v in zip(names, values.tolist(), strict=True) if v - v != 0}
-        silent = [name for name, mix in zip(batch["name"], batch["mix"], strict=True)
+        spoilt = [name for name, mix in zip(batch["name"], batch["mix"], strict=True)
                   if not torch.isfinite(mix).all()]  # fmt: skip
         cause = (
-            f"the audio of {', '.join(silent)} holds NaN or infinite samples"
-            if silent
+            f"The audio of {', '.join(spoilt)} holds NaN or infinite samples: repair the files"
+            if spoilt
             else "A smaller learning rate or gradient_clip may help"
         )
         raise UserError(
