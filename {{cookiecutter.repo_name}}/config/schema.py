@@ -166,8 +166,8 @@ class Train(Section):
     )
     head_items: Count | None = Field(
         None,
-        description="excerpts whose heads and losses are computed at a time, which saves memory "
-        "and, on a CPU, time; null: all",
+        description="excerpts whose heads and losses are computed at a time, to save memory; "
+        "null: one on a CPU, which saves time too, all on a GPU",
     )
     excerpt_frames: Count = Field(400, description="STFT frames in a training excerpt")
     curriculum: list[Stage] = Field(

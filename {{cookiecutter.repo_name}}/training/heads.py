@@ -17,21 +17,11 @@ class Halves:
     """The body and the heads of a nussl SeparationModel: two models with the same weights.
 
     Args:
-        model: whose connections end with modules of `HEADS`.
-
-    Raises:
-        ValueError: there is no such ending.
+        model: one that can be cut.
     """
 
     def __init__(self, model):
-        classes = {name: spec.get("class") for name, spec in model.config["modules"].items()}
-        cut = len(model.connections)
-        while cut and classes[model.connections[cut - 1][0]] in HEADS:
-            cut -= 1
-        if cut in (0, len(model.connections)):
-            raise ValueError(
-                "train.head_items needs a model that ends with heads: " + ", ".join(HEADS)
-            )
+        cut = _cut(model)
         before = {name for name, _ in model.connections[:cut]}
         read = [i for _, inputs in model.connections[cut:] for i in inputs if isinstance(i, str)]
         self.crossing = sorted({i for i in read if i.split(":")[0] in before})
@@ -41,6 +31,11 @@ class Halves:
         self.body.output_keys = self.crossing
         self.heads.connections = model.connections[cut:]
         self.heads.input = {name: name for name in (*self.crossing, *self.inputs)}
+
+    @staticmethod
+    def can_cut(model):
+        """Does the model end with modules of `HEADS`, and begin with others?"""
+        return 0 < _cut(model) < len(model.connections)
 
     def backward(self, features, items, forward, losses):
         """Losses and gradients of a batch, `items` excerpts at a time.
@@ -74,3 +69,12 @@ class Halves:
             [crossing[name] for name in reached], [torch.cat(gradients[name]) for name in reached]
         )
         return total
+
+
+def _cut(model):
+    """How many connections come before the heads."""
+    classes = {name: spec.get("class") for name, spec in model.config["modules"].items()}
+    cut = len(model.connections)
+    while cut and classes[model.connections[cut - 1][0]] in HEADS:
+        cut -= 1
+    return cut

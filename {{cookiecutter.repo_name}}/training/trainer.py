@@ -223,17 +223,16 @@ class Trainer(Loop):
         return unreached
 
     def _halves(self):
+        """The network in two, if its heads are to be computed a few items at a time."""
+        possible = self.network is self.model and Halves.can_cut(self.model)
         if self.settings.head_items is None:
-            return None
-        if self.network is not self.model:
+            return Halves(self.model) if possible and self.device.type == "cpu" else None
+        if not possible:
             raise UserError(
-                "train.head_items goes neither with train.compile nor with many processes; "
-                "write head_items: null"
+                "train.head_items needs a model that ends with heads, and goes neither with "
+                "train.compile nor with many processes; write head_items: null"
             )
-        try:
-            return Halves(self.model)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        return Halves(self.model)
 
     def _step(self, batch):
         values = self.train_step(self._to_device(batch))
@@ -257,7 +256,8 @@ class Trainer(Loop):
 
         if self.halves is None:
             return losses(self.forward(features, self.network), features)
-        return self.halves.backward(features, self.settings.head_items, self.forward, losses)
+        items = self.settings.head_items or 1
+        return self.halves.backward(features, items, self.forward, losses)
 
     def _parts(self, batch):
         """The batch in `train.accumulate` parts, whose gradients are added up."""

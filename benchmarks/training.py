@@ -1,0 +1,197 @@
+"""What a step of training costs, beside stock nussl on the same batch.
+
+    python -m benchmarks.training [--quick] [--json FILE]
+
+Deep clustering at the seed's size (4 BLSTMs of 300 units a direction, 257 bins, 400 frames, batch
+8, 20 dimensions, one thread), three ways, in one process each, step by step in turn:
+
+- stock: nussl's graph, loss and TrainClosure, with features at hand (`compat` repairs nussl, which
+  changes no cost of these);
+- ours: the Trainer of experiments/deep_clustering.yml, from waveforms;
+- the floor: the matrix products of the same step, alone, at this machine's measured speed.
+
+CPU seconds are those of the process. Memory is the peak of a step above what the process held at
+its start, optimiser and all (Linux).
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
+sys.path.insert(0, str(PROJECT))
+
+BATCH, FRAMES, BINS, HIDDEN, LAYERS, DIMS = 8, 400, 257, 300, 4, 20
+GOALS = {"CPU time": 0.75, "peak memory": 0.5}
+
+
+def stock_step():
+    """nussl alone: (a function that takes a step, parameters)."""
+    import torch
+    from compat import nussl
+
+    graph = nussl.ml.networks.builders.build_recurrent_dpcl(
+        BINS, HIDDEN, LAYERS, True, 0.3, DIMS, ["tanh", "unit_norm"])
+    model = nussl.ml.SeparationModel(graph)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    closure = nussl.ml.train.closures.TrainClosure(
+        {"DeepClusteringLoss": {"weight": 1.0}}, optimizer, model)
+    magnitude = torch.rand(BATCH, FRAMES, BINS, 1)
+    mask = torch.nn.functional.one_hot(torch.randint(2, magnitude.shape), 2).float()
+    batch = {"mix_magnitude": magnitude, "weights": torch.rand_like(magnitude),
+             "ideal_binary_mask": mask, "source_magnitudes": mask * magnitude[..., None]}
+    return lambda: closure(None, dict(batch))
+
+
+def our_step():
+    """The project's own trainer, on waveforms of noise."""
+    import config
+    import experiment
+    import numpy as np
+    import torch
+    from dataset import StemDataset, Track
+
+    class Noise(StemDataset):
+        def __init__(self, folder, split, sample_rate, num_channels, stft_params):
+            super().__init__(folder, split, sample_rate, num_channels, stft_params)
+
+        def list_tracks(self, folder):
+            stems = {"a": (), "b": ()}
+            return [Track(str(i), stems, self.sample_rate, 64000) for i in range(BATCH)]
+
+        def excerpt(self, index, start=0, length=None):
+            rng = np.random.default_rng(index)
+            return 0.1 * rng.standard_normal((2, 1, length or 64000)).astype(np.float32)
+
+    experiment.DATASETS["Noise"] = Noise
+    settings = config.load(PROJECT / "experiments" / "deep_clustering.yml")
+    noise = {"class": "Noise", "args": {"folder": ".", "split": "train"}}
+    plain = settings.to_dict()
+    plain["datasets"] = {"train": noise}
+    plain["train"] |= {"device": "cpu", "batch_size": BATCH, "num_workers": 0}
+    trainer = experiment.build_trainer(config.Config.model_validate(plain))
+    batch = next(iter(trainer.training_batches()))
+    torch.manual_seed(0)
+    return lambda: trainer.train_step(batch)
+
+
+def floor_step():
+    """The matrix products of a step: forward, gradient of the input, gradient of the weights."""
+    import torch
+
+    rows = BATCH * FRAMES
+    sizes = [(BINS, 4 * HIDDEN), *[(2 * HIDDEN, 4 * HIDDEN)] * (LAYERS - 1)]
+    products = [(rows, *size) for size in sizes for _ in range(2)]  # two directions
+    products += [(rows, HIDDEN, 4 * HIDDEN)] * (2 * LAYERS)  # from frame to frame
+    products.append((rows, 2 * HIDDEN, BINS * DIMS))
+    pairs = [(torch.rand(n, k), torch.rand(k, m)) for n, k, m in products]
+
+    def step():
+        for a, b in pairs:
+            for _ in range(3):
+                a @ b
+
+    return step
+
+
+STEPS = {"stock": stock_step, "ours": our_step, "floor": floor_step}
+
+
+def held():
+    """(peak, now) bytes of memory of this process; the peak since it was last forgotten."""
+    found = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return tuple(1024 * int(found[name].split()[0]) for name in ("VmHWM", "VmRSS"))
+
+
+def forget_the_peak():
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def serve(name, pipe):
+    """Take a step whenever asked; answer with its CPU seconds and its memory."""
+    if name == "ours":
+        from scripts.common import use_large_pages
+
+        use_large_pages()
+    import torch
+
+    torch.set_num_threads(1)
+    step = STEPS[name]()
+    while pipe.recv():
+        forget_the_peak()
+        _, before = held()
+        start = time.process_time()
+        step()
+        seconds = time.process_time() - start
+        pipe.send((seconds, held()[0] - before))
+
+
+def measure(rounds):
+    """{name: {"seconds", "memory"}}, medians of steps taken in turn, the first of each left out."""
+    context = multiprocessing.get_context("spawn")
+    pipes = {}
+    for name in STEPS:
+        mine, theirs = context.Pipe()
+        context.Process(target=serve, args=(name, theirs), daemon=True).start()
+        pipes[name] = mine
+    found = {name: [] for name in STEPS}
+    for _ in range(rounds + 2):
+        for name, pipe in pipes.items():
+            pipe.send(True)
+            found[name].append(pipe.recv())
+    for pipe in pipes.values():
+        pipe.send(False)
+    return {
+        name: {"seconds": [s for s, _ in steps[2:]], "memory": [m for _, m in steps[2:]]}
+        for name, steps in found.items()
+    }
+
+
+def table(found):
+    """The rows that `--json` writes."""
+    rows = []
+    for title, key, unit in (("CPU time", "seconds", 1), ("peak memory", "memory", 1e6)):
+        ours, theirs = found["ours"][key], found["stock"][key]
+        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        rows.append({
+            "name": f"training: a deep clustering step, {title} ({'s' if unit == 1 else 'MB'})",
+            "ours": round(statistics.median(ours) / unit, 3),
+            "theirs": round(statistics.median(theirs) / unit, 3),
+            "ratio": round(ratio, 3),
+            "goal": f"<= {GOALS[title]}",
+            "holds": ratio <= GOALS[title],
+        })
+    floor = statistics.median(found["floor"]["seconds"])
+    rows.append({"name": "training: its matrix products alone, CPU time (s)", "ours": None,
+                 "theirs": round(floor, 3), "ratio": None, "goal": None, "holds": None})
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="3 steps of each instead of 9")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    os.chdir(PROJECT)  # where the project's paths begin
+    rows = table(measure(3 if args.quick else 9))
+    for row in rows:
+        if row["ratio"] is None:
+            print(f"{row['name']}: {row['theirs']:.2f}")
+            continue
+        verdict = "holds" if row["holds"] else "MISSED"
+        print(f"{row['name']}: ours {row['ours']:.2f}, stock nussl {row['theirs']:.2f}, "
+              f"ratio {row['ratio']:.2f}, goal {row['goal']}: {verdict}")
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=2) + "\n")
+    return int(any(row["holds"] is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
