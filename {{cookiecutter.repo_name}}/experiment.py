@@ -143,12 +143,14 @@ def build_stft_params(config):
 def build_dataset(config, split):
     """The dataset of `split`, at the experiment's rate, channels and STFT."""
     component = getattr(config.datasets, split)
-    return DATASETS[component.class_name](
+    data = DATASETS[component.class_name](
         **component.args,
         sample_rate=config.signal.sample_rate,
         num_channels=config.signal.num_channels,
         stft_params=build_stft_params(config),
     )
+    data.augment = getattr(component, "augment", None)
+    return data
 
 
 def build_graph(config):

@@ -170,4 +170,13 @@ def _splits(values: Values) -> Found:
         yield "visualize", "has both 'seed' and 'item', and either chooses what is shown; keep one"
 
 
-CHECKS = (_signal, _model, _train, _algorithm, _splits)
+def _augment(values: Values) -> Found:
+    key = "datasets.train.augment"
+    speed = values.get(f"{key}.time_stretch.speed")
+    if isinstance(speed, list) and speed and isinstance(speed[0], int | float) and speed[0] <= 0:
+        yield f"{key}.time_stretch.speed", f"found {speed[0]}, must be above 0; 1 is as it is"
+    if values.get(f"{key}.gain_db") is not None and values.get(f"{key}.snr_db") is not None:
+        yield key, "has both 'gain_db' and 'snr_db', and either sets the sources' levels; keep one"
+
+
+CHECKS = (_signal, _model, _train, _algorithm, _splits, _augment)

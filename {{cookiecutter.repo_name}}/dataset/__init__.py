@@ -1,8 +1,9 @@
 """Datasets by name: what `class` under `datasets` in a YAML file may say."""
 
-from .base import StemDataset, Track
+from .base import StemDataset
 from .sample import Sample
+from .tracks import Channel, Track
 
 DATASETS = {"Sample": Sample}
 
-__all__ = ["DATASETS", "Sample", "StemDataset", "Track"]
+__all__ = ["DATASETS", "Channel", "Sample", "StemDataset", "Track"]
