@@ -109,6 +109,7 @@ def _measured(track, rate, channels, padded, most_channels):
 
 def tell(problems):
     """Raise one UserError with all problems, if there are any."""
+    problems = list(problems)
     if not problems:
         return
     more = f"\n  and {len(problems) - TOLD} more" if len(problems) > TOLD else ""
