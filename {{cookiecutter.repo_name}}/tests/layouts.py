@@ -49,8 +49,9 @@ def musdb18(folder):
 
 
 def mir1k(folder):
-    for split, singer in (("train", "abjones"), ("val", "bug"), ("test", "khair")):
-        for number in range(SONGS):
+    singers = {"train": ("abjones", "amy"), "val": ("bug", "ariel"), "test": ("khair", "leon")}
+    for split in SPLITS:
+        for number, singer in enumerate(singers[split]):
             sounds = stems(split, number, 16000, 1)
             rest = sounds["drums"] + sounds["bass"] + sounds["other"]
             name = f"{singer}_{number + 1}_01"
@@ -168,7 +169,7 @@ LAYOUTS = {function.__name__: function for function in (
 CLASSES = {"musdb18": "MUSDB18", "mir1k": "MIR1K", "slakh2100": "Slakh2100",
            "wsj0_2mix": "WSJ0Mix", "wsj0_3mix": "WSJ0Mix", "wham": "WHAM",
            "remix_packs600": "RemixPacks600", "stem_folder": "StemFolder", "scaper": "Scaper"}
-ARGS = {"mir1k": {"val_singers": ["bug"]}, "wsj0_3mix": {"num_speakers": 3}}
+ARGS = {"mir1k": {"val_singers": ["bug", "ariel"]}, "wsj0_3mix": {"num_speakers": 3}}
 
 
 def write(name, folder):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import layouts
 import pytest
 import torch
 import yaml
@@ -21,7 +22,10 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
     plain = yaml.safe_load(path.read_text())
     plain["info"]["output_folder"] = str(tmp_path)
     for split in plain.get("datasets", {}).values():
-        split["args"] |= {"folder": str(sample_folder), "num_songs": 1}
+        if split["class"] == "Sample":
+            split["args"] |= {"folder": str(sample_folder), "num_songs": 1}
+        else:  # an experiment of the layout's name
+            split["args"] |= {"folder": str(layouts.write(path.stem, sample_folder / path.stem))}
     if "train" in plain:
         plain["train"] |= {
             "epochs": 1,
