@@ -5,8 +5,9 @@ Audio is float32 `(channels, samples)`, full scale being 1.
 
 import io
 import math
+import os
 import re
-from pathlib import Path
+import stat
 
 import numpy as np
 import soundfile
@@ -176,12 +177,14 @@ def _encode(data, sample_rate, kind, subtype):
 
 
 def _opened(path):
-    path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path}: no such file")
-    if path.is_dir():
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        there = "" if isinstance(error, FileNotFoundError) else f" that can be read ({error})"
+        raise UserError(f"{path}: no such file{there}") from error
+    if stat.S_ISDIR(status.st_mode):
         raise UserError(f"{path}: is a folder where an audio file is expected")
-    if path.stat().st_size == 0:
+    if status.st_size == 0:
         raise UserError(f"{path}: is empty (0 bytes); replace it")
     try:
         file = soundfile.SoundFile(path)

@@ -153,9 +153,11 @@ class StemDataset(nussl.datasets.BaseDataset):
         track = self.tracks[index]
         labels = self.labels if labels is None else labels
         length = self._length(index, start, length)
-        sources = np.zeros((len(labels), self.num_channels, length), dtype=np.float32)
+        sources = np.empty((len(labels), self.num_channels, length), dtype=np.float32)
         for row, label in zip(sources, labels, strict=True):
-            for file in track.stems[label]:
+            first, *others = track.stems[label] or (None,)
+            row[:] = 0 if first is None else self._read(first, start, length)
+            for file in others:
                 row += self._read(file, start, length)
         return sources
 
