@@ -20,6 +20,7 @@ from dataset import DATASETS
 from evaluation import StaticMask
 from files import UserError
 from model import BUILDERS
+from preparation import STEPS
 from training import LOSSES, TRAINERS, FrontEnd
 
 OPTIMIZERS = {
@@ -70,6 +71,9 @@ def check(config):
             problems += _check(config, f"train.loss.{name}", LOSSES)
     if config.algorithm is not None:
         problems += _check(config, "algorithm", ALGORITHMS, ("input_audio_signal", "device"))
+    if config.prepare is not None:
+        for number in range(len(config.prepare.steps)):
+            problems += _check(config, f"prepare.steps[{number}]", STEPS)
     if config.evaluate is not None:
         for number in range(len(config.evaluate.baselines)):
             problems += check_class(config, f"evaluate.baselines[{number}]", BASELINES)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
-from .data import TrainingData
+from .data import Audit, Prepare, TrainingData
 from .errors import ConfigError, Problem, join_key
 from .fields import Args, Component, Count, Section, Split, Text
 from .reader import Document
@@ -215,6 +215,8 @@ class Config(Section):
     evaluate: Evaluate | None = Field(None, description="what is scored")
     visualize: Visualize | None = Field(None, description="what is shown")
     separate: Separate | None = Field(None, description="which files are separated")
+    prepare: Prepare | None = Field(None, description="how a dataset is got and converted")
+    audit: Audit | None = Field(None, description="what is looked for in the data")
 
     _document: Document = PrivateAttr(default_factory=lambda: Document("config"))
 

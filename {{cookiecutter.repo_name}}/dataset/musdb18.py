@@ -69,7 +69,7 @@ class MUSDB18(StemDataset):
         missing: Literal["error", "skip", "silence"] = "error",
     ):
         self.mixture, self.missing = mixture, missing
-        self.layout = f"{SUBSETS.get(split)}/<song>/{{mixture,{','.join(STEMS)}}}.wav"
+        self.layout = f"{SUBSETS.get(split)}/<song>/ with {', '.join(STEMS)} (.wav)"
         super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
 
     def recognises(self, folder):

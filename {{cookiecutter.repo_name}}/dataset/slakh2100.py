@@ -122,7 +122,7 @@ def _metadata(path):
         return data
     except (yaml.YAMLError, OSError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as e:
         raise UserError(
-            f"{path}: not Slakh's metadata ({e}); expected stems: {{S00: {{inst_class: ...}}}}"
+            f"{path}: not Slakh's metadata ({e}); expected `stems`, each with an `inst_class`"
         ) from e
 
 

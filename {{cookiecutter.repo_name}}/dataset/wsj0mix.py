@@ -27,8 +27,8 @@ class SpeechMixtures(StemDataset):
         self.mode, self.mixture = mode, mixture
         self.rate = {"wav8k": 8000, "wav16k": 16000}[self.wav]
         self.layout = (
-            f"{self.wav}/{mode}/{FOLDERS.get(split)}/{{{','.join((self.mix_folder, *self.sources))}"
-            "}/<name>.wav"
+            f"{self.wav}/{mode}/{FOLDERS.get(split)}/ with the folders "
+            + ", ".join((self.mix_folder, *self.sources))
         )
         super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
 
