@@ -33,7 +33,7 @@ class Augment(Section):
     )
     silence_db: float | None = Field(
         None,
-        lt=0,
+        le=0,
         description="draw another stretch, up to ten times, while a source's level (RMS, in dB of "
         "full scale) is below; null: any stretch",
     )
@@ -123,18 +123,18 @@ class Audit(Section):
         None, description="the folder for the report; null: audit in info.output_folder"
     )
     silence_db: float = Field(
-        -60.0, lt=0, description="a source below this level (RMS, in dB of full scale) is silent"
+        -60.0, le=0, description="a source below this level (RMS, in dB of full scale) is silent"
     )
     clipped_samples: Count = Field(
         10, description="so many samples in a row at the highest value of a file are clipped"
     )
     residual_db: float = Field(
         -30.0,
-        lt=0,
+        le=0,
         description="mixture minus sources is told above this level, in dB against the mixture",
     )
     similarity: float = Field(
-        0.1,
+        0.25,
         gt=0,
         le=1,
         description="two tracks that share so much of their fingerprints are the same recording",

@@ -10,7 +10,7 @@ from compat import nussl
 from files import UserError
 
 from .folders import around, did_you_mean, found_in
-from .tracks import Channel, complete, grouped, log, measured
+from .tracks import REST, Channel, complete, grouped, log, measured
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "val", "test")
@@ -47,6 +47,8 @@ class StemDataset(nussl.datasets.BaseDataset):
     published = None
     #: what a folder of this kind looks like, for messages
     layout = "audio files"
+    #: do the groups leave stems out, which a mixture's own file then holds beside the sources?
+    leaves_out = False
     #: how training excerpts are made of the tracks (`augment` in the YAML); None: as they are
     augment = None
 
@@ -93,6 +95,9 @@ class StemDataset(nussl.datasets.BaseDataset):
         if self.stems is not None:
             tracks = complete(tracks, self.stems, self.missing)
         if self.groups is not None:
+            named = {stem for stems in self.groups.values() for stem in stems}
+            there = {stem for track in tracks for stem in track.stems}
+            self.leaves_out = REST not in named and bool(there - named)
             tracks = grouped(tracks, self.groups, type(self).__name__)
         labels = self.groups or sorted({stem for track in tracks for stem in track.stems})
         tracks = complete(tracks, labels, self.missing)

@@ -89,8 +89,7 @@ class MUSDB18(StemDataset):
             stems = {stem: (files[stem],) for stem in STEMS if stem in files}
             if self.mixture == "file" and "mixture" not in files:
                 raise UserError(f"{place}: no mixture.wav; add it, or write mixture: sum")
-            mix = files["mixture"] if self.mixture == "file" else None
-            tracks.append(Track(name, stems, song=name, mix=mix))
+            tracks.append(Track(name, stems, song=name, mix=files.get("mixture")))
         if compressed and not tracks:
             raise UserError(
                 f"{subset}: {len(compressed)} compressed files ({compressed[0].name}, ...), which "

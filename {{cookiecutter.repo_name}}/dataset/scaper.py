@@ -90,7 +90,6 @@ def _track(path):
     return Track(
         name,
         {label: tuple(paths) for label, paths in stems.items()},
-        song=name,
         mix=_located(path, scaper.get("soundscape_audio_path") or f"{path.stem}.wav"),
     )
 

@@ -101,7 +101,7 @@ class Slakh2100(StemDataset):
             )
         if absent and self.missing == "skip":
             return None
-        mix = audio_files(place).get("mix") if self.mixture == "file" else None
+        mix = audio_files(place).get("mix")
         if self.mixture == "file" and mix is None:
             raise UserError(f"{place}: no mix.flac; add it, or write mixture: sum")
         return Track(

@@ -1,6 +1,5 @@
 """Any stems: a folder for each source, or a folder for each track."""
 
-import dataclasses
 from typing import Literal
 
 from .base import SPLITS, StemDataset
@@ -64,7 +63,7 @@ class StemFolder(StemDataset):
         found = _by_track(place) if self.by_track else _by_stem(place)
         mixes = {name: stems.pop(self.mix_name, None) for name, stems in found.items()}
         tracks = [
-            Track(name, {la: (path,) for la, path in stems.items()}, song=name, mix=mixes[name])
+            Track(name, {la: (path,) for la, path in stems.items()}, mix=mixes[name])
             for name, stems in sorted(found.items())
             if stems
         ]
@@ -72,13 +71,12 @@ class StemFolder(StemDataset):
         self.mixture = self.asked or (
             "file" if tracks and len(with_mix) == len(tracks) else "sum"
         )
-        if self.mixture == "sum":
-            return [dataclasses.replace(track, mix=None) for track in tracks]
-        tell(
-            f"{track.name}: no file for it in {self.mix_name!r}; add it, or write mixture: sum"
-            for track in tracks
-            if track.mix is None
-        )
+        if self.mixture == "file":
+            tell(
+                f"{track.name}: no file for it in {self.mix_name!r}; add it, or write mixture: sum"
+                for track in tracks
+                if track.mix is None
+            )
         return tracks
 
 

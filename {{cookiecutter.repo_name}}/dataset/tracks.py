@@ -31,7 +31,7 @@ class Track:
     name: unique in its dataset; stems: {label: files (or `Channel`s), which are summed};
     sample_rate: of the files; length: in samples, of the longest file (None, both: to be read from
     the files' headers); song: what must not stand in two splits at once (a song, an utterance);
-    mix: the file of the mixture, if there is one.
+    "" where names say nothing; mix: the file of the mixture, if there is one.
     """
 
     name: str

@@ -71,18 +71,22 @@ def _of_several(data, index, length, rng):
     start = _start(data, index, length, rng)
     own = data.excerpt(index, start, length)
     rest = data.mix(index, start, length, own) - own.sum(axis=0)
-    sources, names, songs = [own[0]], [data.tracks[index].name], {data.tracks[index].song}
+    sources, names, songs = [own[0]], [data.tracks[index].name], {_song(data, index)}
     for label in data.labels[1:]:
         for _ in range(TRIES):
             other = int(rng.integers(len(data)))
-            if data.tracks[other].song not in songs:
+            if _song(data, other) not in songs:
                 break
-        songs.add(data.tracks[other].song)
+        songs.add(_song(data, other))
         names.append(data.tracks[other].name)
         start = _start(data, other, length, rng)
         sources.append(data.excerpt(other, start, length, labels=[label])[0])
     sources = np.stack(sources)
     return sources.sum(axis=0) + rest, sources, " + ".join(names)
+
+
+def _song(data, index):
+    return data.tracks[index].song or data.tracks[index].name
 
 
 def _level_db(sources):
