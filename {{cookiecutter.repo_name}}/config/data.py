@@ -67,8 +67,8 @@ def _web_address(text: str) -> str:
     if not re.match(r"https?://[^/\s]+", text):
         raise PydanticCustomError(
             "plain",
-            "found {text}; write an address that begins with https:// or http:// (a file that is "
-            "here already goes into the folder `archives`)",
+            "found {text}; write a web address (http or https); a file that is here already goes "
+            "into the folder 'archives'",
             {"text": repr(text)},
         )
     return text

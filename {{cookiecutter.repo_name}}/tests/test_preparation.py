@@ -315,7 +315,7 @@ def test_what_is_missing_is_told_with_the_licence(tmp_path):
     ({"steps": [{"class": "Convrt"}], "source": "x"}, "no 'Convrt'; did you mean 'Convert'"),
     ({"steps": [{"class": "Convert", "args": {"rate": 1}}], "source": "x"}, "no argument 'rate'"),
     ({"steps": [{"class": "Convert"}]}, "prepare.source: is missing, the steps read from it"),
-    ({"downloads": [{"file": "a", "urls": ["file:///etc/passwd"]}]}, "write an address that"),
+    ({"downloads": [{"file": "a", "urls": ["file:///etc/passwd"]}]}, "write a web address"),
     ({"downloads": [{"file": "a", "sha256": "abc"}]}, "write 64 hexadecimal digits")])
 def test_a_wrong_file_is_told_before_anything_is_made(tmp_path, section, message):
     assert message in run(tmp_path, **section)
