@@ -107,11 +107,12 @@ def _around(start, end, rate, sample_rate):
 
 def _samples(path, file, start, length):
     """float32 (channels, samples) of an opened file, at its rate; complete and finite."""
-    frames = file.frames
+    frames, integers = file.frames, file.subtype == "PCM_16"
     try:
         file.seek(min(start, frames))
         wanted = frames - start if length is None else length
-        data = file.read(wanted, dtype="float32", always_2d=True).T
+        # numpy converts 16-bit integers several times faster than libsndfile, to the same numbers
+        data = file.read(wanted, dtype="int16" if integers else "float32", always_2d=True).T
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise UserError(f"{path}: broken audio file ({error}); replace it") from error
     if data.shape[1] == 0:
@@ -123,6 +124,8 @@ def _samples(path, file, start, length):
             f"{path}: cut short, {start + data.shape[1]} of {frames} samples are "
             "there; copy it again"
         )
+    if integers:
+        return np.multiply(data, np.float32(1 / 32768), dtype=np.float32)
     if not np.isfinite(data).all():
         raise UserError(
             f"{path}: holds NaN or infinite samples (the first at sample "

@@ -67,7 +67,7 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
-         vertical-align: top; overflow-wrap: anywhere; }
+         vertical-align: top; overflow-wrap: break-word; max-width: 28rem; }
 th { background: var(--soft); }
 td.number { text-align: right; white-space: nowrap; }
 .error { color: var(--error); } .warning { color: var(--warning); }

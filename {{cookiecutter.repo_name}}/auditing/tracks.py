@@ -39,7 +39,12 @@ def inspect(data, index, settings):
             path, channel = file if isinstance(file, Channel) else (file, None)
             rate, _, lengths[path] = audio.info(path)
             rates.add(rate)
-            run = longest_plateau(audio.read(path), channel)
+            sound = audio.read(path)
+            level = level_db(sound)
+            if len(files) > 1 and level < settings.silence_db:
+                text = f"{path.name}, a part of {label}, is silent ({level:.0f} dB)"
+                findings.append(("silent", label, text))
+            run = longest_plateau(sound, channel)
             if run >= settings.clipped_samples:
                 text = f"{path.name} is clipped ({run} samples in a row at its peak)"
                 findings.append(("clipped", label, text))

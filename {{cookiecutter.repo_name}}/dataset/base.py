@@ -121,10 +121,11 @@ class StemDataset(nussl.datasets.BaseDataset):
             f"{self.folder}: no tracks of {type(self).__name__}, split {self.split!r}: expected "
             f"{self.layout}; found {found_in(self.folder)}"
         )
-        for near in around(self.folder):
-            if self.recognises(near):
-                return f"{told}; did you mean folder: {near}?"
-        return told
+        try:
+            near = next((f for f in around(self.folder) if self.recognises(f)), None)
+        except (UserError, OSError):  # something is wrong in a folder that nobody asked about
+            near = None
+        return told if near is None else f"{told}; did you mean folder: {near}?"
 
     def index_of(self, name):
         """The index of the track called `name`."""

@@ -42,11 +42,11 @@ def audio_files(folder):
     return found
 
 
-def audio_files_below(folder):
-    """All audio files in `folder` and in the folders below it, sorted."""
+def audio_files_below(folder, depth=20):
+    """All audio files in `folder` and in the folders below it, sorted, at most `depth` down."""
     found = [p for p in _entries(folder) if p.suffix.lower() in AUDIO and p.is_file()]
-    for inner in folders(folder):
-        found += audio_files_below(inner)
+    for inner in folders(folder) if depth else ():
+        found += audio_files_below(inner, depth - 1)
     return found
 
 

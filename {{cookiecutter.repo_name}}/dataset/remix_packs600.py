@@ -67,7 +67,8 @@ class RemixPacks600(StemDataset):
         super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
 
     def recognises(self, folder):
-        return any(_stem_of(path, folder) for path in audio_files_below(folder)[:20])
+        files = [path for song in folders(folder)[:20] for path in audio_files_below(song, 1)]
+        return any(_stem_of(path, folder) for path in files[:100])
 
     def list_tracks(self, folder):
         parts = [folder / split for split in SPLITS if (folder / split).is_dir()]

@@ -147,6 +147,16 @@ def test_silent_and_clipped_stems_are_told(run):
     assert report["findings"][1]["source"] == "vocals"
 
 
+def test_a_silent_part_of_a_source_is_told(run):
+    def plant(folder):
+        sounds = stems("val", 0, RATE, 1)
+        save(folder, "val", "val0", sounds["vocals"] * 0, sounds["drums"])
+
+    status, _, report = run(plant, args={"groups": {"all": ["*"]}})
+    assert status == 0 and found(report) == [("warning", "silent", "val", "val0")]
+    assert report["findings"][0]["text"] == "val0.wav, a part of all, is silent (-200 dB)"
+
+
 def test_a_stem_that_is_shifted_is_found_with_how_far(run):
     def plant(folder):
         vocals, drums = (stems("test", 0, RATE, 1)[label] for label in ("vocals", "drums"))
