@@ -16,6 +16,7 @@ import soxr
 from files import UserError
 
 STREAMED = 0x7FFF0000  # bytes; what writers to a pipe promise, who cannot know, is more
+OGG_PAGE = 65307  # bytes of the largest page
 MARGIN = 256  # samples of the lower rate that soxr's HQ filter is given on each side
 
 
@@ -203,4 +204,18 @@ def _opened(path):
         raise UserError(
             f"{path}: cut short, {sizes[2]} of {sizes[1]} bytes of sound are there; copy it again"
         )
+    if file.format == "OGG" and not _ends_as_ogg(path):
+        file.close()
+        raise UserError(f"{path}: cut short, its last page is missing; copy it again")
     return file
+
+
+def _ends_as_ogg(path):
+    """Does an Ogg file end with the page that says so (RFC 3533)? To libsndfile any end will do."""
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - OGG_PAGE))
+        tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or not page.startswith(b"OggS") or not page[5] & 4:
+        return False
+    return len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])

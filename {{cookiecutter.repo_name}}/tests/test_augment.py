@@ -192,6 +192,18 @@ def test_any_number_of_workers_give_the_same_batches(folder, method, monkeypatch
         assert torch.equal(ours["mix"], theirs["mix"]) and ours["name"] == theirs["name"]
 
 
+def test_a_training_that_goes_on_sees_the_excerpts_that_it_would_have_seen(folder):
+    made = excerpts(folder, **EVERYTHING)
+
+    def batches(first_step, count):
+        order = ShuffledBatches(4, 2, seed=3, first_step=first_step)
+        return [batch for batch, _ in zip(loader(made, order, 0), range(count), strict=False)]
+
+    for went_on, at_once in zip(batches(3, 4), batches(0, 7)[3:], strict=True):
+        assert torch.equal(went_on["sources"], at_once["sources"])
+        assert went_on["name"] == at_once["name"]
+
+
 def test_files_of_another_rate_and_mono_can_be_augmented_too(tmp_path):
     layouts.write("musdb18", tmp_path / "musdb")
     from dataset import MUSDB18

@@ -50,6 +50,17 @@ def test_a_flac_file_that_is_cut_short_is_told_when_it_is_read(tmp_path):
         build(tmp_path).excerpt(0)
 
 
+@pytest.mark.parametrize("kind", ["ogg", "opus", "mp3", "aiff"])
+def test_compressed_files_that_are_cut_short_are_told_too(tmp_path, kind):
+    import audio
+
+    path = written(tmp_path, kind)
+    assert audio.read(path).any()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(UserError, match=f"{path.name}: (cut short, .*; copy it|cannot be read)"):
+        audio.read(path)
+
+
 def test_an_empty_file_and_one_without_samples_are_told(stems):
     (stems / "b" / "one.wav").write_bytes(b"")
     refused(stems, "b/one.wav: is empty .0 bytes.; replace it")
