@@ -5,6 +5,7 @@ import http.client
 import json
 import logging
 import os
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -103,6 +104,7 @@ def _download(url, part, checked):
             tries = 0 if more else tries + 1
             if tries == TRIES:
                 raise
+            time.sleep(tries)
 
 
 def _go_on(url, part, checked):

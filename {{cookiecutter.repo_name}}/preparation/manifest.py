@@ -27,6 +27,8 @@ def written(folder, plan):
         there = Path(folder) / name
         if not there.is_file() or there.stat().st_size != file["bytes"]:
             return f"{name} is missing or has another size"
+    if len(_files(folder)) != len(manifest["files"]):
+        return "there are more files"
     return None
 
 
@@ -49,11 +51,7 @@ def write(folder, plan):
     files have the same hash, wherever and whenever they were made.
     """
     folder = Path(folder)
-    paths = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in (MANIFEST, PLAN)
-    ]
+    paths = _files(folder)
     if not paths:
         raise UserError(f"{folder}: holds no files to write a manifest of")
     files = {}
@@ -66,6 +64,14 @@ def write(folder, plan):
     write_files({folder / MANIFEST: json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"})
     (folder / PLAN).unlink(missing_ok=True)
     return manifest["hash"]
+
+
+def _files(folder):
+    return [
+        path
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and path.name not in (MANIFEST, PLAN)
+    ]
 
 
 def _described(path):

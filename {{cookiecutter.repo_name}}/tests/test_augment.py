@@ -114,6 +114,7 @@ def test_channels_are_swapped_and_signs_changed(folder):
     assert 15 < sum(signs) < 45
 
 
+@pytest.mark.slow  # librosa compiles its resampler first
 @pytest.mark.parametrize(("plan", "frequency", "beats"), [
     ({"pitch_shift": {"semitones": [12, 12]}}, 880, 4),
     ({"time_stretch": {"speed": [1.25, 1.25]}}, 440, 5),

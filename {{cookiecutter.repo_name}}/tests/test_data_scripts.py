@@ -19,6 +19,7 @@ def run(module, path, needs):
     scripts.common.run(module.main, module.__doc__, needs, ["-p", str(path)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", layouts.LAYOUTS)
 def test_each_layout_trains_an_epoch_is_scored_and_shown(name, tmp_path, sample_folder, caplog):
     plain = yaml.safe_load((PROJECT / "experiments" / f"{name}.yml").read_text())

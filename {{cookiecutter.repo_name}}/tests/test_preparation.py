@@ -69,7 +69,7 @@ def server():
     server.files, server.breaks, server.asked = {"/a.zip": PAYLOAD}, {}, []
     server.ranges, server.version = True, '"1"'
     server.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -286,6 +286,11 @@ def test_an_archive_becomes_a_folder_with_a_manifest_and_a_second_run_does_nothi
     other = tmp_path / "made/test/Al James - Schoolboy Facination/drums.wav"
     assert other.stat().st_mtime_ns == before[other]
 
+    (path.parent / "notes.txt").write_text("added by hand")
+    assert run(tmp_path, **section) is None
+    more = json.loads((tmp_path / "made" / "manifest.json").read_text())
+    assert more["hash"] != manifest["hash"] and len(more["files"]) == len(manifest["files"]) + 1
+
     section["steps"][0]["args"]["sample_rate"] = 8000
     assert "was made by another plan" in run(tmp_path, **section)
 
@@ -357,6 +362,7 @@ def test_without_ffmpeg_it_is_told_what_needs_it(tmp_path, monkeypatch):
             step.run(tmp_path / "a", tmp_path / "b")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 def test_compressed_stems_become_folders_that_musdb18_reads(tmp_path):
     import subprocess
