@@ -40,14 +40,14 @@ class FrontEnd(nn.Module):
 
         The signal is padded with zeros by half a window, and at its end to a whole number of hops.
         """
-        audio = nn.functional.pad(audio, (0, self._missing(audio.shape[-1])))
+        half = self.window_length // 2
+        audio = nn.functional.pad(audio, (half, half + self._missing(audio.shape[-1])))
         spectrum = torch.stft(
             audio.reshape(-1, audio.shape[-1]),
             self.window_length,
             self.hop_length,
             window=self.window / self.window.sum(),  # dividing the spectrum takes longer
-            center=True,
-            pad_mode="constant",
+            center=False,
             return_complex=True,
         )
         return spectrum.reshape(*audio.shape[:-1], *spectrum.shape[-2:])
