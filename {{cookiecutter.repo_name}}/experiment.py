@@ -214,6 +214,8 @@ def _identity(config):
         "class": config.datasets.train.class_name,
         **{k: v for k, v in config.datasets.train.args.items() if k != "folder"},
     }
+    if config.datasets.train.augment is not None:
+        same["datasets.train"]["augment"] = plain["datasets"]["train"]["augment"]
     return same
 
 
