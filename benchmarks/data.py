@@ -30,6 +30,7 @@ from training.front_end import FrontEnd  # noqa: E402
 
 FRAMES = 400
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
+FEATURES = ("mix_magnitude", "weights", "source_magnitudes", "ideal_binary_mask")  # stock nussl's
 STEMS = ("bass", "drums", "other", "vocals")
 
 
@@ -59,7 +60,9 @@ def _save(path, sound, rate):
 
 def ours(folder, rate, channels):
     """A function of a number that makes an excerpt with features."""
-    front_end = FrontEnd(PARAMS.window_length, PARAMS.hop_length, PARAMS.window_type)
+    front_end = FrontEnd(
+        PARAMS.window_length, PARAMS.hop_length, PARAMS.window_type, wanted=FEATURES
+    )
     data = StemFolder(folder, "train", rate, channels, PARAMS, mixture="sum")
     excerpts = Excerpts(data, front_end.samples(FRAMES), seed=0)
 

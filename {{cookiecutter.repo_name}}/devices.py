@@ -2,18 +2,22 @@
 
 import torch
 
+import processes
 from files import UserError
 
 
 def choose(name="auto"):
     """torch.device for "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:N" or "mps".
 
+    Of several processes each gets the GPU of its own number.
+
     Raises:
         UserError: the device asked for is not there. It is never silently replaced by the CPU.
     """
     there = available()
-    if name == "auto":
-        return torch.device(there[0])
+    name = there[0] if name == "auto" else name
+    if name == "cuda" and processes.count() > 1:
+        name = f"cuda:{processes.local_number()}"  # a GPU for each process
     kind, _, number = name.partition(":")
     if kind not in {device.partition(":")[0] for device in there}:
         raise UserError(f"device {name!r} is not there; this machine has {', '.join(there)}")

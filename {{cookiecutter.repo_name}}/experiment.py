@@ -7,7 +7,11 @@ functions then make what a script needs.
 import functools
 import importlib.metadata
 import inspect
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import matplotlib.image
 import numpy as np
 import torch
 
@@ -21,7 +25,8 @@ from evaluation import StaticMask
 from files import UserError
 from model import BUILDERS
 from preparation import STEPS
-from training import LOSSES, TRAINERS, FrontEnd
+from report import draw_separation
+from training import LOGGERS, LOSSES, TRAINERS, FrontEnd, Term
 
 OPTIMIZERS = {
     name: item
@@ -48,6 +53,7 @@ FAILURES = (
 STATIC_ITEMS = 60  # tracks of the training data that a fixed equaliser is learnt from
 
 DATASET_GIVEN = ("sample_rate", "num_channels", "stft_params")
+LOGGER_GIVEN = ("folder", "name", "config")
 MODEL_GIVEN = ("num_features", "num_audio_channels")
 
 
@@ -69,6 +75,8 @@ def check(config):
             problems += _check(config, "train.scheduler", SCHEDULERS, ("optimizer",))
         for name in config.train.loss:
             problems += _check(config, f"train.loss.{name}", LOSSES)
+        for number in range(len(config.train.loggers)):
+            problems += _check(config, f"train.loggers[{number}]", LOGGERS, LOGGER_GIVEN)
     if config.algorithm is not None:
         problems += _check(config, "algorithm", ALGORITHMS, ("input_audio_signal", "device"))
     if config.prepare is not None:
@@ -94,22 +102,34 @@ def _check_model(config):
     try:
         graph = build_graph(config)
         with torch.device("meta"):  # shapes only: nothing is computed or kept
-            nussl.ml.SeparationModel(graph)
+            model = nussl.ml.SeparationModel(graph)
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         return [config.problem("model", f"cannot be built: {error}")]
-    problems = []
-    provided = {*FrontEnd.features, *graph["output"]}
+    features = ", ".join(FrontEnd.features)
+    problems = [
+        config.problem("model.modules", f"reads '{key}'; the front end gives {features}")
+        for key in model.input
+        if key not in FrontEnd.features
+    ]
     for name, component in config.train.loss.items() if config.train else ():
-        for key in LOSSES[component.class_name].DEFAULT_KEYS:
-            if key not in provided:
-                problems.append(
-                    config.problem(
-                        f"train.loss.{name}",
-                        f"{component.class_name} reads '{key}', which nothing "
-                        f"provides; the model gives {', '.join(graph['output'])}, the front end "
-                        + ", ".join(FrontEnd.features),
-                    )
-                )
+        place, loss = f"train.loss.{name}", LOSSES[component.class_name]
+        keys = component.keys or loss.DEFAULT_KEYS
+        missing = sorted({*loss.DEFAULT_KEYS.values()} - {*keys.values()})
+        if missing:
+            text = f"names nothing for {', '.join(missing)} of {component.class_name}"
+            problems.append(config.problem(f"{place}.keys", text))
+        problems += [
+            config.problem(
+                place,
+                f"{component.class_name} reads '{key}', which nothing provides; the model gives "
+                f"{', '.join(graph['output'])}, the front end {features}",
+            )
+            for key in keys
+            if key not in {*FrontEnd.features, *graph["output"]}
+        ]
+        if not {*keys} & {*graph["output"]}:
+            text = f"reads nothing that the model gives ({', '.join(graph['output'])})"
+            problems.append(config.problem(place, text))
     return problems
 
 
@@ -161,16 +181,23 @@ def build_graph(config):
     """The model as plain data, as nussl's SeparationModel takes it."""
     if config.model.builder is None:
         return config.model.graph
-    return BUILDERS[config.model.builder](
-        **config.model.args,
-        num_features=config.signal.num_features,
-        num_audio_channels=config.signal.num_channels,
-    )
+    builder = BUILDERS[config.model.builder]
+    values = (config.signal.num_features, config.signal.num_channels)
+    given = dict(zip(MODEL_GIVEN, values, strict=True))
+    takes = inspect.signature(builder).parameters
+    return builder(**config.model.args, **{key: given[key] for key in given if key in takes})
 
 
-def build_front_end(config):
+def build_front_end(config, wanted):
+    """The front end that makes the features named by `wanted`."""
     signal = config.signal
-    return FrontEnd(signal.window_length, signal.hop_length, signal.window_type)
+    return FrontEnd(
+        signal.window_length,
+        signal.hop_length,
+        signal.window_type,
+        target=config.train.target,
+        wanted=wanted,
+    )
 
 
 def build_trainer(config):
@@ -179,23 +206,85 @@ def build_trainer(config):
     torch.manual_seed(config.info.seed)
     graph = build_graph(config)
     model = nussl.ml.SeparationModel(graph).to(device)
-    losses = {
-        name: (LOSSES[c.class_name](**c.args).to(device), c.weight)
-        for name, c in config.train.loss.items()
-    }
+    losses = {}
+    for name, component in config.train.loss.items():
+        loss = LOSSES[component.class_name](**component.args).to(device)
+        losses[name] = Term(loss, component.weight, component.keys or loss.DEFAULT_KEYS)
+    wanted = {*model.input}.union(*(term.keys for term in losses.values()))
     train_data = build_dataset(config, "train")
     val_data = build_dataset(config, "val") if config.datasets.val is not None else None
-    return TRAINERS[config.train.class_name](
+    trainer = TRAINERS[config.train.class_name](
         settings=config.train,
         model=model,
         losses=losses,
-        front_end=build_front_end(config),
+        front_end=build_front_end(config, wanted & {*FrontEnd.features}),
         train_data=train_data,
         val_data=val_data,
         output_folder=config.info.output_folder,
         seed=config.info.seed,
-        metadata=_model_metadata(config, train_data, val_data),
+        metadata=_model_metadata(config, model, train_data, val_data),
         identity=_identity(config),
+        loggers=build_loggers(config),
+    )
+    if config.algorithm is not None and val_data is not None:
+        for logger in trainer.loggers:
+            logger.demonstrate = functools.partial(demonstrate, config, trainer)
+    return trainer
+
+
+def build_loggers(config):
+    """Who else is told about the training."""
+    given = (Path(config.info.output_folder), config.info.name, config.to_dict())
+    return [LOGGERS[c.class_name](*given, **c.args) for c in config.train.loggers]
+
+
+class Separation(NamedTuple):
+    """An item, separated: AudioSignals, and the bytes of a PNG file."""
+
+    mix: Any
+    estimates: list
+    picture: bytes
+
+
+def separate_item(title, separator, item):
+    """Separate a dataset's item and draw it.
+
+    Raises:
+        UserError: what goes wrong with this audio, by the item's name.
+    """
+    name, mix = item["metadata"]["name"], item["mix"]
+    algorithm = named(name, separator, mix)
+    estimates = named(name, algorithm)
+    masks = np.stack([mask.mask.mean(axis=-1) for mask in algorithm.result_masks])
+    embedding = getattr(algorithm, "features", None)
+    loud = None
+    if embedding is not None:  # channels as one: (f, t, c, d) -> (f, t, d)
+        embedding, loud = embedding.mean(axis=2), algorithm.tf_point_over_cutoff.any(axis=-1)
+    return Separation(
+        mix, estimates, draw_separation(title, mix, estimates, masks, embedding, loud)
+    )
+
+
+class Demonstration(NamedTuple):
+    """What a logger shows: {title: (channels, samples)}, and a picture (height, width, 4)."""
+
+    sounds: dict
+    sample_rate: int
+    picture: np.ndarray
+
+
+def demonstrate(config, trainer):
+    """Separate the first item of the validation data with the best model so far."""
+    algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
+    if "model_path" in inspect.signature(algorithm).parameters:
+        args |= {"model_path": str(trainer.best), "device": trainer.device}
+    item = trainer.val_data[0]
+    title = f"{config.info.name}: {item['metadata']['name']}"
+    shown = separate_item(title, functools.partial(algorithm, **args), item)
+    sounds = {f"source {i}": estimate.audio_data for i, estimate in enumerate(shown.estimates)}
+    picture = matplotlib.image.imread(io.BytesIO(shown.picture))
+    return Demonstration(
+        {"mixture": shown.mix.audio_data, **sounds}, shown.mix.sample_rate, picture
     )
 
 
@@ -206,6 +295,10 @@ def _identity(config):
         "info.seed": plain["info"]["seed"],
         "train.batch_size": config.train.batch_size,
         "train.excerpt_frames": config.train.excerpt_frames,
+        "train.curriculum": plain["train"]["curriculum"],
+        "train.target": config.train.target,
+        "train.overfit": config.train.overfit,
+        "train.ema_decay": config.train.ema_decay,
     }
     for section in ("signal", "model"):
         same |= {f"{section}.{key}": value for key, value in plain[section].items()}
@@ -219,16 +312,16 @@ def _identity(config):
     return same
 
 
-def _model_metadata(config, train_data, val_data):
+def _model_metadata(config, model, train_data, val_data):
     """What nussl's own separation classes read from a checkpoint."""
     transforms = nussl.datasets.transforms
-    pipeline = transforms.Compose(
-        [
-            transforms.PhaseSensitiveSpectrumApproximation(),
-            transforms.MagnitudeWeights(),
-            transforms.ToSeparationModel(),
-        ]
-    )
+    if "mix_audio" in model.input:
+        features = [transforms.GetAudio()]
+    elif config.train.target == "magnitude":
+        features = [transforms.MagnitudeSpectrumApproximation(), transforms.MagnitudeWeights()]
+    else:
+        features = [transforms.PhaseSensitiveSpectrumApproximation(), transforms.MagnitudeWeights()]
+    pipeline = transforms.Compose([*features, transforms.ToSeparationModel()])
     described = {
         "stft_params": build_stft_params(config),
         "sample_rate": config.signal.sample_rate,

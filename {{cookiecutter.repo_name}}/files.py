@@ -8,10 +8,12 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Something that the person at the keyboard can mend; scripts print its text and leave with 1.
+    """Something that the person at the keyboard can mend; scripts print its text and leave.
 
     The text names the file or key, what was found and what would do.
     """
+
+    status = 1  # what a script leaves with
 
 
 def write_files(contents):

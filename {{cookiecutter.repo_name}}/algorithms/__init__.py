@@ -8,14 +8,18 @@ rate and channels of the input.
 
 from compat import nussl
 
+from .deep_audio import DeepAudioEstimation
 from .deep_clustering import DeepClustering
+from .deep_masks import DeepMaskEstimation
 
 SeparationBase = nussl.separation.base.SeparationBase
 MaskSeparationBase = nussl.separation.base.MaskSeparationBase
 ClusteringSeparationBase = nussl.separation.base.ClusteringSeparationBase
 
 ALGORITHMS = {
+    "DeepAudioEstimation": DeepAudioEstimation,
     "DeepClustering": DeepClustering,
+    "DeepMaskEstimation": DeepMaskEstimation,
     "FT2D": nussl.separation.primitive.FT2D,
     "HPSS": nussl.separation.primitive.HPSS,
     "Repet": nussl.separation.primitive.Repet,
@@ -25,7 +29,9 @@ ALGORITHMS = {
 __all__ = [
     "ALGORITHMS",
     "ClusteringSeparationBase",
+    "DeepAudioEstimation",
     "DeepClustering",
+    "DeepMaskEstimation",
     "MaskSeparationBase",
     "SeparationBase",
 ]

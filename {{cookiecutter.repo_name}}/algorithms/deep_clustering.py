@@ -3,19 +3,16 @@
 from typing import Literal
 
 import numpy as np
-import torch
 
-import audio
-import checkpoints
 from compat import nussl
-from files import UserError
 
+from .deep import ModelRate
 from .masks import apply_masks
 
 MOST_POINTS = 50_000  # loud time-frequency points that clusters are fitted to; more change nothing
 
 
-class DeepClustering(nussl.separation.deep.DeepClustering):
+class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
     """Cluster the embedding that a network gives to every time-frequency bin; clusters are masks.
 
     As nussl's class of that name, whose clustering and masks these are, but for audio of any rate
@@ -54,16 +51,9 @@ class DeepClustering(nussl.separation.deep.DeepClustering):
         mask_type: Literal["soft", "binary"] = "soft",
         random_state: int = 0,
     ):
-        self.original = input_audio_signal
-        self.device = torch.device("cpu") if device is None else device
-        self.model, loaded = checkpoints.load_model(model_path, self.device)
-        if "embedding" not in self.model.output_keys:
-            raise UserError(
-                f"{model_path}: gives {', '.join(self.model.output_keys)}, and no "
-                "embedding to cluster; DeepClustering needs a deep clustering model"
-            )
+        heard = self.listen(input_audio_signal, model_path, device, "embedding")
         super().__init__(
-            self._as_the_model_hears(loaded),
+            heard,
             num_sources,
             random_state=random_state,
             clustering_type=clustering_type,
@@ -73,28 +63,11 @@ class DeepClustering(nussl.separation.deep.DeepClustering):
         )
         self.random_state = random_state
         self.channel_dim = -1
-        self.metadata.update(loaded)
-
-    def _as_the_model_hears(self, metadata):
-        """The mixture at the model's rate, channels and STFT."""
-        signal, rate = self.original, metadata["sample_rate"]
-        data = audio.convert(signal.audio_data, signal.sample_rate, rate, metadata["num_channels"])
-        params = metadata["stft_params"]
-        if data.shape[1] < params.window_length:
-            raise UserError(
-                f"has {signal.signal_length} samples ({data.shape[1]} at the model's "
-                f"{rate} Hz); at least {params.window_length} are needed, one frame"
-            )
-        if not np.any(signal.audio_data):
-            raise UserError("is silent (every sample is 0); there is nothing to separate")
-        return nussl.AudioSignal(audio_data_array=data, sample_rate=rate, stft_params=params)
+        self.metadata.update(self.loaded)
 
     def extract_features(self):
         """The embedding of the mixture: float32 (bins, frames, channels, dims)."""
-        magnitude = np.abs(self.stft).astype(np.float32)
-        batch = torch.from_numpy(magnitude).transpose(0, 1)[None]  # (f, t, c) -> (1, t, f, c)
-        with torch.inference_mode():
-            embedding = self.model({"mix_magnitude": batch.to(self.device)})["embedding"]
+        embedding = self.run_model(self.audio_signal)["embedding"]
         return embedding[0].transpose(0, 1).cpu().numpy()
 
     def cluster_features(self, features, clusterer):

@@ -18,6 +18,7 @@ ELSEWHERE = {"lr": LEARNING_RATE, "learning_rate": LEARNING_RATE}
 BOUNDS = {  # pydantic's name of an error: words, and where it keeps the bound
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
 

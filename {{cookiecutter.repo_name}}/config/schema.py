@@ -125,6 +125,18 @@ class Loss(Section):
     class_name: Text = Field(alias="class", description="the name of the loss")
     weight: float = Field(1.0, ge=0, description="factor of this term in the sum")
     args: Args = Field(default_factory=dict, description="arguments of the class, by name")
+    keys: dict[str, Text] | None = Field(
+        None,
+        min_length=1,
+        description="what it reads, {output or feature: its argument}; null: its own choice",
+    )
+
+
+class Stage(Section):
+    """A stage of the curriculum, one after the other from the first epoch on."""
+
+    epochs: Count = Field(description="how many epochs it lasts")
+    excerpt_frames: Count = Field(description="STFT frames in a training excerpt meanwhile")
 
 
 class Train(Section):
@@ -134,11 +146,27 @@ class Train(Section):
     device: Device = "auto"
     epochs: Count = Field(100, description="passes over the training data")
     batch_size: Count = Field(8, description="excerpts in a step")
+    accumulate: Count = Field(
+        1, description="parts that a batch is computed in, one after the other, to save memory"
+    )
+    head_items: Count | None = Field(
+        None,
+        description="excerpts whose heads and losses are computed at a time, which saves memory "
+        "and, on a CPU, time; null: all",
+    )
     excerpt_frames: Count = Field(400, description="STFT frames in a training excerpt")
+    curriculum: list[Stage] = Field(
+        default_factory=list,
+        description="stages with excerpts of another length, before those of excerpt_frames",
+    )
     num_workers: Workers = 0
-    precision: Literal["float32", "bfloat16"] = Field(
+    target: Literal["phase_sensitive", "magnitude"] = Field(
+        "phase_sensitive", description="what source_magnitudes and ideal_binary_mask are made of"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="of the network's arithmetic; weights and losses stay float32"
     )
+    compile: bool = Field(False, description="run the network through torch.compile")
     optimizer: Component = Field(
         default_factory=lambda: Component(**{"class": "Adam", "args": {"lr": 1e-3}}),
         description="a class of torch.optim, {class: Adam, args: {lr: 1.0e-3}}",
@@ -146,20 +174,40 @@ class Train(Section):
     scheduler: Component | None = Field(
         None, description="a class of torch.optim.lr_scheduler; null: the rate stays"
     )
+    scheduler_every: Literal["epoch", "step"] = Field(
+        "epoch", description="when the scheduler moves on"
+    )
+    warmup_steps: Count | None = Field(
+        None, description="the learning rate rises to its value over so many steps; null: at once"
+    )
     gradient_clip: GradientClip | None = Field(
         None, description="{percentile: 10} or {max_norm: 5.0}; null: none"
     )
     loss: dict[str, Loss] = Field(
         min_length=1, description="the terms of the loss, {name: {class: ..., weight: 1.0}}"
     )
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="validate and keep a moving average of the weights, 0.999; null: the weights",
+    )
+    validate_every: Count = Field(1, description="epochs from one validation to the next")
+    keep_best: Count = Field(1, description="models kept, those of the least validation losses")
     early_stopping: Count | None = Field(
-        None, description="stop after so many epochs without improvement; null: never"
+        None, description="stop after so many validations without improvement; null: never"
     )
     checkpoint_every: Count | None = Field(
         None, description="also a checkpoint every so many steps; null: at the end of each epoch"
     )
     max_minutes: float | None = Field(
         None, gt=0, description="stop after the step that exceeds it; null: no limit"
+    )
+    overfit: Count | None = Field(
+        None, description="train and validate on the same so many batches, to see it learn"
+    )
+    loggers: list[Component] = Field(
+        default_factory=list, description="who else is told: TensorBoard, WandB, MLflow"
     )
 
 

@@ -3,9 +3,17 @@
 Every network is a nussl `SeparationModel`: a graph of modules, as plain data in its checkpoint.
 """
 
-from .builders import deep_clustering
 from .extras import EXTRAS
+from .spectrogram import chimera, deep_clustering, mask_inference
+from .waveform import conv_tasnet, dual_path, tasnet
 
-BUILDERS = {"deep_clustering": deep_clustering}
+BUILDERS = {
+    "chimera": chimera,
+    "conv_tasnet": conv_tasnet,
+    "deep_clustering": deep_clustering,
+    "dual_path": dual_path,
+    "mask_inference": mask_inference,
+    "tasnet": tasnet,
+}
 
-__all__ = ["BUILDERS", "EXTRAS", "deep_clustering"]
+__all__ = ["BUILDERS", "EXTRAS", *BUILDERS]

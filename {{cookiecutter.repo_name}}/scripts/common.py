@@ -11,8 +11,9 @@ from files import UserError
 def run(main, description, needs, argv=None):
     """Parse `-p file.yml`, check the file, call `main(config)`.
 
-    Leaves with 0, or with 1 and one message per mistake on stderr, or with 130 after Ctrl-C. What
-    is wrong in the file is told before anything heavy is imported.
+    Leaves with 0; with 1 and one message per mistake on stderr; with 130 after Ctrl-C; with 75 if
+    SIGTERM ended a training that can go on. What is wrong in the file is told before anything heavy
+    is imported.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
@@ -23,8 +24,13 @@ def run(main, description, needs, argv=None):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         main(config.load(path, needs=needs))
-    except (config.ConfigError, UserError) as error:
-        sys.exit(f"error: {error}" if isinstance(error, UserError) else str(error))
+    except config.ConfigError as error:
+        sys.exit(str(error))
+    except UserError as error:
+        if error.status == 1:
+            sys.exit(f"error: {error}")
+        print(error, file=sys.stderr)
+        sys.exit(error.status)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)

@@ -1,19 +1,32 @@
 """Train a model: python -m scripts.train -p experiments/deep_clustering.yml"""
 
+import logging
+
 from scripts.common import run
 
 
 def main(config):
+    import processes
+
+    processes.run(lambda: train(config))
+
+
+def train(config):
+    """Train in this process, alone or with others that run the same."""
     import experiment
+    import processes
     from config import write_resolved
 
     experiment.check(config)
+    if not processes.is_first():  # of many, one tells
+        logging.getLogger("train").setLevel(logging.WARNING)
     trainer = experiment.build_trainer(config)
     trainer.restore()  # refuses a folder that holds something else before anything is written
     for data in (trainer.train_data, trainer.val_data):
         if data is not None:
-            data.ensure(range(len(data)))
-    write_resolved(config, trainer.folder)
+            processes.one_after_the_first(lambda data=data: data.ensure(range(len(data))))
+    if processes.is_first():
+        write_resolved(config, trainer.folder)
     trainer.fit()
 
 

@@ -15,7 +15,6 @@ def main(config):
     import audio
     import experiment
     from files import write_files
-    from report import draw_separation
 
     experiment.check(config)
     settings = config.visualize
@@ -26,22 +25,19 @@ def main(config):
     else:
         index = int(np.random.default_rng(settings.seed).integers(len(data)))
     item = data[index]
-    name, mix = item["metadata"]["name"], item["mix"]
-    algorithm = experiment.named(name, separator, mix)
-    estimates = experiment.named(name, algorithm)
+    name = item["metadata"]["name"]
+    title = f"{config.info.name}: {settings.split} {name}"
+    shown = experiment.separate_item(title, separator, item)
 
     number = name if re.fullmatch(r"\d{8}", name) else f"{index:08d}"
     folder = Path(settings.output_folder) / settings.split / number
-    masks = np.stack([mask.mask.mean(axis=-1) for mask in algorithm.result_masks])
-    embedding = getattr(algorithm, "features", None)
-    loud = None
-    if embedding is not None:  # channels as one: (f, t, c, d) -> (f, t, d)
-        embedding, loud = embedding.mean(axis=2), algorithm.tf_point_over_cutoff.any(axis=-1)
-    title = f"{config.info.name}: {settings.split} {name}"
-    files = {folder / "mixture.wav": audio.encode(mix.audio_data, mix.sample_rate)}
-    for i, estimate in enumerate(estimates):
-        files[folder / f"source{i}.wav"] = audio.encode(estimate.audio_data, estimate.sample_rate)
-    files[folder / "viz.png"] = draw_separation(title, mix, estimates, masks, embedding, loud)
+    signals = {"mixture": shown.mix}
+    signals |= {f"source{i}": estimate for i, estimate in enumerate(shown.estimates)}
+    files = {
+        folder / f"{name}.wav": audio.encode(signal.audio_data, signal.sample_rate)
+        for name, signal in signals.items()
+    }
+    files[folder / "viz.png"] = shown.picture
     write_files(files)
     for file in files:
         log.info("%s", file)

@@ -13,3 +13,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def sample_folder(tmp_path_factory):
     """A folder for `Sample(folder, ...)`: what one test renders, the next finds there."""
     return tmp_path_factory.mktemp("sample")
+
+
+@pytest.fixture
+def write_config(tmp_path, sample_folder):
+    """A function that writes a small training's config with changes: (path of the file)."""
+    from trainings import plain_config, write
+
+    def write_one(name="small", **changes):
+        plain = plain_config(tmp_path, sample_folder, name, **changes)
+        return write(tmp_path / f"{name}.yml", plain)
+
+    return write_one

@@ -607,7 +607,7 @@ def test_the_resolved_configuration_has_its_defaults_and_a_stable_order(read, tm
     sections = "info signal datasets model train algorithm evaluate visualize separate"
     assert list(written) == sections.split()
     assert list(written["train"])[:3] == ["class", "device", "epochs"]
-    assert list(written["train"]["loss"]["deep_clustering"]) == ["class", "weight", "args"]
+    assert list(written["train"]["loss"]["deep_clustering"]) == ["class", "weight", "args", "keys"]
     assert written["signal"]["hop_length"] == 128 and written["train"]["early_stopping"] is None
 
 

@@ -23,7 +23,7 @@ def batch_of(batch=2, sources=2, channels=1, samples=2000, seed=0):
     return {"mix": sound.sum(dim=1), "sources": sound}
 
 
-def as_in_nussl(batch, window, hop, kind):
+def as_in_nussl(batch, window, hop, kind, target="phase_sensitive"):
     """What nussl's own transforms make of each item, with the item's axis put back in front."""
     params = nussl.STFTParams(window, hop, kind)
 
@@ -31,18 +31,30 @@ def as_in_nussl(batch, window, hop, kind):
         return nussl.AudioSignal(audio_data_array=data.double().numpy(), sample_rate=RATE,
                                  stft_params=params)
 
-    pipeline = transforms.Compose([transforms.PhaseSensitiveSpectrumApproximation(),
+    def parts(spectrum):
+        # complex (bins, frames, channels, ...) -> (frames, bins, channels, 2, ...)
+        return torch.from_numpy(np.stack([spectrum.real, spectrum.imag], 3).swapaxes(0, 1))
+
+    approximation = {"phase_sensitive": transforms.PhaseSensitiveSpectrumApproximation,
+                     "magnitude": transforms.MagnitudeSpectrumApproximation}[target]
+    pipeline = transforms.Compose([transforms.GetAudio(), approximation(),
                                    transforms.MagnitudeWeights(), transforms.ToSeparationModel()])
-    items = [pipeline({"mix": signal(mix), "sources": {
-        f"source {n}": signal(source) for n, source in enumerate(sources)}})
-        for mix, sources in zip(batch["mix"], batch["sources"], strict=True)]
+    items = []
+    for mix, sources in zip(batch["mix"], batch["sources"], strict=True):
+        mix = signal(mix)
+        sources = {f"source {n}": signal(source) for n, source in enumerate(sources)}
+        spectra = np.stack([source.stft() for source in sources.values()], axis=-1)
+        spectra = {"mix_spectrum": parts(mix.stft()), "source_spectra": parts(spectra)}
+        items.append(pipeline({"mix": mix, "sources": sources}) | spectra)
     return {key: torch.stack([item[key] for item in items]) for key in FrontEnd.features}
 
 
 def assert_equal(ours, theirs):
-    for key in ("mix_magnitude", "source_magnitudes"):
+    for key in FrontEnd.features:
         assert ours[key].shape == theirs[key].shape, key
-        assert (ours[key] - theirs[key]).abs().max() < 1e-5, key
+        assert ours[key].dtype == torch.float32, key
+        if key not in ("weights", "ideal_binary_mask"):
+            assert (ours[key] - theirs[key]).abs().max() < 1e-5, key
     assert (ours["weights"] ** 2 - theirs["weights"] ** 2).abs().max() < 1e-5 * max(
         1.0, theirs["weights"].max().item() ** 2)
     # single precision may see two sources as equally loud where double precision does not
@@ -61,6 +73,14 @@ def test_features_are_those_of_nussl(kind, channels, samples):
     assert_equal(FrontEnd(256, 64, kind)(batch), as_in_nussl(batch, 256, 64, kind))
 
 
+@pytest.mark.parametrize("kind", WINDOWS)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_magnitudes_as_targets_are_those_of_nussl(kind, channels):
+    batch = batch_of(channels=channels, sources=3)
+    expected = as_in_nussl(batch, 256, 64, kind, "magnitude")
+    assert_equal(FrontEnd(256, 64, kind, target="magnitude")(batch), expected)
+
+
 @pytest.mark.parametrize(("window", "hop"), [
     (256, 128), (256, 100), (200, 50), (256, 255), (250, 77), (255, 64), (201, 100), (3, 1),
     (2, 1)])
@@ -75,6 +95,10 @@ def test_the_shapes_are_those_of_the_docstring(sources):
     batch = batch_of(batch=3, sources=sources, channels=2)
     features = FrontEnd(256, 64, "sqrt_hann")(batch)
     frames = 2000 // 64 + 2
+    assert features["mix_audio"].shape == (3, 2, 2000)
+    assert features["source_audio"].shape == (3, 2, 2000, sources)
+    assert features["mix_spectrum"].shape == (3, frames, 129, 2, 2)
+    assert features["source_spectra"].shape == (3, frames, 129, 2, 2, sources)
     assert features["mix_magnitude"].shape == (3, frames, 129, 2)
     assert features["weights"].shape == (3, frames, 129, 2)
     assert features["source_magnitudes"].shape == (3, frames, 129, 2, sources)
@@ -122,8 +146,9 @@ def test_samples_have_just_the_frames_asked_for(window, hop, frames):
 
 def test_a_silent_mixture_has_features_of_zeros():
     batch = {key: torch.zeros_like(value) for key, value in batch_of().items()}
-    for key, value in FrontEnd(256, 64, "sqrt_hann")(batch).items():
-        assert not value.any(), key  # a NaN would be true
+    for target in ("phase_sensitive", "magnitude"):
+        for key, value in FrontEnd(256, 64, "sqrt_hann", target)(batch).items():
+            assert not value.any(), key  # a NaN would be true
 
 
 def test_a_silent_item_beside_a_loud_one_stays_silent():
@@ -147,7 +172,7 @@ def test_sources_that_cancel_out_leave_no_nan():
 
 def test_a_mixture_without_sources_has_no_targets():
     features = FrontEnd(256, 64, "sqrt_hann")({"mix": batch_of()["mix"]})
-    assert set(features) == {"mix", "mix_magnitude", "weights"}
+    assert set(features) == {"mix", "mix_audio", "mix_spectrum", "mix_magnitude", "weights"}
 
 
 def test_targets_lie_between_nothing_and_the_mixture():
@@ -181,3 +206,61 @@ def test_the_window_moves_with_the_model_and_is_no_weight():
     front_end = FrontEnd(256, 64, "sqrt_hann")
     assert list(front_end.parameters()) == []
     assert front_end.to(torch.float64).window.dtype == torch.float64
+
+
+@pytest.mark.parametrize("wanted", [*[(name,) for name in FrontEnd.features], (),
+                                    ("mix_magnitude", "weights", "ideal_binary_mask"),
+                                    ("mix_audio", "source_audio"), FrontEnd.features])
+def test_what_is_wanted_is_made_just_as_with_everything_and_nothing_else_is(wanted):
+    batch = batch_of()
+    everything = FrontEnd(256, 64, "sqrt_hann")(batch)
+    features = FrontEnd(256, 64, "sqrt_hann", wanted=wanted)(batch)
+    assert set(features) == {*batch, *wanted}
+    for key in wanted:
+        assert torch.equal(features[key], everything[key]), key
+
+
+def test_waveforms_alone_need_no_spectrum(monkeypatch):
+    counted = []
+    monkeypatch.setattr(torch, "stft", lambda *args, **kwargs: counted.append(args))
+    features = FrontEnd(256, 64, "hann", wanted=["mix_audio", "source_audio"])(batch_of())
+    assert counted == []
+    assert set(features) == {"mix", "sources", "mix_audio", "source_audio"}
+
+
+def test_the_mixture_alone_needs_no_spectra_of_the_sources(monkeypatch):
+    shapes, stft = [], torch.stft
+    monkeypatch.setattr(torch, "stft", lambda audio, *args, **kwargs: (
+        shapes.append(audio.shape), stft(audio, *args, **kwargs))[1])
+    FrontEnd(256, 64, "hann", wanted=["mix_magnitude", "source_audio"])(batch_of())
+    assert [tuple(shape) for shape in shapes] == [(2, 2048)]  # two mixtures, in whole hops
+
+
+def test_an_unknown_feature_or_target_is_refused_with_those_that_there_are():
+    with pytest.raises(ValueError, match="no feature phase; known are mix_audio, mix_spectrum"):
+        FrontEnd(256, 64, "hann", wanted=["phase"])
+    with pytest.raises(ValueError, match="one of phase_sensitive, magnitude, found 'complex'"):
+        FrontEnd(256, 64, "hann", target="complex")
+
+
+def test_features_stay_single_precision_where_the_network_does_not():
+    batch = batch_of()
+    plain = FrontEnd(256, 64, "sqrt_hann")(batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        features = FrontEnd(256, 64, "sqrt_hann")(batch)
+    for key in FrontEnd.features:
+        assert features[key].dtype == torch.float32
+        assert torch.equal(features[key], plain[key]), key
+
+
+def test_a_source_at_a_right_angle_to_the_mixture_has_no_phase_sensitive_magnitude():
+    # the mixture is a sine; one source is that sine, the others cancel out, a cosine twice
+    time = torch.arange(2048) / RATE
+    sine, cosine = (f(2 * torch.pi * 1000 * time) for f in (torch.sin, torch.cos))
+    sources = torch.stack([sine, 2 * cosine, -2 * cosine])[None, :, None]
+    batch = {"mix": sources.sum(dim=1), "sources": sources}
+    at = (0, 16, 32, 0)  # a frame in the middle, the sine's bin
+    aligned = FrontEnd(256, 64, "hann")(batch)["source_magnitudes"][at]
+    whole = FrontEnd(256, 64, "hann", "magnitude")(batch)["source_magnitudes"][at]
+    assert aligned.tolist() == pytest.approx([0.5, 0, 0], abs=1e-5)
+    assert whole.tolist() == pytest.approx([0.5, 1, 1], abs=1e-5)

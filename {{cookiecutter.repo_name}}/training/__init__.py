@@ -1,9 +1,10 @@
 """Training: the trainers that `train.class` in a YAML file may name, losses and the front end."""
 
 from .front_end import FrontEnd
+from .loggers import LOGGERS
 from .losses import LOSSES
-from .trainer import Trainer
+from .trainer import Term, Trainer
 
 TRAINERS = {"Trainer": Trainer}
 
-__all__ = ["LOSSES", "TRAINERS", "FrontEnd", "Trainer"]
+__all__ = ["LOGGERS", "LOSSES", "TRAINERS", "FrontEnd", "Term", "Trainer"]

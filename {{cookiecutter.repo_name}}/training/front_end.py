@@ -1,27 +1,60 @@
 """Features of a batch, made where the model is: waveforms in, what networks and losses read out."""
 
+import functools
+from typing import Literal, get_args
+
 import torch
 from torch import nn
 
 from compat import nussl
 
+TARGET = Literal["phase_sensitive", "magnitude"]
+
 
 class FrontEnd(nn.Module):
-    """STFT magnitudes, targets and weights of a batch of waveforms.
+    """Waveforms, spectra, magnitudes, targets and weights of a batch, under nussl's names.
 
-    Equal to nussl's transforms PhaseSensitiveSpectrumApproximation and MagnitudeWeights applied to
-    each item (tests hold it to 1e-5), but for a whole batch at once, on its device.
+    Equal to nussl's transforms GetAudio, PhaseSensitiveSpectrumApproximation (or
+    MagnitudeSpectrumApproximation) and MagnitudeWeights applied to each item (tests hold it to
+    1e-5), but for a whole batch at once, on its device. No gradient flows through them.
 
     Args:
         window_length, hop_length: in samples.
         window_type: a name that nussl knows, "sqrt_hann" for instance.
+        target: what `source_magnitudes` and `ideal_binary_mask` are made of, "phase_sensitive"
+            (Erdogan, Hershey, Watanabe and Le Roux, ICASSP 2015) or "magnitude".
+        wanted: names of the features to compute; None: all.
+
+    Raises:
+        ValueError: a target or a feature that there is not.
     """
 
-    #: what `forward` adds to a batch, for checks before anything is computed
-    features = ("mix_magnitude", "source_magnitudes", "ideal_binary_mask", "weights")
+    #: what `forward` can add to a batch, for checks before anything is computed
+    features = (
+        "mix_audio", "mix_spectrum", "mix_magnitude", "weights",
+        "source_audio", "source_spectra", "source_magnitudes", "ideal_binary_mask",
+    )  # fmt: skip
 
-    def __init__(self, window_length, hop_length, window_type):
+    def __init__(
+        self,
+        window_length,
+        hop_length,
+        window_type,
+        target: TARGET = "phase_sensitive",
+        wanted=None,
+    ):
         super().__init__()
+        self.wanted = frozenset(self.features if wanted is None else wanted)
+        if unknown := self.wanted.difference(self.features):
+            raise ValueError(
+                f"there is no feature {', '.join(sorted(map(str, unknown)))}; "
+                f"known are {', '.join(self.features)}"
+            )
+        if target not in get_args(TARGET):
+            raise ValueError(
+                f"target must be one of {', '.join(get_args(TARGET))}, found {target!r}"
+            )
+        self.target = target
         self.window_length, self.hop_length = window_length, hop_length
         self.odd = window_length % 2  # half a window before and after the signal is one short
         window = nussl.AudioSignal.get_window(window_type, window_length)
@@ -40,14 +73,14 @@ class FrontEnd(nn.Module):
 
         The signal is padded with zeros by half a window, and at its end to a whole number of hops.
         """
-        half = self.window_length // 2
-        audio = nn.functional.pad(audio, (half, half + self._missing(audio.shape[-1])))
+        audio = nn.functional.pad(audio, (0, self._missing(audio.shape[-1])))
         spectrum = torch.stft(
             audio.reshape(-1, audio.shape[-1]),
             self.window_length,
             self.hop_length,
-            window=self.window / self.window.sum(),  # dividing the spectrum takes longer
-            center=False,
+            window=self.window / self.window.sum(),
+            center=True,
+            pad_mode="constant",
             return_complex=True,
         )
         return spectrum.reshape(*audio.shape[:-1], *spectrum.shape[-2:])
@@ -66,43 +99,73 @@ class FrontEnd(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch):
-        """Add the features to a batch; no gradient goes through them.
+        """Add the wanted features to a batch.
 
         Args:
             batch: {"mix": (batch, channels, samples)} and, for the targets, "sources":
                 (batch, sources, channels, samples).
 
         Returns:
-            a new dict with everything in `batch` and:
+            a new dict with everything in `batch` and, as far as they are wanted:
+            mix_audio: (batch, channels, samples);
+            source_audio: (batch, channels, samples, sources);
+            mix_spectrum: (batch, frames, bins, channels, 2), real and imaginary part;
+            source_spectra: (batch, frames, bins, channels, 2, sources);
             mix_magnitude: (batch, frames, bins, channels);
             weights: the same shape, the square root of the magnitude over its mean;
-            source_magnitudes: (batch, frames, bins, channels, sources), phase sensitive and limited
-            to [0, mix_magnitude] (Erdogan et al. 2015);
+            source_magnitudes: (batch, frames, bins, channels, sources); phase sensitive ones are
+            limited to [0, mix_magnitude];
             ideal_binary_mask: the same shape, 1 for the loudest source, all 0 where none is.
         """
-        mix = self.stft(batch["mix"]).permute(0, 3, 2, 1)  # (b, c, f, t) -> (b, t, f, c)
-        real, imaginary = torch.view_as_real(mix).unbind(dim=-1)  # abs() takes twice the time
-        magnitude = (real * real).addcmul_(imaginary, imaginary).sqrt_()
-        features = {**batch, "mix_magnitude": magnitude}
-        # nussl's, equation for equation: sqrt(m / (sum m + 1e-6) * frames * bins)
-        bins = magnitude.shape[1] * magnitude.shape[2]
-        total = magnitude.sum(dim=(1, 2, 3), keepdim=True) + 1e-6
-        features["weights"] = (magnitude * (bins / total)).sqrt_()
+        made = {"mix_audio": batch["mix"].to(self.window.dtype)}
+        if self.wanted - {"mix_audio", "source_audio"}:
+            # (b, c, f, t) -> (b, t, f, c)
+            mix = self.stft(made["mix_audio"]).permute(0, 3, 2, 1)
+            made["mix_spectrum"] = torch.view_as_real(mix)
+            made["mix_magnitude"] = magnitude = _magnitude(mix)
+            if "weights" in self.wanted:
+                made["weights"] = _weights(magnitude)
         if "sources" in batch:
-            # (b, s, c, f, t) -> (b, t, f, c, s)
-            sources = self.stft(batch["sources"]).permute(0, 4, 3, 2, 1)
-            limit = magnitude[..., None]
-            # |s| cos(angle(s) - angle(mix)) = Re(s conj(mix)) / |mix|
-            targets = sources.mul_(mix.conj()[..., None]).real
-            targets = targets / limit.clamp_min(torch.finfo(magnitude.dtype).tiny)
-            torch.minimum(targets.clamp_min_(0.0), limit, out=targets)
-            features["source_magnitudes"] = targets
-            features["ideal_binary_mask"] = ideal_binary_mask(targets)
-        return features
+            audio = batch["sources"].to(self.window.dtype)
+            made["source_audio"] = audio.permute(0, 2, 3, 1)
+            if self.wanted & {"source_spectra", "source_magnitudes", "ideal_binary_mask"}:
+                # (b, s, c, f, t) -> (b, t, f, c, s)
+                sources = self.stft(audio).permute(0, 4, 3, 2, 1)
+                made["source_spectra"] = torch.view_as_real(sources).transpose(-1, -2)
+            if self.wanted & {"source_magnitudes", "ideal_binary_mask"}:
+                made["source_magnitudes"] = (
+                    _magnitude(sources)
+                    if self.target == "magnitude"
+                    else _phase_sensitive(sources, mix[..., None], magnitude[..., None])
+                )
+            if "ideal_binary_mask" in self.wanted:
+                made["ideal_binary_mask"] = ideal_binary_mask(made["source_magnitudes"])
+        return {**batch, **{name: made[name] for name in made if name in self.wanted}}
+
+
+def _magnitude(spectrum):
+    # a third of the time of .abs(), which guards against overflow
+    return spectrum.real.square().add_(spectrum.imag.square()).sqrt_()
+
+
+def _weights(magnitude):
+    # nussl's, equation for equation: sqrt(m / (sum m + 1e-6) * frames * bins)
+    total = magnitude.sum(dim=(1, 2, 3), keepdim=True) + 1e-6
+    return (magnitude * (magnitude.shape[1] * magnitude.shape[2] / total)).sqrt_()
+
+
+def _phase_sensitive(sources, mix, magnitude):
+    """|s| cos(angle(s) - angle(mix)) = Re(s conj(mix)) / |mix|, limited to [0, |mix|]."""
+    aligned = (sources * mix.conj()).real / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny)
+    return aligned.clamp_min_(0.0).minimum(magnitude)
 
 
 def ideal_binary_mask(magnitudes):
     """1 for the one loudest source, 0 elsewhere and where sources tie: (..., sources)."""
-    loudest = magnitudes == magnitudes.amax(dim=-1, keepdim=True)
-    alone = loudest.sum(dim=-1, keepdim=True, dtype=torch.uint8) == 1
-    return loudest.logical_and_(alone).to(magnitudes.dtype)
+    mask = torch.ones_like(magnitudes)
+    sources = magnitudes.unbind(-1)
+    for i, source in enumerate(sources):
+        others = sources[:i] + sources[i + 1 :]
+        if others:
+            mask[..., i] = source > functools.reduce(torch.maximum, others)
+    return mask

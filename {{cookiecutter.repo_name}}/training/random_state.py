@@ -6,6 +6,16 @@ import numpy as np
 import torch
 
 
+def seed(number, process=0, processes=1):
+    """Start the generators of python, numpy and torch; each of many processes at a place of its
+    own."""
+    if processes > 1:
+        number = int(np.random.SeedSequence([number, process, processes]).generate_state(1)[0])
+    random.seed(number)
+    np.random.seed(number % 2**32)
+    torch.manual_seed(number)
+
+
 def capture(device):
     """The generators of python, numpy and torch, on the CPU and on `device`."""
     version, numbers, gauss = random.getstate()
@@ -14,16 +24,16 @@ def capture(device):
         "python": [version, list(numbers), gauss],
         "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if device.type == "cuda" else [],
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
 
 
-def restore(state):
-    """Set all generators to what `capture` returned."""
+def restore(state, device):
+    """Set all generators to what `capture(device)` returned."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
     torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if state["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)

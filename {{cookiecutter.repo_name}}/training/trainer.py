@@ -1,44 +1,54 @@
-"""The trainer: epochs over excerpts, with checkpoints from which it goes on as if never stopped."""
+"""The trainer: what a step is, on what, with what. `loop.py` runs it, and goes on with it."""
 
 import logging
-import time
-from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from ignite.engine import Engine, Events
-from ignite.handlers import ProgressBar
 
-import checkpoints
-from files import UserError, csv_text, write_files
+import processes
+from files import UserError
 
-from . import random_state
-from .excerpts import Excerpts, ShuffledBatches, batches_in_order, loader
+from . import precision, rehearsal, weights
+from .excerpts import Curriculum, Excerpts, SameBatches, ShuffledBatches, batches_in_order, loader
+from .gradients import Clipping
+from .heads import Halves
+from .loop import Loop
+from .schedule import Schedule
 
 log = logging.getLogger("train")
 
 
-class Trainer:
+class Term(NamedTuple):
+    """One term of the loss: a module, its factor, {key of a feature or output: its argument}."""
+
+    loss: Any
+    weight: float
+    keys: dict
+
+
+class Trainer(Loop):
     """Train a model on excerpts, keep the best, stop and go on at any time.
 
-    Subclass it, override what should differ (`train_step`, `compute_losses`, `build_optimizer`,
-    `clip_gradient`, `validation_step`), and add the class to `TRAINERS` in `training/__init__.py`:
-    `train.class` in the YAML file then picks it.
+    Subclass it, override what should differ (`train_step`, `forward`, `compute_losses`,
+    `build_optimizer`, `build_scheduler`, `clip_gradient`, `validation_step`), and add the class to
+    `TRAINERS` in `training/__init__.py`: `train.class` in the YAML file then picks it.
 
     Files, in `output_folder`: `checkpoints/latest.pth` (everything that going on needs),
     `checkpoints/best.model.pth` (the model with the least validation loss, as nussl reads it),
-    `history.csv` (a line an epoch).
+    `checkpoints/epoch0012.model.pth` and so on (the `keep_best` best ones, if that is more than
+    one), `history.csv` (a line an epoch), and what the loggers write.
 
     Args:
         settings: the section `train` of a config.
         model: a nussl SeparationModel, on the device to train on.
-        losses: {name: (loss module, weight)}.
+        losses: {name: Term}.
         front_end: turns a batch of waveforms into features (`training.FrontEnd`).
         train_data, val_data: datasets of ours; without val_data the training loss decides.
         output_folder: where to write.
         seed: of the order of the data, the excerpts and dropout.
         metadata: what goes into the model's file beside its weights.
         identity: plain data that must be the same when going on (model, signal).
+        loggers: what else is told about the training (`training.loggers`).
     """
 
     def __init__(
@@ -53,30 +63,30 @@ class Trainer:
         seed,
         metadata,
         identity,
+        loggers=(),
     ):
         self.settings, self.model, self.losses, self.seed = settings, model, losses, seed
         self.device = next(model.parameters()).device
         self.front_end = front_end.to(self.device)
-        self.train_data, self.val_data = train_data, val_data
-        self.folder = Path(output_folder)
-        self.metadata, self.identity = metadata, identity
-        self.latest = self.folder / "checkpoints" / "latest.pth"
-        self.best = self.folder / "checkpoints" / "best.model.pth"
-        length = front_end.samples(settings.excerpt_frames)
-        self.excerpts = Excerpts(train_data, length, seed)
-        self.val_excerpts = Excerpts(val_data, length, seed) if val_data else None
-        self.batches = ShuffledBatches(len(train_data), settings.batch_size, seed)
+        self.train_data = train_data
+        self.val_data = train_data if settings.overfit and val_data else val_data
+        self.share = (processes.number(), processes.count())
+        precision.refuse_what_there_is_not(self.device, settings.precision, model)
+        self._choose_data()
+        unreached = self._refuse_what_does_not_fit()
+        self.network = weights.distributed(weights.compiled(model, settings.compile), unreached)
+        self.halves = self._halves()
+        self.average = weights.averaged(model, settings.ema_decay)
         self.optimizer = self.build_optimizer()
-        self.scheduler = self.build_scheduler()
-        self.history = []  # a dict an epoch
-        self.gradient_norms = []  # of all steps: AutoClip's memory
-        self.best_loss = float("inf")
-        self.seconds = 0.0  # spent training, in all sessions
-        self._sums = torch.zeros(1 + len(losses), dtype=torch.float64)  # of this epoch's losses
-        self._steps_summed = 0
-        self._stop_reason = None
-        self._restored = False
-        self.engine = self._build_engine()
+        self.schedule = Schedule(
+            self.optimizer,
+            self.build_scheduler(),
+            settings.scheduler_every,
+            settings.warmup_steps,
+        )
+        self.clipping = Clipping(settings.gradient_clip)
+        self.scaler = precision.scaler(self.device, settings.precision)
+        super().__init__(output_folder, metadata, identity, loggers)
 
     # ---- what a subclass may want to change ------------------------------------------------
 
@@ -92,139 +102,174 @@ class Trainer:
             self.optimizer, **component.args
         )
 
-    def forward(self, features):
-        """The model's outputs as float32, computed in `train.precision`."""
-        low = self.settings.precision == "bfloat16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low):
-            outputs = self.model(dict(features))
+    def forward(self, features, network):
+        """The outputs of `network` as float32, computed in `train.precision`."""
+        inputs = {key: features[key] for key in getattr(network, "input", self.model.input)}
+        with precision.autocast(self.device, self.settings.precision):
+            outputs = network(inputs)
         return {key: value.float() for key, value in outputs.items()}
 
     def compute_losses(self, outputs, batch):
         """The weighted sum and each term of it: (scalar, {name: scalar})."""
         known = {**batch, **outputs}
-        terms = {}
-        for name, (loss, _) in self.losses.items():
-            arguments = {argument: known[key] for key, argument in loss.DEFAULT_KEYS.items()}
-            terms[name] = loss(**arguments)
-        return sum(weight * terms[name] for name, (_, weight) in self.losses.items()), terms
+        terms = {
+            name: term.loss(**{argument: known[key] for key, argument in term.keys.items()})
+            for name, term in self.losses.items()
+        }
+        return sum(self.losses[name].weight * value for name, value in terms.items()), terms
 
-    def clip_gradient(self):
-        """Limit the norm of the gradient; AutoClip (Seetharaman et al. 2020) limits it to a
-        percentile of all norms seen so far."""
-        clip = self.settings.gradient_clip
-        if clip is None:
-            return
-        limit = clip.max_norm
-        if clip.percentile is not None:
-            gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-            self.gradient_norms.append(torch.nn.utils.get_total_norm(gradients).item())
-            limit = float(np.percentile(self.gradient_norms, clip.percentile))
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+    def clip_gradient(self, norm):
+        """Limit the gradient of `self.model`, whose norm is `norm`: `train.gradient_clip`."""
+        self.clipping(self.model.parameters(), norm)
 
     def train_step(self, batch):
-        """One step of the optimiser on a batch of waveforms: (total loss, {name: loss})."""
+        """One step of the optimiser on a batch of waveforms.
+
+        Returns:
+            float64 on the CPU: the norm of the gradient, the total loss, and each of its terms.
+        """
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        features = self.front_end(batch)
-        total, terms = self.compute_losses(self.forward(features), features)
-        self._refuse_nan(total, batch)
-        total.backward()
-        self.clip_gradient()
-        self.optimizer.step()
-        return total.detach(), {name: term.detach() for name, term in terms.items()}
+        losses = 0.0
+        parts = self._parts(batch)
+        for number, part in enumerate(parts):
+            share = len(part["name"]) / len(batch["name"])
+            # many processes exchange their gradients once, after the last part
+            with weights.without_exchange(self.network, number < len(parts) - 1):
+                losses = losses + self._backward(self.front_end(part), share)
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in self.model.parameters() if p.grad is not None]
+        )
+        values = torch.cat([norm[None], losses]).double().cpu()  # all that leaves the device
+        self._refuse_nan(values, batch)
+        self.clip_gradient(norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        return values
 
     @torch.no_grad()
     def validation_step(self, batch):
-        """Losses of a batch: (total loss, {name: loss})."""
-        self.model.eval()
+        """Losses of a batch, float64 on the CPU: the total loss, and each of its terms."""
         features = self.front_end(batch)
-        return self.compute_losses(self.forward(features), features)
+        total, terms = self.compute_losses(self.forward(features, self.judged.eval()), features)
+        return torch.stack([total, *terms.values()]).double().cpu()
 
-    # ---- the run ---------------------------------------------------------------------------
+    @property
+    def judged(self):
+        """The model that is validated and kept: the one trained, or the average of its weights."""
+        return self.model if self.average is None else self.average.module
 
-    def restore(self):
-        """Take up the state of the training that `output_folder` holds, if it holds one.
+    # ---- the data, and the step as the loop takes it -----------------------------------------
 
-        `fit` does it too, if it was not done before.
+    def describe(self):
+        """What is trained on what, in a line."""
+        batch, (_, count) = self.batches.batch_size, self.share
+        parts = count * self.settings.accumulate
+        divided = f" (in {parts} parts of {batch // parts})" if parts > 1 else ""
+        return (
+            f"{len(self.train_data)} excerpts, {self.batches.steps_per_epoch} steps an epoch, "
+            f"batches of {batch}{divided}, {sum(p.numel() for p in self.model.parameters())} "
+            f"parameters, on {self.device}" + (f" and {count - 1} more" if count > 1 else "")
+        )
 
-        Raises:
-            UserError: the folder holds another training, or a model whose state is not there.
-        """
-        if self._restored:
-            return
-        torch.manual_seed(self.seed)
-        if self.latest.exists():
-            self._resume()
-        elif self.best.exists():
+    def training_batches(self):
+        """This process's part of the batches, without end, from the step that comes next."""
+        self.batches.first_step = self.engine.state.iteration
+        workers = self.settings.num_workers
+        return loader(self.excerpts, self.batches, workers, self.device.type == "cuda")
+
+    def _choose_data(self):
+        """`batches` and `excerpts` to train on, `val_batches` and `val_excerpts` to validate."""
+        settings, count = self.settings, len(self.train_data)
+        samples = self.front_end.samples
+        length = samples(settings.excerpt_frames)
+        stages = [(s.epochs, samples(s.excerpt_frames)) for s in settings.curriculum]
+        parts = self.share[1] * settings.accumulate
+        size = min(settings.batch_size, count)
+        if size < parts or settings.batch_size % parts:
             raise UserError(
-                f"{self.best} is there but {self.latest.name}, from which its training "
-                "could go on, is not; it would be overwritten. Choose another "
-                "info.output_folder, or move it away"
+                f"train.batch_size is {settings.batch_size}, of {count} items; it has to be a "
+                f"multiple of {parts}, the {self.share[1]} processes times train.accumulate"
             )
-        self._restored = True
+        self.excerpts = Excerpts(self.train_data, Curriculum(stages, length), self.seed)
+        if settings.overfit:
+            self.batches = SameBatches(count, size, settings.overfit, self.share)
+            count = self.batches.count
+        else:
+            self.batches = ShuffledBatches(count, size, self.seed, share=self.share)
+            count = len(self.val_data or ())
+        self.val_excerpts = Excerpts(self.val_data, length, self.seed)
+        self.val_batches = batches_in_order(count, size, self.share)
 
-    def fit(self):
-        """Train until the epochs, the minutes or the patience are used up; go on if it had begun.
+    def _refuse_what_does_not_fit(self):
+        """A step on the meta device, where nothing is computed: do the shapes agree?
 
         Returns:
-            the path of the best model.
-
-        Raises:
-            UserError: as `restore`; the loss is NaN or infinite; the disk is full.
+            the names of the parameters that no loss reaches.
         """
-        self.restore()
-        steps = self.batches.steps_per_epoch
-        self._stop_reason = self._used_up()
-        if self._stop_reason:
-            log.info("nothing to do: %s", self._stop_reason)
-            return self.best
-        self.batches.first_step = self.engine.state.iteration
-        log.info(
-            "%d excerpts, %d steps an epoch, %d parameters, on %s",
-            len(self.train_data),
-            steps,
-            sum(p.numel() for p in self.model.parameters()),
-            self.device,
-        )
-        data = loader(
-            self.excerpts, self.batches, self.settings.num_workers, self.device.type == "cuda"
-        )
-        self._clock = time.monotonic()
-        self.engine.run(data, max_epochs=self.settings.epochs, epoch_length=steps)
-        if self._steps_summed:  # stopped within an epoch
-            self._end_epoch()
-        log.info(
-            "done: %s; best validation loss %.5f; %s",
-            self._stop_reason or f"{self.settings.epochs} epochs",
-            self.best_loss,
-            self.best,
-        )
-        return self.best
+        try:
+            unreached = rehearsal.step_without_numbers(self)
+        except (ValueError, RuntimeError, KeyError, IndexError) as error:
+            raise UserError(
+                f"the model, the losses and the data do not fit ({str(error).splitlines()[0]}); "
+                f"the data have {len(self.train_data.labels)} sources: "
+                + ", ".join(self.train_data.labels)
+            ) from error
+        if unreached:
+            log.warning("no loss reaches %s, which will stay as drawn", ", ".join(unreached))
+        return unreached
 
-    def _build_engine(self):
-        engine = Engine(lambda engine, batch: self._step(batch))
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._watch_clock)
-        if self.settings.checkpoint_every:
-            engine.add_event_handler(
-                Events.ITERATION_COMPLETED(every=self.settings.checkpoint_every),
-                self._save_within_epoch,
+    def _halves(self):
+        if self.settings.head_items is None:
+            return None
+        if self.network is not self.model:
+            raise UserError(
+                "train.head_items goes neither with train.compile nor with many processes; "
+                "write head_items: null"
             )
-        ProgressBar(persist=False, disable=None).attach(
-            engine, output_transform=lambda output: {"loss": output}
-        )
-        return engine
+        try:
+            return Halves(self.model)
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
     def _step(self, batch):
-        total, terms = self.train_step(self._to_device(batch))
-        self._sums += self._as_vector(total, terms)
+        values = self.train_step(self._to_device(batch))
+        self._sums += values[1:]
         self._steps_summed += 1
-        return total.item()
+        rate = self.schedule.rate
+        self.schedule.after_step()
+        return {
+            "loss": values[1].item(),
+            "gradient_norm": values[0].item(),
+            "learning_rate": rate,
+        }
 
-    @staticmethod
-    def _as_vector(total, terms):
-        """The total loss and its terms in one float64 tensor, which sums them over an epoch."""
-        return torch.stack([total, *terms.values()]).double().cpu()
+    def _backward(self, features, share):
+        """Add the gradients of a batch, `share` of the step's, to the weights: its losses."""
+
+        def losses(outputs, features, of_batch=1.0):
+            total, terms = self.compute_losses(outputs, features)
+            self.scaler.scale(share * of_batch * total).backward()
+            return share * of_batch * torch.stack([total, *terms.values()]).detach()
+
+        if self.halves is None:
+            return losses(self.forward(features, self.network), features)
+        return self.halves.backward(features, self.settings.head_items, self.forward, losses)
+
+    def _parts(self, batch):
+        """The batch in `train.accumulate` parts, whose gradients are added up."""
+        count = self.settings.accumulate
+        if count == 1:
+            return [batch]
+        rows = torch.arange(len(batch["name"])).tensor_split(count)
+        return [
+            {key: value[part[0] : part[-1] + 1] for key, value in batch.items()}
+            for part in rows
+            if len(part)
+        ]
 
     def _to_device(self, batch):
         return {
@@ -232,162 +277,23 @@ class Trainer:
             for key, value in batch.items()
         }
 
-    def _watch_clock(self):
-        now = time.monotonic()
-        self.seconds, self._clock = self.seconds + now - self._clock, now
-        self._stop_reason = self._stop_reason or self._out_of_time()
-        if self._stop_reason:
-            self.engine.terminate()
-
-    def _end_epoch(self):
-        train_losses = (self._sums / self._steps_summed).tolist()
-        row = {
-            "epoch": len(self.history) + 1,
-            "step": self.engine.state.iteration,
-            "minutes": round(self.seconds / 60, 2),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "train_loss": train_losses[0],
-        }
-        row |= {
-            f"train_{name}": value
-            for name, value in zip(self.losses, train_losses[1:], strict=True)
-        }
-        if self.val_excerpts is not None:
-            row |= self._validate()
-        self.history.append(row)
-        decisive = row.get("val_loss", row["train_loss"])
-        is_best = decisive < self.best_loss
-        if is_best:
-            self.best_loss = decisive
-            checkpoints.save_model(self.best, self.model, self._model_metadata())
-        if isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            self.scheduler.step(decisive)
-        elif self.scheduler is not None:
-            self.scheduler.step()
-        self._sums.zero_()
-        self._steps_summed = 0
-        self._save_latest()
-        write_files({self.folder / "history.csv": csv_text(self.history)})
-        log.info(
-            "epoch %d  step %d  %.1f min  train %.5f%s%s",
-            row["epoch"],
-            row["step"],
-            row["minutes"],
-            row["train_loss"],
-            f"  val {row['val_loss']:.5f}" if "val_loss" in row else "",
-            "  best so far" if is_best else "",
+    def _refuse_nan(self, values, batch):
+        """values: the norm of the gradient, the total loss, its terms."""
+        if torch.isfinite(values[1:]).all() and (
+            torch.isfinite(values[0]) or self.scaler.is_enabled()
+        ):
+            return
+        names = ["gradient's norm", "loss", *self.losses]
+        wrong = {name: v for name, v in zip(names, values.tolist(), strict=True) if v - v != 0}
+        spoilt = [name for name, mix in zip(batch["name"], batch["mix"], strict=True)
+                  if not torch.isfinite(mix).all()]  # fmt: skip
+        cause = (
+            f"The audio of {', '.join(spoilt)} holds NaN or infinite samples: repair the files"
+            if spoilt
+            else "A smaller learning rate or gradient_clip may help"
         )
-        self._stop_reason = self._stop_reason or self._out_of_patience()
-        if self._stop_reason:
-            self.engine.terminate()
-
-    def _validate(self):
-        batches = batches_in_order(len(self.val_data), self.settings.batch_size)
-        sums, count = torch.zeros_like(self._sums), 0
-        for batch in loader(self.val_excerpts, batches, 0):
-            total, terms = self.validation_step(self._to_device(batch))
-            sums += len(batch["name"]) * self._as_vector(total, terms)
-            count += len(batch["name"])
-        names = ["loss", *self.losses]
-        return {
-            f"val_{name}": value for name, value in zip(names, (sums / count).tolist(), strict=True)
-        }
-
-    def _used_up(self):
-        if self.engine.state.epoch >= self.settings.epochs:
-            return f"{len(self.history)} epochs are trained, train.epochs is {self.settings.epochs}"
-        return self._out_of_time() or self._out_of_patience()
-
-    def _out_of_time(self):
-        limit = self.settings.max_minutes
-        if limit and self.seconds >= 60 * limit:
-            return f"train.max_minutes of {limit:g} are over"
-        return None
-
-    def _out_of_patience(self):
-        patience = self.settings.early_stopping
-        losses = [row.get("val_loss", row["train_loss"]) for row in self.history]
-        if patience and len(losses) - 1 - int(np.argmin(losses or [0])) >= patience:
-            return f"no improvement in {patience} epochs (train.early_stopping)"
-        return None
-
-    def _refuse_nan(self, total, batch):
-        if not torch.isfinite(total):
-            raise UserError(
-                f"the loss is {total.item()} at step {self.engine.state.iteration} with "
-                f"{', '.join(batch['name'])}; the last good state is in {self.latest}. "
-                "A smaller learning rate or gradient_clip may help"
-            )
-
-    # ---- checkpoints -----------------------------------------------------------------------
-
-    def _save_within_epoch(self):
-        if self.engine.state.iteration % self.batches.steps_per_epoch:
-            self._save_latest()
-
-    def _save_latest(self):
-        checkpoints.save(
-            self.latest,
-            {
-                "identity": self.identity,
-                "iteration": self.engine.state.iteration,
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "scheduler": self.scheduler.state_dict() if self.scheduler else None,
-                "history": self.history,
-                "best_loss": self.best_loss,
-                "seconds": self.seconds,
-                "gradient_norms": torch.tensor(self.gradient_norms, dtype=torch.float64),
-                "sums": self._sums,
-                "steps_summed": self._steps_summed,
-                "random": random_state.capture(self.device),
-            },
+        raise UserError(
+            f"{', '.join(f'the {name} is {value}' for name, value in wrong.items())} at step "
+            f"{self.engine.state.iteration} with {', '.join(batch['name'])}; the last good state "
+            f"is in {self.latest}. {cause}"
         )
-
-    def _resume(self):
-        state = checkpoints.load(self.latest)
-        if not isinstance(state, dict) or "identity" not in state:
-            raise UserError(f"{self.latest}: is not a checkpoint of a training; move it away")
-        for key in sorted({*self.identity, *state["identity"]}):
-            was, now = state["identity"].get(key), self.identity.get(key)
-            if was != now:
-                raise UserError(
-                    f"{self.latest} holds a training with {key} = {was}, the config says "
-                    f"{now}; choose another info.output_folder, or move the old one away"
-                )
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.scheduler and state["scheduler"]:
-            self.scheduler.load_state_dict(state["scheduler"])
-        self.history, self.best_loss = state["history"], state["best_loss"]
-        self.seconds, self.gradient_norms = state["seconds"], state["gradient_norms"].tolist()
-        self._sums, self._steps_summed = state["sums"], state["steps_summed"]
-        self.engine.load_state_dict(
-            {
-                "iteration": state["iteration"],
-                "max_epochs": self.settings.epochs,
-                "epoch_length": self.batches.steps_per_epoch,
-            }
-        )
-        random_state.restore(state["random"])
-        log.info("going on from step %d of %s", state["iteration"], self.latest)
-
-    def _model_metadata(self):
-        """What nussl expects of a trained model's file."""
-        history = {
-            key: [row[key] for row in self.history if key in row]
-            for key in ("train_loss", "val_loss")
-        }
-        state = {
-            "epoch": len(self.history),
-            "epoch_length": self.batches.steps_per_epoch,
-            "max_epochs": self.settings.epochs,
-            "metrics": {},
-            "output": {},
-            "seed": None,
-        }
-        return {
-            **self.metadata,
-            "trainer.state.epoch_history": history,
-            "trainer.state_dict": state,
-        }

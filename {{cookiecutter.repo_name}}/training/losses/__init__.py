@@ -5,7 +5,30 @@ the argument that it becomes}.
 """
 
 from .deep_clustering import DeepClusteringLoss
+from .multi_resolution import MultiResolutionSTFTLoss
+from .sources import SourceLoss
+from .spectral import L1Loss, MSELoss
+from .waveform import SISDRLoss, SNRLoss
+from .whitened_k_means import WhitenedKMeansLoss
 
-LOSSES = {"DeepClusteringLoss": DeepClusteringLoss}
+LOSSES = {
+    "DeepClusteringLoss": DeepClusteringLoss,
+    "L1Loss": L1Loss,
+    "MSELoss": MSELoss,
+    "MultiResolutionSTFTLoss": MultiResolutionSTFTLoss,
+    "SISDRLoss": SISDRLoss,
+    "SNRLoss": SNRLoss,
+    "WhitenedKMeansLoss": WhitenedKMeansLoss,
+}
 
-__all__ = ["LOSSES", "DeepClusteringLoss"]
+__all__ = [
+    "LOSSES",
+    "DeepClusteringLoss",
+    "L1Loss",
+    "MSELoss",
+    "MultiResolutionSTFTLoss",
+    "SISDRLoss",
+    "SNRLoss",
+    "SourceLoss",
+    "WhitenedKMeansLoss",
+]

@@ -1,0 +1,98 @@
+"""The temporal convolutional stack of Conv-TasNet, as the body of any network here."""
+
+from torch import nn
+
+from .sequences import as_sequences
+
+
+class ConvolutionalStack(nn.Module):
+    """Dilated depthwise convolutions over the frames, each seeing twice as far as the one before.
+
+    Normalised, projected to `num_channels`, then `num_repeats` times `num_layers` blocks with
+    dilations 1, 2, 4, ...; what every block adds to the skip path is summed, through a PReLU.
+    Figure 1 (B, C) and section II-C of Luo and Mesgarani, "Conv-TasNet: surpassing ideal
+    time-frequency magnitude masking for speech separation", TASLP 2019.
+
+    Args:
+        num_features: of a frame, all channels of audio together.
+        num_channels: between blocks (B in the paper), and on the skip path (Sc): the output.
+        hidden_size: within a block (H).
+        num_layers: blocks in a repeat (X).
+        num_repeats: R.
+        kernel_size: frames that a convolution sees (P), an odd number.
+        dropout: share of the block's inner features left out while training.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_channels: int = 128,
+        hidden_size: int = 512,
+        num_layers: int = 8,
+        num_repeats: int = 3,
+        kernel_size: int = 3,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size is {kernel_size}; an odd number keeps frames in place")
+        self.receptive_field = 1 + num_repeats * (kernel_size - 1) * (2**num_layers - 1)  # frames
+        self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
+        self.bottleneck = nn.Conv1d(num_features, num_channels, 1)
+        count = num_repeats * num_layers
+        self.blocks = nn.ModuleList(
+            _Block(
+                num_channels,
+                hidden_size,
+                kernel_size,
+                dilation=2 ** (i % num_layers),
+                dropout=dropout,
+                last=i == count - 1,
+            )
+            for i in range(count)
+        )
+        self.activation = nn.PReLU()
+
+    def forward(self, data):
+        """(batch, frames, ...features) -> (batch, frames, num_channels)"""
+        data = as_sequences(data).transpose(1, 2)  # (b, t, f) -> (b, f, t): features are channels
+        data = self.bottleneck(self.normalization(data))
+        total = None
+        for block in self.blocks:
+            data, skip = block(data)
+            total = skip if total is None else total + skip
+        return self.activation(total).transpose(1, 2)
+
+
+class _Block(nn.Module):
+    """1x1 convolution, PReLU, norm, depthwise convolution, PReLU, norm, then two 1x1 convolutions:
+    back to the input, which it is added to, and to the skip path. The last block's way back leads
+    nowhere and is left out."""
+
+    def __init__(self, num_channels, hidden_size, kernel_size, dilation, dropout, last):
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Conv1d(num_channels, hidden_size, 1),
+            nn.PReLU(),
+            nn.GroupNorm(1, hidden_size, eps=1e-8),
+            nn.Conv1d(
+                hidden_size,
+                hidden_size,
+                kernel_size,
+                dilation=dilation,
+                padding=dilation * (kernel_size - 1) // 2,
+                groups=hidden_size,
+            ),
+            nn.PReLU(),
+            nn.GroupNorm(1, hidden_size, eps=1e-8),
+            nn.Dropout(dropout),
+        )
+        self.residual = None if last else nn.Conv1d(hidden_size, num_channels, 1)
+        self.skip = nn.Conv1d(hidden_size, num_channels, 1)
+
+    def forward(self, data):
+        """(batch, num_channels, frames) -> two of them: for the next block, for the skip path"""
+        inner = self.inner(data)
+        if self.residual is not None:
+            data = data + self.residual(inner)
+        return data, self.skip(inner)

@@ -1,0 +1,95 @@
+"""The dual-path recurrent network: long sequences as chunks, and chunks as a sequence."""
+
+from torch import nn
+
+from .sequences import as_sequences
+
+
+class DualPathStack(nn.Module):
+    """Recurrent layers run within chunks of the sequence, and across them, in turn.
+
+    The sequence is cut into chunks that overlap by half. In each of `num_layers` blocks one BLSTM
+    runs along every chunk, another one from chunk to chunk; both are mapped back, normalised and
+    added to their input. The chunks are overlapped and added again. Section 2 of Luo, Chen and
+    Yoshioka, "Dual-path RNN: efficient long sequence modeling for time-domain single-channel speech
+    separation", ICASSP 2020.
+
+    Args:
+        num_features: of a frame.
+        num_channels: between blocks (N in the paper); the output.
+        hidden_size: units a direction of each BLSTM (H).
+        num_layers: blocks (B).
+        chunk_size: frames in a chunk (K), an even number; best near sqrt(2 * frames).
+        dropout: share of a BLSTM's output left out while training.
+        rnn_type: "lstm" or "gru".
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_channels: int = 64,
+        hidden_size: int = 128,
+        num_layers: int = 6,
+        chunk_size: int = 100,
+        dropout: float = 0.0,
+        rnn_type: str = "lstm",
+    ):
+        super().__init__()
+        if chunk_size < 2 or chunk_size % 2:
+            raise ValueError(
+                f"chunk_size is {chunk_size}; an even number lets chunks overlap by half"
+            )
+        self.chunk_size = chunk_size
+        self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
+        self.bottleneck = nn.Conv1d(num_features, num_channels, 1)
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(_Path(num_channels, hidden_size, dropout, rnn_type) for _ in range(2))
+            for _ in range(num_layers)
+        )
+        self.activation = nn.PReLU()
+
+    def forward(self, data):
+        """(batch, frames, ...features) -> (batch, frames, num_channels)"""
+        frames = data.shape[1]
+        data = as_sequences(data).transpose(1, 2)  # (b, t, f) -> (b, f, t)
+        data = self.bottleneck(self.normalization(data)).transpose(1, 2)
+        chunks = self._chunks(data)
+        for within, across in self.blocks:
+            chunks = within(chunks)
+            chunks = across(chunks.transpose(1, 2)).transpose(1, 2)
+        return self.activation(self._overlap_add(chunks)[:, :frames])
+
+    def _chunks(self, data):
+        """(batch, frames, channels) -> (batch, chunks, chunk_size, channels), each frame in two"""
+        hop = self.chunk_size // 2
+        data = nn.functional.pad(data, (0, 0, hop, hop + -data.shape[1] % hop))
+        # (b, chunks, channels, chunk_size) -> (b, chunks, chunk_size, channels)
+        return data.unfold(1, self.chunk_size, hop).transpose(2, 3)
+
+    @staticmethod
+    def _overlap_add(chunks):
+        """The inverse of `_chunks`, each frame the sum of its two places; what was added at the end
+        is still there."""
+        batch, count, size, channels = chunks.shape
+        first, second = chunks[:, 1:, : size // 2], chunks[:, :-1, size // 2 :]
+        return (first + second).reshape(batch, (count - 1) * (size // 2), channels)
+
+
+class _Path(nn.Module):
+    """A recurrent layer along the third dimension, mapped back, normalised, added to its input."""
+
+    def __init__(self, num_channels, hidden_size, dropout, rnn_type):
+        super().__init__()
+        kinds = {"lstm": nn.LSTM, "gru": nn.GRU}
+        self.rnn = kinds[rnn_type](num_channels, hidden_size, batch_first=True, bidirectional=True)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(2 * hidden_size, num_channels)
+        self.normalization = nn.GroupNorm(1, num_channels, eps=1e-8)
+
+    def forward(self, data):
+        """(batch, sequences, steps, channels) -> the same shape"""
+        batch, sequences, steps, channels = data.shape
+        out = data.reshape(batch * sequences, steps, channels)
+        out = self.linear(self.dropout(self.rnn(out)[0])).reshape(batch, -1, channels)
+        out = self.normalization(out.transpose(1, 2)).transpose(1, 2)
+        return data + out.reshape(data.shape)

@@ -1,0 +1,99 @@
+"""From waveforms to a learned representation and back: the outer parts of every TasNet."""
+
+import torch
+from torch import nn
+
+
+class Encoder(nn.Module):
+    """A learned filter bank in place of an STFT: frames of the waveform times a matrix.
+
+    Equation (2) of Luo and Mesgarani, "Conv-TasNet", TASLP 2019; with `gated`, equation (2) of
+    their "TasNet: time-domain audio separation network for real-time, single-channel speech
+    separation", ICASSP 2018: a second filter bank's sigmoid opens the first one's output.
+
+    Args:
+        num_filters: N, the features of a frame.
+        filter_length: L, in samples.
+        hop_length: samples between frames, a divisor of `filter_length`.
+        num_audio_channels: 1 (mono) or 2 (stereo); a filter hears all of them at once.
+        gated: with the second filter bank.
+    """
+
+    def __init__(
+        self,
+        num_filters: int,
+        filter_length: int,
+        hop_length: int,
+        num_audio_channels: int = 1,
+        gated: bool = False,
+    ):
+        super().__init__()
+        _check_hop(filter_length, hop_length)
+        self.filter_length, self.hop_length = filter_length, hop_length
+        size = (num_audio_channels, num_filters, filter_length, hop_length)
+        self.filters = _filters(*size)
+        self.gate = _filters(*size) if gated else None
+
+    def forward(self, audio):
+        """(batch, channels, samples) -> (batch, frames, num_filters, 1), not negative"""
+        audio = nn.functional.pad(
+            audio, padding(audio.shape[-1], self.filter_length, self.hop_length)
+        )
+        weights = torch.relu(self.filters(audio))
+        if self.gate is not None:
+            weights = weights * torch.sigmoid(self.gate(audio))
+        return weights.transpose(1, 2).unsqueeze(-1)
+
+
+class Decoder(nn.Module):
+    """The way back: every frame's features times a matrix, overlapped and added.
+
+    As long as the mixture to the sample, whatever its length: the padding that `Encoder` puts
+    around a waveform is cut off again. Equation (3) of Luo and Mesgarani 2019.
+
+    Args:
+        as `Encoder`'s.
+    """
+
+    def __init__(
+        self, num_filters: int, filter_length: int, hop_length: int, num_audio_channels: int = 1
+    ):
+        super().__init__()
+        _check_hop(filter_length, hop_length)
+        self.filter_length, self.hop_length = filter_length, hop_length
+        self.filters = nn.ConvTranspose1d(
+            num_filters, num_audio_channels, filter_length, hop_length, bias=False
+        )
+
+    def forward(self, data, audio):
+        """Features of the sources, and the mixture whose length they get.
+
+        data: (batch, frames, num_filters, 1, sources); audio: (batch, channels, samples).
+
+        Returns:
+            (batch, channels, samples, sources)
+        """
+        batch, frames, filters, _, sources = data.shape
+        # (b, t, f, 1, s) -> (b*s, f, t): each source is a waveform of its own
+        data = data.squeeze(3).permute(0, 3, 2, 1).reshape(batch * sources, filters, frames)
+        left, _ = padding(audio.shape[-1], self.filter_length, self.hop_length)
+        waves = self.filters(data)[..., left : left + audio.shape[-1]]
+        return waves.reshape(batch, sources, *audio.shape[1:]).permute(0, 2, 3, 1)
+
+
+def _filters(channels, num_filters, filter_length, hop_length):
+    return nn.Conv1d(channels, num_filters, filter_length, hop_length, bias=False)
+
+
+def _check_hop(filter_length, hop_length):
+    if hop_length < 1 or filter_length % hop_length:
+        raise ValueError(
+            f"hop_length is {hop_length}; it must divide filter_length {filter_length}, "
+            "so that every sample lies in as many frames"
+        )
+
+
+def padding(samples, filter_length, hop_length):
+    """(zeros before, zeros after) a waveform, so that each sample lies in as many frames as any."""
+    overlap = filter_length - hop_length
+    return overlap, overlap + -samples % hop_length

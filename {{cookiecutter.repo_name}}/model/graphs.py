@@ -1,0 +1,53 @@
+"""Writing the graphs of nussl's `SeparationModel`, and refusing arguments that make none."""
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "softmax", "unit_norm", "l1_norm")
+
+
+class Graph:
+    """A graph under construction: inputs, then modules, each fed by what is there by then.
+
+    Args:
+        name: what the model is called.
+        inputs: what the front end provides.
+    """
+
+    def __init__(self, name, *inputs):
+        self.name = name
+        self.modules = {key: {} for key in inputs}
+        self.connections = []
+
+    def add(self, module_name, inputs, class_name, **args):
+        """A module `module_name` of the class, fed by `inputs` (names, or {argument: value})."""
+        self.modules[module_name] = {"class": class_name, "args": args}
+        self.connections.append([module_name, list(inputs)])
+        return module_name
+
+    def finished(self, *output):
+        """The graph as plain data, which returns the modules named."""
+        return {
+            "name": self.name,
+            "modules": self.modules,
+            "connections": self.connections,
+            "output": list(output),
+        }
+
+
+def refuse_below(least, **values):
+    """ValueError for a value that is too small: refuse_below(1, num_layers=num_layers)."""
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f"{name} is {value}; at least {least} is needed")
+
+
+def refuse_activations(name, activations):
+    """ValueError for an activation that nussl's Embedding does not know and would leave out."""
+    for activation in activations:
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"{name} holds {activation!r}; known are " + ", ".join(ACTIVATIONS))
+
+
+def refuse_share(**values):
+    """ValueError for a dropout that is not from 0 to below 1."""
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} is {value}; it is a share, from 0 to below 1")

@@ -1,0 +1,215 @@
+"""Networks that read the mixture's spectrogram: mask inference, deep clustering, chimera.
+
+All three normalise log magnitudes and run them through the same kind of body; they differ in their
+heads. `num_features` (bins of the STFT) and `num_audio_channels` come from `signal` in the YAML
+file; the rest are the `args` of the builder.
+
+The body is `recurrent`: `num_layers` of (B)LSTMs or (B)GRUs with `hidden_size` units a direction;
+or `convolutional`: `num_repeats` times `num_layers` blocks with dilations 1, 2, 4, ... and
+`hidden_size` channels inside, a quarter of that between them (Luo and Mesgarani 2019, the separator
+of Conv-TasNet).
+"""
+
+from typing import Literal
+
+from .graphs import Graph, refuse_activations, refuse_below, refuse_share
+
+
+def deep_clustering(
+    num_features,
+    num_audio_channels,
+    num_layers: int = 4,
+    hidden_size: int = 300,
+    bidirectional: bool = True,
+    dropout: float = 0.3,
+    embedding_size: int = 20,
+    embedding_activation: list[str] = ("tanh", "unit_norm"),
+    rnn_type: Literal["lstm", "gru"] = "lstm",
+    normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
+    body: Literal["recurrent", "convolutional"] = "recurrent",
+    num_repeats: int = 2,
+):
+    """Deep clustering: an embedding of `embedding_size` dimensions for every time-frequency bin::
+
+        mix_magnitude (batch, frames, bins, channels)
+        -> embedding (batch, frames, bins, channels, embedding_size)
+
+    Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for
+    segmentation and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
+
+    Returns:
+        the graph, as nussl's SeparationModel takes it.
+
+    Raises:
+        ValueError: an activation that there is not, or a stack without layers or units.
+    """
+    graph, head = _start(
+        "DeepClustering", num_features, num_audio_channels, body, num_layers, hidden_size,
+        bidirectional, dropout, rnn_type, normalization, num_repeats,
+    )  # fmt: skip
+    _add_embedding(head, embedding_size, embedding_activation)
+    return graph.finished("embedding")
+
+
+def mask_inference(
+    num_features,
+    num_audio_channels,
+    num_sources: int = 2,
+    num_layers: int = 4,
+    hidden_size: int = 300,
+    bidirectional: bool = True,
+    dropout: float = 0.3,
+    mask_activation: list[str] = ("sigmoid",),
+    mask: Literal["real", "complex"] = "real",
+    rnn_type: Literal["lstm", "gru"] = "lstm",
+    normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
+    body: Literal["recurrent", "convolutional"] = "recurrent",
+    num_repeats: int = 2,
+):
+    """Mask inference: a mask for each source, and the mixture times it::
+
+        mix_magnitude (batch, frames, bins, channels)
+        -> mask, estimates (batch, frames, bins, channels, sources)
+
+    With `train.target` phase_sensitive or magnitude the estimates are trained to be the sources'
+    magnitudes (Erdogan, Hershey, Watanabe and Le Roux, "Phase-sensitive and recognition-boosted
+    speech separation using deep recurrent neural networks", ICASSP 2015); for sources without a
+    fixed order, speakers say, in the best order of each utterance (Kolbaek, Yu, Tan and Jensen,
+    "Multitalker speech separation with utterance-level permutation invariant training of deep
+    recurrent neural networks", TASLP 2017).
+
+    With `mask: complex` the masks turn phases too (Williamson, Wang and Wang, TASLP 2016)::
+
+        mix_magnitude, mix_spectrum (batch, frames, bins, channels, 2)
+        -> mask, estimates (batch, frames, bins, channels, 2, sources)
+
+    and a loss compares the estimates with `source_spectra`; `mask_activation` is not used.
+
+    Returns:
+        the graph, as nussl's SeparationModel takes it.
+
+    Raises:
+        ValueError: an activation that there is not, or a stack without layers or units.
+    """
+    graph, head = _start(
+        "MaskInference", num_features, num_audio_channels, body, num_layers, hidden_size,
+        bidirectional, dropout, rnn_type, normalization, num_repeats,
+    )  # fmt: skip
+    if mask == "complex":
+        refuse_below(1, num_sources=num_sources)
+        graph.modules["mix_spectrum"] = {}
+        head("numbers", 2 * num_sources, [])
+        graph.add("complex", ["numbers", "mix_spectrum"], "ComplexMask", num_sources=num_sources)
+        graph.add("mask", ["complex:mask"], "Alias")
+        graph.add("estimates", ["complex:estimates"], "Alias")
+    else:
+        _add_masks(graph, head, num_sources, mask_activation)
+    return graph.finished("mask", "estimates")
+
+
+def chimera(
+    num_features,
+    num_audio_channels,
+    num_sources: int = 2,
+    num_layers: int = 4,
+    hidden_size: int = 300,
+    bidirectional: bool = True,
+    dropout: float = 0.3,
+    embedding_size: int = 20,
+    embedding_activation: list[str] = ("sigmoid", "unit_norm"),
+    mask_activation: list[str] = ("softmax",),
+    rnn_type: Literal["lstm", "gru"] = "lstm",
+    normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
+    body: Literal["recurrent", "convolutional"] = "recurrent",
+    num_repeats: int = 2,
+):
+    """Chimera: one body, and the heads of deep clustering and of mask inference on it::
+
+        mix_magnitude (batch, frames, bins, channels)
+        -> embedding (batch, frames, bins, channels, embedding_size),
+           mask, estimates (batch, frames, bins, channels, sources)
+
+    Luo, Chen, Hershey, Le Roux and Mesgarani, "Deep clustering and conventional networks for music
+    separation: stronger together", ICASSP 2017. Chimera++ is the same network with the losses of
+    Wang, Le Roux and Hershey, "Alternative objective functions for deep clustering", ICASSP 2018:
+    see experiments/chimera.yml and experiments/chimera_plus_plus.yml.
+
+    Returns:
+        the graph, as nussl's SeparationModel takes it.
+
+    Raises:
+        ValueError: an activation that there is not, or a stack without layers or units.
+    """
+    graph, head = _start(
+        "Chimera", num_features, num_audio_channels, body, num_layers, hidden_size,
+        bidirectional, dropout, rnn_type, normalization, num_repeats,
+    )  # fmt: skip
+    _add_embedding(head, embedding_size, embedding_activation)
+    _add_masks(graph, head, num_sources, mask_activation)
+    return graph.finished("embedding", "mask", "estimates")
+
+
+def _start(
+    name, num_features, num_audio_channels, body, num_layers, hidden_size, bidirectional, dropout,
+    rnn_type, normalization, num_repeats,
+):  # fmt: skip
+    """(a graph from mix_magnitude to the body, a function that adds a head to it)"""
+    refuse_below(1, num_layers=num_layers, hidden_size=hidden_size, num_repeats=num_repeats)
+    refuse_share(dropout=dropout)
+    graph = Graph(name, "mix_magnitude")
+    graph.add("log_spectrogram", ["mix_magnitude"], "AmplitudeToDB")
+    graph.add("normalization", ["log_spectrogram"], normalization)
+    wide = num_features * num_audio_channels
+    if body == "recurrent":
+        width = hidden_size * (2 if bidirectional else 1)
+        below = graph.add(
+            "recurrent_stack",
+            ["normalization"],
+            "RecurrentStack",
+            num_features=wide,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout if num_layers > 1 else 0.0,  # torch applies it between layers
+            rnn_type=rnn_type,
+        )
+    else:
+        width = max(hidden_size // 4, 1)
+        below = graph.add(
+            "convolutional_stack",
+            ["normalization"],
+            "ConvolutionalStack",
+            num_features=wide,
+            num_channels=width,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            num_repeats=num_repeats,
+            dropout=dropout,
+        )
+
+    def head(module_name, size, activation):
+        graph.add(
+            module_name,
+            [below],
+            "Embedding",
+            num_features=num_features,
+            hidden_size=width,
+            embedding_size=size,
+            activation=list(activation),
+            num_audio_channels=num_audio_channels,
+        )
+
+    return graph, head
+
+
+def _add_embedding(head, embedding_size, embedding_activation):
+    refuse_below(1, embedding_size=embedding_size)
+    refuse_activations("embedding_activation", embedding_activation)
+    head("embedding", embedding_size, embedding_activation)
+
+
+def _add_masks(graph, head, num_sources, mask_activation):
+    refuse_below(1, num_sources=num_sources)
+    refuse_activations("mask_activation", mask_activation)
+    head("mask", num_sources, mask_activation)
+    graph.add("estimates", ["mask", "mix_magnitude"], "Mask")

@@ -1,0 +1,124 @@
+"""A training that was stopped, by whatever, goes on as if it had not been."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import forkserver
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+from trainings import fit, same, trainer_of
+
+import checkpoints
+from training.interruption import Interrupted
+
+torch.set_num_threads(1)
+
+EVERYTHING = {  # that has a state
+    "ema_decay": 0.9,
+    "warmup_steps": 4,
+    "keep_best": 2,
+    "accumulate": 2,
+    "curriculum": [{"epochs": 1, "excerpt_frames": 20}],
+}
+
+
+def state(trainer):
+    """All tensors that a checkpoint holds."""
+    found = {}
+
+    def walk(key, value):
+        if torch.is_tensor(value):
+            found[key] = value
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                walk(f"{key}.{name}", item)
+
+    walk("", torch.load(trainer.latest, weights_only=True))
+    return found
+
+
+def terminate_at(trainer, steps):
+    """SIGTERM, for real, while step number `steps` is computed."""
+    trainer.engine.add_event_handler(
+        Events.ITERATION_STARTED(once=steps), lambda: os.kill(os.getpid(), signal.SIGTERM)
+    )
+
+
+@pytest.mark.parametrize("builder", ["deep_clustering", "conv_tasnet"])
+def test_sigterm_saves_and_the_training_goes_on_to_the_same_state(write_config, builder):
+    whole = fit(write_config("whole", builder=builder, **EVERYTHING))
+    for steps in (1, 2, 3, 6):  # within an epoch, at its end, the very last step
+        path = write_config(f"stopped{steps}", builder=builder, **EVERYTHING)
+        trainer = trainer_of(path)
+        terminate_at(trainer, steps)
+        with pytest.raises(Interrupted, match=f"stopped by SIGTERM at step {steps}; the state is"):
+            trainer.fit()
+        finished = fit(path)
+        assert same(state(whole), state(finished)), f"stopped at step {steps}"
+        assert [r["val_loss"] for r in finished.history.rows] == [
+            r["val_loss"] for r in whole.history.rows
+        ]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_script_that_sigterm_stopped_leaves_with_75(write_config):
+    path = write_config(epochs=10_000, num_workers=1)
+    command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
+    process = subprocess.Popen(
+        command,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    latest = path.parent / "small" / "checkpoints" / "latest.pth"
+    deadline = time.monotonic() + 120
+    while not latest.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)  # to its workers too, as a cluster does
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    assert "stopped by SIGTERM at step" in errors and "Traceback" not in errors
+    assert checkpoints.load(latest)["iteration"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("builder", ["deep_clustering", "mask_inference", "chimera", "conv_tasnet"])
+def test_killed_at_ten_random_moments_with_two_workers_the_weights_are_the_same(
+    write_config, builder
+):
+    """kill -9 of a process that has everything imported: forked, so that ten take seconds. Its
+    workers come from the server of this process."""
+    settings = {"builder": builder, "epochs": 40, "checkpoint_every": 1, "num_workers": 2}
+    reference = fit(write_config("reference", **settings))  # which starts the server
+    path = write_config("killed", **settings)
+    latest = path.parent / "killed" / "checkpoints" / "latest.pth"
+    moments = np.random.default_rng(0).uniform(0.0, 0.3, 10)
+    reached = []
+    for moment in moments:
+        before = latest.stat().st_mtime_ns if latest.exists() else 0
+        child = os.fork()
+        if child == 0:
+            try:
+                forkserver._forkserver.ensure_running = lambda: None
+                fit(path)
+            finally:
+                os._exit(0)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (
+            latest.exists() and latest.stat().st_mtime_ns != before
+        ):
+            time.sleep(0.005)
+        time.sleep(moment)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        reached.append(checkpoints.load(latest)["iteration"])
+    assert reached == sorted(reached) and reached[0] < reached[-1]
+    finished = fit(path)
+    assert finished.engine.state.iteration == 80
+    assert same(state(reference), state(finished))

@@ -1,0 +1,159 @@
+"""One training in many processes, over gloo, as torchrun starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from trainings import close, fit, weights
+
+import processes
+
+torch.set_num_threads(1)
+needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
+STEADY = {"dropout": 0.0, "normalization": "InstanceNorm"}
+SMALL = {"args": STEADY, "optimizer": {"class": "SGD", "args": {"lr": 0.5}}}
+
+
+def torchrun(path, count):
+    """A running training in `count` processes."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
+               f"--nproc-per-node={count}", "-m", "scripts.train", "-p", str(path)]  # fmt: skip
+    return subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+
+
+def finished(process, seconds=300):
+    """(exit status, everything it printed)"""
+    try:
+        text, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process.returncode, text
+
+
+def workers_of(process):
+    """The pids of the trainings that torchrun has started."""
+    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [pid for pid in pids if "scripts.train" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def is_running(pid):
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def saved(path, name):
+    return torch.load(path.parent / name / "checkpoints" / "latest.pth", weights_only=True)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_with_the_whole_batch(write_config):
+    """20 steps: each process takes half of every batch, and half of the validation data."""
+    alone = fit(write_config("alone", epochs=10, **SMALL))
+    path = write_config("together", epochs=10, **SMALL)
+    status, text = finished(torchrun(path, 2))
+    assert status == 0, text
+    state = saved(path, "together")
+    assert state["iteration"] == 20
+    assert close(weights(alone), state["model"], 1e-5)
+    for a, b in zip(alone.history.rows, state["history"], strict=True):
+        for key in ("train_loss", "val_loss"):
+            assert b[key] == pytest.approx(a[key], rel=1e-4)
+    assert text.count("epoch 10  step 20") == 1  # told by one of them
+    assert "batches of 4 (in 2 parts of 2)" in text
+
+    # one process goes on from what two have left, and two from what one has
+    longer = path.read_text().replace("epochs: 10", "epochs: 12")
+    path.write_text(longer)
+    further = fit(path)
+    whole = fit(write_config("whole", epochs=12, **SMALL))
+    assert further.engine.state.iteration == 24
+    assert close(weights(whole), weights(further), 2e-5)
+    path.write_text(longer.replace("epochs: 12", "epochs: 14"))
+    status, text = finished(torchrun(path, 2))
+    assert status == 0, text
+    whole = fit(write_config("longer", epochs=14, **SMALL))
+    assert close(weights(whole), saved(path, "together")["model"], 2e-5)
+
+
+@needs_proc
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_others_with_a_message(write_config):
+    path = write_config("dying", epochs=100_000, **SMALL)
+    process = torchrun(path, 2)
+    latest = path.parent / "dying" / "checkpoints" / "latest.pth"
+    deadline = time.monotonic() + 120
+    while not latest.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    workers = workers_of(process)
+    assert len(workers) == 2
+    os.kill(int(workers[1]), signal.SIGKILL)
+    status, text = finished(process, seconds=90)
+    assert status != 0
+    assert "another process of this training is gone" in text or "SIGKILL" in text
+    assert not any(map(is_running, workers))
+    assert torch.load(latest, weights_only=True)["iteration"] > 0
+
+
+@pytest.mark.slow
+def test_sigterm_stops_all_processes_at_one_step(write_config):
+    path = write_config("stopped", epochs=100_000, **SMALL)
+    process = torchrun(path, 2)
+    latest = path.parent / "stopped" / "checkpoints" / "latest.pth"
+    deadline = time.monotonic() + 120
+    while not latest.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    status, text = finished(process, seconds=90)
+    assert status != 0
+    assert "stopped by SIGTERM at step" in text
+    assert torch.load(latest, weights_only=True)["iteration"] > 0
+
+
+def test_without_torchrun_or_srun_there_is_one_process(monkeypatch):
+    for name in ("WORLD_SIZE", "SLURM_NTASKS", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    assert processes.started_together() == 1
+    assert (processes.number(), processes.count(), processes.is_first()) == (0, 1, True)
+    assert processes.run(lambda: "done") == "done"
+    assert processes.gathered("mine") == ["mine"]
+    assert processes.any_of(True) and not processes.any_of(0)
+    assert torch.equal(processes.total(torch.arange(3)), torch.arange(3))
+
+
+@pytest.mark.parametrize(
+    "environment, count",
+    [
+        ({"WORLD_SIZE": "4"}, 4),
+        ({"SLURM_NTASKS": "8", "SLURM_PROCID": "3"}, 8),
+        ({"SLURM_NTASKS": "8"}, 1),  # the batch script itself, not a task of srun
+    ],
+)
+def test_torchrun_and_srun_are_recognised(monkeypatch, environment, count):
+    for name in ("WORLD_SIZE", "SLURM_NTASKS", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert processes.started_together() == count
+
+
+def test_every_process_gets_an_equal_share_and_all_get_everything():
+    from training.excerpts import ShuffledBatches, batches_in_order
+
+    whole = iter(ShuffledBatches(12, 6, seed=0))
+    parts = [iter(ShuffledBatches(12, 6, seed=0, share=(i, 3))) for i in range(3)]
+    for _ in range(4):
+        batch, shares = next(whole), [next(part) for part in parts]
+        assert [len(share) for share in shares] == [2, 2, 2]
+        assert sorted(key for share in shares for key in share) == sorted(batch)
+    shares = [batches_in_order(7, 3, (i, 2)) for i in range(2)]
+    keys = [key for share in shares for batch in share for key in batch]
+    assert sorted(keys) == [(0, i) for i in range(7)]
+    assert shares[1] == [[(0, 1)], [(0, 4)]]  # it has no part in the last batch of one

@@ -1,0 +1,290 @@
+"""What the section `train` can say, each setting by its effect."""
+
+import csv
+import io
+import math
+import sys
+import types
+
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+import yaml
+from ignite.engine import Events
+from trainings import MODELS, close, fit, same, trainer_of, weights, write
+
+import checkpoints
+import experiment
+from files import UserError
+from training.excerpts import Curriculum, SameBatches
+from training.gradients import Clipping
+
+torch.set_num_threads(1)
+
+SGD = {"class": "SGD", "args": {"lr": 0.1}}
+PLAIN = {"optimizer": SGD, "gradient_clip": None, "scheduler": None}
+# no batch normalisation, whose statistics are of the parts that it sees; no dropout
+STEADY = {"dropout": 0.0, "normalization": "InstanceNorm"}
+
+
+def rows(trainer):
+    with open(trainer.folder / "history.csv") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("builder", MODELS)
+def test_every_model_trains_and_is_kept_as_it_was_at_its_best(write_config, builder):
+    trainer = fit(write_config(builder=builder, epochs=2))
+    losses = [float(row["val_loss"]) for row in rows(trainer)]
+    assert all(map(math.isfinite, losses))
+    trainer.model.load_state_dict(checkpoints.load_model(trainer.best)[0].state_dict())
+    assert trainer._validate()[0] == pytest.approx(min(losses), rel=1e-6)
+
+
+@pytest.mark.parametrize("builder", ["deep_clustering", "chimera", "conv_tasnet"])
+def test_heads_computed_item_by_item_give_the_same_weights(write_config, builder):
+    steady = {} if builder == "conv_tasnet" else STEADY
+    whole = fit(write_config("whole", builder=builder, args=steady, **PLAIN))
+    split = fit(write_config("split", builder=builder, args=steady, head_items=1, **PLAIN))
+    unequal = fit(write_config("unequal", builder=builder, args=steady, head_items=3, **PLAIN))
+    for other in (split, unequal):
+        assert close(weights(whole), weights(other), 1e-5)
+        assert other.history.best_loss == pytest.approx(whole.history.best_loss, rel=1e-4)
+
+
+def test_a_graph_without_heads_cannot_be_cut(write_config):
+    path = write_config(head_items=1)
+    plain = yaml.safe_load(path.read_text())
+    plain["model"] = {
+        "name": "no head",
+        "modules": {"mix_magnitude": {}, "mask": {"class": "BatchNorm"}, "estimates":
+                    {"class": "BatchNorm"}},
+        "connections": [["mask", ["mix_magnitude"]], ["estimates", ["mask"]]],
+        "output": ["estimates"],
+    }
+    plain["train"]["loss"] = {"l1": {"class": "L1Loss"}}
+    with pytest.raises(UserError, match="do not fit|ends with heads"):
+        trainer_of(write(path, plain))
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_batch_in_parts_is_the_same_step(write_config, parts):
+    whole = fit(write_config("whole", args=STEADY, **PLAIN))
+    divided = fit(write_config("divided", args=STEADY, accumulate=parts, **PLAIN))
+    assert close(weights(whole), weights(divided), 1e-6)
+    assert whole.history.rows[-1]["train_loss"] == pytest.approx(
+        divided.history.rows[-1]["train_loss"], rel=1e-5
+    )
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(write_config):
+    with pytest.raises(UserError, match="train.batch_size is 4, .* a multiple of 3"):
+        trainer_of(write_config(accumulate=3))
+
+
+def test_the_average_of_the_weights_is_what_is_kept(write_config):
+    path = write_config(ema_decay=0.75, epochs=1, **PLAIN)
+    trainer = trainer_of(path)
+    seen = []
+    step = trainer.train_step
+
+    def train_step(batch):
+        values = step(batch)
+        seen.append({k: p.detach().clone() for k, p in trainer.model.named_parameters()})
+        return values
+
+    trainer.train_step = train_step
+    trainer.fit()
+    expected = seen[0]  # the first step's weights begin the average
+    for later in seen[1:]:
+        expected = {k: 0.75 * expected[k] + 0.25 * later[k] for k in expected}
+    model, _ = checkpoints.load_model(trainer.best)
+    kept = dict(model.named_parameters())
+    assert close(kept, expected, 1e-7)
+    assert not close(kept, seen[-1], 1e-7)
+
+
+def test_the_learning_rate_warms_up_and_follows_its_scheduler_step_by_step(write_config):
+    cosine = {"class": "CosineAnnealingLR", "args": {"T_max": 6}}
+    trainer = trainer_of(write_config(
+        optimizer=SGD, scheduler=cosine, scheduler_every="step", warmup_steps=3))
+    rates = []
+
+    @trainer.engine.on(Events.ITERATION_COMPLETED)
+    def note(engine):
+        rates.append(engine.state.output["learning_rate"])
+
+    trainer.fit()
+    wave = [0.05 * (1 + math.cos(math.pi * step / 6)) for step in range(6)]
+    ramp = [1 / 4, 2 / 4, 3 / 4, 1, 1, 1]
+    assert rates == pytest.approx([a * b for a, b in zip(wave, ramp, strict=True)], rel=1e-6)
+
+
+def test_short_excerpts_come_first(write_config):
+    trainer = trainer_of(write_config(
+        curriculum=[{"epochs": 1, "excerpt_frames": 10}, {"epochs": 1, "excerpt_frames": 20}]))
+    lengths = []
+    step = trainer.train_step
+    trainer.train_step = lambda batch: (lengths.append(batch["mix"].shape[-1]), step(batch))[1]
+    trainer.fit()
+    frames = [10, 10, 20, 20, 30, 30]
+    assert lengths == [(count - 1) * 128 for count in frames]
+
+
+def test_a_curriculum_lasts_as_long_as_its_stages():
+    length = Curriculum([(2, 100), (1, 200)], 400)
+    assert [length(epoch) for epoch in range(5)] == [100, 100, 200, 400, 400]
+
+
+def test_the_best_models_are_kept_and_no_others(write_config):
+    trainer = fit(write_config(epochs=6, keep_best=2))
+    losses = [float(row["val_loss"]) for row in rows(trainer)]
+    best = sorted(range(6), key=losses.__getitem__)[:2]
+    folder = trainer.best.parent
+    assert {path.name for path in folder.iterdir()} == {
+        "latest.pth", "best.model.pth", *(f"epoch{i + 1:04d}.model.pth" for i in best)
+    }
+    first = checkpoints.load_model(trainer.best)[0].state_dict()
+    again = checkpoints.load_model(folder / f"epoch{best[0] + 1:04d}.model.pth")[0].state_dict()
+    assert same(first, again)
+
+
+def test_validation_can_be_every_few_epochs(write_config):
+    trainer = fit(write_config(epochs=5, validate_every=2, early_stopping=4))
+    validated = [row["epoch"] for row in rows(trainer) if row["val_loss"]]
+    assert validated == ["2", "4", "5"]  # and the last one
+    assert trainer.history.best_loss == min(
+        float(row["val_loss"]) for row in rows(trainer) if row["val_loss"]
+    )
+
+
+def test_overfitting_sees_the_same_excerpts_again_and_again(write_config):
+    still = {"optimizer": {"class": "SGD", "args": {"lr": 0.0}}, "scheduler": None}
+    trainer = fit(write_config(overfit=1, args=STEADY, **still))
+    assert [row["step"] for row in rows(trainer)] == ["1", "2", "3"]
+    losses = {row[key] for row in rows(trainer) for key in ("train_loss", "val_loss")}
+    assert max(map(float, losses)) == pytest.approx(min(map(float, losses)), rel=1e-5)
+    batches = iter(SameBatches(10, 4, num_batches=2))
+    first = [next(batches) for _ in range(2)]
+    assert first == [[(0, 0), (0, 1), (0, 2), (0, 3)], [(0, 4), (0, 5), (0, 6), (0, 7)]]
+    assert [next(batches) for _ in range(2)] == first
+
+
+def test_float16_trains_to_nearly_the_same_losses(write_config):
+    model = {"builder": "mask_inference", "args": {**STEADY, "body": "convolutional"}}
+    exact = fit(write_config("float32", **model))
+    low = fit(write_config("float16", **model, precision="float16"))
+    assert low.scaler.is_enabled() and all(p.dtype == torch.float32 for p in low.model.parameters())
+    for a, b in zip(exact.history.rows, low.history.rows, strict=True):
+        assert b["train_loss"] == pytest.approx(a["train_loss"], rel=0.03)
+
+
+def test_float16_lstms_on_a_cpu_are_refused(write_config):
+    with pytest.raises(UserError, match="train.precision is float16, .* write bfloat16"):
+        trainer_of(write_config(precision="float16"))
+
+
+def test_a_gradient_that_overflowed_is_no_memory_of_autoclip():
+    clipping = Clipping(types.SimpleNamespace(percentile=50, max_norm=None))
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    for norm in (1.0, math.inf, 3.0):
+        parameter.grad = torch.full((2,), norm)
+        clipping([parameter], torch.tensor(norm))
+    assert clipping.norms == [1.0, 3.0]
+
+
+@pytest.mark.slow
+def test_a_compiled_network_is_the_same_network(write_config):
+    plain = fit(write_config("plain", builder="conv_tasnet", epochs=1, **PLAIN))
+    compiled = fit(write_config("compiled", builder="conv_tasnet", epochs=1, compile=True, **PLAIN))
+    assert close(weights(plain), weights(compiled), 1e-4)
+    assert set(weights(plain)) == set(weights(compiled))
+
+
+# ---- what does not fit -------------------------------------------------------------------------
+
+
+def test_a_model_of_other_sources_than_the_data_is_refused_before_training(write_config):
+    path = write_config(builder="mask_inference", args={"num_sources": 3},
+                        loss={"l1": {"class": "L1Loss", "args": {"permutation_invariant": False}}})
+    with pytest.raises(UserError, match="do not fit .*3.*; the data have 2 sources: accompaniment"):
+        trainer_of(path)
+    assert not (path.parent / "small").exists()
+
+
+def test_a_head_that_no_loss_reaches_is_told(write_config, caplog):
+    with caplog.at_level("WARNING"):
+        trainer_of(write_config(builder="chimera", loss={"l1": {"class": "L1Loss"}}))
+    assert "no loss reaches layers.embedding.linear.weight" in caplog.text
+
+
+def test_samples_that_are_no_numbers_stop_the_training_with_the_names_of_their_files(write_config):
+    trainer = trainer_of(write_config(builder="tasnet"))
+    read = trainer.train_data.excerpt
+
+    def spoilt(index, start=0, length=None):
+        sources = read(index, start, length)
+        if index == 4:
+            sources[0, 0, 7] = np.nan
+        return sources
+
+    trainer.train_data.excerpt = spoilt
+    name = trainer.train_data.tracks[4].name
+    with pytest.raises(UserError, match=f"the loss is nan.* The audio of {name} holds NaN"):
+        trainer.fit()
+
+
+# ---- loggers -----------------------------------------------------------------------------------
+
+
+def test_tensorboard_gets_curves_sounds_and_pictures(write_config):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    path = write_config(builder="mask_inference", epochs=2, loggers=[{"class": "TensorBoard"}])
+    plain = yaml.safe_load(path.read_text())
+    plain["algorithm"] = {"class": "DeepMaskEstimation", "args": {"model_path": "the best so far"}}
+    trainer = fit(write(path, plain))
+    events = EventAccumulator(str(trainer.folder / "tensorboard")).Reload()
+    tags = events.Tags()
+    assert {"step/loss", "step/gradient_norm", "step/learning_rate", "epoch/val_loss"} <= {
+        *tags["scalars"]
+    }
+    kept = [scalar.value for scalar in events.Scalars("epoch/val_loss")]
+    assert kept == pytest.approx([float(row["val_loss"]) for row in rows(trainer)], rel=1e-6)
+    assert len(events.Scalars("step/loss")) == 4
+    assert {*tags["audio"]} == {"mixture", "source 0", "source 1"}
+    sound = events.Audio("mixture")[0]
+    assert (sound.sample_rate, sound.length_frames) == (16000, 64000)
+    png = events.Images("separation")[0].encoded_image_string
+    assert matplotlib.image.imread(io.BytesIO(png)).shape[1] > 800
+
+
+def test_a_logger_whose_package_is_missing_says_what_to_install(write_config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
+    path = write_config(loggers=[{"class": "WandB", "args": {"project": "separation"}}])
+    with pytest.raises(UserError, match="WandB needs the package wandb .* pip install wandb"):
+        trainer_of(path)
+
+
+def test_an_argument_that_a_logger_does_not_have_is_refused(write_config):
+    import config
+
+    path = write_config(loggers=[{"class": "TensorBoard", "args": {"demonstration": False}}])
+    with pytest.raises(config.ConfigError, match="did you mean 'demonstrations'"):
+        experiment.check(config.load(path))
+
+
+def test_weights_and_biases_gets_the_config_and_every_step(write_config, monkeypatch, tmp_path):
+    """A stand-in of the two calls that ignite makes: the package is not installed with this."""
+    told = []
+    stand_in = types.ModuleType("wandb")
+    stand_in.init = lambda **kwargs: told.append(kwargs)
+    stand_in.log = lambda values, step=None, sync=None: told.append((step, values))
+    stand_in.finish = lambda: told.append("finished")
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)
+    fit(write_config(
+        loggers=[{"class": "WandB", "args": {"project": "separation", "mode": "offline"}}]))
+    assert told[0]["project"] == "separation" and told[0]["config"]["info"]["name"] == "small"
+    steps = [values["step/loss"] for item in told[1:-1] if "step/loss" in (values := item[1])]
+    assert len(steps) == 6 and all(map(math.isfinite, steps))

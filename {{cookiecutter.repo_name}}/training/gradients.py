@@ -1,0 +1,44 @@
+"""How far a gradient may go."""
+
+import math
+
+import numpy as np
+import torch
+
+
+class Clipping:
+    """Limit the norm of the gradient: to a number, or to a percentile of all norms seen so far.
+
+    The latter is AutoClip: Seetharaman, Wichern, Pardo and Le Roux, "AutoClip: adaptive gradient
+    clipping for source separation networks", MLSP 2020.
+
+    Args:
+        settings: the section `train.gradient_clip` of a config, or None: no limit.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.norms = []  # of all steps: AutoClip's memory
+
+    def __call__(self, parameters, norm):
+        """Scale the gradients of `parameters`, whose norm is `norm` (a scalar tensor)."""
+        limit = self._limit(norm)
+        if limit is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+
+    def _limit(self, norm):
+        if self.settings is None:
+            return None
+        if self.settings.percentile is None:
+            return self.settings.max_norm
+        value = norm.item()
+        if not math.isfinite(value):  # float16 has overflown: this step will be left out
+            return None
+        self.norms.append(value)
+        return float(np.percentile(self.norms, self.settings.percentile))
+
+    def state_dict(self):
+        return {"norms": torch.tensor(self.norms, dtype=torch.float64)}
+
+    def load_state_dict(self, state):
+        self.norms = state["norms"].tolist()

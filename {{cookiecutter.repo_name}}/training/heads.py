@@ -1,0 +1,76 @@
+"""A network cut in two, so that what is computed for every bin never lies there for a whole batch.
+
+The embedding of a batch is many times larger than anything before it, and it is read and written
+over and over on the way to the loss and back. Head and loss of one excerpt at a time fit into a
+CPU's cache; the gradients are the same.
+"""
+
+import copy
+
+import torch
+
+# modules that see each item, and each of its frames, by itself
+HEADS = ("Alias", "ComplexMask", "Decoder", "Embedding", "Mask")
+
+
+class Halves:
+    """The body and the heads of a nussl SeparationModel: two models with the same weights.
+
+    Args:
+        model: whose connections end with modules of `HEADS`.
+
+    Raises:
+        ValueError: there is no such ending.
+    """
+
+    def __init__(self, model):
+        classes = {name: spec.get("class") for name, spec in model.config["modules"].items()}
+        cut = len(model.connections)
+        while cut and classes[model.connections[cut - 1][0]] in HEADS:
+            cut -= 1
+        if cut in (0, len(model.connections)):
+            raise ValueError(
+                "train.head_items needs a model that ends with heads: " + ", ".join(HEADS)
+            )
+        before = {name for name, _ in model.connections[:cut]}
+        read = [i for _, inputs in model.connections[cut:] for i in inputs if isinstance(i, str)]
+        self.crossing = sorted({i for i in read if i.split(":")[0] in before})
+        self.inputs = sorted({i for i in read if i in model.input})
+        self.body, self.heads = copy.copy(model), copy.copy(model)
+        self.body.connections = model.connections[:cut]
+        self.body.output_keys = self.crossing
+        self.heads.connections = model.connections[cut:]
+        self.heads.input = {name: name for name in (*self.crossing, *self.inputs)}
+
+    def backward(self, features, items, forward, losses):
+        """Losses and gradients of a batch, `items` excerpts at a time.
+
+        Args:
+            features: what the front end made.
+            items: excerpts at a time.
+            forward: function(features, network) -> outputs.
+            losses: function(outputs, features, share) -> the losses, after its backward pass;
+                share: of the batch.
+
+        Returns:
+            the losses of the batch: the sum of what `losses` returned.
+        """
+        crossing = forward(features, self.body)
+        count = len(next(iter(crossing.values())))
+        total, gradients = 0.0, {name: [] for name in self.crossing}
+        for first in range(0, count, items):
+            rows = slice(first, min(first + items, count))
+            part = {key: value[rows] for key, value in features.items()}
+            leaves = {
+                name: value[rows].detach().requires_grad_() for name, value in crossing.items()
+            }
+            outputs = forward({**part, **leaves}, self.heads)
+            total = total + losses(outputs, part, (rows.stop - rows.start) / count)
+            for name, leaf in leaves.items():
+                gradients[name].append(leaf.grad if leaf.grad is not None else leaf * 0.0)
+            del part, leaves, outputs
+        reached = [name for name in self.crossing if crossing[name].requires_grad]
+        torch.autograd.backward(
+            [crossing[name] for name in reached], [torch.cat(gradients[name]) for name in reached]
+        )
+        return total

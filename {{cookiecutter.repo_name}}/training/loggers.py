@@ -1,0 +1,131 @@
+"""Who else is told about a training: what `class` under `train.loggers` in a YAML file may say.
+
+Each stands on pytorch-ignite's logger of that name, and records of every step the loss, the norm of
+the gradient and the learning rate, of every epoch the row of history.csv.
+"""
+
+import importlib
+
+from ignite import handlers
+from ignite.engine import Events
+
+from files import UserError
+
+
+class Logger:
+    """Attach ignite's logger, made in the first process only, when the training begins.
+
+    Args:
+        folder: the output folder of the experiment.
+        name: of the experiment.
+        config: plain data, the whole experiment.
+    """
+
+    def __init__(self, folder, name, config):
+        self.folder, self.name, self.config = folder, name, config
+        self.logger = None
+        self.demonstrate = None  # set by `experiment`: a function that returns a Demonstration
+
+    def build(self):
+        """ignite's logger."""
+        raise NotImplementedError
+
+    def attach(self, engine):
+        self.logger = self.build()
+        self.logger.attach_output_handler(
+            engine,
+            event_name=Events.ITERATION_COMPLETED,
+            tag="step",
+            output_transform=lambda output: output,
+        )
+        self.logger.attach_output_handler(
+            engine, event_name=Events.EPOCH_COMPLETED, tag="epoch", metric_names="all"
+        )
+
+    def show(self, step):
+        """Called after an epoch that was the best so far."""
+
+    def close(self):
+        if self.logger is not None:
+            self.logger.close()
+
+
+class TensorBoard(Logger):
+    """Curves, and after each best epoch one item of the validation data, separated: its sound and
+    its picture. `tensorboard --logdir artifacts` shows them.
+
+    Args:
+        demonstrations: false: no sound and no pictures.
+    """
+
+    def __init__(self, folder, name, config, demonstrations: bool = True):
+        super().__init__(folder, name, config)
+        self.demonstrations = demonstrations
+
+    def build(self):
+        return handlers.TensorboardLogger(log_dir=str(self.folder / "tensorboard"))
+
+    def show(self, step):
+        if self.logger is None or self.demonstrate is None or not self.demonstrations:
+            return
+        shown = self.demonstrate()
+        writer = self.logger.writer
+        for title, sound in shown.sounds.items():
+            writer.add_audio(title, sound.mean(axis=0), step, sample_rate=shown.sample_rate)
+        writer.add_image("separation", shown.picture, step, dataformats="HWC")
+
+
+class WandB(Logger):
+    """Weights & Biases. Needs the package wandb, which is not installed with this project.
+
+    Args:
+        project: as `wandb.init` takes it.
+        mode: "online", or "offline" to write into the output folder only.
+    """
+
+    def __init__(self, folder, name, config, project: str, mode: str = "online"):
+        super().__init__(folder, name, config)
+        self.project, self.mode = project, mode
+        _require("wandb", "WandB")
+
+    def build(self):
+        return handlers.WandBLogger(
+            project=self.project,
+            mode=self.mode,
+            name=self.name,
+            config=self.config,
+            dir=str(self.folder),
+        )
+
+
+class MLflow(Logger):
+    """MLflow. Needs the package mlflow, which is not installed with this project.
+
+    Args:
+        tracking_uri: of the server; null: a folder mlruns here.
+    """
+
+    def __init__(self, folder, name, config, tracking_uri: str | None = None):
+        super().__init__(folder, name, config)
+        self.tracking_uri = tracking_uri
+        _require("mlflow", "MLflow")
+
+    def build(self):
+        import mlflow
+
+        logger = handlers.MLflowLogger(tracking_uri=self.tracking_uri)
+        mlflow.set_tag("mlflow.runName", self.name)
+        return logger
+
+
+def _require(package, logger):
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"train.loggers: {logger} needs the package {package} ({error}); "
+            f"install it (python -m pip install {package}) or remove the logger"
+        ) from error
+
+
+LOGGERS = {"MLflow": MLflow, "TensorBoard": TensorBoard, "WandB": WandB}

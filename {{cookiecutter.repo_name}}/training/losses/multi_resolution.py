@@ -1,0 +1,107 @@
+"""The loss between spectrograms of waveforms at several resolutions."""
+
+import torch
+
+from .sources import SourceLoss
+from .waveform import FLOOR, SILENCE
+
+FAINTEST = 1e-7  # squared magnitude below which bins are alike: their logarithms say nothing
+
+
+class MultiResolutionSTFTLoss(SourceLoss):
+    """Spectral convergence and log magnitudes, the mean over resolutions, channels and sources.
+
+    For magnitudes E and S of estimate and source in N bins, after Yamamoto, Song and Kim, "Parallel
+    WaveGAN", ICASSP 2020, whose resolutions are the defaults::
+
+        |S - E| / |S|  +  sum of |log S - log E| / N
+
+    Where a source is silent (120 dB below the mixture, the sum of the targets) the first term is
+    |S - E| over the mixture's magnitudes; where that is silent too there is no first term.
+
+    Args:
+        permutation_invariant: see `SourceLoss`.
+        window_lengths, hop_lengths, fft_lengths: in samples, one of each for a resolution; Hann
+            windows, filled up with zeros to the length of the FFT.
+
+    Raises:
+        ValueError: the lists are not of one length, a hop is longer than its window, or a window
+            than its FFT.
+    """
+
+    DEFAULT_KEYS = {"audio": "estimates", "source_audio": "targets"}
+
+    def __init__(
+        self,
+        permutation_invariant: bool = True,
+        window_lengths: list[int] = (600, 1200, 240),
+        hop_lengths: list[int] = (120, 240, 50),
+        fft_lengths: list[int] = (1024, 2048, 512),
+    ):
+        super().__init__(permutation_invariant)
+        lengths = (window_lengths, hop_lengths, fft_lengths)
+        if len({*map(len, lengths)}) != 1 or not window_lengths:
+            raise ValueError(
+                "window_lengths, hop_lengths and fft_lengths need one number for each resolution, "
+                f"found {', '.join(str(list(each)) for each in lengths)}"
+            )
+        self.resolutions = list(zip(*lengths, strict=True))
+        for window, hop, fft in self.resolutions:
+            if not 0 < hop <= window <= fft:
+                raise ValueError(
+                    "a hop must be above 0 and at most its window, which is at most its FFT, "
+                    f"found hop {hop}, window {window}, FFT {fft}"
+                )
+
+    def paired(self, estimates, targets):
+        """(batch, channels, samples, sources) twice -> (batch, sources)"""
+        return self._mean(
+            torch.linalg.vector_norm(e - s, dim=-1) / norm + (e.log() - s.log()).abs().mean(dim=-1)
+            for e, s, norm in self._spectrograms(estimates, targets)
+        )
+
+    def pairwise(self, estimates, targets):
+        return self._mean(
+            torch.cdist(e, s) / norm[:, :, None] + torch.cdist(e.log(), s.log(), p=1) / s.shape[-1]
+            for e, s, norm in self._spectrograms(estimates, targets)
+        )
+
+    def _mean(self, costs):
+        """Of the resolutions' costs (batch, channels, ...)."""
+        return sum(cost.mean(dim=1) for cost in costs) / len(self.resolutions)
+
+    def _spectrograms(self, estimates, targets):
+        """For each resolution: magnitudes of estimates and targets (batch, channels, sources,
+        bins), and what a difference from each target is measured by (batch, channels, sources)."""
+        for resolution in self.resolutions:
+            spectra = _stft(targets, *resolution)
+            energy = _power(spectra).sum(dim=-1)
+            mixture = _power(spectra.sum(dim=2, keepdim=True)).sum(dim=-1)
+            silent = energy <= (FLOOR * mixture).clamp_min(SILENCE)
+            measure = torch.where(silent, mixture, energy)
+            # infinite: what is divided by it is 0
+            norm = torch.where(measure <= SILENCE, torch.inf, measure).sqrt()
+            yield _magnitude(_stft(estimates, *resolution)), _magnitude(spectra), norm
+
+
+def _stft(signals, window, hop, fft):
+    """(batch, channels, samples, sources) -> complex (batch, channels, sources, bins)"""
+    signals = signals.movedim(-1, 2)
+    spectra = torch.stft(
+        signals.reshape(-1, signals.shape[-1]),
+        fft,
+        hop,
+        window,
+        window=torch.hann_window(window, dtype=signals.dtype, device=signals.device),
+        pad_mode="constant",  # signals may be shorter than half a window
+        return_complex=True,
+    )
+    return spectra.reshape(*signals.shape[:-1], -1)
+
+
+def _power(spectra):
+    return spectra.real.square() + spectra.imag.square()
+
+
+def _magnitude(spectra):
+    return _power(spectra).clamp_min(FAINTEST).sqrt()

@@ -1,0 +1,117 @@
+"""What losses between estimates and sources share: which estimate stands for which source."""
+
+import itertools
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import nn
+
+EXHAUSTIVE = 3  # estimates up to which all orders are tried, on the device
+
+
+class SourceLoss(nn.Module):
+    """The mean over utterances and sources of the cost of an estimate against its source.
+
+    A subclass defines `paired`, what each estimate costs against the target at its place; and
+    `pairwise`, against every target, where there is a faster way than to ask `paired` again and
+    again.
+
+    Args:
+        permutation_invariant: the estimates may come in any order: of each utterance the one that
+            costs least counts (Yu, Kolbaek, Tan and Jensen, "Permutation invariant training of deep
+            models for speaker-independent multi-talker speech separation", ICASSP 2017), and
+            estimates that are left over cost nothing. False: in the order of the targets.
+    """
+
+    def __init__(self, permutation_invariant: bool = True):
+        super().__init__()
+        self.permutation_invariant = permutation_invariant
+
+    def forward(self, estimates, targets):
+        """estimates, targets: (batch, ..., sources); there may be more estimates than targets where
+        any order will do. Half precision is computed with as float32.
+
+        Returns:
+            the loss, a scalar.
+
+        Raises:
+            ValueError: the shapes do not fit.
+        """
+        self._refuse_what_does_not_fit(estimates, targets)
+        estimates, targets = _at_least_single(estimates), _at_least_single(targets)
+        if self.permutation_invariant and estimates.shape[-1] > 1:
+            with torch.no_grad():
+                order = best_order(self.pairwise(estimates, targets))
+            if estimates.shape[-1] == targets.shape[-1]:
+                # targets have no gradient, so that they are cheaper to move
+                targets = _in_order(targets, order.argsort(dim=-1))
+            else:
+                estimates = _in_order(estimates, order)
+        return self.paired(estimates, targets).mean()
+
+    def paired(self, estimates, targets):
+        """(batch, ..., sources) twice -> the cost of each, (batch, sources)."""
+        raise NotImplementedError
+
+    def pairwise(self, estimates, targets):
+        """The cost of each estimate against each target: (batch, estimates, targets).
+
+        It only decides who stands for whom; no gradient flows through it.
+        """
+        costs = [self.paired(one.unsqueeze(-1).expand_as(targets), targets)
+                 for one in estimates.unbind(-1)]  # fmt: skip
+        return torch.stack(costs, dim=1)
+
+    def _refuse_what_does_not_fit(self, estimates, targets):
+        shapes = f"estimates {tuple(estimates.shape)}, targets {tuple(targets.shape)}"
+        name = type(self).__name__
+        if estimates.ndim < 3 or estimates.shape[:-1] != targets.shape[:-1]:
+            raise ValueError(
+                f"{name} takes estimates and targets (batch, ..., sources) that differ in nothing "
+                f"but the sources, found {shapes}"
+            )
+        fewest = targets.shape[-1]
+        if estimates.shape[-1] < fewest:
+            raise ValueError(
+                f"{name} needs an estimate for each of {fewest} sources, found {shapes}"
+            )
+        if estimates.shape[-1] > fewest and not self.permutation_invariant:
+            raise ValueError(
+                f"{name} needs as many estimates as sources, or permutation_invariant: true, "
+                f"found {shapes}"
+            )
+
+
+def best_order(costs):
+    """Which estimate stands for each target, so that the sum of costs is least.
+
+    costs: (batch, estimates, targets), at least as many estimates as targets. All orders are tried
+    for up to 3 estimates; beyond, it is the Hungarian algorithm's (Kuhn 1955).
+
+    Returns:
+        indices of estimates, (batch, targets).
+    """
+    batch, estimates, targets = costs.shape
+    if estimates <= EXHAUSTIVE:
+        orders = torch.tensor(
+            list(itertools.permutations(range(estimates), targets)), device=costs.device
+        )
+        places = torch.arange(targets, device=costs.device)
+        # (batch, orders, targets): what each source costs in each order
+        return orders[costs[:, orders, places].sum(dim=-1).argmin(dim=-1)]
+    if costs.is_meta:
+        return costs.new_zeros(batch, targets, dtype=torch.long)
+    # a NaN must not raise here: the loss will be NaN too, and who trains will hear what of
+    matrices = costs.double().nan_to_num().transpose(1, 2).cpu().numpy()
+    orders = [torch.from_numpy(linear_sum_assignment(matrix)[1]) for matrix in matrices]
+    return torch.stack(orders).to(costs.device)
+
+
+def _in_order(signals, order):
+    """The sources (last dimension) of each utterance in an order of its own: (batch, sources)."""
+    rows = torch.arange(len(order), device=order.device)[:, None]
+    return signals.movedim(-1, 1)[rows, order].movedim(1, -1)
+
+
+def _at_least_single(signals):
+    return signals.to(torch.promote_types(signals.dtype, torch.float32))
