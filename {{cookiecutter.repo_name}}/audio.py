@@ -4,8 +4,10 @@ Audio is float32 `(channels, samples)`, full scale being 1.
 """
 
 import io
+import math
+import os
 import re
-from pathlib import Path
+import stat
 
 import numpy as np
 import soundfile
@@ -14,6 +16,8 @@ import soxr
 from files import UserError
 
 STREAMED = 0x7FFF0000  # bytes; what writers to a pipe promise, who cannot know, is more
+OGG_PAGE = 65307  # bytes of the largest page
+MARGIN = 256  # samples of the lower rate that soxr's HQ filter is given on each side
 
 
 def info(path):
@@ -34,13 +38,84 @@ def read(path, sample_rate=None, num_channels=None, start=0, length=None):
         UserError: no such file, not audio, cut short, without a sample, NaN or infinite samples.
     """
     with _opened(path) as file:
+        data, rate = _samples(path, file, start, length), file.samplerate
+    return convert(data, rate, sample_rate or rate, num_channels)
+
+
+def stretch(path, sample_rate, num_channels, start=0, length=None, channel=None):
+    """Samples `start` to `start + length` of the file as it would be whole at `sample_rate`.
+
+    Only these, and for another rate some milliseconds around them, are read; the result is what
+    `read(path, sample_rate, num_channels)` gives there: to the last bit at the file's own rate, to
+    1e-6 of full scale at another one.
+
+    Args:
+        start, length: in samples at `sample_rate`; None: up to the file's end.
+        channel: take only this one of the file's channels, counted from 0.
+
+    Returns:
+        float32 `(channels, length)`; beyond the file's end there is silence.
+
+    Raises:
+        UserError: as `read`; the file has no such channel, or cannot become `num_channels`.
+    """
+    with _opened(path) as file:
         rate, frames = file.samplerate, file.frames
-        try:
-            file.seek(min(start, frames))
-            wanted = frames - start if length is None else length
-            data = file.read(wanted, dtype="float32", always_2d=True).T
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise UserError(f"{path}: broken audio file ({error}); replace it") from error
+        if channel is not None and channel >= file.channels:
+            raise UserError(
+                f"{path}: has {file.channels} channel{'s' * (file.channels > 1)} where channel "
+                f"{channel + 1} is to be read"
+            )
+        if length is None:
+            length = max(0, resampled_length(frames, rate, sample_rate) - start)
+        first, last, skipped = _around(start, start + length, rate, sample_rate)
+        last = min(last, frames)
+        data = _samples(path, file, first, last - first) if first < last else None
+    if data is None:
+        return np.zeros((num_channels, length), dtype=np.float32)
+    if channel is not None:
+        data = data[channel : channel + 1]
+    try:
+        data = convert(data, rate, sample_rate, num_channels)[:, skipped : skipped + length]
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    if data.shape[1] == length:
+        return data
+    return np.pad(data, ((0, 0), (0, length - data.shape[1])))
+
+
+def resampled_length(frames, rate, sample_rate):
+    """How many samples `frames` samples at `rate` become at `sample_rate`."""
+    return (2 * frames * sample_rate + rate) // (2 * rate)  # a half is rounded up, as by soxr
+
+
+def _around(start, end, rate, sample_rate):
+    """(first, last, skipped): the samples at `rate` from which those at `sample_rate` are made.
+
+    A resampled stretch equals a slice of the resampled whole if it begins where a sample of the
+    one rate falls together with one of the other, and if the filter sees the samples before and
+    after: MARGIN samples of the lower of the two rates.
+    """
+    if rate == sample_rate:
+        return start, end, 0
+    common = math.gcd(rate, sample_rate)
+    block, resampled_block = rate // common, sample_rate // common
+    margin = math.ceil(MARGIN * max(1.0, rate / sample_rate))
+    blocks = max(0, (start * block // resampled_block - margin) // block)
+    last = -(-end * block // resampled_block) + margin
+    return blocks * block, last, start - blocks * resampled_block
+
+
+def _samples(path, file, start, length):
+    """float32 (channels, samples) of an opened file, at its rate; complete and finite."""
+    frames, integers = file.frames, file.subtype == "PCM_16"
+    try:
+        file.seek(min(start, frames))
+        wanted = frames - start if length is None else length
+        # numpy converts 16-bit integers several times faster than libsndfile, to the same numbers
+        data = file.read(wanted, dtype="int16" if integers else "float32", always_2d=True).T
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise UserError(f"{path}: broken audio file ({error}); replace it") from error
     if data.shape[1] == 0:
         raise UserError(
             f"{path}: holds no samples (0 read from sample {start} of {frames}); replace it"
@@ -50,13 +125,15 @@ def read(path, sample_rate=None, num_channels=None, start=0, length=None):
             f"{path}: cut short, {start + data.shape[1]} of {frames} samples are "
             "there; copy it again"
         )
+    if integers:
+        return np.multiply(data, np.float32(1 / 32768), dtype=np.float32)
     if not np.isfinite(data).all():
         raise UserError(
             f"{path}: holds NaN or infinite samples (the first at sample "
             f"{start + int(np.argmin(np.isfinite(data).all(axis=0)))}); "
             "repair the file"
         )
-    return convert(data, rate, sample_rate or rate, num_channels)
+    return data
 
 
 def convert(data, rate, sample_rate, num_channels=None):
@@ -104,12 +181,14 @@ def _encode(data, sample_rate, kind, subtype):
 
 
 def _opened(path):
-    path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path}: no such file")
-    if path.is_dir():
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        there = "" if isinstance(error, FileNotFoundError) else f" that can be read ({error})"
+        raise UserError(f"{path}: no such file{there}") from error
+    if stat.S_ISDIR(status.st_mode):
         raise UserError(f"{path}: is a folder where an audio file is expected")
-    if path.stat().st_size == 0:
+    if status.st_size == 0:
         raise UserError(f"{path}: is empty (0 bytes); replace it")
     try:
         file = soundfile.SoundFile(path)
@@ -125,4 +204,18 @@ def _opened(path):
         raise UserError(
             f"{path}: cut short, {sizes[2]} of {sizes[1]} bytes of sound are there; copy it again"
         )
+    if file.format == "OGG" and not _ends_as_ogg(path):
+        file.close()
+        raise UserError(f"{path}: cut short, its last page is missing; copy it again")
     return file
+
+
+def _ends_as_ogg(path):
+    """Does an Ogg file end with the page that says so (RFC 3533)? To libsndfile any end will do."""
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - OGG_PAGE))
+        tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or not page.startswith(b"OggS") or not page[5] & 4:
+        return False
+    return len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])

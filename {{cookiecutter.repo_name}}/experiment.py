@@ -24,6 +24,7 @@ from dataset import DATASETS
 from evaluation import StaticMask
 from files import UserError
 from model import BUILDERS
+from preparation import STEPS
 from report import draw_separation
 from training import LOGGERS, LOSSES, TRAINERS, FrontEnd, Term
 
@@ -78,6 +79,9 @@ def check(config):
             problems += _check(config, f"train.loggers[{number}]", LOGGERS, LOGGER_GIVEN)
     if config.algorithm is not None:
         problems += _check(config, "algorithm", ALGORITHMS, ("input_audio_signal", "device"))
+    if config.prepare is not None:
+        for number in range(len(config.prepare.steps)):
+            problems += _check(config, f"prepare.steps[{number}]", STEPS)
     if config.evaluate is not None:
         for number in range(len(config.evaluate.baselines)):
             problems += check_class(config, f"evaluate.baselines[{number}]", BASELINES)
@@ -163,12 +167,14 @@ def build_stft_params(config):
 def build_dataset(config, split):
     """The dataset of `split`, at the experiment's rate, channels and STFT."""
     component = getattr(config.datasets, split)
-    return DATASETS[component.class_name](
+    data = DATASETS[component.class_name](
         **component.args,
         sample_rate=config.signal.sample_rate,
         num_channels=config.signal.num_channels,
         stft_params=build_stft_params(config),
     )
+    data.augment = getattr(component, "augment", None)
+    return data
 
 
 def build_graph(config):
@@ -301,6 +307,8 @@ def _identity(config):
         "class": config.datasets.train.class_name,
         **{k: v for k, v in config.datasets.train.args.items() if k != "folder"},
     }
+    if config.datasets.train.augment is not None:
+        same["datasets.train"]["augment"] = plain["datasets"]["train"]["augment"]
     return same
 
 

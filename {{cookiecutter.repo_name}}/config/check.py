@@ -22,6 +22,8 @@ EXAMPLES = {  # what would do where a section is needed
     "evaluate": "evaluate: {split: test}",
     "visualize": "visualize: {split: test}",
     "separate": "separate: {files: [song.wav]}",
+    "prepare": "prepare: {licence: ..., source: ..., folder: ..., steps: [...]}",
+    "audit": "audit: {}",
 }
 GRAPH_KEYS = ("name", "modules", "connections", "output")
 SPLITS = ("train", "val", "test")
@@ -170,4 +172,27 @@ def _splits(values: Values) -> Found:
         yield "visualize", "has both 'seed' and 'item', and either chooses what is shown; keep one"
 
 
-CHECKS = (_signal, _model, _train, _algorithm, _splits)
+def _augment(values: Values) -> Found:
+    key = "datasets.train.augment"
+    speed = values.get(f"{key}.time_stretch.speed")
+    if isinstance(speed, list) and speed and isinstance(speed[0], int | float) and speed[0] <= 0:
+        yield f"{key}.time_stretch.speed", f"found {speed[0]}, must be above 0; 1 is as it is"
+    if values.get(f"{key}.gain_db") is not None and values.get(f"{key}.snr_db") is not None:
+        yield key, "has both 'gain_db' and 'snr_db', and either sets the sources' levels; keep one"
+
+
+def _prepare(values: Values) -> Found:
+    if values.get("prepare.steps") and values.get("prepare.source") is None:
+        yield "prepare.source", "is missing, the steps read from it; write the folder of the copy"
+    elif values.get("prepare.steps") and values["prepare.source"] == values.get("prepare.folder"):
+        yield "prepare.source", "is also the folder that is made; choose another for one of them"
+
+
+def _audit(values: Values) -> Found:
+    chosen = values.get("audit.splits")
+    for number, split in enumerate(chosen if isinstance(chosen, list) else ()):
+        if split in SPLITS and f"datasets.{split}" not in values:
+            yield f"audit.splits[{number}]", f"there is no datasets.{split}; add it, or remove this"
+
+
+CHECKS = (_signal, _model, _train, _algorithm, _splits, _augment, _prepare, _audit)

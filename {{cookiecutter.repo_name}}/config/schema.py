@@ -6,17 +6,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
+from .data import Audit, Prepare, TrainingData
 from .errors import ConfigError, Problem, join_key
+from .fields import Args, Component, Count, Section, Split, Text
 from .reader import Document
-
-
-class Section(BaseModel):
-    """A mapping with known keys only, whose values are not converted and do not change."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def _known_device(name: str) -> str:
@@ -29,9 +25,6 @@ def _known_device(name: str) -> str:
     return name
 
 
-Text = Annotated[str, Field(min_length=1)]
-Args = dict[str, Any]
-Count = Annotated[int, Field(ge=1)]
 Device = Annotated[
     str,
     AfterValidator(_known_device),
@@ -41,7 +34,6 @@ Device = Annotated[
     ),
 ]
 Workers = Annotated[int, Field(ge=0, description="processes that read data; 0: the main one")]
-Split = Literal["train", "val", "test"]
 Window = Literal["sqrt_hann", "hann", "hamming", "blackman", "rectangular"]
 
 
@@ -69,17 +61,10 @@ class Signal(Section):
         return self.window_length // 2 + 1
 
 
-class Component(Section):
-    """A class by its name, and what it is called with."""
-
-    class_name: Text = Field(alias="class", description="the name of the class")
-    args: Args = Field(default_factory=dict, description="arguments of the class, by name")
-
-
 class Datasets(Section):
     """The data of each split."""
 
-    train: Component | None = Field(None, description="what is learnt from")
+    train: TrainingData | None = Field(None, description="what is learnt from")
     val: Component | None = Field(None, description="what decides which checkpoint is best")
     test: Component | None = Field(None, description="what is scored and shown")
 
@@ -278,6 +263,8 @@ class Config(Section):
     evaluate: Evaluate | None = Field(None, description="what is scored")
     visualize: Visualize | None = Field(None, description="what is shown")
     separate: Separate | None = Field(None, description="which files are separated")
+    prepare: Prepare | None = Field(None, description="how a dataset is got and converted")
+    audit: Audit | None = Field(None, description="what is looked for in the data")
 
     _document: Document = PrivateAttr(default_factory=lambda: Document("config"))
 

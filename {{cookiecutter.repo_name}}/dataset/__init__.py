@@ -1,8 +1,30 @@
 """Datasets by name: what `class` under `datasets` in a YAML file may say."""
 
-from .base import StemDataset, Track
+from .base import StemDataset
+from .mir1k import MIR1K
+from .musdb18 import MUSDB18
+from .remix_packs600 import RemixPacks600
 from .sample import Sample
+from .scaper import Scaper
+from .slakh2100 import Slakh2100
+from .stem_folder import StemFolder
+from .tracks import Channel, Track
+from .wham import WHAM
+from .wsj0mix import WSJ0Mix
 
-DATASETS = {"Sample": Sample}
+DATASETS = {
+    cls.__name__: cls
+    for cls in (
+        MIR1K,
+        MUSDB18,
+        RemixPacks600,
+        Sample,
+        Scaper,
+        Slakh2100,
+        StemFolder,
+        WHAM,
+        WSJ0Mix,
+    )
+}
 
-__all__ = ["DATASETS", "Sample", "StemDataset", "Track"]
+__all__ = ["DATASETS", "Channel", "StemDataset", "Track", *DATASETS]

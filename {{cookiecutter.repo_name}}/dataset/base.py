@@ -1,6 +1,6 @@
 """What every dataset shares: tracks in, nussl's items and training excerpts out."""
 
-from dataclasses import dataclass, field
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +9,16 @@ import audio
 from compat import nussl
 from files import UserError
 
+from .folders import around, did_you_mean, found_in
+from .tracks import REST, Channel, complete, grouped, log, measured
 
-@dataclass(frozen=True)
-class Track:
-    """One mixture and the files of its sources.
-
-    name: unique in its dataset; stems: {label: files, which are summed}; sample_rate: of the files;
-    length: in samples; song: what must not stand in two splits at once.
-    """
-
-    name: str
-    stems: dict = field(repr=False)
-    sample_rate: int
-    length: int
-    song: str = ""
+MANIFEST = "manifest.json"
+SPLITS = ("train", "val", "test")
+POLICIES = ("error", "skip", "silence")
 
 
 class StemDataset(nussl.datasets.BaseDataset):
-    """A folder of tracks whose sources lie in files of their own; their sum is the mixture.
+    """A folder of tracks whose sources lie in files of their own.
 
     A subclass lists its tracks (`list_tracks`), and may make one on first use (`ensure`).
     Everything else follows from the list: `dataset[i]` is nussl's item, `excerpt` a stretch for
@@ -35,28 +27,59 @@ class StemDataset(nussl.datasets.BaseDataset):
     Args:
         folder: where the data lies.
         split: "train", "val" or "test".
-        sample_rate, num_channels, stft_params: of the experiment (`signal` in the YAML).
-        groups: {label: [stems]}: the sources, each the sum of the stems named; stems that no group
-            names are left out of the mixture too. None: every stem is a source.
+        sample_rate, num_channels, stft_params: of the experiment (`signal` in the YAML). Files of
+            another rate are resampled as they are read; of several channels the mean is taken for
+            one, and one is laid out to two.
+        groups: {label: [stems]}: the sources, each the sum of the stems named; "*" stands for all
+            stems that no group names. Stems that are not named are left out, of a mixture that is
+            a sum too. None: every stem is a source.
     """
 
+    #: what a subclass's files must be: rate in Hz, channels, stems of each track; None: anything
+    rate = channels = stems = None
+    #: are shorter stems followed by silence (else unequal lengths are an error)?
+    padded = True
+    #: what is done with a track that lacks a stem: "error", "skip" or "silence"
+    missing = "error"
+    #: is the mixture the sum of the sources, or the track's own file (`Track.mix`)?
+    mixture = "sum"
+    #: {split: how many tracks the publisher's copy has}; None: nobody knows
+    published = None
+    #: what a folder of this kind looks like, for messages
+    layout = "audio files"
+    #: do the groups leave stems out, which a mixture's own file then holds beside the sources?
+    leaves_out = False
+    #: how training excerpts are made of the tracks (`augment` in the YAML); None: as they are
+    augment = None
+
     def __init__(self, folder, split, sample_rate, num_channels, stft_params, groups=None):
+        if split not in SPLITS:
+            raise UserError(f"split is {split!r}; {did_you_mean(split, SPLITS)}"
+                            f"{type(self).__name__} has {', '.join(SPLITS)}")
+        if self.missing not in POLICIES:
+            raise UserError(f"missing is {self.missing!r}; write {', '.join(POLICIES)}")
         self.split, self.groups = split, groups
         self.tracks = []
         super().__init__(
             str(folder), sample_rate=sample_rate, stft_params=stft_params, num_channels=num_channels
         )
         # listed after nussl's constructor, which would read the first item to learn what is given
-        self.tracks = self._grouped(self.list_tracks(Path(folder)))
+        self.tracks = self._chosen(self.list_tracks(Path(folder)))
         self.items = list(range(len(self.tracks)))
-        if not self.tracks:
-            raise UserError(f"{folder}: no tracks of {type(self).__name__}, split {split!r}")
         self.labels = sorted(self.tracks[0].stems)
         self.metadata["labels"] = self.labels
+        self.manifest_hash = manifest_hash(folder)
 
     def list_tracks(self, folder):
-        """All tracks of `self.split` in `folder`, in an order that never changes: [Track]."""
+        """All tracks of `self.split` in `folder`, in an order that never changes: [Track].
+
+        Tracks without a length are measured by the caller.
+        """
         raise NotImplementedError
+
+    def recognises(self, folder):
+        """Does `folder` look like this dataset? For "did you mean"; cheap."""
+        return False
 
     def ensure(self, indices, progress=True):
         """Make sure that the tracks at `indices` can be read."""
@@ -64,30 +87,45 @@ class StemDataset(nussl.datasets.BaseDataset):
     def get_items(self, folder):
         return []
 
-    def _grouped(self, tracks):
-        if self.groups is None or not tracks:
-            return tracks
-        there = set(tracks[0].stems)
-        for label, stems in self.groups.items():
-            for stem in stems:
-                if stem not in there:
-                    raise UserError(
-                        f"groups.{label}: no stem {stem!r}; {type(self).__name__} has "
-                        + ", ".join(sorted(there))
-                    )
-        return [
-            Track(
-                t.name,
-                {
-                    label: tuple(f for stem in stems for f in t.stems[stem])
-                    for label, stems in self.groups.items()
-                },
-                t.sample_rate,
-                t.length,
-                t.song,
+    def _chosen(self, tracks):
+        """The tracks that can be used, their stems grouped and their files measured."""
+        if not tracks:
+            raise UserError(self.nothing_found())
+        listed = len(tracks)
+        if self.stems is not None:
+            tracks = complete(tracks, self.stems, self.missing)
+        if self.groups is not None:
+            named = {stem for stems in self.groups.values() for stem in stems}
+            there = {stem for track in tracks for stem in track.stems}
+            self.leaves_out = REST not in named and bool(there - named)
+            tracks = grouped(tracks, self.groups, type(self).__name__)
+        labels = self.groups or sorted({stem for track in tracks for stem in track.stems})
+        tracks = complete(tracks, labels, self.missing)
+        if not tracks:
+            raise UserError(
+                f"{self.folder}: each of the {listed} tracks of {type(self).__name__}, split "
+                f"{self.split!r}, lacks one of {', '.join(labels)}; see `missing` and `groups`"
             )
-            for t in tracks
-        ]
+        tracks = measured(tracks, self.rate, self.channels, self.padded, self.num_channels)
+        expected = (self.published or {}).get(self.split, listed)
+        if expected != listed:
+            log.warning(
+                "%s: %d tracks of %s, split %r; the publisher's copy has %d",
+                self.folder, listed, type(self).__name__, self.split, expected,
+            )  # fmt: skip
+        return tracks
+
+    def nothing_found(self):
+        """What was expected, what was found, what may have been meant."""
+        told = (
+            f"{self.folder}: no tracks of {type(self).__name__}, split {self.split!r}: expected "
+            f"{self.layout}; found {found_in(self.folder)}"
+        )
+        try:
+            near = next((f for f in around(self.folder) if self.recognises(f)), None)
+        except (UserError, OSError):  # something is wrong in a folder that nobody asked about
+            near = None
+        return told if near is None else f"{told}; did you mean folder: {near}?"
 
     def index_of(self, name):
         """The index of the track called `name`."""
@@ -97,47 +135,82 @@ class StemDataset(nussl.datasets.BaseDataset):
         raise UserError(
             f"no item {name!r} in {type(self).__name__}, split {self.split!r}: "
             f"{len(self.tracks)} items from {self.tracks[0].name} "
-            f"to {self.tracks[-1].name}"
+            f"to {self.tracks[-1].name}; "
+            f"{did_you_mean(name, [track.name for track in self.tracks])}".rstrip("; ")
         )
 
     def length_of(self, index):
         """Samples of a track at the experiment's rate."""
         track = self.tracks[index]
-        return int(track.length * self.sample_rate / track.sample_rate)
+        return audio.resampled_length(track.length, track.sample_rate, self.sample_rate)
 
-    def excerpt(self, index, start=0, length=None):
+    def excerpt(self, index, start=0, length=None, labels=None):
         """Read `length` samples (None: all) from `start`, at the experiment's rate.
 
         Only that stretch is read from disk. What lies beyond the track's end is silence.
+
+        Args:
+            labels: read only these sources; None: `self.labels`.
 
         Returns:
             float32 `(sources, channels, samples)`, sources in the order of `labels`.
         """
         self.ensure([index], progress=False)
         track = self.tracks[index]
-        scale = track.sample_rate / self.sample_rate
-        length = self.length_of(index) - start if length is None else length
-        first, count = int(start * scale), int(np.ceil(length * scale))
-        count = max(0, min(count, track.length - first))
-        sources = np.zeros((len(self.labels), self.num_channels, length), dtype=np.float32)
-        if count == 0:
-            return sources
-        for row, label in zip(sources, self.labels, strict=True):
-            for path in track.stems[label]:
-                sound = audio.read(path, self.sample_rate, self.num_channels, first, count)
-                sound = sound[:, :length]
-                row[:, : sound.shape[1]] += sound
+        labels = self.labels if labels is None else labels
+        length = self._length(index, start, length)
+        sources = np.empty((len(labels), self.num_channels, length), dtype=np.float32)
+        for row, label in zip(sources, labels, strict=True):
+            first, *others = track.stems[label] or (None,)
+            row[:] = 0 if first is None else self._read(first, start, length)
+            for file in others:
+                row += self._read(file, start, length)
         return sources
+
+    def mix(self, index, start=0, length=None, sources=None):
+        """The mixture of the stretch that `excerpt` reads: float32 `(channels, samples)`.
+
+        sources: what `excerpt` gave there, if that is at hand; the mixture is their sum unless it
+        is a file of its own.
+        """
+        track = self.tracks[index]
+        if self.mixture == "sum" or track.mix is None:
+            sources = self.excerpt(index, start, length) if sources is None else sources
+            return sources.sum(axis=0)
+        self.ensure([index], progress=False)
+        return self._read(track.mix, start, self._length(index, start, length))
+
+    def _length(self, index, start, length):
+        return max(0, self.length_of(index) - start) if length is None else length
+
+    def _read(self, file, start, length):
+        path, channel = file if isinstance(file, Channel) else (file, None)
+        return audio.stretch(path, self.sample_rate, self.num_channels, start, length, channel)
 
     def process_item(self, index):
         """nussl's item: {"mix": AudioSignal, "sources": {label: AudioSignal}, "metadata": {}}."""
         sources = self.excerpt(index)
         track = self.tracks[index]
         return {
-            "mix": self._load_audio_from_array(sources.sum(axis=0)),
+            "mix": self._load_audio_from_array(self.mix(index, sources=sources)),
             "sources": {
                 label: self._load_audio_from_array(sound)
                 for label, sound in zip(self.labels, sources, strict=True)
             },
             "metadata": {"labels": list(self.labels), "name": track.name, "song": track.song},
         }
+
+
+def manifest_hash(folder):
+    """The hash in the manifest that `scripts.prepare` left in `folder` or above it; None: none."""
+    for place in [Path(folder), *Path(folder).parents][:5]:
+        path = place / MANIFEST
+        if path.is_file():
+            try:
+                return str(json.loads(path.read_text(encoding="utf-8"))["hash"])
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                raise UserError(
+                    f"{path}: not a manifest of scripts.prepare ({error!r}); remove it, or "
+                    "prepare the data again"
+                ) from error
+    return None

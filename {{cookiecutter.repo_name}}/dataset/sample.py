@@ -10,7 +10,8 @@ from tqdm import tqdm
 from files import UserError
 from songs import snippets
 
-from .base import StemDataset, Track
+from .base import StemDataset
+from .tracks import Track
 
 SONGS = {"train": 300, "val": 30, "test": 300}
 

@@ -53,6 +53,7 @@ def main(config):
         "items_in_split": len(data),
         "failed": failed,
         "with_a_silent_source": silent,
+        "manifest_hash": data.manifest_hash,
         "versions": experiment.versions(),
         "table": table,
     }

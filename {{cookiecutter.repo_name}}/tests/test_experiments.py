@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import layouts
 import pytest
 import torch
 import yaml
@@ -21,7 +22,10 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
     plain = yaml.safe_load(path.read_text())
     plain["info"]["output_folder"] = str(tmp_path)
     for split in plain.get("datasets", {}).values():
-        split["args"] |= {"folder": str(sample_folder), "num_songs": 1}
+        if split["class"] == "Sample":
+            split["args"] |= {"folder": str(sample_folder), "num_songs": 1}
+        else:  # an experiment of the layout's name
+            split["args"] |= {"folder": str(layouts.write(path.stem, sample_folder / path.stem))}
     if "train" in plain:
         plain["train"] |= {
             "epochs": 1,
@@ -44,7 +48,7 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
     noise = 0.1 * torch.randn(1, 16000).numpy()
     mix = nussl.AudioSignal(audio_data_array=noise, sample_rate=16000)
     sources = experiment.build_separator(settings, "cpu")(mix)()
-    assert len(sources) == 2
+    assert len(sources) == settings.algorithm.args.get("num_sources", 2)
     assert abs(sum(s.audio_data for s in sources) - noise).max() < 1e-5
 
 

@@ -11,7 +11,8 @@ FLOORS = {
     "files": 0, "audio": 0, "processes": 0, "devices": 0, "checkpoints": 0, "config": 0,
     "compat": 0, "songs": 0,
     "dataset": 1, "model": 1, "training": 1, "algorithms": 1, "evaluation": 1, "report": 1,
-    "experiment": 2,
+    "preparation": 1,
+    "experiment": 2, "auditing": 2,
     "scripts": 3, "setup": 3,
 }  # fmt: skip
 APART = ("tests", "vendor")  # tests may import anything; vendor/ is not ours to import

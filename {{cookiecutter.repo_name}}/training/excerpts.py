@@ -11,14 +11,17 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from .augment import draw
+
 
 class Excerpts(Dataset):
     """Random stretches of a dataset's tracks; the key (epoch, index) decides which.
 
     Args:
-        data: a dataset of ours (`excerpt`, `length_of`, `tracks`).
+        data: a dataset of ours (`excerpt`, `mix`, `length_of`, `tracks`); its `augment` says what
+            is done to the stretches (`training/augment.py`).
         length: samples in an excerpt, or a `Curriculum`; a shorter track is followed by silence.
-        seed: of the random starts.
+        seed: of all that is drawn.
     """
 
     def __init__(self, data, length, seed):
@@ -30,11 +33,9 @@ class Excerpts(Dataset):
     def __getitem__(self, key):
         epoch, index = key
         length = self.length(epoch) if callable(self.length) else self.length
-        spare = self.data.length_of(index) - length
         rng = np.random.default_rng([self.seed, epoch, index])
-        start = int(rng.integers(spare + 1)) if spare > 0 else 0
-        sources = torch.from_numpy(self.data.excerpt(index, start, length))
-        return {"mix": sources.sum(dim=0), "sources": sources, "name": self.data.tracks[index].name}
+        mix, sources, name = draw(self.data, index, length, rng)
+        return {"mix": torch.from_numpy(mix), "sources": torch.from_numpy(sources), "name": name}
 
 
 class Curriculum:

@@ -1,0 +1,11 @@
+"""What would spoil a result, looked for in the data before it does.
+
+`audit(datasets, settings)` reads every track and returns a report: plain data, for JSON; `as_text`
+and `as_html` show it.
+"""
+
+from .audit import audit
+from .fingerprint import Fingerprint, fingerprint, matches
+from .show import as_html, as_text
+
+__all__ = ["Fingerprint", "as_html", "as_text", "audit", "fingerprint", "matches"]

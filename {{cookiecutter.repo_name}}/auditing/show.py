@@ -1,0 +1,146 @@
+"""The report for people: a table for the terminal, and one HTML file that needs nothing else."""
+
+import html
+
+SHOWN = 20  # findings of each kind in the terminal; the files hold all
+ADVICE = {
+    "unreadable": "replace the files",
+    "leak": "keep each recording in one split only",
+    "duplicate": "keep one of the two",
+    "residual": "use mixture: sum, or find out what else the mixture holds",
+    "misaligned": "shift the stems, or use mixture: sum",
+    "silent": "such a source has no score; it teaches silence",
+    "clipped": "distortion becomes part of the reference",
+    "length": "see if the stems begin together",
+}
+
+
+def as_text(report):
+    """The report as plain text."""
+    lines = []
+    for split, told in report["splits"].items():
+        rates = ", ".join(map(str, told["sample_rates"])) or "no"
+        lines.append(
+            f"{split}: {told['looked_at']} of {told['tracks']} tracks of {told['dataset']} in "
+            f"{told['folder']}, {told['hours']:.2f} h, {rates} Hz (read at {told['read_at']})"
+        )
+        lines.append(f"  sources: {', '.join(told['labels'])}; manifest {told['manifest_hash']}")
+        for key, name, unit in (("seconds", "length", "s"), ("loudness", "loudness", "LUFS"),
+                                ("residual_db", "mixture minus sources", "dB")):  # fmt: skip
+            if told[key] is not None:
+                least, median, most = told[key]
+                lines.append(f"  {name}: {least:.1f} to {most:.1f} {unit}, median {median:.1f}")
+        if told["left_out"]:
+            files = sum(map(len, told["left_out"].values()))
+            lines.append(f"  left out: {files} files of {len(told['left_out'])} tracks")
+    for (level, kind), findings in _by_kind(report).items():
+        lines += ["", f"{level}: {kind} ({len(findings)}); {ADVICE[kind]}"]
+        lines += [f"  {f['split']}/{f['track']}: {f['text']}" for f in findings[:SHOWN]]
+        if len(findings) > SHOWN:
+            lines.append(f"  and {len(findings) - SHOWN} more")
+    lines += ["", verdict(report)]
+    return "\n".join(lines)
+
+
+def verdict(report):
+    """In one line: what was found, and if it spoils a result."""
+    count = {level: sum(f["level"] == level for f in report["findings"])
+             for level in ("error", "warning")}  # fmt: skip
+    if not report["findings"]:
+        return "nothing was found that would spoil a result"
+    told = f"{count['error']} errors, {count['warning']} warnings"
+    return told + ("" if count["error"] else ": nothing that would spoil a result")
+
+
+def _by_kind(report):
+    groups = {}
+    for finding in report["findings"]:
+        groups.setdefault((finding["level"], finding["kind"]), []).append(finding)
+    return groups
+
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8886; --soft: #8881;
+        --error: #c0392b; --warning: #b7791f; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
+         vertical-align: top; overflow-wrap: break-word; max-width: 28rem; }
+th { background: var(--soft); }
+td.number { text-align: right; white-space: nowrap; }
+.error { color: var(--error); } .warning { color: var(--warning); }
+.verdict { padding: .6rem 1rem; background: var(--soft); border-left: 4px solid var(--line); }
+summary { cursor: pointer; }
+"""
+
+
+def as_html(report, title):
+    """The report as one HTML page, without anything from elsewhere."""
+    verdict_class = next((f["level"] for f in report["findings"]), "")
+    parts = [
+        "<!doctype html>\n<html lang=en><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>",
+        f"<title>{_text(title)}</title><style>{STYLE}</style>",
+        f"<h1>{_text(title)}</h1>",
+        f"<p class='verdict {verdict_class}'>{_text(verdict(report))}</p>",
+        "<h2>Splits</h2>",
+        _table(
+            ["split", "dataset", "folder", "tracks", "hours", "Hz", "length (s)",
+             "loudness (LUFS)", "mixture minus sources (dB)", "sources", "manifest"],
+            [
+                [split, s["dataset"], s["folder"], f"{s['looked_at']} of {s['tracks']}", s["hours"],
+                 ", ".join(map(str, s["sample_rates"])), _range(s["seconds"]),
+                 _range(s["loudness"]), _range(s["residual_db"]), ", ".join(s["labels"]),
+                 (s["manifest_hash"] or "none")[:12]]
+                for split, s in report["splits"].items()
+            ],
+        ),
+    ]  # fmt: skip
+    for (level, kind), findings in _by_kind(report).items():
+        parts.append(f"<h2 class={level}>{level}: {kind} ({len(findings)})</h2>")
+        parts.append(f"<p>{_text(ADVICE[kind])}</p>")
+        rows = [[f["split"], f["track"], f["source"], f["text"]] for f in findings]
+        parts.append(_table(["split", "track", "source", "what was found"], rows))
+    parts.append("<h2>Tracks</h2>")
+    for split, tracks in report["tracks"].items():
+        rows = [
+            [t["name"], t["seconds"], t["sample_rate"], t["loudness"], t["residual_db"],
+             ", ".join(f"{label} {level} dB" for label, level in t["levels_db"].items()),
+             _taken_for(t)]
+            for t in tracks
+        ]  # fmt: skip
+        head = ["track", "seconds", "Hz", "LUFS", "residual (dB)", "levels", "taken for"]
+        parts.append(f"<details><summary>{_text(split)}: {len(rows)} tracks</summary>")
+        parts.append(_table(head, rows) + "</details>")
+        left_out = report["splits"][split]["left_out"]
+        if left_out:
+            rows = [[name, ", ".join(paths)] for name, paths in left_out.items()]
+            parts.append(f"<details><summary>{_text(split)}: files left out</summary>")
+            parts.append(_table(["track", "files"], rows) + "</details>")
+    return "\n".join(parts) + "\n"
+
+
+def _taken_for(track):
+    return "; ".join(f"{label}: {', '.join(files)}" for label, files in track["files"].items())
+
+
+def _range(spread):
+    return "" if spread is None else f"{spread[0]:.1f} to {spread[2]:.1f}"
+
+
+def _table(head, rows):
+    cells = "".join(f"<th scope=col>{_text(name)}" for name in head)
+    body = "".join("<tr>" + "".join(map(_cell, row)) for row in rows)
+    return f"<div class=wide><table><thead><tr>{cells}<tbody>{body}</table></div>"
+
+
+def _cell(value):
+    number = isinstance(value, int | float)
+    shown = "" if value is None else value
+    return f"<td{' class=number' if number else ''}>{_text(shown)}"
+
+
+def _text(value):
+    return html.escape(str(value))

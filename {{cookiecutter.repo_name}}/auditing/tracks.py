@@ -1,0 +1,160 @@
+"""One track: levels, clipping, what the mixture holds beside its sources, shifts between them."""
+
+import numpy as np
+import scipy.signal
+
+import audio
+from dataset import Channel
+
+LOUD = 0.25  # of full scale: a plateau at a lower peak is no clipping
+SHIFT = 1.0  # seconds by which stems are shifted at most
+BETTER_DB = 6.0  # a shift is believed if it lowers the residual by this much
+
+
+def inspect(data, index, settings):
+    """What there is to tell of a track.
+
+    Args:
+        data: a dataset of ours; settings: the section `audit`.
+
+    Returns:
+        (told, findings, sources, mix): told, plain data: name, seconds, sample_rate, lengths,
+        files, levels_db, loudness, residual_db; findings: [(kind, source or "", text)]; sources
+        (sources, channels, samples) and mix (channels, samples) at the experiment's rate.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    track = data.tracks[index]
+    findings = []
+    sources = data.excerpt(index)
+    mix = data.mix(index, sources=sources)
+    levels = dict(zip(data.labels, map(level_db, sources), strict=True))
+    for label, level in levels.items():
+        if level < settings.silence_db:
+            findings.append(("silent", label, f"{label} is silent ({level:.0f} dB)"))
+    lengths, rates = {}, set()
+    for label, files in track.stems.items():
+        for file in files:
+            path, channel = file if isinstance(file, Channel) else (file, None)
+            rate, _, lengths[path] = audio.info(path)
+            rates.add(rate)
+            sound = audio.read(path)
+            level = level_db(sound)
+            if len(files) > 1 and level < settings.silence_db:
+                text = f"{path.name}, a part of {label}, is silent ({level:.0f} dB)"
+                findings.append(("silent", label, text))
+            run = longest_plateau(sound, channel)
+            if run >= settings.clipped_samples:
+                text = f"{path.name} is clipped ({run} samples in a row at its peak)"
+                findings.append(("clipped", label, text))
+    if len(set(lengths.values())) > 1:
+        text = f"its files have {min(lengths.values())} to {max(lengths.values())} samples"
+        findings.append(("length", "", text + "; the shorter ones are followed by silence"))
+    told = {
+        "name": track.name,
+        "song": track.song,
+        "seconds": round(track.length / track.sample_rate, 3),
+        "sample_rate": track.sample_rate,
+        "files": {
+            label: [str(f.path if isinstance(f, Channel) else f) for f in files]
+            for label, files in track.stems.items()
+        },
+        "levels_db": {label: round(level, 1) for label, level in levels.items()},
+        "loudness": loudness(data, mix),
+        "residual_db": None,
+    }
+    if track.mix is not None and not data.leaves_out:
+        told["mix"] = str(track.mix)
+        own = audio.stretch(track.mix, data.sample_rate, data.num_channels, 0, mix.shape[1])
+        residual, text = compare(own, dict(zip(data.labels, sources, strict=True)),
+                                 data.sample_rate, settings.residual_db)  # fmt: skip
+        told["residual_db"] = None if residual is None else round(residual, 1)
+        if text is not None:
+            findings.append(("misaligned" if "samples" in text else "residual", "", text))
+    return told, findings, sources, mix
+
+
+def level_db(sound):
+    """Root mean square in dB of full scale, at least -200."""
+    return float(10 * np.log10(max(np.mean(np.square(sound, dtype=np.float64)), 1e-20)))
+
+
+def longest_plateau(sound, channel=None):
+    """The most samples in a row at the highest value of a file (channels, samples), in any channel.
+
+    Clipping cuts peaks off flat. 0 where the peak is low, or one sample high.
+    """
+    longest = 0
+    for row in sound if channel is None else sound[channel : channel + 1]:
+        peak = np.abs(row).max(initial=0)
+        if peak < LOUD:
+            continue
+        for sign in (1, -1):
+            flat = np.concatenate([[0], (sign * row >= peak * (1 - 1e-4)).astype(np.int8), [0]])
+            edges = np.flatnonzero(np.diff(flat))
+            longest = max(longest, int((edges[1::2] - edges[::2]).max(initial=0)))
+    return longest if longest > 1 else 0
+
+
+def loudness(data, mix):
+    """Loudness of ITU-R BS.1770-4 in LUFS, as nussl measures it; None: too short or silent."""
+    if mix.shape[1] < 0.5 * data.sample_rate or not mix.any():
+        return None
+    value = float(data._load_audio_from_array(mix).loudness())
+    return round(value, 1) if np.isfinite(value) else None
+
+
+def compare(mix, sources, sample_rate, limit_db):
+    """(residual in dB, what is wrong or None): the mixture against the sum of its sources.
+
+    The residual is the power of mixture minus sum over that of the mixture. If it is above
+    `limit_db`, the cause is looked for: sources that are shifted against the mixture (by
+    cross-correlation, all together or one alone), or a mixture of another level.
+    """
+    power = np.sum(np.square(mix, dtype=np.float64))
+    if power == 0:
+        return None, None
+    total = sum(sources.values())
+    residual = _residual_db(mix - total, power)
+    if residual <= limit_db:
+        return residual, None
+    told = f"mixture minus sources is at {residual:.1f} dB"
+    shifts = [("all sources", total, 0.0 * mix)]
+    shifts += [(label, sound, total - sound) for label, sound in sources.items()]
+    best = None
+    for label, sound, others in shifts:
+        lag = _lag(mix - others, sound, int(SHIFT * sample_rate))
+        after = _residual_db(mix - others - _shifted(sound, lag), power)
+        if lag and after < residual - BETTER_DB and (best is None or after < best[0] - 1):
+            best = (after, label, lag)
+    if best is not None:
+        late = "late" if best[2] < 0 else "early"
+        return residual, f"{told}: {best[1]} come {abs(best[2])} samples too {late}"
+    gain = float(np.sum(mix * total) / max(np.sum(np.square(total)), 1e-20))
+    if _residual_db(mix - gain * total, power) < min(limit_db, residual - BETTER_DB):
+        return residual, f"{told}: the mixture is {gain:.3f} times the sum of its sources"
+    return residual, f"{told}: it is not the sum of its sources"
+
+
+def _residual_db(sound, power):
+    return float(10 * np.log10(max(np.sum(np.square(sound, dtype=np.float64)) / power, 1e-20)))
+
+
+def _lag(mix, sound, most):
+    """By how many samples `sound` has to be delayed to lie where it lies in `mix`."""
+    mix, sound = mix.mean(axis=0), sound.mean(axis=0)
+    correlation = scipy.signal.correlate(mix, sound, mode="full", method="fft")
+    middle = len(sound) - 1
+    most = min(most, middle)
+    return int(np.argmax(correlation[middle - most : middle + most + 1])) - most
+
+
+def _shifted(sound, lag):
+    """`sound` (channels, samples) delayed by `lag` samples (or brought forward), silence around."""
+    moved = np.zeros_like(sound)
+    if lag >= 0:
+        moved[:, lag:] = sound[:, : sound.shape[1] - lag]
+    else:
+        moved[:, :lag] = sound[:, -lag:]
+    return moved

@@ -1,0 +1,44 @@
+"""What the sections of the schema are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from .errors import show
+
+
+class Section(BaseModel):
+    """A mapping with known keys only, whose values are not converted and do not change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def _pair(values: list[float]) -> list[float]:
+    if len(values) != 2 or values[0] > values[1]:
+        advice = "; write " + show(values[::-1]) if len(values) == 2 else ""
+        raise PydanticCustomError(
+            "plain", "must be [least, most], found {values}" + advice, {"values": show(values)}
+        )
+    return values
+
+
+Text = Annotated[str, Field(min_length=1)]
+Args = dict[str, Any]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Range = Annotated[
+    list[float],
+    AfterValidator(_pair),
+    Field(json_schema_extra={"minItems": 2, "maxItems": 2}),
+]
+Split = Literal["train", "val", "test"]
+
+
+class Component(Section):
+    """A class by its name, and what it is called with."""
+
+    class_name: Text = Field(alias="class", description="the name of the class")
+    args: Args = Field(default_factory=dict, description="arguments of the class, by name")

@@ -1,0 +1,185 @@
+"""Tracks: a mixture and the files of its sources; what is wrong with them is told here."""
+
+import dataclasses
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import audio
+from files import UserError
+
+from .folders import did_you_mean
+
+log = logging.getLogger("dataset")
+
+REST = "*"  # in groups: every stem that no other group names
+TOLD = 10  # so many problems are listed, the others counted
+
+
+class Channel(NamedTuple):
+    """One channel of a file, in place of the file."""
+
+    path: Path
+    number: int
+
+
+@dataclass(frozen=True)
+class Track:
+    """One mixture and the files of its sources.
+
+    name: unique in its dataset; stems: {label: files (or `Channel`s), which are summed};
+    sample_rate: of the files; length: in samples, of the longest file (None, both: to be read from
+    the files' headers); song: what must not stand in two splits at once (a song, an utterance);
+    "" where names say nothing; mix: the file of the mixture, if there is one.
+    """
+
+    name: str
+    stems: dict = field(repr=False)
+    sample_rate: int | None = None
+    length: int | None = None
+    song: str = ""
+    mix: Path | None = None
+
+
+def files_of(track):
+    """Each file of a track once."""
+    sources = [f for files in track.stems.values() for f in files]
+    paths = [f.path if isinstance(f, Channel) else f for f in sources]
+    return list(dict.fromkeys(paths + ([track.mix] if track.mix is not None else [])))
+
+
+def measured(tracks, rate=None, channels=None, padded=True, most_channels=None):
+    """The tracks with rate and length from their files' headers.
+
+    Args:
+        rate, channels: what every file must have; None: any.
+        padded: shorter stems are followed by silence; else the files of a track are equally long.
+        most_channels: a file may have one channel or so many; None: any number.
+
+    Raises:
+        UserError: with every file (the first ones, and how many more) that is not as expected.
+    """
+    ready, problems = [], []
+    for track in tracks:
+        if track.length is not None:
+            ready.append(track)
+            continue
+        try:
+            ready.append(_measured(track, rate, channels, padded, most_channels))
+        except UserError as error:
+            problems.append(str(error))
+    tell(problems)
+    return ready
+
+
+def _measured(track, rate, channels, padded, most_channels):
+    rates, lengths = {}, {}
+    for path in files_of(track):
+        rates[path], found, lengths[path] = audio.info(path)
+        if lengths[path] == 0:
+            raise UserError(f"{path}: holds no samples; replace it")
+        if channels is not None and found != channels:
+            kind = {1: "mono", 2: "stereo"}
+            raise UserError(
+                f"{path}: is {kind.get(found, f'of {found} channels')}, expected "
+                f"{kind[channels]}; replace or convert it"
+            )
+        if most_channels not in (None, 1) and found not in (1, most_channels):
+            raise UserError(
+                f"{path}: has {found} channels, which cannot become {most_channels}; mix it down, "
+                "or write signal: {num_channels: 1}"
+            )
+        if rate is not None and rates[path] != rate:
+            raise UserError(f"{path}: has {rates[path]} Hz, expected {rate} Hz; resample it")
+    first = next(iter(rates))
+    for path in rates:
+        if rates[path] != rates[first]:
+            raise UserError(
+                f"{path}: has {rates[path]} Hz and {first.name} {rates[first]} Hz; the files of a "
+                "track must have one rate: resample them"
+            )
+        if not padded and lengths[path] != lengths[first]:
+            raise UserError(
+                f"{path}: has {lengths[path]} samples and {first.name} {lengths[first]}; the "
+                "files of a track must be equally long: replace them"
+            )
+    return dataclasses.replace(track, sample_rate=rates[first], length=max(lengths.values()))
+
+
+def tell(problems):
+    """Raise one UserError with all problems, if there are any."""
+    problems = list(problems)
+    if not problems:
+        return
+    more = f"\n  and {len(problems) - TOLD} more" if len(problems) > TOLD else ""
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    raise UserError(
+        f"{len(problems)} problems with the data:\n  " + "\n  ".join(problems[:TOLD]) + more
+    )
+
+
+def grouped(tracks, groups, owner):
+    """The tracks with stems summed to the sources that `groups` names: {label: [stems]}.
+
+    A label of which a track has no stem at all stands there without files.
+    """
+    there = sorted({stem for track in tracks for stem in track.stems})
+    named = [stem for stems in groups.values() for stem in stems]
+    problems = []
+    for label, stems in groups.items():
+        for stem in stems:
+            if stem not in there and stem != REST:
+                problems.append(
+                    f"groups.{label}: no stem {stem!r}; {did_you_mean(stem, there)}"
+                    f"{owner} has {', '.join(there)}"
+                )
+            elif named.count(stem) > 1:
+                problems.append(f"groups.{label}: the stem {stem!r} is named twice")
+    tell(problems)
+    return [
+        dataclasses.replace(
+            track,
+            stems={label: _files(track, stems, named) for label, stems in groups.items()},
+        )
+        for track in tracks
+    ]
+
+
+def _files(track, stems, named):
+    chosen = []
+    for stem in stems:
+        rest = [name for name in track.stems if name not in named] if stem == REST else [stem]
+        chosen += [file for name in rest for file in track.stems.get(name, ())]
+    return tuple(chosen)
+
+
+def complete(tracks, labels, missing):
+    """The tracks that have files for all `labels`, by a policy for those that have not.
+
+    missing: "error": it is told which; "skip": left out, and counted in the log; "silence": the
+    label's source is silent.
+    """
+    lacking = {}
+    for track in tracks:
+        absent = [label for label in labels if not track.stems.get(label)]
+        if absent:
+            lacking[track.name] = absent
+    if missing == "silence":
+        return [
+            dataclasses.replace(track, stems={la: track.stems.get(la, ()) for la in labels})
+            if track.name in lacking
+            else track
+            for track in tracks
+        ]
+    if lacking and missing == "error":
+        tell(
+            [
+                f"{name}: no {', '.join(absent)}; add it, or choose missing: skip or silence"
+                for name, absent in lacking.items()
+            ]
+        )
+    if lacking:
+        log.warning("%d of %d tracks are left out, they lack stems", len(lacking), len(tracks))
+    return [track for track in tracks if track.name not in lacking]

@@ -1,0 +1,108 @@
+"""Audio files of any kind to WAV or FLAC, at one rate, so that reading them costs little."""
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+import audio
+from files import UserError, write_files
+
+READ = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")  # by libsndfile
+BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
+
+
+class Convert:
+    """Every audio file of the source, at the same place in the folder; other files are copied.
+
+    Samples are rounded to 16 bits. A file that reaches full scale, as resampled ones may, is
+    written in 32-bit float instead, so that nothing is clipped. ffmpeg is needed only for what
+    libsndfile cannot read (m4a, mp4, aac, wma).
+
+    Args:
+        format: "wav" or "flac".
+        sample_rate: in Hz; None: each file's own.
+        num_channels: 1 or 2; None: each file's own.
+    """
+
+    def __init__(
+        self,
+        format: Literal["wav", "flac"] = "wav",
+        sample_rate: int | None = None,
+        num_channels: int | None = None,
+    ):
+        self.format, self.sample_rate, self.num_channels = format, sample_rate, num_channels
+
+    def run(self, source, folder):
+        paths = [path for path in sorted(Path(source).rglob("*")) if _wanted(path, source)]
+        if not any(path.suffix.lower() in READ + BY_FFMPEG for path in paths):
+            raise UserError(f"{source}: holds no audio files to convert")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # soundfile and soxr leave Python alone
+            made = pool.map(lambda path: self._one(path, path.relative_to(source), folder), paths)
+            for _ in tqdm(made, total=len(paths), desc="converting", unit="file", disable=None):
+                pass
+
+    def _one(self, path, inner, folder):
+        if path.suffix.lower() not in READ + BY_FFMPEG:
+            if not (folder / inner).exists():
+                write_files({folder / inner: path.read_bytes()})
+            return
+        target = folder / inner.with_suffix(f".{self.format}")
+        if target.exists():
+            return
+        if path.suffix.lower() in BY_FFMPEG:
+            sound, rate = decoded(path)
+        else:
+            sound, rate = audio.read(path), audio.info(path)[0]
+        sound = audio.convert(sound, rate, self.sample_rate or rate, self.num_channels)
+        write_files({target: sixteen_bits(sound, self.sample_rate or rate, self.format, target)})
+
+
+def _wanted(path, source):
+    inner = path.relative_to(source).parts
+    return path.is_file() and not any(part.startswith(".") for part in inner)
+
+
+def sixteen_bits(sound, sample_rate, format, path):
+    """The bytes of a 16-bit file with `sound` (channels, samples); what was 16-bit stays as is."""
+    numbers = np.rint(sound * 32768.0)
+    over = numbers.max(initial=0) > 32767 or numbers.min(initial=0) < -32768
+    if over and format == "flac":
+        raise UserError(
+            f"{path}: its peak, {np.abs(sound).max():.3f}, is above full scale, which FLAC cannot "
+            "hold; write format: wav"
+        )
+    buffer = io.BytesIO()
+    data, subtype = (sound.T, "FLOAT") if over else (numbers.T.astype(np.int16), "PCM_16")
+    soundfile.write(buffer, data, sample_rate, format=format.upper(), subtype=subtype)
+    return buffer.getvalue()
+
+
+def needs_ffmpeg(path):
+    """Raise UserError if ffmpeg, which `path` needs, is not installed."""
+    for program in ("ffmpeg", "ffprobe"):
+        if shutil.which(program) is None:
+            raise UserError(
+                f"{path}: needs {program} to be decoded, which is not on the PATH; install it "
+                "(apt-get install ffmpeg, brew install ffmpeg, conda install ffmpeg)"
+            )
+
+
+def decoded(path):
+    """(float32 (channels, samples), rate) of a file that only ffmpeg can read."""
+    needs_ffmpeg(path)
+    with tempfile.TemporaryDirectory() as temporary:
+        wav = Path(temporary) / "decoded.wav"
+        command = ["ffmpeg", "-v", "error", "-i", str(path), "-c:a", "pcm_f32le", str(wav)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise UserError(f"{path}: cannot be decoded by ffmpeg: {done.stderr.strip()}")
+        return audio.read(wav), audio.info(wav)[0]

@@ -1,0 +1,20 @@
+"""Get and convert a dataset: python -m scripts.prepare -p data_prep/musdb18/hq.yml"""
+
+import logging
+
+from scripts.common import run
+
+logging.getLogger("prepare").setLevel(logging.INFO)
+
+
+def main(config):
+    import experiment
+    from preparation import STEPS, prepare
+
+    experiment.check(config)
+    steps = [STEPS[step.class_name](**step.args) for step in config.prepare.steps]
+    prepare(config.prepare, steps)
+
+
+if __name__ == "__main__":
+    run(main, __doc__, needs=("prepare",))

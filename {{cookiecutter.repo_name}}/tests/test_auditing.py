@@ -1,0 +1,322 @@
+"""Faults of each kind, planted and found; a clean set passes."""
+
+import functools
+import json
+import re
+import shutil
+
+import layouts
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from layouts import SPLITS, stems
+
+import audio
+from auditing import fingerprint, matches
+from auditing.tracks import compare, longest_plateau
+from scripts import audit, common
+from songs import SAMPLE_RATE, Song
+
+RATE = 16000
+LENGTH = int(layouts.SECONDS * RATE)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """Two tracks a split with vocals, drums and their mixture: WAV, 16 bits, mono, 16 kHz."""
+    folder = tmp_path_factory.mktemp("clean")
+    for split in SPLITS:
+        for number in range(2):
+            sounds = stems(split, number, RATE, 1)
+            save(folder, split, f"{split}{number}", sounds["vocals"], sounds["drums"])
+    return folder
+
+
+def save(folder, split, name, vocals, drums, mix=None):
+    mix = vocals + drums if mix is None else mix
+    for label, sound in (("vocals", vocals), ("drums", drums), ("mix", mix)):
+        layouts.save(folder / split / label / f"{name}.wav", sound, RATE)
+
+
+@pytest.fixture
+def run(clean, tmp_path, capsys, caplog):
+    """run(plant, **settings) -> (exit status, what was printed, the report): `plant(folder)` spoils
+    a copy of the clean set first."""
+
+    def call(plant=None, args=None, **settings):
+        folder = tmp_path / "data"
+        shutil.copytree(clean, folder)
+        if plant is not None:
+            plant(folder)
+        data = {split: {"class": "StemFolder", "args": {"folder": str(folder), "split": split,
+                                                        **(args or {})}} for split in SPLITS}
+        path = tmp_path / "audit.yml"
+        path.write_text(yaml.safe_dump({
+            "info": {"name": "a <set> & more", "output_folder": str(tmp_path / "out")},
+            "datasets": data, "audit": settings}))
+        status = 0
+        with caplog.at_level("INFO"):
+            try:
+                common.run(audit.main, audit.__doc__, ("datasets", "audit"), ["-p", str(path)])
+            except SystemExit as leaving:
+                status = str(leaving.code)
+        text = (tmp_path / "out" / "audit" / "report.json").read_text()
+        return status, caplog.text, json.loads(text)
+
+    return call
+
+
+def found(report):
+    return [(f["level"], f["kind"], f["split"], f["track"]) for f in report["findings"]]
+
+
+def test_a_clean_set_passes_and_its_numbers_are_right(run, tmp_path):
+    status, printed, report = run()
+    assert status == 0 and report["findings"] == []
+    assert "nothing was found that would spoil a result" in printed
+    assert list(report["splits"]) == list(SPLITS)
+    told = report["splits"]["val"]
+    assert (told["tracks"], told["sample_rates"], told["labels"]) == (2, [RATE],
+                                                                       ["drums", "vocals"])
+    assert told["seconds"] == [1.5, 1.5, 1.5] and told["residual_db"][2] < -60
+    track = report["tracks"]["test"][0]
+    vocals = stems("test", 0, RATE, 1)["vocals"]
+    assert track["levels_db"]["vocals"] == pytest.approx(10 * np.log10(np.mean(vocals**2)), abs=0.1)
+    assert -40 < track["loudness"] < -10
+    assert track["files"]["vocals"][0].endswith("data/test/vocals/test0.wav")
+    assert {p.name for p in (tmp_path / "out" / "audit").iterdir()} == {
+        "report.json", "report.txt", "report.html"}
+
+
+def test_the_page_needs_nothing_else_and_escapes_what_it_shows(run, tmp_path):
+    run()
+    page = (tmp_path / "out" / "audit" / "report.html").read_text()
+    assert "a &lt;set&gt; &amp; more" in page and "<set>" not in page
+    assert not re.findall(r"(?:src|href)=|https?://|@import|url\(", page)
+    assert page.count("<table>") == page.count("</table>") == 4
+
+
+def test_a_recording_that_stands_in_two_splits_is_found_though_softer_and_compressed(run):
+    def plant(folder):
+        for label in ("vocals", "drums", "mix"):
+            sound, rate = soundfile.read(folder / "train" / label / "train1.wav")
+            layouts.save(folder / "test" / label / "other name.mp3", 0.4 * sound, rate)
+
+    status, printed, report = run(plant, residual_db=-10.0)  # compressed stems add up to -19 dB
+    assert "findings would spoil a result" in status
+    assert found(report) == [("error", "leak", "test", "other name")]
+    assert "the same recording as train1 of train" in report["findings"][0]["text"]
+    assert "error: leak (1); keep each recording in one split only" in printed
+
+
+def test_one_source_of_a_training_track_in_a_test_track_is_found(run):
+    def plant(folder):
+        vocals = stems("train", 0, RATE, 1)["vocals"]
+        save(folder, "test", "mashup", 0.5 * vocals, stems("test", 1, RATE, 1)["other"])
+
+    status, _, report = run(plant)
+    assert status != 0 and found(report) == [("error", "leak", "test", "mashup")]
+    assert report["findings"][0]["source"] == "vocals"
+    assert "its vocals is the vocals of train0 of train" in report["findings"][0]["text"]
+
+
+@pytest.mark.parametrize(("split", "level"), [("test", "error"), ("train", "warning")])
+def test_a_duplicate_spoils_a_score_and_is_told_of_training_data(run, split, level):
+    def plant(folder):
+        for label in ("vocals", "drums", "mix"):
+            place = folder / split / label
+            shutil.copy(place / f"{split}0.wav", place / "copy.wav")
+
+    status, _, report = run(plant)
+    assert (status == 0) == (level == "warning")
+    assert found(report) == [(level, "duplicate", split, f"{split}0")]
+
+
+def test_silent_and_clipped_stems_are_told(run):
+    def plant(folder):
+        vocals, drums = (stems("val", 0, RATE, 1)[label] for label in ("vocals", "drums"))
+        save(folder, "val", "val0", vocals * 1e-5, drums)
+        loud = np.clip(8 * drums / np.abs(drums).max(), -0.45, 0.45)
+        save(folder, "val", "val1", vocals, loud)
+
+    status, _, report = run(plant)
+    assert status == 0 and found(report) == [("warning", "clipped", "val", "val1"),
+                                             ("warning", "silent", "val", "val0")]
+    assert re.match(r"val1.wav is clipped .\d+ samples in a row", report["findings"][0]["text"])
+    assert report["findings"][1]["source"] == "vocals"
+
+
+def test_a_silent_part_of_a_source_is_told(run):
+    def plant(folder):
+        sounds = stems("val", 0, RATE, 1)
+        save(folder, "val", "val0", sounds["vocals"] * 0, sounds["drums"])
+
+    status, _, report = run(plant, args={"groups": {"all": ["*"]}})
+    assert status == 0 and found(report) == [("warning", "silent", "val", "val0")]
+    assert report["findings"][0]["text"] == "val0.wav, a part of all, is silent (-200 dB)"
+
+
+def test_a_stem_that_is_shifted_is_found_with_how_far(run):
+    def plant(folder):
+        vocals, drums = (stems("test", 0, RATE, 1)[label] for label in ("vocals", "drums"))
+        late = np.vstack([np.zeros((320, 1)), vocals[:-320]]).astype(np.float32)
+        save(folder, "test", "test0", late, drums, mix=vocals + drums)
+        vocals, drums = (stems("test", 1, RATE, 1)[label] for label in ("vocals", "drums"))
+        both = np.vstack([(vocals + drums)[100:], np.zeros((100, 1))]).astype(np.float32)
+        save(folder, "test", "test1", vocals, drums, mix=both)
+
+    status, _, report = run(plant)
+    assert status != 0 and found(report) == [("error", "misaligned", "test", "test0"),
+                                             ("error", "misaligned", "test", "test1")]
+    texts = [finding["text"] for finding in report["findings"]]
+    assert texts[0].endswith("vocals come 320 samples too late")
+    assert texts[1].endswith("all sources come 100 samples too late")
+
+
+def test_a_mixture_that_is_not_the_sum_is_found(run):
+    def plant(folder):
+        sounds = stems("test", 0, RATE, 1)
+        save(folder, "test", "test0", sounds["vocals"], sounds["drums"],
+             mix=sum(sounds.values()))
+        sounds = stems("test", 1, RATE, 1)
+        save(folder, "test", "test1", sounds["vocals"], sounds["drums"],
+             mix=0.5 * (sounds["vocals"] + sounds["drums"]))
+
+    status, _, report = run(plant)
+    assert status != 0 and {row[1] for row in found(report)} == {"residual"}
+    texts = [finding["text"] for finding in report["findings"]]
+    assert texts[0].endswith("it is not the sum of its sources")
+    assert "the mixture is 0.500 times the sum of its sources" in texts[1]
+    residuals = {t["name"]: t["residual_db"] for t in report["tracks"]["test"]}
+    sounds = stems("test", 0, RATE, 1)
+    rest = sounds["bass"] + sounds["other"]
+    expected = 10 * np.log10(np.sum(rest**2) / np.sum(sum(sounds.values()) ** 2))
+    assert residuals["test0"] == pytest.approx(expected, abs=0.1)
+    assert residuals["test1"] == pytest.approx(0, abs=0.1)  # half is missing: as loud as it
+
+
+def test_what_groups_leave_out_is_no_fault_of_the_mixture(run):
+    status, _, report = run(args={"groups": {"vocals": ["vocals"]}})
+    assert status == 0 and report["tracks"]["test"][0]["residual_db"] is None
+
+
+def test_unequal_lengths_are_told(run):
+    def plant(folder):
+        path = folder / "val" / "drums" / "val1.wav"
+        layouts.save(path, soundfile.read(path)[0][:-50], RATE)
+
+    status, _, report = run(plant, args={"mixture": "sum"})
+    assert status == 0 and found(report) == [("warning", "length", "val", "val1")]
+    assert f"{LENGTH - 50} to {LENGTH} samples" in report["findings"][0]["text"]
+
+
+def test_a_file_that_cannot_be_read_is_told_and_the_others_are_looked_at(run):
+    def plant(folder):
+        noise = np.full((LENGTH, 1), np.nan)
+        layouts.save(folder / "test" / "vocals" / "test0.wav", noise, RATE, subtype="FLOAT")
+
+    status, _, report = run(plant)
+    assert status != 0 and found(report) == [("error", "unreadable", "test", "test0")]
+    assert "holds NaN" in report["findings"][0]["text"]
+    assert report["splits"]["test"]["looked_at"] == 1
+
+
+def test_a_song_whose_name_stands_in_two_splits_is_found(tmp_path, capsys):
+    layouts.musdb18(tmp_path / "data")
+    name = layouts.MUSDB_NAMES["train"][0]
+    shutil.copytree(tmp_path / "data/test" / layouts.MUSDB_NAMES["test"][0],
+                    tmp_path / "data/test" / name)
+    path = tmp_path / "audit.yml"
+    data = {split: {"class": "MUSDB18", "args": {"folder": str(tmp_path / "data"), "split": split}}
+            for split in ("train", "test")}
+    path.write_text(yaml.safe_dump({"info": {"name": "x", "output_folder": str(tmp_path)},
+                                    "datasets": data, "audit": {"output_folder": str(tmp_path)}}))
+    with pytest.raises(SystemExit):
+        common.run(audit.main, audit.__doc__, ("datasets", "audit"), ["-p", str(path)])
+    findings = json.loads((tmp_path / "report.json").read_text())["findings"]
+    assert [f["text"] for f in findings if f["kind"] == "leak"] == [
+        f"the song '{name}' stands in train and test"]
+    assert [f["track"] for f in findings if f["kind"] == "duplicate"] == [
+        layouts.MUSDB_NAMES["test"][0]]
+
+
+def test_what_was_taken_for_what_stands_in_the_report(tmp_path):
+    layouts.remix_packs600(tmp_path / "data")
+    path = tmp_path / "audit.yml"
+    data = {"train": {"class": "RemixPacks600", "args": {"folder": str(tmp_path / "data"),
+                                                         "split": "train"}}}
+    path.write_text(yaml.safe_dump({"info": {"name": "x", "output_folder": str(tmp_path)},
+                                    "datasets": data, "audit": {"num_items": 1}}))
+    common.run(audit.main, audit.__doc__, ("datasets", "audit"), ["-p", str(path)])
+    report = json.loads((tmp_path / "audit" / "report.json").read_text())
+    track = report["tracks"]["train"][0]
+    assert [p.rpartition("/")[2] for p in track["files"]["drums"]] == ["01 Kick.wav", "02.mp3"]
+    assert report["splits"]["train"]["left_out"][track["name"]][0].endswith("Full Mix.mp3")
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "808_sub.mp3" in page and "files left out" in page
+
+
+# fingerprints
+
+
+@functools.cache
+def song(number, seconds=6.0):
+    """(channels, samples) at 44.1 kHz."""
+    sound = sum(Song("test", number).render(20.0, seconds).values()).T
+    return (0.9 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def coded(sound, suffix):
+    import io
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, sound.T, SAMPLE_RATE, format=suffix)
+    buffer.seek(0)
+    return soundfile.read(buffer, dtype="float32", always_2d=True)[0].T
+
+
+CHANGES = {
+    "softer": lambda s: (0.05 * s, SAMPLE_RATE),
+    "mp3": lambda s: (coded(s, "MP3"), SAMPLE_RATE),
+    "ogg": lambda s: (coded(0.5 * s, "OGG"), SAMPLE_RATE),
+    "another rate": lambda s: (audio.convert(s, SAMPLE_RATE, 16000), 16000),
+    "mono": lambda s: (s.mean(axis=0, keepdims=True), SAMPLE_RATE),
+    "cut out": lambda s: (s[:, 54321:-33333], SAMPLE_RATE),
+    "noisy": lambda s: (s + 0.05 * s.std() * np.random.default_rng(0).standard_normal(
+        s.shape).astype(np.float32), SAMPLE_RATE),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_recording_is_known_again(change):
+    sound, rate = CHANGES[change](song(0))
+    prints = [fingerprint(song(0), SAMPLE_RATE), fingerprint(song(1), SAMPLE_RATE),
+              fingerprint(sound, rate)]
+    assert [(i, j) for i, j, _ in matches(prints, 0.25)] == [(0, 2)]
+
+
+def test_silence_and_very_short_sounds_have_no_fingerprint():
+    for sound in (np.zeros((1, 16000), np.float32), np.ones((1, 500), np.float32)):
+        assert len(fingerprint(sound, 8000).hashes) == 0
+    assert matches([fingerprint(np.zeros((1, 9000), np.float32), 8000)] * 2, 0.1) == []
+
+
+# clipping, shifts
+
+
+@pytest.mark.parametrize(("sound", "run"), [
+    (np.sin(np.arange(4000) / 100), 0), (np.clip(2 * np.sin(np.arange(4000) / 100), -1, 1), 209),
+    (0.1 * np.clip(2 * np.sin(np.arange(4000) / 100), -1, 1), 0), (np.zeros(100), 0)])
+def test_a_plateau_is_as_long_as_it_is(sound, run):
+    length = longest_plateau(sound[None].astype(np.float32))
+    assert length == pytest.approx(run, abs=2) if run else length < 10
+
+
+def test_what_is_right_has_no_cause():
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(size=(2, 1, 8000))
+    assert compare(one + two, {"one": one, "two": two}, 8000, -30) == (-200.0, None)
+    residual, text = compare(one + two + 0.1 * rng.normal(size=one.shape),
+                             {"one": one, "two": two}, 8000, -40)
+    assert residual == pytest.approx(-23, abs=0.5) and "it is not the sum" in text

@@ -1,0 +1,217 @@
+"""What training excerpts are made of: known beforehand, and the same in every process."""
+
+import pickle
+
+import layouts
+import numpy as np
+import pytest
+import torch
+from layouts import SAMPLE_RATE
+
+from compat import nussl
+from config.data import Augment
+from dataset import StemFolder
+from training.excerpts import Excerpts, ShuffledBatches, loader
+
+RATE = 16000
+PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
+LENGTH = 4000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four tracks with the sources a, b and c; sample n of source s in track t is known, and
+    channels differ. The first half of track 2's source a is silent."""
+    root = tmp_path_factory.mktemp("stems")
+    rng = np.random.default_rng(0)
+    for track in range(4):
+        for number, source in enumerate("abc"):
+            sound = rng.uniform(-1, 1, (20000, 2)) * 0.1 * (number + 1)
+            if track == 2 and source == "a":
+                sound[:10000] = 0
+            layouts.save(root / source / f"{track}.wav", sound, RATE, subtype="FLOAT")
+    return root
+
+
+def excerpts(folder, seed=0, channels=2, mixture="sum", **plan):
+    data = StemFolder(folder, "train", RATE, channels, PARAMS, mixture=mixture)
+    data.augment = Augment(**plan) if plan else None
+    return Excerpts(data, LENGTH, seed)
+
+
+def found(data, sound, label, tracks=range(4), sign=1.0, reverse=False):
+    """Where in which track the source `label` sounds like this: (track, start)."""
+    for track in tracks:
+        whole = data.excerpt(track, labels=[label])[0]
+        whole = whole[::-1] if reverse else whole
+        for start in np.flatnonzero(np.isclose(whole[0], sign * sound[0, 0], atol=1e-7)):
+            stretch = sign * whole[:, start : start + sound.shape[1]]
+            if stretch.shape == sound.shape and np.allclose(stretch, sound, atol=1e-6):
+                return track, int(start)
+    return None
+
+
+def test_without_a_plan_an_excerpt_is_a_stretch_of_a_track(folder):
+    made = excerpts(folder)
+    item = made[3, 1]
+    places = {found(made.data, item["sources"][n].numpy(), label) for n, label in enumerate("abc")}
+    assert len(places) == 1 and places.pop()[0] == 1
+    assert item["name"] == "1" and torch.equal(item["mix"], item["sources"].sum(dim=0))
+
+
+def test_incoherent_sources_are_of_different_tracks(folder):
+    made = excerpts(folder, incoherent=1.0)
+    for epoch in range(5):
+        item = made[epoch, 1]
+        tracks = [found(made.data, item["sources"][n].numpy(), la)[0] for n, la in enumerate("abc")]
+        assert tracks[0] == 1 and len(set(tracks)) == 3
+        assert item["name"] == " + ".join(map(str, tracks))
+        assert torch.allclose(item["mix"], item["sources"].sum(dim=0), atol=1e-6)
+
+
+def test_half_of_the_excerpts_are_incoherent_if_half_shall_be(folder):
+    made = excerpts(folder, incoherent=0.5)
+    several = sum(" + " in made[epoch, 0]["name"] for epoch in range(400))
+    assert 160 < several < 240  # 4 standard deviations
+
+
+def test_gains_are_drawn_from_their_range(folder):
+    made, plain = excerpts(folder, gain_db=[-6, 3]), excerpts(folder, silence_db=-300)
+    gains = []
+    for epoch in range(100):
+        ratio = made[epoch, 0]["sources"] / plain[epoch, 0]["sources"]
+        gains += (20 * ratio.flatten(1).median(dim=1).values.log10()).tolist()
+    assert -6 <= min(gains) < -5.5 and 2.5 < max(gains) <= 3.0001
+    assert abs(np.mean(gains) + 1.5) < 0.5
+
+
+def test_an_snr_of_zero_brings_all_sources_to_one_level(folder):
+    item = excerpts(folder, snr_db=[0, 0])[0, 0]
+    levels = item["sources"].square().mean(dim=(1, 2)).sqrt()
+    assert torch.allclose(levels, levels[0].expand(3), rtol=1e-5)
+
+
+def test_levels_stay_within_the_range_of_the_snr(folder):
+    made = excerpts(folder, snr_db=[-5, 5])
+    for epoch in range(20):
+        levels = 20 * made[epoch, 0]["sources"].square().mean(dim=(1, 2)).sqrt().log10()
+        assert levels.max() - levels.min() <= 10.001
+
+
+def test_silent_stretches_are_avoided(folder):
+    plain, made = excerpts(folder), excerpts(folder, silence_db=-30)
+    level = [item["sources"][0].square().mean() for item in (plain[e, 2] for e in range(30))]
+    assert min(level) == 0
+    assert all(made[epoch, 2]["sources"][0].square().mean() > 1e-3 for epoch in range(30))
+
+
+def test_channels_are_swapped_and_signs_changed(folder):
+    made = excerpts(folder, swap_channels=1.0, flip_polarity=1.0)
+    sound = made[0, 1]["sources"][1].numpy()
+    assert found(made.data, sound, "b", [1], sign=-1, reverse=True) is not None
+    signs = [found(d.data, d[e, 1]["sources"][1].numpy(), "b", [1]) is None
+             for d in [excerpts(folder, flip_polarity=0.5)] for e in range(60)]
+    assert 15 < sum(signs) < 45
+
+
+@pytest.mark.slow  # librosa compiles its resampler first
+@pytest.mark.parametrize(("plan", "frequency", "beats"), [
+    ({"pitch_shift": {"semitones": [12, 12]}}, 880, 4),
+    ({"time_stretch": {"speed": [1.25, 1.25]}}, 440, 5),
+    ({"pitch_shift": {"semitones": [-12, -12]}, "time_stretch": {"speed": [0.75, 0.75]}}, 220, 3)])
+def test_pitch_and_speed_change_apart(tmp_path, plan, frequency, beats):
+    seconds = np.arange(4 * RATE) / RATE
+    tone = 0.2 * np.sin(2 * np.pi * 440 * seconds)
+    layouts.save(tmp_path / "steady" / "x.wav", tone, RATE)
+    layouts.save(tmp_path / "beating" / "x.wav", tone * (1 + np.sin(2 * np.pi * 4 * seconds)), RATE)
+    data = StemFolder(tmp_path, "train", RATE, 1, PARAMS)
+    data.augment = Augment(**plan)
+    beating, steady = Excerpts(data, 2 * RATE, 0)[0, 0]["sources"][:, 0].numpy()
+
+    def peak(sound):
+        middle = sound[4000:-4000] * np.hanning(len(sound) - 8000)
+        spectrum = np.abs(np.fft.rfft(middle, 4 * RATE))
+        return (np.argmax(spectrum[8:]) + 8) / 4  # in Hz, above 2
+
+    assert len(steady) == 2 * RATE
+    assert abs(peak(steady) - frequency) < 1
+    assert abs(peak(beating**2) - beats) < 0.6
+
+
+def test_what_a_mixture_file_holds_beside_the_sources_stays_in_it(folder, tmp_path):
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "x")
+    hum = np.full((20000, 2), 0.25)
+    for track in range(4):
+        layouts.save(tmp_path / "x" / "mix" / f"{track}.wav", hum, RATE, subtype="FLOAT")
+    made = excerpts(tmp_path / "x", mixture=None, gain_db=[-3, -3])
+    assert made.data.mixture == "file"
+    plain = excerpts(folder, gain_db=[-3, -3])[0, 1]
+    item = made[0, 1]
+    own = excerpts(folder, silence_db=-300)[0, 1]["sources"].sum(dim=0)
+    assert torch.allclose(item["sources"], plain["sources"])
+    assert torch.allclose(item["mix"] - item["sources"].sum(dim=0), 0.25 - own, atol=1e-5)
+
+
+EVERYTHING = {"incoherent": 0.5, "silence_db": -50, "snr_db": [-5, 5], "swap_channels": 0.5,
+              "flip_polarity": 0.5, "pitch_shift": {"semitones": [-2, 2], "probability": 0.5},
+              "time_stretch": {"speed": [0.9, 1.1], "probability": 0.5}}
+
+
+def test_an_excerpt_is_a_function_of_seed_epoch_and_index(folder):
+    one, other = excerpts(folder, **EVERYTHING), excerpts(folder, **EVERYTHING)
+    keys = [(epoch, index) for epoch in range(3) for index in range(4)]
+    first = {key: one[key] for key in keys}
+    for key in reversed(keys):  # in another order, from another object
+        again = other[key]
+        assert torch.equal(again["mix"], first[key]["mix"]) and again["name"] == first[key]["name"]
+    assert not torch.equal(excerpts(folder, seed=1, **EVERYTHING)[0, 0]["mix"], first[0, 0]["mix"])
+    assert not torch.equal(first[1, 0]["mix"], first[0, 0]["mix"])
+
+
+def test_it_travels_to_another_process(folder):
+    made = excerpts(folder, **EVERYTHING)
+    again = pickle.loads(pickle.dumps(made))
+    assert torch.equal(again[2, 3]["mix"], made[2, 3]["mix"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_any_number_of_workers_give_the_same_batches(folder, method, monkeypatch):
+    made = excerpts(folder, **EVERYTHING)
+
+    def batches(workers):
+        return [batch for batch, _ in zip(
+            loader(made, ShuffledBatches(4, 2, seed=3, first_step=1), workers), range(4),
+            strict=False)]
+
+    monkeypatch.setattr("multiprocessing.get_context",
+                        lambda _=None, real=torch.multiprocessing.get_context: real(method))
+    none, two = batches(0), batches(2)
+    for ours, theirs in zip(none, two, strict=True):
+        assert torch.equal(ours["mix"], theirs["mix"]) and ours["name"] == theirs["name"]
+
+
+def test_a_training_that_goes_on_sees_the_excerpts_that_it_would_have_seen(folder):
+    made = excerpts(folder, **EVERYTHING)
+
+    def batches(first_step, count):
+        order = ShuffledBatches(4, 2, seed=3, first_step=first_step)
+        return [batch for batch, _ in zip(loader(made, order, 0), range(count), strict=False)]
+
+    for went_on, at_once in zip(batches(3, 4), batches(0, 7)[3:], strict=True):
+        assert torch.equal(went_on["sources"], at_once["sources"])
+        assert went_on["name"] == at_once["name"]
+
+
+def test_files_of_another_rate_and_mono_can_be_augmented_too(tmp_path):
+    layouts.write("musdb18", tmp_path / "musdb")
+    from dataset import MUSDB18
+
+    data = MUSDB18(tmp_path / "musdb", "train", RATE, 1, PARAMS)
+    data.augment = Augment(**EVERYTHING)
+    item = Excerpts(data, LENGTH, 0)[0, 0]
+    assert SAMPLE_RATE != RATE and item["sources"].shape == (4, 1, LENGTH)
+    assert item["sources"].dtype == item["mix"].dtype == torch.float32
+    assert torch.isfinite(item["mix"]).all()

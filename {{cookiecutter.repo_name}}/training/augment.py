@@ -1,0 +1,137 @@
+"""Which stretch of which tracks is trained on, and what is done to it.
+
+All is drawn from one generator, so that the same generator gives the same excerpt: in any process,
+and after an interruption.
+"""
+
+import librosa
+import numpy as np
+
+TRIES = 10  # so many stretches are drawn while one is silent
+
+
+def draw(data, index, length, rng):
+    """An excerpt of the track at `index`: (mix, sources, name).
+
+    Args:
+        data: a dataset of ours; `data.augment` is None or holds the keys of
+            `datasets.train.augment` as attributes.
+        length: in samples.
+        rng: numpy's Generator.
+
+    Returns:
+        mix: float32 (channels, samples), the sum of the sources, and of what else the track's own
+        mixture holds if it is a file; sources: float32 (sources, channels, samples); name: of the
+        track, or of the tracks ("a + b").
+    """
+    plan = data.augment
+    if plan is None:
+        start = _start(data, index, length, rng)
+        sources = data.excerpt(index, start, length)
+        return data.mix(index, start, length, sources), sources, data.tracks[index].name
+    warp = _Warp(plan, length, rng)
+    mix, sources, name = _loud_enough(data, index, warp.taken, rng, plan)
+    rest = mix - sources.sum(axis=0)  # zero, but for what a mixture file holds beside the sources
+    sources = warp(sources, data.sample_rate)
+    rest = warp(rest, data.sample_rate) if data.mixture == "file" else np.zeros_like(sources[0])
+    sources = _mixed_anew(sources, plan, rng)
+    return sources.sum(axis=0) + rest, sources, name
+
+
+def _start(data, index, length, rng):
+    spare = data.length_of(index) - length
+    return int(rng.integers(spare + 1)) if spare > 0 else 0
+
+
+def _loud_enough(data, index, length, rng, plan):
+    """(mix, sources, name) of a stretch in which no source is silent, or of the best one drawn."""
+    incoherent = rng.random() < plan.incoherent
+    best, loudest = None, -np.inf
+    for _ in range(TRIES):
+        drawn = (_of_several if incoherent else _of_one)(data, index, length, rng)
+        if plan.silence_db is None:
+            return drawn
+        level = _level_db(drawn[1]).min()
+        if best is None or level > loudest:
+            best, loudest = drawn, level
+        if level >= plan.silence_db:
+            break
+    return best
+
+
+def _of_one(data, index, length, rng):
+    start = _start(data, index, length, rng)
+    sources = data.excerpt(index, start, length)
+    return data.mix(index, start, length, sources), sources, data.tracks[index].name
+
+
+def _of_several(data, index, length, rng):
+    """The first source, and what the mixture holds beside sources, of the track at `index`; each
+    other source of a track drawn for it, of another song where there is one."""
+    start = _start(data, index, length, rng)
+    own = data.excerpt(index, start, length)
+    rest = data.mix(index, start, length, own) - own.sum(axis=0)
+    sources, names, songs = [own[0]], [data.tracks[index].name], {_song(data, index)}
+    for label in data.labels[1:]:
+        for _ in range(TRIES):
+            other = int(rng.integers(len(data)))
+            if _song(data, other) not in songs:
+                break
+        songs.add(_song(data, other))
+        names.append(data.tracks[other].name)
+        start = _start(data, other, length, rng)
+        sources.append(data.excerpt(other, start, length, labels=[label])[0])
+    sources = np.stack(sources)
+    return sources.sum(axis=0) + rest, sources, " + ".join(names)
+
+
+def _song(data, index):
+    return data.tracks[index].song or data.tracks[index].name
+
+
+def _level_db(sources):
+    """Root mean square of each source in dB of full scale: (sources,)."""
+    power = np.square(sources, dtype=np.float64).mean(axis=(1, 2))
+    return 10 * np.log10(np.maximum(power, 1e-20))
+
+
+def _mixed_anew(sources, plan, rng):
+    """The sources with their channels, signs and levels drawn."""
+    for number in range(len(sources)):
+        if rng.random() < plan.swap_channels:
+            sources[number] = sources[number][::-1].copy()
+        if rng.random() < plan.flip_polarity:
+            sources[number] = -sources[number]
+    bounds = plan.gain_db or plan.snr_db
+    if bounds is None:
+        return sources
+    gains = rng.uniform(*bounds, size=len(sources))
+    if plan.snr_db is not None:
+        levels = _level_db(sources)
+        heard = levels > -120  # silence stays silence
+        # all to the mean level of those that are heard, so that the mixture keeps its level
+        gains = np.where(heard, gains + (levels[heard].mean() if heard.any() else 0) - levels, 0)
+    return sources * (10 ** (gains / 20)).astype(np.float32)[:, None, None]
+
+
+class _Warp:
+    """A change of pitch and speed, the same for all sources, by librosa's phase vocoder.
+
+    taken: how many samples have to be read to give `length`.
+    """
+
+    def __init__(self, plan, length, rng):
+        self.length, self.speed, self.semitones = length, 1.0, 0.0
+        stretch, shift = plan.time_stretch, plan.pitch_shift
+        if stretch is not None and rng.random() < stretch.probability:
+            self.speed = float(rng.uniform(*stretch.speed))
+        if shift is not None and rng.random() < shift.probability:
+            self.semitones = float(rng.uniform(*shift.semitones))
+        self.taken = int(np.ceil(length * self.speed))
+
+    def __call__(self, sound, sample_rate):
+        if self.speed != 1.0:
+            sound = librosa.effects.time_stretch(sound, rate=self.speed)
+        if self.semitones:
+            sound = librosa.effects.pitch_shift(sound, sr=sample_rate, n_steps=self.semitones)
+        return librosa.util.fix_length(sound, size=self.length).astype(np.float32)
