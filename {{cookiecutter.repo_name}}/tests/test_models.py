@@ -13,6 +13,7 @@ from model.extras import (
     ConvolutionalStack,
     Decoder,
     DualPathStack,
+    Embedding,
     Encoder,
     ResidualRecurrentStack,
 )
@@ -211,6 +212,22 @@ def test_the_dual_path_hears_the_whole_sequence_at_every_frame(frames, kind):
     assert out.shape == (1, frames, 4)
     out[0, 0].square().sum().backward()
     assert (data.grad[0].abs().sum(dim=-1) > 0).all()
+
+
+@pytest.mark.parametrize("activation", [["tanh", "unit_norm"], ["unit_norm"], ["sigmoid"]])
+def test_the_embedding_is_nussls_in_value_and_gradient(activation):
+    theirs = Embedding.__mro__[1](5, 6, 4, activation, 2).double()
+    ours = Embedding(5, 6, 4, activation, 2).double()
+    ours.load_state_dict(theirs.state_dict())
+    data, weights = torch.randn(2, 3, 6).double(), torch.randn(2, 3, 5, 2, 4).double()
+    found = []
+    for module in (ours, theirs):
+        leaf = data.clone().requires_grad_()
+        out = module(leaf)
+        (out * weights).sum().backward()
+        found.append((out, leaf.grad, *(p.grad for p in module.parameters())))
+    assert all(torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(*found, strict=True))
+    assert ours.activation == activation
 
 
 def test_complex_masks_multiply_as_complex_numbers():

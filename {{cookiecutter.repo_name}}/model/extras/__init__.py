@@ -10,6 +10,7 @@ from compat import nussl
 from .complex_mask import ComplexMask
 from .convolution import ConvolutionalStack
 from .dual_path import DualPathStack
+from .embedding import Embedding
 from .recurrent import ResidualRecurrentStack
 from .waveform import Decoder, Encoder
 
@@ -18,6 +19,7 @@ EXTRAS = {
     "ConvolutionalStack": ConvolutionalStack,
     "Decoder": Decoder,
     "DualPathStack": DualPathStack,
+    "Embedding": Embedding,
     "Encoder": Encoder,
     "ResidualRecurrentStack": ResidualRecurrentStack,
 }

@@ -49,10 +49,10 @@ class _InnerProducts(torch.autograd.Function):
         ywv = embedding.new_zeros(batch, assignments.shape[-1], dims)
         norms = torch.linalg.vector_norm(embedding, dim=-1, keepdim=True).clamp_min_(1e-12)
         for b, i, j in _InnerProducts._blocks(embedding):
-            v = embedding[b, i:j] / norms[b, i:j]
-            wv = weights[b, i:j] * v
-            vwv[b].addmm_(v.T, wv)
-            ywv[b].addmm_(assignments[b, i:j].T, wv)
+            e, norm = embedding[b, i:j], norms[b, i:j]  # V is e / norm, and never written
+            scaled = e * (weights[b, i:j] / norm.square())
+            vwv[b].addmm_(e.T, scaled)
+            ywv[b].addmm_((assignments[b, i:j] * norm).T, scaled)
         ctx.save_for_backward(embedding, assignments, weights, norms)
         return vwv, ywv
 
@@ -62,10 +62,10 @@ class _InnerProducts(torch.autograd.Function):
         gradient = torch.empty_like(embedding)
         of_vwv = of_vwv + of_vwv.transpose(1, 2)
         for b, i, j in _InnerProducts._blocks(embedding):
-            norm = norms[b, i:j]
-            v = embedding[b, i:j] / norm
-            slope = torch.addmm(v @ of_vwv[b], assignments[b, i:j], of_ywv[b])
-            # through the normalisation: what points along v changes nothing
-            slope -= v * (slope * v).sum(dim=-1, keepdim=True)
-            torch.mul(slope, weights[b, i:j] / norm, out=gradient[b, i:j])
+            e, norm = embedding[b, i:j], norms[b, i:j]
+            slope = torch.addmm(e @ of_vwv[b], assignments[b, i:j] * norm, of_ywv[b])  # times norm
+            # through the normalisation: what points along e changes nothing
+            along = torch.linalg.vecdot(slope, e)[:, None] / norm.square()
+            slope.addcmul_(e, along, value=-1)
+            torch.mul(slope, weights[b, i:j] / norm.square(), out=gradient[b, i:j])
         return gradient, None, None

@@ -1,0 +1,39 @@
+"""nussl's Embedding, whose unit norm costs less to train."""
+
+import torch
+
+from compat import nussl
+
+
+class Embedding(nussl.ml.networks.modules.Embedding):
+    """As nussl's module of that name, in whose place it is used here: same arguments, same weights.
+
+    With the activation unit_norm every vector is divided by its length. autograd writes six tensors
+    of the embedding's size on the way back through that, this one.
+    """
+
+    def forward(self, data):
+        """(batch, frames, hidden_size) -> (batch, frames, bins, channels, embedding_size)"""
+        activation = self.activation
+        if "unit_norm" not in activation or torch.compiler.is_compiling():
+            return super().forward(data)
+        self.activation = [name for name in activation if name != "unit_norm"]
+        try:
+            return _UnitNorm.apply(super().forward(data))
+        finally:
+            self.activation = activation
+
+
+class _UnitNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, data):
+        norm = torch.linalg.vector_norm(data, dim=-1, keepdim=True).clamp_min_(1e-12)
+        unit = data / norm
+        ctx.save_for_backward(unit, norm)
+        return unit
+
+    @staticmethod
+    def backward(ctx, upstream):
+        unit, norm = ctx.saved_tensors
+        along = torch.linalg.vecdot(upstream, unit)[..., None]
+        return torch.addcmul(upstream, unit, along, value=-1).div_(norm)
