@@ -117,9 +117,9 @@ def forget_the_peak():
 def serve(name, pipe):
     """Take a step whenever asked; answer with its CPU seconds and its memory."""
     if name == "ours":
-        from scripts.common import use_large_pages
+        from scripts.common import keep_memory
 
-        use_large_pages()
+        keep_memory()
     import torch
 
     torch.set_num_threads(1)

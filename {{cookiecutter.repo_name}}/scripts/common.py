@@ -1,12 +1,16 @@
 """What every script does around its work: one argument, one file, errors in one place."""
 
 import argparse
+import contextlib
+import ctypes
 import logging
 import os
 import sys
 
 import config
 from files import UserError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def run(main, description, needs, argv=None):
@@ -16,7 +20,7 @@ def run(main, description, needs, argv=None):
     SIGTERM ended a training that can go on. What is wrong in the file is told before anything heavy
     is imported.
     """
-    use_large_pages()
+    keep_memory()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
     path = parser.parse_args(argv).path
@@ -38,7 +42,13 @@ def run(main, description, needs, argv=None):
         sys.exit(130)
 
 
-def use_large_pages():
-    """Let torch ask Linux for pages of 2 MB for its large tensors, which costs less time than many
-    small ones. It has to be said before torch is imported."""
+def keep_memory():
+    """Let a process keep what torch gives back for its next tensors, and take large ones in pages
+    of 2 MB: in a training on a CPU, up to a third of the time went into getting the same memory
+    anew. Linux with glibc only, before torch is imported; elsewhere nothing happens."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            libc = ctypes.CDLL("libc.so.6")
+            libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the highest there is
+            libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
