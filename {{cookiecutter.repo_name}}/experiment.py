@@ -351,6 +351,12 @@ def build_separator(config, device):
     return functools.partial(algorithm, **args)
 
 
+def model_fingerprint(config):
+    """SHA-256 of the checkpoint that the algorithm reads; None if it reads none."""
+    path = config.algorithm.args.get("model_path")
+    return None if path is None else checkpoints.fingerprint(path)
+
+
 def build_static_mask(config):
     """What a fixed equaliser, learnt from excerpts of the training data, makes of a mixture."""
     data = build_dataset(config, "train")

@@ -256,8 +256,13 @@ class Visualize(Section):
 class Separate(Section):
     """Which files are separated and where the sources go."""
 
-    files: list[Text] = Field(min_length=1, description="audio files: paths or patterns (*.wav)")
+    files: list[Text] = Field(
+        min_length=1, description="audio files: paths, folders or patterns (*.wav)"
+    )
     output_folder: Text = Field("output/separated", description="the folder to write into")
+    format: Literal["wav", "flac"] = Field(
+        "wav", description="of the sources: wav (32-bit float) or flac (24-bit)"
+    )
     device: Device = "auto"
 
 

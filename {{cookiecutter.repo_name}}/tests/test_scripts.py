@@ -379,7 +379,39 @@ def test_one_bad_file_is_named_and_the_others_are_separated(run, tmp_path, make,
     assert f"1 of 2 files were not separated:\n  {tmp_path / 'bad.wav'}: " in status
     assert message in status
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["good"]
-    assert len(list((tmp_path / "out" / "good").iterdir())) == 2
+    assert len(list((tmp_path / "out" / "good").iterdir())) == 2 + 1  # and separation.json
+
+
+def test_a_folder_is_separated_as_flac_and_gone_on_with_where_it_stopped(run, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a/song.wav", "b/song.flac", "b/song.wav", "b/notes.txt"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith("txt"):
+            (tmp_path / "in" / name).write_text("no audio")
+        else:
+            soundfile.write(tmp_path / "in" / name, 0.1 * rng.standard_normal(20000), 16000)
+    sections = {
+        "files": [str(tmp_path / "in")],
+        "output_folder": str(tmp_path / "out"),
+        "format": "flac",
+    }
+    assert run("separate", separate=sections)[0] == 0
+    records = sorted((tmp_path / "out").rglob("separation.json"))
+    assert len(records) == 3
+    made = json.loads(records[0].read_text())
+    assert made["files"] == ["source0.flac", "source1.flac"] and len(made["checkpoint"]) == 64
+    assert 0 < made["confidence"]["silhouette"] < 1
+    first = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.flac")}
+    (records[1].parent / "source1.flac").unlink()
+    status, printed = run("separate", separate=sections)
+    assert status == 0 and "2 of 3 files were separated before" in printed
+    again = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.flac")}
+    changed = {path.parent for path in first if first[path] != again[path]}
+    assert changed == {records[1].parent}
+    sections["format"] = "wav"  # of another making
+    assert run("separate", separate=sections)[0] == 0
+    assert not list((tmp_path / "out").rglob("*.flac"))
+    assert len(list((tmp_path / "out").rglob("*.wav/*.wav"))) == 4
 
 
 def test_missing_files_and_patterns_without_a_match_are_told_at_once(run, tmp_path):
