@@ -238,6 +238,10 @@ class Evaluate(Section):
     baselines: list[Text] = Field(
         default_factory=list, description="scored beside it: FT2D, HPSS, Repet, RepetSim"
     )
+    metrics: list[Literal["bss_eval", "stoi", "pesq"]] = Field(
+        default_factory=list, description="scores besides SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR"
+    )
+    num_workers: int = Field(0, ge=0, description="processes that score items; 0: the main one")
     device: Device = "auto"
 
 
