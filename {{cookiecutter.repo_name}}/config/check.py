@@ -22,6 +22,7 @@ EXAMPLES = {  # what would do where a section is needed
     "evaluate": "evaluate: {split: test}",
     "visualize": "visualize: {split: test}",
     "separate": "separate: {files: [song.wav]}",
+    "analyze": "analyze: {runs: [best_model]}",
 }
 GRAPH_KEYS = ("name", "modules", "connections", "output")
 SPLITS = ("train", "val", "test")

@@ -270,6 +270,20 @@ class Separate(Section):
     device: Device = "auto"
 
 
+class Analyze(Section):
+    """Which runs are compared."""
+
+    runs: list[Text] = Field(
+        min_length=1, description="output folders of evaluated experiments, or patterns"
+    )
+    split: Split = Field("test", description="the dataset they were evaluated on")
+    scores: list[Text] = Field(
+        default_factory=lambda: ["si_sdr"],
+        min_length=1,
+        description="columns of scores.csv: si_sdr, si_sir, si_sar, sd_sdr, snr, sdr, ...",
+    )
+
+
 class Config(Section):
     """One experiment."""
 
@@ -282,6 +296,7 @@ class Config(Section):
     evaluate: Evaluate | None = Field(None, description="what is scored")
     visualize: Visualize | None = Field(None, description="what is shown")
     separate: Separate | None = Field(None, description="which files are separated")
+    analyze: Analyze | None = Field(None, description="which runs are compared")
 
     _document: Document = PrivateAttr(default_factory=lambda: Document("config"))
 

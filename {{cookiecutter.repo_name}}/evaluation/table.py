@@ -90,6 +90,11 @@ def swapped(found, fixed):
 
 def format_table(table, markdown=False, score="si_sdr"):
     """The table of one score as text: mean, median, and the improvement with its 95 % interval."""
+    return aligned(table_lines(table, score), 2, markdown, lambda line: line[1] == ALL)
+
+
+def table_lines(table, score):
+    """The same as rows of texts, the first the heading."""
     unit = "" if score in WITHOUT_UNIT else " dB"
     title, digits = TITLES[score] + unit, 2 if unit else 3
     head = ("method", "source", "n", title, "median", f"improvement{unit}", "95 % interval")
@@ -102,7 +107,7 @@ def format_table(table, markdown=False, score="si_sdr"):
             means = (value["mean"], value["median"], gain["mean"])
             numbers = (*(f"{mean:.{digits}f}" for mean in means), interval)
         lines.append((row["method"], row["source"], str(value["count"]), *numbers))
-    return aligned(lines, 2, markdown, lambda line: line[1] == ALL)
+    return lines
 
 
 def aligned(lines, left, markdown=False, ends=lambda line: False):
