@@ -233,15 +233,25 @@ def build_loggers(config):
 
 
 class Separation(NamedTuple):
-    """An item, separated: AudioSignals, and the bytes of a PNG file."""
+    """An item, separated: AudioSignals, masks (sources, bins, frames), the embedding (bins, frames,
+    dims) and which of its points are loud, or None, and the bytes of a PNG file, if drawn."""
 
     mix: Any
     estimates: list
-    picture: bytes
+    masks: Any
+    embedding: Any
+    loud: Any
+    picture: bytes | None = None
 
 
 def separate_item(title, separator, item):
-    """Separate a dataset's item and draw it.
+    """Separate a dataset's item and draw it; raises as `separation_of`."""
+    shown = separation_of(separator, item)
+    return shown._replace(picture=draw_separation(title, *shown[:5]))
+
+
+def separation_of(separator, item):
+    """Separate a dataset's item.
 
     Raises:
         UserError: what goes wrong with this audio, by the item's name.
@@ -254,9 +264,7 @@ def separate_item(title, separator, item):
     loud = None
     if embedding is not None:  # channels as one: (f, t, c, d) -> (f, t, d)
         embedding, loud = embedding.mean(axis=2), algorithm.tf_point_over_cutoff.any(axis=-1)
-    return Separation(
-        mix, estimates, draw_separation(title, mix, estimates, masks, embedding, loud)
-    )
+    return Separation(mix, estimates, masks, embedding, loud)
 
 
 class Demonstration(NamedTuple):

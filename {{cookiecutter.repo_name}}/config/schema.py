@@ -242,6 +242,9 @@ class Evaluate(Section):
         default_factory=list, description="scores besides SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR"
     )
     num_workers: int = Field(0, ge=0, description="processes that score items; 0: the main one")
+    page_items: int = Field(
+        8, ge=0, description="items to be heard on index.html, the best and the worst; 0: no page"
+    )
     device: Device = "auto"
 
 

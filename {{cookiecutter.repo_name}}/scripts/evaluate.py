@@ -91,8 +91,14 @@ def report(config, scoring, results, about, rows, failed):
     )
     warnings = [f"WARNING: {complaint}" for complaint in complaints]
     tables = [format_table(table, markdown=True, score=score) for score in scores]
+    page = {}
+    if settings.page_items:
+        from scripts.pages import page_of_many
+
+        page["index.html"] = page_of_many(config, scoring, result, rows)
     results.finish(
-        {
+        page
+        | {
             "scores.csv": csv_text(rows),
             "summary.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
             "table.md": "\n\n".join([*tables, said, *warnings]) + "\n",

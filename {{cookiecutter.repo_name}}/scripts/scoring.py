@@ -25,8 +25,8 @@ class Scoring:
             if name in PACKAGES:
                 require(name)
         name = config.algorithm.class_name
-        separator = experiment.build_separator(config, settings.device)
-        self.methods = {name: lambda mix: separator(mix)()}
+        self.separator = experiment.build_separator(config, settings.device)
+        self.methods = {name: lambda mix: self.separator(mix)()}
         for baseline in settings.baselines:
             algorithm = experiment.BASELINES[baseline]
             self.methods[baseline] = lambda mix, algorithm=algorithm: algorithm(mix)()

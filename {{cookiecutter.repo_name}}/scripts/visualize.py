@@ -14,7 +14,9 @@ def main(config):
 
     import audio
     import experiment
+    from evaluation import score_item
     from files import write_files
+    from scripts.pages import page_of_one
 
     experiment.check(config)
     settings = config.visualize
@@ -38,6 +40,9 @@ def main(config):
         for name, signal in signals.items()
     }
     files[folder / "viz.png"] = shown.picture
+    method = config.algorithm.class_name
+    rows = experiment.named(name, score_item, item, {method: lambda mix: shown.estimates})
+    files[folder / "index.html"] = page_of_one(title, item, shown, method, rows)
     write_files(files)
     for file in files:
         log.info("%s", file)

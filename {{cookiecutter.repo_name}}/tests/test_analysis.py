@@ -131,6 +131,20 @@ def test_analyze_writes_tables_tests_and_pictures(runs, tmp_path, capsys, caplog
     assert float(mine["improvement_mean"]) == pytest.approx(np.mean(gains))
 
 
+def test_the_shipped_file_compares_the_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setenv("ARTIFACTS_DIRECTORY", str(tmp_path))
+    argv = ["-p", "experiments/analyze.yml"]
+    with pytest.raises(SystemExit) as leaving:  # nothing else is there to compare with
+        scripts.common.run(analyze.main, analyze.__doc__, ("analyze",), argv)
+    assert "analyze.runs[1]" in str(leaving.value)
+    make_run(tmp_path / "mine", "mine", range(3))
+    rows = (PROJECT / "best_model/evaluation/test/scores.csv").read_text()
+    (tmp_path / "mine/evaluation/test/scores.csv").write_text(rows)
+    scripts.common.run(analyze.main, analyze.__doc__, ("analyze",), argv)
+    assert (tmp_path / "comparison" / "si_sdr.md").exists()
+
+
 def test_items_that_not_every_run_has_are_left_out_and_counted(tmp_path, capsys, caplog):
     folders = [make_run(tmp_path / "a", "a", range(10)), make_run(tmp_path / "b", "b", range(8))]
     said = run_script(tmp_path, capsys, caplog, folders)

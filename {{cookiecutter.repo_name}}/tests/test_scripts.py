@@ -208,6 +208,7 @@ def test_visualize_writes_mixture_sources_and_picture(run, tmp_path):
         "source0.wav",
         "source1.wav",
         "viz.png",
+        "index.html",
     }
     mix, sources = (
         audio.read(folder / "mixture.wav"),
@@ -321,7 +322,7 @@ def evaluation_of(trained):
 
 
 def test_a_killed_evaluation_goes_on_and_gives_the_same_table(run, trained, monkeypatch):
-    sections = {"num_items": 6, "metrics": ["bss_eval"]}
+    sections = {"num_items": 6, "metrics": ["bss_eval"], "page_items": 0}
     assert run("evaluate", evaluate=sections)[0] == 0
     names = ("scores.csv", "table.md", "summary.json")
     whole = [(evaluation_of(trained) / name).read_text() for name in names]
