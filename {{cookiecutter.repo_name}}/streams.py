@@ -199,6 +199,8 @@ class SourceFiles:
     def _open(self, sources, channels):
         self.made = not self.folder.is_dir()
         self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob(".source*"):  # by one that was killed
+            left.unlink(missing_ok=True)
         small = self.length * channels * 4 < WAV_LIMIT
         for number in range(sources):
             handle, name = tempfile.mkstemp(".wav", f".source{number}.", self.folder)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import experiment
@@ -109,8 +110,14 @@ def _scored(config, scoring, indices):
         yield from ((index, scoring.item(index)) for index in indices)
         return
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    with ProcessPoolExecutor(workers, context, _begin, (config,)) as pool:
-        yield from zip(indices, pool.map(_item, indices), strict=True)
+    try:
+        with ProcessPoolExecutor(workers, context, _begin, (config,)) as pool:
+            yield from zip(indices, pool.map(_item, indices), strict=True)
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"one of the {workers} processes of evaluate.num_workers was killed, for want of memory "
+            "perhaps; take fewer, and give the same command again: it goes on"
+        ) from error
 
 
 def _begin(config):
