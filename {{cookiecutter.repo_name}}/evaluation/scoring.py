@@ -88,22 +88,25 @@ class _Scorer:
         names = [name for metric in self.metrics for name in METRICS[metric]]
         if index not in self.sounding:
             return dict.fromkeys(names, float("nan"))
-        place, silent = self.sounding.index(index), not estimate.any()
+        result = self._ratios(estimate, self.sounding.index(index), whole)
+        if not estimate.any():
+            # by definition, silence has an SNR and an SDR of 0 dB: better than many honest estimates
+            result = dict.fromkeys(result, -LIMIT)
+        result = {name: _limited(value) for name, value in result.items()}
+        for name in SPEECH:
+            if name in self.metrics:
+                result[name] = SPEECH[name](estimate, reference, self.sample_rate)
+        return result
+
+    def _ratios(self, estimate, place, whole):
         result = {}
         if "scale_invariant" in self.metrics:
             result = scale_invariant(estimate.astype(np.float64), self.heard, place)
             result["si_sdr"] = whole
         if self.bss_eval is not None:
             windows = self.bss_eval.score(estimate, place)
-            result |= {
-                # museval's SDR of silence is 0 dB, better than many an honest estimate
-                name: -LIMIT if silent else _median(values)
-                for name, values in zip(BSS_NAMES, windows, strict=True)
-            }
-        result = {name: _limited(value) for name, value in result.items()}
-        for name in SPEECH:
-            if name in self.metrics:
-                result[name] = SPEECH[name](estimate, reference, self.sample_rate)
+            medians = map(_median, windows)
+            result |= dict(zip(BSS_NAMES, medians, strict=True))
         return result
 
 

@@ -115,8 +115,8 @@ def _scored(config, scoring, indices):
             yield from zip(indices, pool.map(_item, indices), strict=True)
     except BrokenProcessPool as error:
         raise UserError(
-            f"one of the {workers} processes of evaluate.num_workers was killed, for want of memory "
-            "perhaps; take fewer, and give the same command again: it goes on"
+            f"one of the {workers} processes of evaluate.num_workers was killed, for want of "
+            "memory perhaps; take fewer, and give the same command again: it goes on"
         ) from error
 
 

@@ -174,7 +174,7 @@ def test_a_silent_estimate_has_the_worst_score_and_museval_would_call_it_0_dB():
     silent = {"m": gives(0 * references)}
     rows = score_item(item(references), {}, silent, ("scale_invariant", "bss_eval"))
     for row in (row for row in rows if row["method"] == "m"):
-        assert row["si_sdr"] == row["sdr"] == row["sir"] == -100
+        assert row["si_sdr"] == row["snr"] == row["sdr"] == row["sir"] == -100
 
 
 @pytest.mark.parametrize(
