@@ -4,6 +4,7 @@ import functools
 import math
 
 import numpy as np
+import scipy.fft
 import torch
 
 import streams
@@ -15,10 +16,10 @@ PIECE = 10  # seconds of audio that are masked at once
 class Masking:
     """Multiplies a recording's STFT by masks that were made at `sample_rate` with `stft_params`.
 
-    The recording's own STFT has frames of the same duration, so that a mask has nearly the same
-    grid; values between its points are interpolated. Above the model's highest frequency, which it
-    never heard, a frame's mask is the mean over its highest octave. Where masks add up to 1, the
-    sources add up to the recording.
+    The recording's own STFT has frames of the same duration (to 2 %), so that a mask has nearly the
+    same grid; values between its points are interpolated. Above the model's highest frequency,
+    which it never heard, a frame's mask is the mean over its highest octave. Where masks add up to
+    1, the sources add up to the recording.
 
     Args:
         recording: as in `streams`, of any rate and channels.
@@ -29,7 +30,7 @@ class Masking:
     def __init__(self, recording, sample_rate, stft_params, bins):
         self.recording = recording
         scale = recording.sample_rate / sample_rate
-        self.size = 2 * round(stft_params.window_length * scale / 2)
+        self.size = _fast_size(stft_params.window_length * scale)
         self.hop = max(1, round(stft_params.hop_length * scale))
         self.step = self.hop / scale / stft_params.hop_length  # frames of the masks in one of ours
         self.reach = -(-self.size // (2 * self.hop))  # frames to the side that a sample lies in
@@ -118,6 +119,17 @@ def apply_masks(signal, masks, sample_rate, stft_params):
     for estimate in estimates:
         estimate.original_signal_length = signal.signal_length
     return estimates
+
+
+def _fast_size(length):
+    """The even number near `length` whose FFT is quick: 1412 has a large prime factor and takes
+    three times as long as 1408. `length` itself where that is even: the model's own rate."""
+    if length == int(length) and length % 2 == 0:
+        return int(length)
+    near = 2 * round(length / 2)
+    span = range(0, near // 50, 2)
+    sizes = (size for step in span for size in (near - step, near + step))
+    return next((size for size in sizes if scipy.fft.next_fast_len(size) == size), near)
 
 
 def _over_time(mask, at):

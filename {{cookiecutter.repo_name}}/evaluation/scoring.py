@@ -90,7 +90,7 @@ class _Scorer:
             return dict.fromkeys(names, float("nan"))
         result = self._ratios(estimate, self.sounding.index(index), whole)
         if not estimate.any():
-            # by definition, silence has an SNR and an SDR of 0 dB: better than many honest estimates
+            # by definition silence has an SNR and an SDR of 0 dB, more than many an honest estimate
             result = dict.fromkeys(result, -LIMIT)
         result = {name: _limited(value) for name, value in result.items()}
         for name in SPEECH:
