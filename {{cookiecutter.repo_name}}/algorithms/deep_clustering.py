@@ -128,7 +128,10 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         """nussl's, of a tensor (..., dims): float32 (..., sources) on the CPU."""
         points = features.reshape(-1, features.shape[-1])
         if self.clustering_type == "GaussianMixture":
-            shares = torch.from_numpy(self.clusterer.predict_proba(points.cpu().numpy())).float()
+            # in parts: in float64 the points of a batch take more memory than all the rest
+            parts = (part.cpu().numpy() for part in points.split(MOST_POINTS))
+            shares = np.concatenate([self.clusterer.predict_proba(part) for part in parts])
+            shares = torch.from_numpy(shares).float()
         else:
             centres = torch.as_tensor(self.clusterer.cluster_centers_).to(points)
             # by differences: the quicker |x|^2 + |c|^2 - 2 xc loses what lies near a centre
