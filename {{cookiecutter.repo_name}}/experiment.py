@@ -7,11 +7,8 @@ functions then make what a script needs.
 import functools
 import importlib.metadata
 import inspect
-import io
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import matplotlib.image
 import numpy as np
 import torch
 
@@ -22,10 +19,9 @@ from compat import nussl
 from config import check_args, check_class
 from dataset import DATASETS
 from evaluation import StaticMask
-from files import UserError
 from model import BUILDERS
 from preparation import STEPS
-from report import draw_separation
+from separations import demonstrate
 from training import LOGGERS, LOSSES, TRAINERS, FrontEnd, Term
 
 OPTIMIZERS = {
@@ -41,14 +37,6 @@ SCHEDULERS = {
 
 # algorithms that need nothing but the mixture
 BASELINES = {name: ALGORITHMS[name] for name in ("FT2D", "HPSS", "Repet", "RepetSim")}
-
-# what reading, separating and scoring raise about one piece of audio
-FAILURES = (
-    UserError,
-    ValueError,
-    nussl.core.audio_signal.AudioSignalException,
-    nussl.separation.SeparationException,
-)
 
 STATIC_ITEMS = 60  # tracks of the training data that a fixed equaliser is learnt from
 
@@ -238,56 +226,6 @@ def build_loggers(config):
     return [LOGGERS[c.class_name](*given, **c.args) for c in config.train.loggers]
 
 
-class Separation(NamedTuple):
-    """An item, separated: AudioSignals, and the bytes of a PNG file."""
-
-    mix: Any
-    estimates: list
-    picture: bytes
-
-
-def separate_item(title, separator, item):
-    """Separate a dataset's item and draw it.
-
-    Raises:
-        UserError: what goes wrong with this audio, by the item's name.
-    """
-    name, mix = item["metadata"]["name"], item["mix"]
-    algorithm = named(name, separator, mix)
-    estimates = named(name, algorithm)
-    masks = np.stack([mask.mask.mean(axis=-1) for mask in algorithm.result_masks])
-    embedding = getattr(algorithm, "features", None)
-    loud = None
-    if embedding is not None:  # channels as one: (f, t, c, d) -> (f, t, d)
-        embedding, loud = embedding.mean(axis=2), algorithm.tf_point_over_cutoff.any(axis=-1)
-    return Separation(
-        mix, estimates, draw_separation(title, mix, estimates, masks, embedding, loud)
-    )
-
-
-class Demonstration(NamedTuple):
-    """What a logger shows: {title: (channels, samples)}, and a picture (height, width, 4)."""
-
-    sounds: dict
-    sample_rate: int
-    picture: np.ndarray
-
-
-def demonstrate(config, trainer):
-    """Separate the first item of the validation data with the best model so far."""
-    algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
-    if "model_path" in inspect.signature(algorithm).parameters:
-        args |= {"model_path": str(trainer.best), "device": trainer.device}
-    item = trainer.val_data[0]
-    title = f"{config.info.name}: {item['metadata']['name']}"
-    shown = separate_item(title, functools.partial(algorithm, **args), item)
-    sounds = {f"source {i}": estimate.audio_data for i, estimate in enumerate(shown.estimates)}
-    picture = matplotlib.image.imread(io.BytesIO(shown.picture))
-    return Demonstration(
-        {"mixture": shown.mix.audio_data, **sounds}, shown.mix.sample_rate, picture
-    )
-
-
 def _identity(config):
     """What must be the same for a training to go on: {dotted key: plain value}."""
     plain = config.to_dict()
@@ -359,6 +297,12 @@ def build_separator(config, device):
     return functools.partial(algorithm, **args)
 
 
+def model_fingerprint(config):
+    """SHA-256 of the checkpoint that the algorithm reads; None if it reads none."""
+    path = config.algorithm.args.get("model_path")
+    return None if path is None else checkpoints.fingerprint(path)
+
+
 def build_static_mask(config):
     """What a fixed equaliser, learnt from excerpts of the training data, makes of a mixture."""
     data = build_dataset(config, "train")
@@ -375,14 +319,6 @@ def build_static_mask(config):
 def evenly(count, most):
     """At most `most` of the indices 0 to `count` - 1, spread evenly; None: all."""
     return np.linspace(0, count - 1, min(most or count, count)).round().astype(int).tolist()
-
-
-def named(name, function, *args):
-    """Call `function`; what goes wrong with this audio becomes a UserError that names it."""
-    try:
-        return function(*args)
-    except FAILURES as error:
-        raise UserError(f"{name}: {error}") from error
 
 
 def versions():

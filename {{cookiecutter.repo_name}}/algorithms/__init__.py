@@ -3,14 +3,16 @@
 To add yours: subclass `SeparationBase`, `MaskSeparationBase` or `ClusteringSeparationBase` in a
 file here, import it, and add it to `ALGORITHMS`. An algorithm is made with an AudioSignal and its
 `args` and called without arguments: it returns a list of AudioSignals, one a source, of the length,
-rate and channels of the input.
+rate and channels of the input. `Streamed` takes any of them to recordings of any length.
 """
 
 from compat import nussl
 
+from .confidence import confidence
 from .deep_audio import DeepAudioEstimation
 from .deep_clustering import DeepClustering
 from .deep_masks import DeepMaskEstimation
+from .separation import Streamed
 
 SeparationBase = nussl.separation.base.SeparationBase
 MaskSeparationBase = nussl.separation.base.MaskSeparationBase
@@ -34,4 +36,6 @@ __all__ = [
     "DeepMaskEstimation",
     "MaskSeparationBase",
     "SeparationBase",
+    "Streamed",
+    "confidence",
 ]

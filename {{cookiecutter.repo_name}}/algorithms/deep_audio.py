@@ -4,6 +4,7 @@ import numpy as np
 
 from compat import nussl
 
+from .chunks import in_one_order
 from .deep import ModelRate
 from .masks import apply_masks
 
@@ -11,9 +12,10 @@ from .masks import apply_masks
 class DeepAudioEstimation(ModelRate, nussl.separation.deep.DeepAudioEstimation):
     """The sources as a network puts them out: TasNet, Conv-TasNet, dual-path RNN.
 
-    As nussl's class of that name, but for audio of any rate and number of channels. Audio at the
-    model's rate and channels is separated by the network alone. Of other audio the network hears a
-    version at its own rate (mono, if it was trained on mono); each source's share of the magnitudes
+    As nussl's class of that name, but for audio of any rate, length and number of channels. Audio
+    at the model's rate and channels is separated by the network alone. Of other audio the network
+    hears a version at its own rate (mono, if it was trained on mono); each source's share of the
+    magnitudes
     there is a mask for the audio as it came. Sources come in the order that the model was trained
     on, with the input's length, rate and channels, and add up to it.
 
@@ -39,23 +41,64 @@ class DeepAudioEstimation(ModelRate, nussl.separation.deep.DeepAudioEstimation):
 
     def forward(self):
         """The estimates at the model's rate and channels: (channels, samples, sources)."""
-        mix = self.audio_signal.audio_data
+        if self.chunks.count > 1:
+            return np.moveaxis(np.concatenate(list(self._waveforms()), axis=-1), 0, -1)
         self.model_output = self.run_model(self.audio_signal)
-        sources = self.model_output["audio"][0].cpu().numpy()
+        sources = np.moveaxis(self.model_output["audio"][0].cpu().numpy(), -1, 0)
+        return np.moveaxis(self._consistent(sources, self.audio_signal.audio_data), 0, -1)
+
+    def _consistent(self, sources, mix):
+        """(sources, channels, samples)"""
         if self.mixture_consistency:
-            sources = sources + ((mix - sources.sum(axis=-1)) / sources.shape[-1])[..., None]
+            sources = sources + (mix - sources.sum(axis=0)) / len(sources)
         return sources
+
+    def _chunk_waveforms(self):
+        """The estimates of each chunk, in one order: (sources, channels, samples)."""
+        self.loudest(1)  # refuses silence
+        hop = self.loaded["stft_params"].hop_length
+        # (c, n, s) -> (s, c, n)
+        chunks = (
+            np.moveaxis(audio.cpu().numpy(), -1, 0)
+            for _, _, outputs in self.batches()
+            for audio in outputs["audio"]
+        )
+        starts = [start * hop for start in self.chunks.starts]
+        return in_one_order(chunks, starts, (self.chunks.length - 1) * hop)
+
+    def _waveforms(self):
+        """The estimates of the whole, piece by piece: (sources, channels, samples)."""
+        hop, done = self.loaded["stft_params"].hop_length, 0
+        for piece in self.chunks.joined(self._chunk_waveforms(), unit=hop):
+            piece = piece[..., : self.heard.length - done]
+            yield self._consistent(piece, self.heard.read(done, piece.shape[-1]))
+            done += piece.shape[-1]
+
+    def chunk_masks(self):
+        """Each source's share of the magnitudes: (sources, bins, frames, channels) a chunk."""
+        for number, sources in enumerate(self._chunk_waveforms()):
+            start = self.chunks.starts[number] * self.loaded["stft_params"].hop_length
+            mix = self.heard.read(start, sources.shape[-1])
+            yield self._shares(self._consistent(sources, mix))
+
+    def stream(self):
+        """Separate in bounded memory: see `ModelRate.stream`."""
+        return self._waveforms() if self._as_heard() else super().stream()
+
+    def _as_heard(self):
+        here, there = self.heard, self.recording
+        return (here.sample_rate, here.num_channels) == (there.sample_rate, there.num_channels)
 
     @property
     def result_masks(self):
         """Each source's share of the magnitudes, as nussl's SoftMasks: what a picture shows."""
-        return [nussl.core.masks.SoftMask(mask) for mask in self._shares()]
+        shares = self._shares(np.moveaxis(self.audio, -1, 0))
+        return [nussl.core.masks.SoftMask(mask) for mask in shares]
 
-    def _shares(self):
-        """(sources, bins, frames, channels), adding up to 1 where there is sound"""
+    def _shares(self, sources):
+        """(sources, channels, samples) -> (sources, bins, frames, channels), adding up to 1"""
         estimates = [
-            self.audio_signal.make_copy_with_audio_data(audio, verbose=False)
-            for audio in np.moveaxis(self.audio, -1, 0)
+            self.audio_signal.make_copy_with_audio_data(audio, verbose=False) for audio in sources
         ]
         magnitudes = np.stack([np.abs(estimate.stft()) for estimate in estimates])
         whole = magnitudes.sum(axis=0)
@@ -64,7 +107,8 @@ class DeepAudioEstimation(ModelRate, nussl.separation.deep.DeepAudioEstimation):
 
     def make_audio_signals(self):
         """The sources as AudioSignals of the input's length, rate and channels."""
-        heard, original = self.audio_signal, self.original
-        if (heard.sample_rate, heard.num_channels) == (original.sample_rate, original.num_channels):
+        if self._as_heard():
             return super().make_audio_signals()
-        return apply_masks(original, self._shares(), heard.sample_rate, heard.stft_params)
+        shares = self._shares(np.moveaxis(self.audio, -1, 0))
+        heard = self.audio_signal
+        return apply_masks(self.original, shares, heard.sample_rate, heard.stft_params)

@@ -1,12 +1,13 @@
-"""Deep clustering for any audio: the model's rate is its own affair."""
+"""Deep clustering for audio of any rate and length: the model's rate is its own affair."""
 
 from typing import Literal
 
 import numpy as np
+import torch
 
 from compat import nussl
 
-from .deep import ModelRate
+from .deep import BATCH, ModelRate, one_hot
 from .masks import apply_masks
 
 MOST_POINTS = 50_000  # loud time-frequency points that clusters are fitted to; more change nothing
@@ -15,16 +16,20 @@ MOST_POINTS = 50_000  # loud time-frequency points that clusters are fitted to; 
 class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
     """Cluster the embedding that a network gives to every time-frequency bin; clusters are masks.
 
-    As nussl's class of that name, whose clustering and masks these are, but for audio of any rate
-    and number of channels: the model listens at its own rate (to a mono mixture, if it was trained
-    on mono), its masks are carried over to the input's own STFT. The sources have the input's
-    length, rate and channels, and add up to it. The same input gives the same sources.
+    As nussl's class of that name, whose clustering and masks these are, but for audio of any rate,
+    length and number of channels: the model listens at its own rate (to a mono mixture, if it was
+    trained on mono), its masks are carried over to the input's own STFT. The sources have the
+    input's length, rate and channels, and add up to it. The same input gives the same sources.
+
+    Audio longer than a chunk (`deep.CHUNK`) is heard in chunks. Clusters are fitted once, to loud
+    points of chunks from the whole of it, and their centres serve every chunk: a source keeps its
+    number from beginning to end. `features` is then not kept.
 
     Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for
     segmentation and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
 
     Args:
-        input_audio_signal: the mixture.
+        input_audio_signal: the mixture: an AudioSignal, or a recording as in `streams`.
         num_sources: clusters to look for.
         model_path: a model whose output has an "embedding".
         device: where the network runs; a torch.device.
@@ -64,21 +69,77 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         self.random_state = random_state
         self.channel_dim = -1
         self.metadata.update(self.loaded)
+        self.loud_points = None  # (points, dims), (points,): what clusters were fitted to, how loud
 
     def extract_features(self):
         """The embedding of the mixture: float32 (bins, frames, channels, dims)."""
         embedding = self.run_model(self.audio_signal)["embedding"]
         return embedding[0].transpose(0, 1).cpu().numpy()
 
+    def run(self, features=None):
+        """nussl's masks; of audio longer than a chunk, chunk by chunk."""
+        if features is not None or self.chunks.count == 1:
+            return super().run(features)
+        masks = np.concatenate(list(self.mask_blocks()), axis=2)
+        self.result_masks = [self.mask_type(mask) for mask in masks]
+        return self.result_masks
+
     def cluster_features(self, features, clusterer):
         """Responsibilities (bins, frames, channels, sources), each bin's adding up to 1."""
-        loud = features[self.tf_point_over_cutoff]
-        if len(loud) > MOST_POINTS:
+        loud = self.tf_point_over_cutoff
+        self._fit(features[loud], np.abs(self.stft)[loud])
+        return self._responsibilities(torch.from_numpy(features)).numpy()
+
+    def chunk_masks(self):
+        """The masks of each chunk: (sources, bins, frames, channels)."""
+        chosen = self.loudest(BATCH)
+        kept = list(self.batches(chosen))
+        self._fit(*self._loud(kept))
+        if len(chosen) < self.chunks.count:
+            kept.clear()  # an embedding is large: one batch of them at a time
+        for masks in map(self._masks, kept or self.batches()):
+            yield from masks
+
+    def _masks(self, batch):
+        """(batch, sources, bins, frames, channels)"""
+        # (b, t, f, c, s) -> (b, s, f, t, c)
+        return self._responsibilities(batch[-1]["embedding"]).permute(0, 4, 2, 1, 3).numpy()
+
+    def finished(self, masks):
+        return one_hot(masks) if self.mask_type == self.MASKS["binary"] else masks
+
+    def _loud(self, batches):
+        """The points over the percentile of these chunks: (points, dims), (points,)."""
+        magnitudes = torch.cat([magnitude for _, magnitude, _ in batches]).numpy()
+        loud = magnitudes >= np.percentile(magnitudes, self.percentile)
+        embedding = torch.cat([outputs["embedding"] for _, _, outputs in batches])
+        points = embedding[torch.from_numpy(loud).to(embedding.device)]
+        return points.cpu().numpy(), magnitudes[loud]
+
+    def _fit(self, points, loudness):
+        if len(points) > MOST_POINTS:
             rng = np.random.default_rng(self.random_state)
-            loud = loud[rng.choice(len(loud), MOST_POINTS, replace=False)]
-        clusterer.fit(loud)
-        self.fit_clusterer = False  # nussl's own fit would take all the loud points
-        return super().cluster_features(features, clusterer)
+            some = rng.choice(len(points), MOST_POINTS, replace=False)
+            points, loudness = points[some], loudness[some]
+        self.clusterer.fit(points)
+        self.loud_points = points, loudness
+
+    def _responsibilities(self, features):
+        """nussl's, of a tensor (..., dims): float32 (..., sources) on the CPU."""
+        points = features.reshape(-1, features.shape[-1])
+        if self.clustering_type == "GaussianMixture":
+            # in parts: in float64 the points of a batch take more memory than all the rest
+            parts = (part.cpu().numpy() for part in points.split(MOST_POINTS))
+            shares = np.concatenate([self.clusterer.predict_proba(part) for part in parts])
+            shares = torch.from_numpy(shares).float()
+        else:
+            centres = torch.as_tensor(self.clusterer.cluster_centers_).to(points)
+            # by differences: the quicker |x|^2 + |c|^2 - 2 xc loses what lies near a centre
+            exact = "donot_use_mm_for_euclid_dist"
+            closeness = torch.cdist(points, centres, compute_mode=exact)
+            closeness = closeness.mul_(-self.beta).exp_().add_(1e-8)
+            shares = (closeness / closeness.sum(dim=-1, keepdim=True)).cpu()
+        return shares.reshape(*features.shape[:-1], -1)
 
     def make_audio_signals(self):
         """The sources as AudioSignals of the input's length, rate and channels; their sum is it."""

@@ -6,17 +6,19 @@ import numpy as np
 
 from compat import nussl
 
-from .deep import ModelRate
+from .chunks import in_one_order
+from .deep import ModelRate, one_hot
 from .masks import apply_masks
 
 
 class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
     """Multiply the mixture's spectrogram by the masks of a network: mask inference and chimera.
 
-    As nussl's class of that name, but for audio of any rate and number of channels, as
-    `DeepClustering`, and for complex masks. Sources come in the order that the model was trained
-    on, and with the input's length, rate and channels. With masks that add up to 1 (softmax) they
-    add up to the input; with others, `mixture_consistency` makes them.
+    As nussl's class of that name, but for audio of any rate, length and number of channels, as
+    `DeepClustering`, and for complex masks. What a model puts out in another order in one chunk
+    than in the chunk before is put into the same. Sources come in the order that the model was
+    trained on, and with the input's length, rate and channels. With masks that add up to 1
+    (softmax) they add up to the input; with others, `mixture_consistency` makes them.
 
     Args:
         input_audio_signal: the mixture.
@@ -48,11 +50,47 @@ class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
     def forward(self):
         """The masks: (bins, frames, channels, sources), complex if the model's are."""
         self.model_output = self.run_model(self.audio_signal)
-        masks = self.model_output["mask"][0].transpose(0, 1).cpu().numpy()
+        return self._as_masks(self.model_output["mask"][0])
+
+    @staticmethod
+    def _as_masks(output):
+        """(frames, bins, channels, [2,] sources) -> (bins, frames, channels, sources)"""
+        masks = output.transpose(0, 1).cpu().numpy()
         return masks[..., 0, :] + 1j * masks[..., 1, :] if masks.ndim == 5 else masks
+
+    def chunk_masks(self):
+        """The masks of each chunk, sources in one order: (sources, bins, frames, channels)."""
+        self.loudest(1)  # refuses silence
+        yield from (
+            np.moveaxis(weighted, -1, 2)
+            for weighted in in_one_order(
+                self._by_time(), self.chunks.starts, self.chunks.length
+            )
+        )
+
+    def _by_time(self):
+        for _, _, outputs in self.batches():
+            for output in outputs["mask"]:
+                # (f, t, c, s) -> (s, f, c, t)
+                yield self._as_masks(output).transpose(3, 0, 2, 1)
+
+    def finished(self, masks):
+        """Masks as the audio is multiplied by: binary or not, adding up to 1 or not."""
+        if self.mask_type == self.MASKS["binary"]:
+            if np.iscomplexobj(masks):
+                raise ValueError("mask_type binary does not go with a model of complex masks")
+            masks = one_hot(masks)
+        elif not np.iscomplexobj(masks):
+            masks = masks.astype(np.float32)
+        if self.mixture_consistency:
+            masks = masks + (1 - masks.sum(axis=0)) / len(masks)
+        return masks
 
     def run(self, masks=None):
         """nussl's masks, whose sizes are shown; the masks themselves are kept for the audio."""
+        if masks is None and self.chunks.count > 1:
+            joined = np.concatenate(list(self.chunks.joined(self.chunk_masks(), axis=2)), axis=2)
+            masks = np.moveaxis(joined, 0, -1)
         self.masks = self.forward() if masks is None else masks
         if np.iscomplexobj(self.masks):
             if self.mask_type == self.MASKS["binary"]:
@@ -62,14 +100,9 @@ class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
 
     def make_audio_signals(self):
         """The sources as AudioSignals of the input's length, rate and channels."""
-        masks = self.masks
-        if not np.iscomplexobj(masks):
-            masks = np.stack([mask.mask for mask in self.result_masks], axis=-1).astype(np.float32)
-        if self.mixture_consistency:
-            masks = masks + (1 - masks.sum(axis=-1, keepdims=True)) / masks.shape[-1]
         return apply_masks(
             self.original,
-            np.moveaxis(masks, -1, 0),
+            self.finished(np.moveaxis(self.masks, -1, 0)),
             self.metadata["sample_rate"],
             self.metadata["stft_params"],
         )

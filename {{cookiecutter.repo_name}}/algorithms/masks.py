@@ -1,59 +1,143 @@
-"""Masks made at one sample rate, applied at another."""
+"""Masks made at one sample rate, applied at another, to audio of any length."""
+
+import functools
+import math
 
 import numpy as np
+import scipy.fft
+import torch
 
+import streams
 from compat import nussl
+
+PIECE = 10  # seconds of audio that are masked at once
+
+
+class Masking:
+    """Multiplies a recording's STFT by masks that were made at `sample_rate` with `stft_params`.
+
+    The recording's own STFT has frames of the same duration (to 2 %), so that a mask has nearly the
+    same grid; values between its points are interpolated. Above the model's highest frequency,
+    which it never heard, a frame's mask is the mean over its highest octave. Where masks add up to
+    1, the sources add up to the recording.
+
+    Args:
+        recording: as in `streams`, of any rate and channels.
+        sample_rate, stft_params: of the masks.
+        bins: of the masks.
+    """
+
+    def __init__(self, recording, sample_rate, stft_params, bins):
+        self.recording = recording
+        scale = recording.sample_rate / sample_rate
+        self.size = _fast_size(stft_params.window_length * scale)
+        self.hop = max(1, round(stft_params.hop_length * scale))
+        self.step = self.hop / scale / stft_params.hop_length  # frames of the masks in one of ours
+        self.reach = -(-self.size // (2 * self.hop))  # frames to the side that a sample lies in
+        self.last = -(-recording.length // self.hop)  # the last frame
+        window = nussl.AudioSignal.get_window(stft_params.window_type, self.size)
+        self.window = torch.as_tensor(window, dtype=torch.float32)
+        hertz = np.arange(self.size // 2 + 1) * recording.sample_rate / self.size
+        weights = _over_frequency(hertz, bins, sample_rate / 2)
+        self.weights = None if weights is None else torch.from_numpy(weights)
+
+    def stream(self, blocks):
+        """The sources, piece by piece.
+
+        Args:
+            blocks: (sources, bins, frames, channels) masks, real or complex, that follow each
+                other; one channel serves all. After the last frame given, the last one holds.
+
+        Yields:
+            float32 (sources, channels, samples), together as long as the recording.
+        """
+        held, first, done = None, 0, 0
+        for block in blocks:
+            held = block if held is None else np.concatenate([held, block], axis=2)
+            known = math.floor((first + held.shape[2] - 2) / self.step)  # frames of ours
+            ready = min((known - self.reach) * self.hop, self.recording.length)
+            if ready > done:
+                yield from self._pieces(held, first, done, ready)
+                done = ready
+                spent = int(max(0, done // self.hop - self.reach) * self.step) - first
+                held, first = held[:, :, spent:], first + spent
+        yield from self._pieces(held, first, done, self.recording.length)
+
+    def _pieces(self, masks, first, start, stop):
+        most = PIECE * self.recording.sample_rate
+        for begin in range(start, stop, most):
+            yield self._piece(masks, first, begin, min(begin + most, stop))
+
+    def _piece(self, masks, first, start, stop):
+        """Samples `start` to `stop`; `masks` begin at frame `first` of theirs."""
+        low = max(0, start // self.hop - self.reach)
+        high = min(self.last, -(-stop // self.hop) + self.reach)
+        count = high - low + 1
+        length = (count - 1) * self.hop + self.size
+        data = self.recording.read(low * self.hop - self.size // 2, length)
+        frames = torch.from_numpy(data).unfold(1, self.size, self.hop) * self.window
+        spectrum = torch.fft.rfft(frames)  # (c, t, k)
+        level = self._overlap_add((self.window**2).expand(1, count, -1)).clamp_min(1e-10)
+        at = np.minimum(np.arange(low, high + 1) * self.step - first, masks.shape[2] - 1)
+        sources = []
+        for mask in masks:
+            fine = torch.from_numpy(_over_time(mask, at)).permute(2, 1, 0)  # (f, t, c) -> (c, t, f)
+            if self.weights is not None:
+                fine = fine @ self.weights.T.to(fine.dtype)
+            frames = torch.fft.irfft(spectrum * fine, self.size) * self.window
+            begin = start - (low * self.hop - self.size // 2)
+            sources.append((self._overlap_add(frames) / level)[:, begin:][:, : stop - start])
+        return torch.stack(sources).numpy()
+
+    def _overlap_add(self, frames):
+        """(channels, frames, size) -> (channels, samples)"""
+        length = (frames.shape[1] - 1) * self.hop + self.size
+        whole = torch.nn.functional.fold(
+            frames.transpose(1, 2), (1, length), (1, self.size), stride=(1, self.hop)
+        )
+        return whole[:, 0, 0]
 
 
 def apply_masks(signal, masks, sample_rate, stft_params):
-    """Mask `signal` with `masks` that were made at `sample_rate` with `stft_params`.
-
-    The signal's own STFT has frames of the same duration, so that a mask has nearly the same grid;
-    values between its points are interpolated. Above the model's highest frequency, which it never
-    heard, a frame's mask is the mean over its highest octave. Where masks add up to 1, the sources
-    add up to the signal.
+    """Mask an AudioSignal: see `Masking`.
 
     Args:
         signal: AudioSignal of any rate and channels.
-        masks: (sources, bins, frames, channels) with values from 0 to 1; one channel serves all.
+        masks: (sources, bins, frames, channels); one channel serves all.
 
     Returns:
         [AudioSignal] of the length, rate and channels of `signal`, one a mask.
     """
-    scale = signal.sample_rate / sample_rate
-    window = 2 * round(stft_params.window_length * scale / 2)
-    hop = max(1, round(stft_params.hop_length * scale))
-    own = nussl.STFTParams(window, hop, stft_params.window_type)
-    spectrum = _copy(signal, signal.audio_data, own).stft()
-    bins, frames = spectrum.shape[:2]
-    masks = _over_time(masks, frames, hop / scale / stft_params.hop_length)
-    hertz = np.arange(bins) * signal.sample_rate / window
-    weights = _over_frequency(hertz, masks.shape[1], sample_rate / 2)
-    sources = []
-    for mask in masks:
-        fine = np.einsum("kf,ftc->ktc", weights, mask) if weights is not None else mask
-        masked = _copy(signal, None, own)
-        masked.stft_data = spectrum * fine
-        masked.istft(truncate_to_length=signal.signal_length)
-        sources.append(_copy(signal, masked.audio_data, own))
-    return sources
-
-
-def _copy(signal, data, params):
-    copy = nussl.AudioSignal(
-        audio_data_array=data, sample_rate=signal.sample_rate, stft_params=params
+    recording = streams.Memory(signal.audio_data, signal.sample_rate)
+    masking = Masking(recording, sample_rate, stft_params, masks.shape[1])
+    sources = np.concatenate(list(masking.stream([masks])), axis=-1)
+    own = nussl.STFTParams(masking.size, masking.hop, stft_params.window_type)
+    make = functools.partial(
+        nussl.AudioSignal, sample_rate=signal.sample_rate, stft_params=own
     )
-    copy.original_signal_length = signal.signal_length
-    return copy
+    estimates = [make(audio_data_array=source) for source in sources]
+    for estimate in estimates:
+        estimate.original_signal_length = signal.signal_length
+    return estimates
 
 
-def _over_time(masks, frames, step):
-    """Frame m of the result lies at frame m * step of `masks`; beyond the last, the last."""
-    at = np.minimum(np.arange(frames) * step, masks.shape[2] - 1)
+def _fast_size(length):
+    """The even number near `length` whose FFT is quick: 1412 has a large prime factor and takes
+    three times as long as 1408. `length` itself where that is even: the model's own rate."""
+    if length == int(length) and length % 2 == 0:
+        return int(length)
+    near = 2 * round(length / 2)
+    span = range(0, near // 50, 2)
+    sizes = (size for step in span for size in (near - step, near + step))
+    return next((size for size in sizes if scipy.fft.next_fast_len(size) == size), near)
+
+
+def _over_time(mask, at):
+    """`mask` (bins, frames, channels) at the frames `at`, between which it is interpolated."""
     before = np.floor(at).astype(int)
-    after = np.minimum(before + 1, masks.shape[2] - 1)
-    share = (at - before).astype(masks.dtype)[:, None]
-    return masks[:, :, before] * (1 - share) + masks[:, :, after] * share
+    after = np.minimum(before + 1, mask.shape[1] - 1)
+    share = (at - before).astype(np.float32)[:, None]
+    return mask[:, before] * (1 - share) + mask[:, after] * share
 
 
 def _over_frequency(hertz, bins, highest):

@@ -24,6 +24,7 @@ EXAMPLES = {  # what would do where a section is needed
     "separate": "separate: {files: [song.wav]}",
     "prepare": "prepare: {licence: ..., source: ..., folder: ..., steps: [...]}",
     "audit": "audit: {}",
+    "analyze": "analyze: {runs: [best_model]}",
 }
 GRAPH_KEYS = ("name", "modules", "connections", "output")
 SPLITS = ("train", "val", "test")

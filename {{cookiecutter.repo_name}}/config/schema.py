@@ -228,6 +228,13 @@ class Evaluate(Section):
     baselines: list[Text] = Field(
         default_factory=list, description="scored beside it: FT2D, HPSS, Repet, RepetSim"
     )
+    metrics: list[Literal["bss_eval", "stoi", "pesq"]] = Field(
+        default_factory=list, description="scores besides SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR"
+    )
+    num_workers: int = Field(0, ge=0, description="processes that score items; 0: the main one")
+    page_items: int = Field(
+        8, ge=0, description="items to be heard on index.html, the best and the worst; 0: no page"
+    )
     device: Device = "auto"
 
 
@@ -246,9 +253,28 @@ class Visualize(Section):
 class Separate(Section):
     """Which files are separated and where the sources go."""
 
-    files: list[Text] = Field(min_length=1, description="audio files: paths or patterns (*.wav)")
+    files: list[Text] = Field(
+        min_length=1, description="audio files: paths, folders or patterns (*.wav)"
+    )
     output_folder: Text = Field("output/separated", description="the folder to write into")
+    format: Literal["wav", "flac"] = Field(
+        "wav", description="of the sources: wav (32-bit float) or flac (24-bit)"
+    )
     device: Device = "auto"
+
+
+class Analyze(Section):
+    """Which runs are compared."""
+
+    runs: list[Text] = Field(
+        min_length=1, description="output folders of evaluated experiments, or patterns"
+    )
+    split: Split = Field("test", description="the dataset they were evaluated on")
+    scores: list[Text] = Field(
+        default_factory=lambda: ["si_sdr"],
+        min_length=1,
+        description="columns of scores.csv: si_sdr, si_sir, si_sar, sd_sdr, snr, sdr, ...",
+    )
 
 
 class Config(Section):
@@ -265,6 +291,7 @@ class Config(Section):
     separate: Separate | None = Field(None, description="which files are separated")
     prepare: Prepare | None = Field(None, description="how a dataset is got and converted")
     audit: Audit | None = Field(None, description="what is looked for in the data")
+    analyze: Analyze | None = Field(None, description="which runs are compared")
 
     _document: Document = PrivateAttr(default_factory=lambda: Document("config"))
 

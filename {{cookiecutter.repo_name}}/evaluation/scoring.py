@@ -2,62 +2,119 @@
 
 import numpy as np
 
+from .bss_eval import NAMES as BSS_NAMES
+from .bss_eval import BSSEval
 from .metrics import best_permutation, si_sdr
 from .oracles import ORACLES
+from .scale_invariant import NAMES, scale_invariant
+from .speech import pesq, stoi
 
 LIMIT = 100.0  # dB; a silent estimate counts as this bad, and neither drops out nor hides the rest
+SPEECH = {"stoi": stoi, "pesq": pesq}
+METRICS = {"scale_invariant": NAMES, "bss_eval": BSS_NAMES, "stoi": ("stoi",), "pesq": ("pesq",)}
+ABOUT = ("item", "song", "method", "source", "estimate")  # what is no score in a row
 
 
-def score_item(item, methods, named=None):
-    """SI-SDR of each method and source of a dataset's item.
+def score_item(item, methods, named=None, metrics=("scale_invariant",)):
+    """The scores of each method and source of a dataset's item.
 
     The mixture itself (as the estimate of every source) and the oracles are scored beside the
-    methods.
+    methods. A source that is silent in this item has no score (NaN), and the others are scored as
+    if it were not there. A silent estimate has the worst score.
 
     Args:
         item: nussl's {"mix", "sources", "metadata"}.
-        methods: {name: function(AudioSignal) -> [AudioSignal]}, the sources in any order: the best
-            one is taken, as clusters have no names.
+        methods: {name: function(AudioSignal) -> [AudioSignal]}, the sources in any order: the one
+            with the highest sum of SI-SDR is taken, as clusters have no names.
         named: the same, for methods that give the sources in the order of their sorted labels.
+        metrics: names of `METRICS`. The windows of BSS Eval last a second and do not overlap; the
+            score is the median over those where no source is silent, as in SiSEC 2018.
 
     Returns:
-        rows {"item", "song", "method", "source", "si_sdr", "si_sdr_improvement"}; NaN for a source
-        that is silent in this item.
+        rows {"item", "song", "method", "source", "estimate", score, score + "_improvement", ...};
+        "estimate" is the number of the estimate that fits the source best in the best order. (Of
+        `named` methods it is not the one that is scored, if labels are swapped.)
 
     Raises:
         ValueError: an estimate of another shape than its reference, or with a NaN.
     """
     mix, metadata = item["mix"], item["metadata"]
     labels = sorted(item["sources"])
-    references = [item["sources"][label].audio_data for label in labels]
+    references = np.stack([item["sources"][label].audio_data for label in labels])
+    scorer = _Scorer(references.astype(np.float64), mix.sample_rate, metrics)
     ordered = {"mixture": [mix] * len(labels)}
     ordered |= {name: separate(mix) for name, separate in (named or {}).items()}
     ordered |= {
         name: oracle(mix, [item["sources"][label] for label in labels])
         for name, oracle in ORACLES.items()
     }
-    scores = {
-        name: [_score(e, r) for e, r in zip(estimates, references, strict=True)]
-        for name, estimates in ordered.items()
-    }
-    for name, separate in methods.items():
-        table = np.array([[_score(e, r) for r in references] for e in separate(mix)])
-        chosen = best_permutation(table)
-        scores[name] = [table[estimate, i] for i, estimate in enumerate(chosen)]
-    return [
-        {
-            "item": metadata["name"],
-            "song": metadata.get("song") or metadata["name"],
-            "method": name,
-            "source": label,
-            "si_sdr": score,
-            "si_sdr_improvement": score - before,
-        }
-        for name, row in scores.items()
-        for label, score, before in zip(labels, row, scores["mixture"], strict=True)
-    ]
+    everything = {name: (estimates, True) for name, estimates in ordered.items()}
+    everything |= {name: (separate(mix), False) for name, separate in methods.items()}
+    rows, before = [], None
+    for name, (signals, keeps_order) in everything.items():
+        estimates = [signal.audio_data for signal in signals]
+        best = scorer.best_order(estimates) if name != "mixture" else list(range(len(labels)))
+        taken = range(len(labels)) if keeps_order else best
+        scores = [scorer.scores(estimates[taken[i]], i) for i in range(len(labels))]
+        before = before or scores
+        for label, number, score, mixture in zip(labels, best, scores, before, strict=True):
+            about = (metadata["name"], metadata.get("song") or metadata["name"], name, label)
+            gains = {f"{key}_improvement": score[key] - mixture[key] for key in score}
+            rows.append(dict(zip(ABOUT, (*about, number), strict=True)) | score | gains)
+    return rows
 
 
-def _score(estimate, reference):
-    """SI-SDR, at most `LIMIT` dB either way; NaN for a silent reference."""
-    return float(np.clip(si_sdr(estimate.audio_data, reference), -LIMIT, LIMIT))
+class _Scorer:
+    """The scores of estimates of the same references: what they have in common is done once."""
+
+    def __init__(self, references, sample_rate, metrics):
+        self.references, self.sample_rate, self.metrics = references, sample_rate, metrics
+        # of a channel that is constant, rounding is left; as `si_sdr` has it
+        self.sounding = [i for i, r in enumerate(references) if not np.isnan(si_sdr(r, r))]
+        self.heard = references[self.sounding]
+        self.bss_eval = None
+        if "bss_eval" in metrics and self.sounding:
+            self.bss_eval = BSSEval(self.heard, sample_rate, sample_rate)
+
+    def best_order(self, estimates):
+        """For each reference, the index of its estimate."""
+        table = [[_limited(si_sdr(e, r)) for r in self.references] for e in estimates]
+        return best_permutation(table)
+
+    def scores(self, estimate, index):
+        """{score: number} of an estimate of the reference at `index`."""
+        reference = self.references[index]
+        whole = si_sdr(estimate, reference)  # refuses other shapes and NaN
+        names = [name for metric in self.metrics for name in METRICS[metric]]
+        if index not in self.sounding:
+            return dict.fromkeys(names, float("nan"))
+        result = self._ratios(estimate, self.sounding.index(index), whole)
+        if not estimate.any():
+            # by definition silence has an SNR and an SDR of 0 dB, more than many an honest estimate
+            result = dict.fromkeys(result, -LIMIT)
+        result = {name: _limited(value) for name, value in result.items()}
+        for name in SPEECH:
+            if name in self.metrics:
+                result[name] = SPEECH[name](estimate, reference, self.sample_rate)
+        return result
+
+    def _ratios(self, estimate, place, whole):
+        result = {}
+        if "scale_invariant" in self.metrics:
+            result = scale_invariant(estimate.astype(np.float64), self.heard, place)
+            result["si_sdr"] = whole
+        if self.bss_eval is not None:
+            windows = self.bss_eval.score(estimate, place)
+            medians = map(_median, windows)
+            result |= dict(zip(BSS_NAMES, medians, strict=True))
+        return result
+
+
+def _limited(score):
+    return float(np.clip(score, -LIMIT, LIMIT))
+
+
+def _median(values):
+    """The median of what is no NaN; NaN if nothing is left."""
+    values = values[~np.isnan(values)]
+    return float(np.median(values)) if len(values) else float("nan")

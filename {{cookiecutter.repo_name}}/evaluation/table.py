@@ -1,8 +1,22 @@
 """Rows of scores into a table that carries its own doubts."""
 
+from collections import Counter
+
+from .scoring import ABOUT
 from .statistics import summarize
 
 ALL = "all sources"
+GAIN = "_improvement"
+TITLES = {
+    "si_sdr": "SI-SDR", "si_sir": "SI-SIR", "si_sar": "SI-SAR", "sd_sdr": "SD-SDR", "snr": "SNR",
+    "sdr": "SDR", "isr": "ISR", "sir": "SIR", "sar": "SAR", "stoi": "STOI", "pesq": "PESQ",
+}  # fmt: skip
+WITHOUT_UNIT = ("stoi", "pesq")
+
+
+def scores_in(rows):
+    """The names of the scores that rows hold, without those of the improvements."""
+    return [key for key in rows[0] if key not in ABOUT and not key.endswith(GAIN)]
 
 
 def tabulate(rows, methods):
@@ -13,11 +27,12 @@ def tabulate(rows, methods):
         methods: names, in the order wanted.
 
     Returns:
-        [{"method", "source", "si_sdr": statistics, "si_sdr_improvement": statistics}], statistics
-        as `summarize` gives them, intervals over songs.
+        [{"method", "source", score: statistics, score + "_improvement": statistics, ...}],
+        statistics as `summarize` gives them, intervals over songs.
     """
     table = []
     sources = sorted({row["source"] for row in rows})
+    scores = [name + end for name in scores_in(rows) for end in ("", GAIN)]
     for method in methods:
         own = [row for row in rows if row["method"] == method]
         for source in [*sources, ALL]:
@@ -25,39 +40,94 @@ def tabulate(rows, methods):
             songs = [row["song"] for row in chosen]
             table.append(
                 {"method": method, "source": source}
-                | {
-                    score: summarize([row[score] for row in chosen], songs)
-                    for score in ("si_sdr", "si_sdr_improvement")
-                }
+                | {score: summarize([row[score] for row in chosen], songs) for score in scores}
             )
     return table
 
 
-def format_table(table, markdown=False):
-    """The table as text: mean SI-SDR, its median, and the improvement with its 95 % interval."""
-    head = ("method", "source", "n", "SI-SDR dB", "median", "improvement dB", "95 % interval")
+def orders(rows):
+    """How often each order of a method's estimates fits the labels best.
+
+    Returns:
+        {method: {order: share of the items}}, the most frequent first; an order is the numbers of
+        the estimates, in the order of the sorted labels, as "0 1". Items with a silent source, of
+        which nothing can be said, are left out.
+    """
+    items = {}
+    for row in rows:
+        known = next(iter(row[name] for name in scores_in(rows)))
+        items.setdefault((row["method"], row["item"]), []).append(
+            (row["source"], row["estimate"], known == known)
+        )
+    found = {}
+    for (method, _), estimates in items.items():
+        order = " ".join(str(number) for _, number, _ in sorted(estimates))
+        counts = found.setdefault(method, Counter())
+        if all(known for *_, known in estimates):
+            counts[order] += 1
+    return {
+        method: {order: n / counts.total() for order, n in counts.most_common()}
+        for method, counts in found.items()
+        if method != "mixture"
+    }
+
+
+def swapped(found, fixed):
+    """Complaints about methods whose sources lie in another order than the labels.
+
+    found: what `orders` returns. fixed: the methods whose order has a meaning.
+    """
+    complaints = []
+    for method in fixed:
+        order, share = next(iter(found.get(method, {}).items()), ("", 0.0))
+        if order != " ".join(sorted(order.split(), key=int)) and share > 0.5:
+            complaints.append(
+                f"{method}: in {share:.0%} of the items its estimates fit the sorted labels in the "
+                f"order {order}; the labels of this split, or of its training data, look swapped"
+            )
+    return complaints
+
+
+def format_table(table, markdown=False, score="si_sdr"):
+    """The table of one score as text: mean, median, and the improvement with its 95 % interval."""
+    return aligned(table_lines(table, score), 2, markdown, lambda line: line[1] == ALL)
+
+
+def table_lines(table, score):
+    """The same as rows of texts, the first the heading."""
+    unit = "" if score in WITHOUT_UNIT else " dB"
+    title, digits = TITLES[score] + unit, 2 if unit else 3
+    head = ("method", "source", "n", title, "median", f"improvement{unit}", "95 % interval")
     lines = [head]
     for row in table:
-        score, gain = row["si_sdr"], row["si_sdr_improvement"]
+        value, gain = row[score], row[score + GAIN]
         numbers = ("-",) * 4
-        if score["count"]:
-            interval = f"{gain['low']:.2f} to {gain['high']:.2f}"
-            means = (score["mean"], score["median"], gain["mean"])
-            numbers = (*(f"{mean:.2f}" for mean in means), interval)
-        lines.append((row["method"], row["source"], str(score["count"]), *numbers))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        if value["count"] and gain["count"]:
+            interval = f"{gain['low']:.{digits}f} to {gain['high']:.{digits}f}"
+            means = (value["mean"], value["median"], gain["mean"])
+            numbers = (*(f"{mean:.{digits}f}" for mean in means), interval)
+        lines.append((row["method"], row["source"], str(value["count"]), *numbers))
+    return lines
+
+
+def aligned(lines, left, markdown=False, ends=lambda line: False):
+    """Rows of texts, the first the heading, in columns; the first `left` of them to the left.
+
+    ends: function(row) -> is a block of rows at its end here?
+    """
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = []
     for number, line in enumerate(lines):
         cells = [
-            cell.ljust(width) if i < 2 else cell.rjust(width)
+            cell.ljust(width) if i < left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         text.append("| " + " | ".join(cells) + " |" if markdown else "  ".join(cells).rstrip())
         if number == 0:
-            rule = ["-" * (w - 1) + ("-" if i < 2 else ":") for i, w in enumerate(widths)]
+            rule = ["-" * (w - 1) + ("-" if i < left else ":") for i, w in enumerate(widths)]
             text.append(
                 "| " + " | ".join(rule) + " |" if markdown else "  ".join("-" * w for w in widths)
             )
-        elif not markdown and line[1] == ALL and number < len(lines) - 1:
+        elif not markdown and ends(line) and number < len(lines) - 1:
             text.append("")
     return "\n".join(text)

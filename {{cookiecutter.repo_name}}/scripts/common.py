@@ -26,7 +26,7 @@ def run(main, description, needs, argv=None):
     path = parser.parse_args(argv).path
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # an error is told once, by us
-    for name in ("train", "evaluate", "visualize", "separate"):
+    for name in ("train", "evaluate", "visualize", "separate", "analyze"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         main(config.load(path, needs=needs))

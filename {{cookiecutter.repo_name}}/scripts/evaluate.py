@@ -10,77 +10,108 @@ log = logging.getLogger("evaluate")
 
 
 def main(config):
-    import numpy as np
+    import processes
+
+    processes.run(lambda: evaluate(config))
+
+
+def evaluate(config):
+    """Score in this process, alone or with others that run the same."""
     from tqdm import tqdm
 
     import experiment
-    from config import write_resolved
-    from evaluation import ORACLES, format_table, score_item, tabulate
-    from files import UserError, csv_text, write_files
+    import processes
+    from evaluation import Results
+    from files import UserError
+    from scripts.scoring import Scoring, identity, score_all
 
     experiment.check(config)
+    scoring = processes.one_after_the_first(lambda: ready(Scoring(config)))
     settings = config.evaluate
-    separator = experiment.build_separator(config, settings.device)
-    methods = {config.algorithm.class_name: lambda mix: separator(mix)()}
-    for name in settings.baselines:
-        methods[name] = lambda mix, algorithm=experiment.BASELINES[name]: algorithm(mix)()
-    data = experiment.build_dataset(config, settings.split)
-    chosen = experiment.evenly(len(data), settings.num_items)
-    count = len(chosen)
-    data.ensure(chosen)
-    named = {}
-    if config.datasets.train is not None:
-        named["static mask"] = experiment.build_static_mask(config)
+    folder = Path(config.info.output_folder) / "evaluation" / settings.split
+    about = identity(config, scoring.data)
+    results = Results(folder, about)
 
-    rows, failed = [], {}
-    for index in tqdm(chosen, desc=f"scoring {settings.split}", unit="item", disable=None):
-        name = data.tracks[index].name
-        try:
-            rows += experiment.named(name, lambda i=index: score_item(data[i], methods, named))
-        except UserError as error:  # counted and named in every result
-            failed[name] = str(error)
+    def progress(items, count):
+        bar = f"scoring {settings.split}"
+        return tqdm(items, desc=bar, total=count, unit="item", disable=None)
+
+    found = score_all(config, scoring, results, progress)
+    failed = {item["name"]: item["failed"] for item in found.values() if "failed" in item}
+    rows = [row for item in found.values() for row in item.get("rows", ())]
+    if processes.is_first():
+        if rows:
+            report(config, scoring, results, about, rows, failed)
+        else:
+            results.finish({})
     if not rows:
         raise UserError(
-            f"none of {count} items could be scored; the first: {next(iter(failed.values()))}"
+            f"none of {len(found)} items could be scored; the first: {next(iter(failed.values()))}"
         )
-    table = tabulate(rows, ["mixture", *methods, *named, *ORACLES])
-    silent = sorted({row["item"] for row in rows if np.isnan(row["si_sdr"])})
-    folder = Path(config.info.output_folder) / "evaluation" / settings.split
+    if failed:
+        raise UserError(
+            f"{len(failed)} of {len(found)} items failed; the first: {next(iter(failed.items()))}"
+        )
+
+
+def ready(scoring):
+    scoring.data.ensure(scoring.chosen)
+    return scoring
+
+
+def report(config, scoring, results, about, rows, failed):
+    """Write the tables and say what they say."""
+    from config import write_resolved
+    from evaluation import format_table, orders, scores_in, swapped, tabulate
+    from files import csv_text
+
+    settings, count = config.evaluate, len(scoring.chosen)
+    table, scores = tabulate(rows, scoring.names), scores_in(rows)
+    silent = sorted({row["item"] for row in rows if row["si_sdr"] != row["si_sdr"]})
+    found = orders(rows)
+    complaints = swapped(found, scoring.ordered)
     result = {
         "experiment": config.info.name,
         "split": settings.split,
         "items": count,
-        "items_in_split": len(data),
+        "items_in_split": len(scoring.data),
         "failed": failed,
         "with_a_silent_source": silent,
-        "manifest_hash": data.manifest_hash,
-        "versions": experiment.versions(),
+        "label_order": {"found": found, "complaints": complaints},
+        "checkpoint": about["checkpoint"],
+        "manifest": about["manifest"],
+        "versions": about["versions"],
         "table": table,
     }
-    write_files(
-        {
-            folder / "scores.csv": csv_text(rows),
-            folder / "summary.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
-            folder / "table.md": format_table(table, markdown=True) + "\n",
+    names = f" ({', '.join(list(failed)[:5])})" if failed else ""
+    said = (
+        f"{count - len(failed)} of {len(scoring.data)} items of {settings.split} scored, "
+        f"{len(failed)} failed{names}, "
+        f"{len(silent)} with a silent source, for which there is no score"
+    )
+    warnings = [f"WARNING: {complaint}" for complaint in complaints]
+    tables = [format_table(table, markdown=True, score=score) for score in scores]
+    page = {}
+    if settings.page_items:
+        from scripts.pages import page_of_many
+
+        page["index.html"] = page_of_many(config, scoring, result, rows)
+    results.finish(
+        page
+        | {
+            "scores.csv": csv_text(rows),
+            "summary.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
+            "table.md": "\n\n".join([*tables, said, *warnings]) + "\n",
         }
     )
-    write_resolved(config, folder / "config.yml")
-    log.info("%s\n", format_table(table))
-    log.info(
-        "%d of %d items of %s scored, %d failed%s, %d with a silent source, for which there is "
-        "no score",
-        count - len(failed),
-        len(data),
-        settings.split,
-        len(failed),
-        f" ({', '.join(list(failed)[:5])})" if failed else "",
-        len(silent),
-    )
-    log.info("%s", folder)
-    if failed:
-        raise UserError(
-            f"{len(failed)} of {count} items failed; the first: {next(iter(failed.items()))}"
-        )
+    write_resolved(config, results.folder / "config.yml")
+    for score in scores:
+        if score in ("si_sdr", "sdr", "stoi", "pesq"):
+            log.info("%s\n", format_table(table, score=score))
+    log.info("%s", said)
+    for warning in warnings:
+        log.info("%s", warning)
+    log.info("%s", results.folder)
 
 
 if __name__ == "__main__":

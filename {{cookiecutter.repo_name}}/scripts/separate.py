@@ -1,61 +1,110 @@
 """Separate audio files: python -m scripts.separate -p experiments/separate.yml"""
 
 import glob
+import json
 import logging
 from pathlib import Path
 
-from files import UserError, write_files
+from files import UserError
 from scripts.common import run
 
 log = logging.getLogger("separate")
 
+AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")  # what is taken from a folder
+
 
 def main(config):
-    settings = config.separate
     files = find_files(config)
 
-    import audio
     import experiment
-    from compat import nussl
+    import separations
 
     experiment.check(config)
-    separator = experiment.build_separator(config, settings.device)
-    failed = []
+    make = experiment.build_separator(config, config.separate.device)
+    about = {
+        "algorithm": config.to_dict()["algorithm"],
+        "format": config.separate.format,
+        "checkpoint": experiment.model_fingerprint(config),
+    }
+    failed, there = [], 0
     for path, folder in files:
         try:
-            rate, _, _ = audio.info(path)
-            mix = nussl.AudioSignal(audio_data_array=audio.read(path), sample_rate=rate)
-            estimates = experiment.named(path, experiment.named(path, separator, mix))
-            sources = {
-                folder / f"source{i}.wav": audio.encode(estimate.audio_data, rate)
-                for i, estimate in enumerate(estimates)
-            }
-            write_files(sources)
-            for source in sources:
-                log.info("%s", source)
+            if is_done(path, folder, about):
+                there += 1
+                continue
+            record = separations.named(path, separate, path, folder, make, about)
+            for name in record["files"]:
+                log.info("%s", folder / name)
+            for name, value in record["confidence"].items():
+                log.info("  confidence, %s: %.3f", name, value)
         except UserError as error:  # one bad file does not stop the others
             failed.append(str(error))
             log.error("error: %s", error)
+    if there:
+        log.info("%d of %d files were separated before", there, len(files))
     if failed:
         raise UserError(
             f"{len(failed)} of {len(files)} files were not separated:\n  " + "\n  ".join(failed)
         )
 
 
+def separate(path, folder, make, about):
+    """Separate one file into `folder`, in bounded memory. Returns what `separation.json` holds."""
+    from tqdm import tqdm
+
+    import streams
+    from algorithms import Streamed, confidence
+
+    recording = streams.File(path)
+    work = Streamed(make, recording)
+    rate, length = recording.sample_rate, recording.length
+    bar = tqdm(total=round(length / rate, 1), desc=path.name, unit="s", disable=None, leave=False)
+    with bar, streams.SourceFiles(folder, rate, length, about["format"]) as sources:
+        for piece in work.pieces():
+            sources.write(piece)
+            bar.update(round(piece.shape[-1] / rate, 1))
+        record = {**about, "input": stamp(path), "confidence": confidence(work.algorithm)}
+        paths = sources.finish(record)
+    return {**record, "files": [path.name for path in paths]}
+
+
+def is_done(path, folder, about):
+    """Are the sources of this very file, made by this very algorithm, there already?"""
+    try:
+        record = json.loads((folder / "separation.json").read_text(encoding="utf-8"))
+        same = {key: record[key] for key in about} == json.loads(json.dumps(about))
+        files = [folder / name for name in record["files"]]
+        return same and record["input"] == stamp(path) and all(map(Path.is_file, files))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # not there, or of another making
+
+
+def stamp(path):
+    """What tells that a file is still the same."""
+    about = path.stat()
+    return {"path": str(path), "bytes": about.st_size, "modified_ns": about.st_mtime_ns}
+
+
 def find_files(config):
-    """[(audio file, folder for its sources)] of the paths and patterns in the config."""
+    """[(audio file, folder for its sources)] of the paths, folders and patterns in the config."""
     files, problems = [], []
     for number, entry in enumerate(config.separate.files):
         pattern = any(sign in entry for sign in "*?[") and not Path(entry).exists()
-        found = sorted(glob.glob(entry, recursive=True)) if pattern else [entry]
-        if not pattern and not Path(entry).is_file():
+        if pattern:
+            found = [Path(path) for path in sorted(glob.glob(entry, recursive=True))]
+            files += [path for path in found if path.is_file()]
+        elif Path(entry).is_dir():
+            inside = sorted(path for path in Path(entry).rglob("*") if path.is_file())
+            files += [path for path in inside if path.suffix.lower() in AUDIO]
+        elif Path(entry).is_file():
+            files.append(Path(entry))
+        else:
             problems.append(
                 config.problem(
                     f"separate.files[{number}]",
-                    f"{entry!r} is no file; name one, or a pattern (*.wav)",
+                    f"{entry!r} is no file; name one, a folder, or a pattern (*.wav)",
                 )
             )
-        files += [Path(path) for path in found if Path(path).is_file()]
     if not files and not problems:
         problems.append(
             config.problem(
@@ -66,12 +115,21 @@ def find_files(config):
         )
     config.require(problems)
     files = list(dict.fromkeys(files))
-    output = Path(config.separate.output_folder)
-    stems = [path.stem for path in files]
-    # song.wav and song.mp3 of one list must not share a folder
-    return [
-        (path, output / (path.stem if stems.count(path.stem) == 1 else path.name)) for path in files
-    ]
+    return list(zip(files, folders_of(files, Path(config.separate.output_folder)), strict=True))
+
+
+def folders_of(files, output):
+    """A folder for each file, called after it: song.wav and song.mp3, a/song.wav and b/song.wav
+    must not share one."""
+    names = [Path(path.stem) for path in files]
+    for depth in range(1, max(len(path.parts) for path in files) + 1):
+        if len(set(names)) == len(names):
+            break
+        names = [
+            name if names.count(name) == 1 else Path(*path.absolute().parts[1:][-depth:])
+            for name, path in zip(names, files, strict=True)
+        ]
+    return [output / name for name in names]
 
 
 if __name__ == "__main__":

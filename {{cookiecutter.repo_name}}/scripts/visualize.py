@@ -14,7 +14,10 @@ def main(config):
 
     import audio
     import experiment
+    import separations
+    from evaluation import score_item
     from files import write_files
+    from scripts.pages import page_of_one
 
     experiment.check(config)
     settings = config.visualize
@@ -27,7 +30,7 @@ def main(config):
     item = data[index]
     name = item["metadata"]["name"]
     title = f"{config.info.name}: {settings.split} {name}"
-    shown = experiment.separate_item(title, separator, item)
+    shown = separations.separate_item(title, separator, item)
 
     number = name if re.fullmatch(r"\d{8}", name) else f"{index:08d}"
     folder = Path(settings.output_folder) / settings.split / number
@@ -38,6 +41,9 @@ def main(config):
         for name, signal in signals.items()
     }
     files[folder / "viz.png"] = shown.picture
+    method = config.algorithm.class_name
+    rows = separations.named(name, score_item, item, {method: lambda mix: shown.estimates})
+    files[folder / "index.html"] = page_of_one(title, item, shown, method, rows)
     write_files(files)
     for file in files:
         log.info("%s", file)

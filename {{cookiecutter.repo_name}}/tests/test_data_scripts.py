@@ -42,7 +42,7 @@ def test_each_layout_trains_an_epoch_is_scored_and_shown(name, tmp_path, sample_
     run(evaluate, path, ("algorithm", "evaluate", "datasets"))
     summary = json.loads((tmp_path / "run/evaluation/test/summary.json").read_text())
     assert summary["failed"] == {} and summary["items_in_split"] == layouts.SONGS
-    assert summary["manifest_hash"] == "0123abc"
+    assert summary["manifest"] == "0123abc"
     groups = plain["datasets"]["train"]["args"].get("groups", {})
     assert {row["source"] for row in summary["table"]} >= set(groups)
     run(visualize, path, ("algorithm", "visualize", "datasets"))

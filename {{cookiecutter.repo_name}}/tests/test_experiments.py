@@ -20,6 +20,8 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
     torch.set_num_threads(1)
     experiment.check(config.load(path))
     plain = yaml.safe_load(path.read_text())
+    if "algorithm" not in plain:
+        pytest.skip("analyze.yml, which test_analysis.py runs")
     plain["info"]["output_folder"] = str(tmp_path)
     for split in plain.get("datasets", {}).values():
         if split["class"] == "Sample":

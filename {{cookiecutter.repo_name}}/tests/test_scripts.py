@@ -208,6 +208,7 @@ def test_visualize_writes_mixture_sources_and_picture(run, tmp_path):
         "source0.wav",
         "source1.wav",
         "viz.png",
+        "index.html",
     }
     mix, sources = (
         audio.read(folder / "mixture.wav"),
@@ -316,6 +317,82 @@ def test_a_silent_estimate_counts_as_bad_and_does_not_drop_out(run, trained, mon
     assert row["si_sdr"]["mean"] == -100 and row["si_sdr"]["count"] == 2
 
 
+def evaluation_of(trained):
+    return Path(trained["info"]["output_folder"]) / "evaluation" / "test"
+
+
+def test_a_killed_evaluation_goes_on_and_gives_the_same_table(run, trained, monkeypatch):
+    sections = {"num_items": 6, "metrics": ["bss_eval"], "page_items": 0}
+    assert run("evaluate", evaluate=sections)[0] == 0
+    names = ("scores.csv", "table.md", "summary.json")
+    whole = [(evaluation_of(trained) / name).read_text() for name in names]
+    read, count = dataset.Sample.excerpt, []
+
+    def killed(self, index, *args, **kwargs):
+        if self.split == "test":
+            count.append(index)
+            if len(count) == 4:
+                raise KeyboardInterrupt
+        return read(self, index, *args, **kwargs)
+
+    monkeypatch.setattr(dataset.Sample, "excerpt", killed)
+    assert run("evaluate", evaluate=sections)[0] == 130
+    assert len(list((evaluation_of(trained) / "unfinished").glob("0*.json"))) == 3
+    assert run("evaluate", evaluate=sections)[0] == 0
+    assert len(count) == 4 + 3  # the three that were left, and no other
+    assert [(evaluation_of(trained) / name).read_text() for name in names] == whole
+    assert not (evaluation_of(trained) / "unfinished").exists()
+
+
+@pytest.mark.slow
+def test_many_processes_give_the_same_table(run, trained):
+    assert run("evaluate", evaluate={"num_items": 4})[0] == 0
+    alone = (evaluation_of(trained) / "table.md").read_text()
+    assert run("evaluate", evaluate={"num_items": 4, "num_workers": 2})[0] == 0
+    assert (evaluation_of(trained) / "table.md").read_text() == alone
+
+
+@pytest.mark.slow
+def test_processes_of_torchrun_share_the_items_and_give_the_same_table(run, trained, tmp_path):
+    assert run("evaluate", evaluate={"num_items": 4})[0] == 0
+    alone = (evaluation_of(trained) / "table.md").read_text()
+    (evaluation_of(trained) / "table.md").unlink()
+    path = tmp_path / "evaluate.yml"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+               "--master-port", "29631", "-m", "scripts.evaluate", "-p", str(path)]  # fmt: skip
+    done = subprocess.run(command, cwd=PROJECT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert (evaluation_of(trained) / "table.md").read_text() == alone
+
+
+def test_files_that_are_dropped_are_counted_and_named(run, trained, monkeypatch):
+    """5 % would do: one of the ten."""
+    read = dataset.Sample.excerpt
+
+    def dropped(self, index, *args, **kwargs):
+        if self.split == "test" and index == 4:
+            raise UserError("30000004/vocals.flac: no such file")
+        return read(self, index, *args, **kwargs)
+
+    monkeypatch.setattr(dataset.Sample, "excerpt", dropped)
+    status, printed = run("evaluate", evaluate={})
+    assert "1 of 10 items failed" in status and "9 of 10 items of test scored, 1 failed" in printed
+    assert "30000004" in (evaluation_of(trained) / "table.md").read_text()
+
+
+def test_results_of_another_checkpoint_are_not_mixed_with(run, trained, tmp_path):
+    assert run("evaluate", evaluate={"num_items": 1})[0] == 0
+    weights = Path(trained["algorithm"]["args"]["model_path"])
+    content = torch.load(weights, weights_only=True)
+    next(iter(content["state_dict"].values())).add_(1e-3)
+    other = tmp_path / "other.model.pth"
+    torch.save(content, other)
+    args = {**trained["algorithm"]["args"], "model_path": str(other)}
+    algorithm = {"class": "DeepClustering", "args": args}
+    status, _ = run("evaluate", evaluate={"num_items": 1}, algorithm=algorithm)
+    assert "holds the results of another checkpoint" in status
+
+
 # ---- separate ----------------------------------------------------------------------------------
 
 
@@ -379,7 +456,39 @@ def test_one_bad_file_is_named_and_the_others_are_separated(run, tmp_path, make,
     assert f"1 of 2 files were not separated:\n  {tmp_path / 'bad.wav'}: " in status
     assert message in status
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["good"]
-    assert len(list((tmp_path / "out" / "good").iterdir())) == 2
+    assert len(list((tmp_path / "out" / "good").iterdir())) == 2 + 1  # and separation.json
+
+
+def test_a_folder_is_separated_as_flac_and_gone_on_with_where_it_stopped(run, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a/song.wav", "b/song.flac", "b/song.wav", "b/notes.txt"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith("txt"):
+            (tmp_path / "in" / name).write_text("no audio")
+        else:
+            soundfile.write(tmp_path / "in" / name, 0.1 * rng.standard_normal(20000), 16000)
+    sections = {
+        "files": [str(tmp_path / "in")],
+        "output_folder": str(tmp_path / "out"),
+        "format": "flac",
+    }
+    assert run("separate", separate=sections)[0] == 0
+    records = sorted((tmp_path / "out").rglob("separation.json"))
+    assert len(records) == 3
+    made = json.loads(records[0].read_text())
+    assert made["files"] == ["source0.flac", "source1.flac"] and len(made["checkpoint"]) == 64
+    assert 0 < made["confidence"]["silhouette"] < 1
+    first = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("source*.flac")}
+    (records[1].parent / "source1.flac").unlink()
+    status, printed = run("separate", separate=sections)
+    assert status == 0 and "2 of 3 files were separated before" in printed
+    again = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("source*.flac")}
+    changed = {path.parent for path in first if first[path] != again[path]}
+    assert changed == {records[1].parent}
+    sections["format"] = "wav"  # of another making
+    assert run("separate", separate=sections)[0] == 0
+    assert not list((tmp_path / "out").rglob("source*.flac"))
+    assert len(list((tmp_path / "out").rglob("*.wav/*.wav"))) == 4
 
 
 def test_missing_files_and_patterns_without_a_match_are_told_at_once(run, tmp_path):

@@ -1,0 +1,44 @@
+"""Any algorithm on a recording of any length, in bounded memory."""
+
+import numpy as np
+
+from compat import nussl
+
+from .chunks import Chunks, in_one_order
+from .deep import ModelRate
+
+CHUNK = 60  # seconds that an algorithm without a stream of its own hears at once
+OVERLAP = 5  # seconds over which its chunks are faded into each other
+
+
+class Streamed:
+    """A recording on its way through an algorithm; `pieces()` are the sources.
+
+    Ours have a `stream` of their own. Any other separates chunks, whose sources are put into one
+    order by what they say of the overlap; it finds only what repeats within a chunk.
+
+    Args:
+        make: function(mixture) -> algorithm: a class with its arguments.
+        recording: as in `streams`.
+    """
+
+    def __init__(self, make, recording):
+        self.make, self.recording = make, recording
+        kind = getattr(make, "func", make)
+        own = isinstance(kind, type) and issubclass(kind, ModelRate)
+        self.algorithm = make(recording) if own else None
+
+    def pieces(self):
+        """Yields float32 (sources, channels, samples), one after the other."""
+        if self.algorithm is not None:
+            yield from self.algorithm.stream()
+            return
+        rate = self.recording.sample_rate
+        chunks = Chunks(self.recording.length, CHUNK * rate, OVERLAP * rate)
+        separated = (self._separated(start, chunks.length) for start in chunks.starts)
+        yield from chunks.joined(in_one_order(separated, chunks.starts, chunks.length))
+
+    def _separated(self, start, length):
+        data, rate = self.recording.read(start, length), self.recording.sample_rate
+        estimates = self.make(nussl.AudioSignal(audio_data_array=data, sample_rate=rate))()
+        return np.stack([estimate.audio_data for estimate in estimates]).astype(np.float32)

@@ -1,0 +1,200 @@
+"""Runs beside each other: what their evaluations left, and what may be said of the differences."""
+
+import csv
+import itertools
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas
+import yaml
+from scipy.stats import wilcoxon
+
+from files import UserError
+
+from .scoring import ABOUT
+from .table import GAIN
+
+
+class Run(NamedTuple):
+    """One evaluated experiment.
+
+    name: info.name; folder: its output folder; method: the algorithm's name in the rows; rows: as
+    `score_item` gives them; config: {dotted key: value}; history: a row an epoch, or [].
+    """
+
+    name: str
+    folder: Path
+    method: str
+    rows: list
+    config: dict
+    history: list
+    summary: dict
+
+
+def read_runs(folders, split):
+    """[Run] of output folders that hold an evaluation of `split`; names made different.
+
+    Raises:
+        UserError: a folder without one.
+    """
+    runs = [_read_run(Path(folder), split) for folder in folders]
+    names = [run.name for run in runs]
+    return [
+        run if names.count(run.name) == 1 else run._replace(name=f"{run.name} ({run.folder})")
+        for run in runs
+    ]
+
+
+def _read_run(folder, split):
+    place = folder / "evaluation" / split
+    try:
+        config = yaml.safe_load((place / "config.yml").read_text(encoding="utf-8"))
+        rows = _rows(place / "scores.csv")
+        name, method = config["info"]["name"], config["algorithm"]["class"]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise UserError(
+            f"{folder}: holds no evaluation of {split!r} ({place}: {error}); run "
+            "python -m scripts.evaluate -p <its config> first"
+        ) from error
+    if not any(row["method"] == method for row in rows):
+        raise UserError(f"{place / 'scores.csv'}: has no scores of {method}; evaluate it again")
+    history = _rows(folder / "history.csv") if (folder / "history.csv").exists() else []
+    summary = place / "summary.json"
+    about = json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else {}
+    return Run(name, folder, method, rows, _flat(config), history, about)
+
+
+def _rows(path):
+    """The rows of a CSV file, numbers as numbers; an empty cell is None."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {key: text if key in ABOUT else _number(text) for key, text in row.items()}
+            for row in csv.DictReader(file)
+        ]
+
+
+def _number(text):
+    return float(text) if text else None
+
+
+def _flat(value: Any, key=""):
+    if isinstance(value, dict) and value:
+        return {
+            name: item
+            for part, inner in value.items()
+            for name, item in _flat(inner, f"{key}.{part}".lstrip(".")).items()
+        }
+    return {key: value}
+
+
+def frame(runs, with_config=True):
+    """All rows as a pandas DataFrame: `run`, `item`, `song`, `method`, `source`, the scores, and a
+    column `config.KEY` for each key of the config whose value differs between the runs (of one run:
+    for each key)."""
+    tables = []
+    keys = list(dict.fromkeys(key for run in runs for key in run.config))
+    differ = [
+        key
+        for key in keys
+        if len(runs) == 1 or len({str(run.config.get(key)) for run in runs}) > 1
+    ]
+    for run in runs:
+        table = pandas.DataFrame(run.rows)
+        table.insert(0, "run", run.name)
+        if with_config:
+            values = {f"config.{key}": str(run.config.get(key)) for key in differ}
+            table = table.assign(**values)
+        tables.append(table)
+    return pandas.concat(tables, ignore_index=True)
+
+
+def shared(runs):
+    """(runs with only the items that every run has scored, how many items those are)."""
+    items = set.intersection(*({row["item"] for row in run.rows} for run in runs))
+    if not items:
+        raise UserError(
+            f"{', '.join(run.name for run in runs)}: have no item in common; evaluate them on the "
+            "same data"
+        )
+    kept = [run._replace(rows=[row for row in run.rows if row["item"] in items]) for run in runs]
+    return kept, len(items)
+
+
+def table_rows(runs):
+    """Rows of all runs for `tabulate`, each run's method under the run's name, and the methods
+    wanted: the first run's mixture, the runs, the ideal masks."""
+    rows = [
+        row | {"method": run.name}
+        for run in runs
+        for row in run.rows
+        if row["method"] == run.method
+    ]
+    around = ["mixture", *sorted({r["method"] for r in runs[0].rows if "ideal" in r["method"]})]
+    rows += [row for row in runs[0].rows if row["method"] in around]
+    return rows, ["mixture", *(run.name for run in runs), *around[1:]]
+
+
+def paired_tests(runs, score):
+    """Every two runs: does one score higher on the same songs?
+
+    Wilcoxon's signed-rank test, two-sided, of the means over the items of each song (items of a
+    song are not independent), for each source; p values corrected for the number of tests by Holm's
+    method (Holm, "A simple sequentially rejective multiple test procedure", 1979).
+
+    Returns:
+        [{"first", "second", "source", "songs", "difference", "p", "p_corrected"}], difference: the
+        mean of second - first; p None where no difference is there or too few songs.
+    """
+    tests = []
+    for first, second in itertools.combinations(runs, 2):
+        for source in sorted({row["source"] for row in first.rows}):
+            a, b = (_by_song(run, source, score) for run in (first, second))
+            songs = sorted(a.keys() & b.keys())
+            difference = np.array([b[song] - a[song] for song in songs])
+            p = float(wilcoxon(difference).pvalue) if difference.any() else None
+            mean = float(difference.mean()) if songs else None
+            tests.append({"first": first.name, "second": second.name, "source": source,
+                          "songs": len(songs), "difference": mean, "p": p})  # fmt: skip
+    known = sorted((test["p"], i) for i, test in enumerate(tests) if test["p"] is not None)
+    so_far = 0.0
+    for rank, (p, number) in enumerate(known):
+        so_far = max(so_far, min(1.0, p * (len(known) - rank)))
+        tests[number]["p_corrected"] = so_far
+    return [{"p_corrected": None} | test for test in tests]
+
+
+def _by_song(run, source, score):
+    """{song: mean score} of the run's own method, of items that have both a score and a source."""
+    songs = {}
+    for row in run.rows:
+        value = row.get(score)
+        own = (row["method"], row["source"]) == (run.method, source)
+        if own and value is not None and np.isfinite(value):
+            songs.setdefault(row["song"], []).append(value)
+    return {song: sum(values) / len(values) for song, values in songs.items()}
+
+
+def check_score(runs, score):
+    """Raise UserError where a run lacks a score."""
+    for run in runs:
+        if score not in run.rows[0] or score + GAIN not in run.rows[0]:
+            there = [k for k in run.rows[0] if k not in ABOUT and not k.endswith(GAIN)]
+            raise UserError(
+                f"{run.folder}: has no score {score!r}, only {', '.join(there)}; add it to "
+                "evaluate.metrics and evaluate again, or leave it out of analyze.scores"
+            )
+
+
+def latex(lines, left):
+    """Rows of texts, the first the heading, as a LaTeX table (package booktabs)."""
+    escape = {sign: "\\" + sign for sign in "&%$#_" + "{" + "}"}
+    escape |= {"~": r"\textasciitilde ", "^": r"\textasciicircum ", "\\": r"\textbackslash "}
+    escape = str.maketrans(escape)
+    head, *body = [" & ".join(cell.translate(escape) for cell in line) + r" \\" for line in lines]
+    columns = "l" * left + "r" * (len(lines[0]) - left)
+    return "\n".join(
+        [r"\begin{tabular}" + "{" + columns + "}", r"\toprule", head, r"\midrule", *body,
+         r"\bottomrule", r"\end{tabular}"]
+    )  # fmt: skip

@@ -1,0 +1,73 @@
+"""What an evaluation has scored so far, kept item by item, so that it can go on when killed."""
+
+import json
+import shutil
+from pathlib import Path
+
+from files import UserError, write_files
+
+MISSING = "none"
+
+
+class Results:
+    """The folder of an evaluation; `folder/unfinished/` holds a file for each item scored.
+
+    Args:
+        folder: where the tables come when all items are there.
+        identity: plain data that says what is scored and how; what was scored under another one is
+            not gone on with. Its key "checkpoint" must be that of everything in the folder.
+    """
+
+    def __init__(self, folder, identity):
+        self.folder, self.unfinished = Path(folder), Path(folder) / "unfinished"
+        self.identity = json.loads(json.dumps(identity))
+
+    def begin(self):
+        """Make the folder ready; whatever is there of another making than this is dropped.
+
+        Returns:
+            {index: what was kept of that item}
+
+        Raises:
+            UserError: the folder holds the results of another checkpoint.
+        """
+        before = _read(self.unfinished / "identity.json")
+        for content in (before, _read(self.folder / "summary.json")):
+            self._refuse_another_checkpoint(content)
+        if before != self.identity:
+            shutil.rmtree(self.unfinished, ignore_errors=True)
+            text = json.dumps(self.identity, indent=1) + "\n"
+            write_files({self.unfinished / "identity.json": text})
+        kept = {}
+        for path in self.unfinished.glob("[0-9]*.json"):
+            content = _read(path)
+            if content is not None:
+                kept[int(path.stem)] = content
+        return kept
+
+    def _refuse_another_checkpoint(self, content):
+        if not content or "checkpoint" not in content:
+            return
+        there, here = content["checkpoint"] or MISSING, self.identity["checkpoint"] or MISSING
+        if there != here:
+            raise UserError(
+                f"{self.folder}: holds the results of another checkpoint (SHA-256 {there[:12]}, "
+                f"now {here[:12]}); remove the folder, or give info.output_folder another name"
+            )
+
+    def keep(self, index, content):
+        """Keep what came of the item at `index`: plain data."""
+        write_files({self.unfinished / f"{index:08d}.json": json.dumps(content)})
+
+    def finish(self, contents):
+        """Write the files {name: text} of the whole, and drop what was kept of its parts."""
+        write_files({self.folder / name: content for name, content in contents.items()})
+        shutil.rmtree(self.unfinished, ignore_errors=True)
+
+
+def _read(path):
+    """The content of a JSON file; None if it is not there or none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

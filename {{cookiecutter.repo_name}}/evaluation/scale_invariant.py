@@ -1,0 +1,48 @@
+"""nussl's scale-invariant set: five ratios of one estimate to its reference, in decibels."""
+
+import numpy as np
+
+NAMES = ("si_sdr", "si_sir", "si_sar", "sd_sdr", "snr")
+
+
+def scale_invariant(estimate, references, index):
+    """SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR, as nussl's `BSSEvalScale`; means over the channels.
+
+    With s the reference, a = <e, s> / <s, s> and the residual r = e - a s, of which p is the part
+    in the span of all references: SI-SDR = |a s|^2 / |r|^2, SI-SIR = |a s|^2 / |p|^2, SI-SAR =
+    |a s|^2 / |r - p|^2, SNR = |s|^2 / |e - s|^2, SD-SDR = a^2 SNR. All signals are made zero-mean.
+    Le Roux, Wisdom, Erdogan and Hershey, "SDR - half-baked or well done?", ICASSP 2019.
+
+    Args:
+        estimate: (channels, samples).
+        references: (sources, channels, samples), none of them silent.
+        index: of the estimate's own reference.
+
+    Returns:
+        {name: decibels}; +-inf where a part is not there at all.
+    """
+    estimate = estimate - estimate.mean(axis=-1, keepdims=True)
+    references = references - references.mean(axis=-1, keepdims=True)
+    channels = [
+        _one_channel(estimate[channel], references[:, channel], index)
+        for channel in range(len(estimate))
+    ]
+    return dict(zip(NAMES, np.mean(channels, axis=0).tolist(), strict=True))
+
+
+def _one_channel(estimate, references, index):
+    source = references[index]
+    energy = source @ source
+    scale = source @ estimate / energy
+    rest = estimate - scale * source
+    among = np.linalg.lstsq(references @ references.T, references @ rest, rcond=None)[0]
+    interference = among @ references
+    artefacts = rest - interference
+    difference = estimate - source
+    target = scale**2 * energy
+    wanted = np.array([target, target, target, target, energy])
+    # the rest of SD-SDR: |s|^2 / |e - s|^2 times a^2
+    unwanted = [x @ x for x in (rest, interference, artefacts, difference, difference)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = 10 * (np.log10(wanted) - np.log10(unwanted))
+    return np.where(wanted > 0, ratios, -np.inf)

@@ -1,0 +1,243 @@
+"""The listening page: one index.html that needs nothing else, and opens from the disk."""
+
+import base64
+import html
+import io
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import soundfile
+from PIL import Image
+from sklearn.decomposition import PCA
+
+from .figures import FLOOR
+
+PARTS = Path(__file__).parent / "page"
+SECONDS = 30  # of a longer item so many are on the page, from its middle
+PEAKS = 600  # bars of a waveform
+POINTS = 800  # dots in the plane of the embedding
+WIDEST = 700  # pixels of a spectrogram
+SHADES = 32  # of its colours: a fraction of the size of a full picture, and it looks the same
+COLOURS = 5  # that page.css has for sources
+
+
+def listening_page(title, about, items, table=None, summary=None, warnings=()):
+    """The text of index.html.
+
+    Args:
+        title: the heading.
+        about: {term: text}, what the results depend on.
+        items: what `page_item` gives, in the order of their numbers.
+        table: rows for the sortable table of items, {"name", "number": of the item on the page or
+            None, "scores": {column: number or None}}; None: the items are listed without one.
+        summary: rows of texts for the table of methods, the first the heading, and the name of the
+            method to stress: (lines, name).
+        warnings: sentences that stand above everything.
+    """
+    terms = "".join(
+        f"<dt>{html.escape(term)}</dt><dd>{html.escape(str(text))}</dd>"
+        for term, text in about.items()
+    )
+    notes = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in warnings)
+    stage = '<div id="stage"></div>'
+    data = json.dumps({"items": items}).replace("</", "<\\/")
+    page = (PARTS / "page.html").read_text(encoding="utf-8")
+    parts = {
+        "TITLE": html.escape(title),
+        "STYLE": (PARTS / "page.css").read_text(encoding="utf-8"),
+        "ABOUT": f"{notes}<dl>{terms}</dl>",
+        "SUMMARY": "" if summary is None else _methods(*summary),
+        "ITEMS": stage if table is None else stage + _items(table),
+        "DATA": data,
+        "SCRIPT": (PARTS / "page.js").read_text(encoding="utf-8"),
+    }
+    pieces = []
+    for line in page.splitlines():
+        name = next((n for n in parts if n in line), None)
+        pieces.append(line if name is None else line.replace(name, parts[name]))
+    return "\n".join(pieces) + "\n"
+
+
+def _methods(lines, own):
+    head, *rows = lines
+    cells = "".join(
+        f'<th scope="col"{" class=text" if place < 2 else ""}>{html.escape(cell)}</th>'
+        for place, cell in enumerate(head)
+    )
+    body = ""
+    for method, source, *numbers in rows:
+        kind = ' class="own"' if method == own else ""
+        numbers = "".join(f"<td>{html.escape(number)}</td>" for number in numbers)
+        body += (
+            f'<tr{kind}><th scope="row">{html.escape(method)}</th>'
+            f'<td class="text">{html.escape(source)}</td>{numbers}</tr>'
+        )
+    return (
+        '<section aria-labelledby="methods"><h2 id="methods">Scores</h2>'
+        '<div class="scroll" tabindex="0" role="region" aria-labelledby="methods"><table>'
+        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div></section>"
+    )
+
+
+def _items(table):
+    """The table that is sorted by the first column of numbers, the best first."""
+    columns = list(table[0]["scores"])
+    low = -np.inf
+
+    def key(row):
+        value = row["scores"][columns[0]]
+        return low if value is None else value
+
+    head = '<th scope="col" aria-sort="none"><button type="button">Item</button></th>'
+    for place, column in enumerate(columns):
+        order = "none" if place else "descending"
+        head += (
+            f'<th scope="col" data-kind="number" aria-sort="{order}">'
+            f'<button type="button">{html.escape(column)}</button></th>'
+        )
+    body = ""
+    for row in sorted(table, key=key, reverse=True):
+        name, number = html.escape(row["name"]), row["number"]
+        cells = "".join(
+            "<td>-</td>" if value is None else f'<td data-value="{value:.6f}">{value:.2f}</td>'
+            for value in row["scores"].values()
+        )
+        mark, listen = "", "<td></td>"
+        if number is not None:
+            mark = f' data-item="{number}"'
+            listen = (
+                f'<td><button type="button" data-open="{number}">Listen'
+                f'<span class="hidden"> to {name}</span></button></td>'
+            )
+        body += f'<tr{mark}><th scope="row">{name}</th>{cells}{listen}</tr>'
+    heard = sum(row["number"] is not None for row in table)
+    return (
+        f'<p class="soft">{len(table)} items, of which {heard} can be heard here: the best and the '
+        'worst. Headings sort.</p><div class="scroll tall" tabindex="0" role="region" '
+        'aria-labelledby="items-title"><table class="sortable"><thead><tr>'
+        f'{head}<th scope="col"><span class="hidden">Listen</span></th></tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def page_item(number, name, mix, tracks, masks=(), embedding=None, loud=None, cluster_of=None):
+    """An item as the page's script wants it: plain data.
+
+    Args:
+        number: of the item on the page.
+        mix: AudioSignal.
+        tracks: [{"label", "kind", "source": its number, "signal": AudioSignal, "scores": text}],
+            after the mixture.
+        masks: [(label, number of the source, (bins, frames))], to be drawn.
+        embedding: (bins, frames, dims); loud: (bins, frames), true where it is to be drawn;
+        cluster_of: (bins, frames), the number of the source of each bin.
+    """
+    rate, length = mix.sample_rate, mix.signal_length
+    most = SECONDS * rate
+    part = slice(0, length)
+    if length > most:
+        part = slice((length - most) // 2, (length - most) // 2 + most)
+    mixture = {"label": "mixture", "kind": "", "source": None, "signal": mix, "scores": ""}
+    peak = max(np.abs(track["signal"].audio_data).max() for track in [mixture, *tracks])
+    peak = max(float(peak), 1e-9)
+    seconds = (part.stop - part.start) / rate
+    note = ""
+    if length > most:
+        note = (
+            f"{seconds:.0f} seconds from {part.start / rate:.1f} s of {length / rate:.1f} s; "
+            "the pictures show the whole"
+        )
+    pictures = [
+        _picture(_level(track["signal"]), "magma", (FLOOR, 0), " ".join(
+            filter(None, (track["label"], track["kind"], "spectrogram"))), mix)
+        for track in [mixture, *tracks]
+    ]  # fmt: skip
+    pictures += [
+        _picture(mask, "gray", (0, 1), f"mask of {label}", mix) for label, _, mask in masks
+    ]
+    return {
+        "number": number,
+        "name": name,
+        "note": note,
+        "seconds": round(seconds, 4),
+        "tracks": [
+            {
+                "label": track["label"],
+                "kind": track["kind"],
+                "scores": track["scores"],
+                "colour": _colour(track["source"]),
+                "sound": _sound(track["signal"].audio_data[:, part], rate, peak),
+                "peaks": _peaks(track["signal"].audio_data[:, part], peak),
+            }
+            for track in [mixture, *tracks]
+        ],
+        "pictures": pictures,
+        "plane": None if embedding is None else _plane(embedding, loud, cluster_of),
+    }
+
+
+def _colour(source):
+    return "mixture" if source is None else f"s{source % COLOURS}"
+
+
+def _text(content):
+    return base64.b64encode(content).decode("ascii")
+
+
+def _sound(data, rate, peak):
+    """A FLAC file of 16 bits; where one would clip, all of an item are turned down together."""
+    buffer = io.BytesIO()
+    scaled = data / max(1.0, peak / 0.999)
+    soundfile.write(buffer, scaled.T, rate, format="FLAC", subtype="PCM_16")
+    return _text(buffer.getvalue())
+
+
+def _peaks(data, peak):
+    """[[lowest, highest]] of short stretches, -127 to 127."""
+    mono = data.mean(axis=0) / peak * 127
+    edges = np.linspace(0, len(mono), min(PEAKS, len(mono)) + 1).astype(int)
+    blocks = [mono[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [[int(np.floor(block.min())), int(np.ceil(block.max()))] for block in blocks]
+
+
+def _level(signal):
+    magnitude = np.abs(signal.stft()).mean(axis=-1)
+    top = max(magnitude.max(), 1e-12)
+    return 20 * np.log10(np.maximum(magnitude / top, 10 ** (FLOOR / 20)))
+
+
+def _picture(values, colours, limits, what, mix):
+    step = -(-values.shape[1] // WIDEST)
+    buffer = io.BytesIO()
+    low, high = limits
+    shown = np.clip((values[::-1, ::step] - low) / (high - low), 0, 1) * (SHADES - 1)
+    image = Image.fromarray(np.round(shown).astype(np.uint8)).convert("P")
+    palette = matplotlib.colormaps[colours](np.linspace(0, 1, SHADES), bytes=True)[:, :3]
+    image.putpalette(palette.tobytes())
+    image.save(buffer, "PNG", optimize=True)
+    extent = f"0 to {mix.signal_duration:.1f} s, 0 to {mix.sample_rate / 2000:g} kHz"
+    return {"png": _text(buffer.getvalue()), "alt": f"{what}, {extent}",
+            "caption": f"{what[0].upper()}{what[1:]} ({extent})"}  # fmt: skip
+
+
+def _plane(embedding, loud, cluster_of):
+    points = embedding.reshape(-1, embedding.shape[-1])
+    chosen = np.arange(len(points)) if loud is None else np.flatnonzero(loud.reshape(-1))
+    if len(chosen) > POINTS:
+        chosen = np.random.default_rng(0).choice(chosen, POINTS, replace=False)
+    plane = PCA(n_components=2, random_state=0).fit(points[chosen])
+    flat = plane.transform(points[chosen])
+    flat = np.round(flat / max(np.abs(flat).max(), 1e-9) * 127).astype(int)
+    sources = cluster_of.reshape(-1)[chosen]
+    share = plane.explained_variance_ratio_.sum()
+    said = (
+        f"The embedding of {len(chosen)} loud bins in the plane of their two principal components "
+        f"({share:.0%} of the variance), coloured by source"
+    )
+    points = [
+        [int(x), int(y), _colour(int(source))]
+        for (x, y), source in zip(flat, sources, strict=True)
+    ]
+    return {"points": points, "alt": said, "caption": said}

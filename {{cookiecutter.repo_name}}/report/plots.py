@@ -1,0 +1,98 @@
+"""Pictures of many items: scores of runs beside each other, and how they came about."""
+
+import io
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from .figures import COLOURS, GREY
+
+STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
+         "axes.titlesize": 10, "axes.titlelocation": "left"}  # fmt: skip
+
+
+def boxes(runs, title):
+    """A box for each run and source, the items as dots.
+
+    Args:
+        runs: {name: {source: [score]}}.
+
+    Returns:
+        the bytes of a PNG file, as all of these.
+    """
+    sources = sorted({source for scores in runs.values() for source in scores})
+    with matplotlib.rc_context(STYLE):
+        size = (3 + 2.2 * len(sources), 0.9 + 0.55 * len(runs) + 0.6)
+        figure = Figure(figsize=(max(size[0], 6), max(size[1], 2.4)), layout="constrained", dpi=110)
+        axes = figure.subplots(1, len(sources), sharey=True, sharex=True, squeeze=False)[0]
+        for number, (ax, source) in enumerate(zip(axes, sources, strict=True)):
+            values = [_finite(scores.get(source, ())) for scores in runs.values()]
+            colour = COLOURS[number % len(COLOURS)]
+            rng = np.random.default_rng(0)
+            for place, column in enumerate(values, 1):
+                ax.scatter(column, place + rng.uniform(-0.2, 0.2, len(column)), s=3, alpha=0.35,
+                           color=colour, linewidths=0)  # fmt: skip
+            median = {"color": "black", "linewidth": 2}
+            ax.boxplot(values, orientation="horizontal", widths=0.5,
+                       showfliers=False, medianprops=median)  # fmt: skip
+            ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
+            ax.set_title(source, color=colour)
+            ax.set_xlabel(title)
+        axes[0].set_yticks(range(1, len(runs) + 1), list(runs))
+        axes[0].invert_yaxis()
+        return _png(figure)
+
+
+def against_input(runs, title, unit=""):
+    """Each item's score over that of the mixture: above the line, separation helped.
+
+    Args:
+        runs: {name: {source: [(score of the mixture, score)]}}.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(0.5 + 3.4 * len(runs), 3.6), layout="constrained", dpi=110)
+        axes = figure.subplots(1, len(runs), sharey=True, sharex=True, squeeze=False)[0]
+        for ax, (name, sources) in zip(axes, runs.items(), strict=True):
+            for number, (source, pairs) in enumerate(sorted(sources.items())):
+                pairs = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
+                ax.scatter(*pairs.T, s=6, alpha=0.5, linewidths=0, label=source,
+                           color=COLOURS[number % len(COLOURS)])  # fmt: skip
+            ax.axline((0, 0), slope=1, color=GREY, linewidth=0.8)
+            ax.set_title(name)
+            ax.set_xlabel(f"{title} of the mixture{unit}")
+        axes[0].set_ylabel(f"{title} of the estimate{unit}")
+        axes[0].legend(frameon=False, markerscale=2)
+        return _png(figure)
+
+
+def learning_curves(runs):
+    """Training and validation loss over the epochs.
+
+    Args:
+        runs: {name: [{"epoch", "train_loss", "val_loss"}]}.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7, 3.6), layout="constrained", dpi=110)
+        ax = figure.add_subplot()
+        for number, (name, rows) in enumerate(runs.items()):
+            colour = COLOURS[number % len(COLOURS)]
+            for key, line in (("train_loss", ":"), ("val_loss", "-")):
+                points = [(r["epoch"], r[key]) for r in rows if r.get(key) is not None]
+                if points:
+                    label = f"{name}, {key.removesuffix('_loss')}"
+                    ax.plot(*zip(*points, strict=True), line, color=colour, label=label)
+        ax.set(xlabel="epoch", ylabel="loss")
+        ax.legend(frameon=False)
+        return _png(figure)
+
+
+def _finite(values):
+    values = np.asarray(list(values), dtype=float)
+    return values[np.isfinite(values)]
+
+
+def _png(figure):
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()

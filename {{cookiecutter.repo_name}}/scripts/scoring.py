@@ -1,0 +1,133 @@
+"""The work of scripts.evaluate: score items, in one process or many, go on where one stopped."""
+
+import hashlib
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import experiment
+import processes
+import separations
+from evaluation import ORACLES, score_item
+from evaluation.speech import PACKAGES, require
+from files import UserError
+
+CODE = ("algorithms", "audio.py", "compat", "dataset", "evaluation", "model", "streams.py")
+CLUSTERS = ("DeepClustering",)  # algorithms whose sources have no order
+
+
+class Scoring:
+    """What is scored and how: everything a config says of it, ready."""
+
+    def __init__(self, config):
+        settings = self.settings = config.evaluate
+        for name in settings.metrics:
+            if name in PACKAGES:
+                require(name)
+        name = config.algorithm.class_name
+        self.separator = experiment.build_separator(config, settings.device)
+        self.methods = {name: lambda mix: self.separator(mix)()}
+        for baseline in settings.baselines:
+            algorithm = experiment.BASELINES[baseline]
+            self.methods[baseline] = lambda mix, algorithm=algorithm: algorithm(mix)()
+        self.data = experiment.build_dataset(config, settings.split)
+        self.chosen = experiment.evenly(len(self.data), settings.num_items)
+        self.named = {}
+        if config.datasets.train is not None:
+            self.named["static mask"] = experiment.build_static_mask(config)
+        self.names = ["mixture", *self.methods, *self.named, *ORACLES]
+        unordered = {*CLUSTERS, *experiment.BASELINES}
+        self.ordered = [*self.named, *({name} - unordered)]
+        self.metrics = ("scale_invariant", *settings.metrics)
+
+    def item(self, index):
+        """{"name", "rows"} of an item, or {"name", "failed": why}."""
+        name = self.data.tracks[index].name
+        try:
+            rows = separations.named(
+                name,
+                lambda: score_item(self.data[index], self.methods, self.named, self.metrics),
+            )
+        except UserError as error:  # counted and named in every result
+            return {"name": name, "failed": str(error)}
+        return {"name": name, "rows": rows}
+
+
+def identity(config, data):
+    """What must be the same for an evaluation to go on: plain data."""
+    plain = config.to_dict()
+    how = {
+        key: value
+        for key, value in plain["evaluate"].items()
+        if key not in ("num_items", "num_workers", "device", "page_items")
+    }
+    code = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for part in CODE:
+        path = root / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            code.update(file.read_bytes())
+    items = [(track.name, track.length, track.sample_rate) for track in data.tracks]
+    return {
+        "checkpoint": experiment.model_fingerprint(config),
+        "manifest": getattr(data, "manifest_hash", None),
+        "items": hashlib.sha256(json.dumps(items).encode()).hexdigest(),
+        "algorithm": plain["algorithm"],
+        "evaluate": how,
+        "signal": plain["signal"],
+        "datasets": plain["datasets"],
+        "code": code.hexdigest(),
+        "versions": experiment.versions(),
+    }
+
+
+def score_all(config, scoring, results, progress):
+    """Score what is not there yet; of several processes each scores its share.
+
+    progress: function(iterator over items, how many) -> the iterator, with a bar.
+
+    Returns:
+        {index: what `Scoring.item` returns} of all chosen items, in their order, in each process.
+    """
+    kept = processes.gathered(results.begin() if processes.is_first() else None)[0]
+    kept = {index: kept[index] for index in scoring.chosen if index in kept}
+    left = [index for index in scoring.chosen if index not in kept]
+    mine = left[processes.number() :: processes.count()]
+    found = {}
+    for index, content in progress(_scored(config, scoring, mine), len(mine)):
+        results.keep(index, content)
+        found[index] = content
+    for part in processes.gathered(found):
+        kept |= part
+    return {index: kept[index] for index in scoring.chosen}
+
+
+def _scored(config, scoring, indices):
+    """Yields (index, what came of the item), in any number of processes of this machine."""
+    workers = min(config.evaluate.num_workers, len(indices))
+    if workers < 2:
+        yield from ((index, scoring.item(index)) for index in indices)
+        return
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    try:
+        with ProcessPoolExecutor(workers, context, _begin, (config,)) as pool:
+            yield from zip(indices, pool.map(_item, indices), strict=True)
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"one of the {workers} processes of evaluate.num_workers was killed, for want of "
+            "memory perhaps; take fewer, and give the same command again: it goes on"
+        ) from error
+
+
+def _begin(config):
+    import torch
+
+    global _scoring
+    torch.set_num_threads(1)  # the processes are as many as the cores
+    _scoring = Scoring(config)
+
+
+def _item(index):
+    return _scoring.item(index)

@@ -1,0 +1,238 @@
+"""Sound too long for memory: read where it is wanted, written piece by piece, whole or not there.
+
+A recording has `sample_rate`, `num_channels`, `length` (samples) and `read(start, length)`, which
+gives float32 `(channels, length)`; beyond its ends it is silent.
+"""
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+import audio
+from files import UserError, write_files
+
+MARGIN = 4096  # samples around a piece that is resampled, more than the resampler's filter is long
+WAV_LIMIT = 2**32 - 2**20  # bytes; a longer WAV file is written as RF64
+
+
+class Memory:
+    """A recording that is in memory: `data` (channels, samples)."""
+
+    def __init__(self, data, sample_rate):
+        self.data, self.sample_rate = data, sample_rate
+        self.num_channels, self.length = data.shape
+
+    def read(self, start, length):
+        result = np.zeros((self.num_channels, length), dtype=np.float32)
+        first, last = max(start, 0), min(start + length, self.length)
+        if first < last:
+            result[:, first - start : last - start] = self.data[:, first:last]
+        return result
+
+
+class File:
+    """A recording in an audio file.
+
+    Compressed by MP3 or Vorbis it is decoded from beginning to end into a temporary file first:
+    libsndfile does not find a place in those to the sample.
+
+    Raises:
+        UserError: as `audio.read`, at once or when the broken place is read.
+    """
+
+    def __init__(self, path):
+        self.path, self.decoded = Path(path), None
+        self.sample_rate, self.num_channels, self.length = audio.info(path)
+        if self.length == 0:
+            raise UserError(f"{path}: holds no samples (0 of 0); replace it")
+        if soundfile.info(str(path)).format in ("OGG", "MP3", "MPEG"):
+            self._decode()
+
+    def read(self, start, length):
+        first, last = max(start, 0), min(start + length, self.length)
+        result = np.zeros((self.num_channels, length), dtype=np.float32)
+        if first < last:
+            result[:, first - start : last - start] = self._read(first, last - first)
+        return result
+
+    def _read(self, first, count):
+        if self.decoded is None:
+            return audio.read(self.path, start=first, length=count)
+        self.decoded.seek(first * self.num_channels * 4)
+        data = np.fromfile(self.decoded, np.float32, count * self.num_channels)
+        return data.reshape(-1, self.num_channels).T
+
+    def _decode(self):
+        self.decoded = tempfile.TemporaryFile()  # noqa: SIM115  (as long as this object)
+        try:
+            with soundfile.SoundFile(self.path) as file:
+                for block in file.blocks(1 << 18, dtype="float32", always_2d=True):
+                    block.tofile(self.decoded)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise UserError(f"{self.path}: broken audio file ({error}); replace it") from error
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot be decoded into {tempfile.gettempdir()} "
+                f"({error.strerror or error}); free it, or set TMPDIR to another folder"
+            ) from error
+        there = self.decoded.tell() // (4 * self.num_channels)
+        if there < self.length:
+            raise UserError(
+                f"{self.path}: cut short, {there} of {self.length} samples are there; copy it again"
+            )
+
+
+class Resampled:
+    """A recording at another rate and number of channels; what is read is resampled there."""
+
+    def __init__(self, recording, sample_rate, num_channels):
+        self.recording, self.sample_rate = recording, sample_rate
+        self.num_channels = num_channels
+        whole = math.gcd(recording.sample_rate, sample_rate)
+        # `self.here` samples of ours last as long as `self.there` of the recording
+        self.here, self.there = sample_rate // whole, recording.sample_rate // whole
+        self.length = math.floor(recording.length * self.here / self.there + 0.5)
+
+    def read(self, start, length):
+        result = np.zeros((self.num_channels, length), dtype=np.float32)
+        low, high = max(start, 0), min(start + length, self.length)
+        if low >= high:
+            return result
+        margin = 0 if self.here == self.there else -(-MARGIN // self.there)
+        first = max(low // self.here - margin, 0)
+        # not beyond the ends: the resampler takes them for ends, as in the whole
+        stop = min((-(-high // self.here) + margin) * self.there, self.recording.length)
+        data = self.recording.read(first * self.there, stop - first * self.there)
+        rates = (self.recording.sample_rate, self.sample_rate)
+        data = audio.convert(data, *rates, self.num_channels)[:, low - first * self.here :]
+        data = data[:, : high - low]
+        result[:, low - start : low - start + data.shape[1]] = data
+        return result
+
+
+class SourceFiles:
+    """Sources on their way to disk: `folder/source0.wav`, ...; used in a `with`.
+
+    WAV files hold 32-bit floats: nothing clips, and sources add up to what they are parts of. FLAC
+    files hold 24-bit integers; a source that reaches full scale, which they cannot hold, is left a
+    WAV file. Until `finish` the files have other names; without it they are removed.
+
+    Args:
+        folder: made where it is missing.
+        sample_rate, length: of every source.
+        kind: "wav" or "flac".
+    """
+
+    def __init__(self, folder, sample_rate, length, kind="wav"):
+        self.folder, self.sample_rate = Path(folder), sample_rate
+        self.length, self.kind = length, kind
+        self.files, self.names, self.peaks, self.made = [], [], [], False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for file in self.files:
+            file.close()
+        for name in self.names:
+            name.unlink(missing_ok=True)
+        if self.made and self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def write(self, sources):
+        """Append (sources, channels, samples).
+
+        Raises:
+            UserError: NaN or infinite samples; a disk that is full or read-only.
+        """
+        if not np.isfinite(sources).all():
+            raise UserError("the audio to write holds NaN or infinite samples")
+        try:
+            if not self.files:
+                self._open(*sources.shape[:2])
+            for number, (file, source) in enumerate(zip(self.files, sources, strict=True)):
+                file.write(source.T)
+                peak = float(np.abs(source).max(initial=0.0))
+                self.peaks[number] = max(self.peaks[number], peak)
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise self._refused(error) from error
+
+    def finish(self, record):
+        """Give the files their names, write `record` with these names to `separation.json`.
+
+        Returns:
+            [path] of the sources.
+        """
+        try:
+            paths = []
+            for number, file in enumerate(self.files):
+                file.close()
+                if self.kind == "flac" and self.peaks[number] < 1.0:
+                    self._to_flac(number)
+                suffix = self.names[number].suffix
+                with open(self.names[number], "rb+") as written:
+                    os.fsync(written.fileno())
+                paths.append(self.folder / f"source{number}{suffix}")
+            for name, path in zip(self.names, paths, strict=True):
+                os.replace(name, path)
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise self._refused(error) from error
+        self._remove_older({path.name for path in paths})
+        record = {**record, "files": [path.name for path in paths]}
+        write_files({self.folder / "separation.json": json.dumps(record, indent=1) + "\n"})
+        return paths
+
+    def _remove_older(self, kept):
+        """What an earlier separation, of another format or number of sources, left here."""
+        try:
+            record = json.loads((self.folder / "separation.json").read_text(encoding="utf-8"))
+            for name in set(record["files"]) - kept:
+                (self.folder / Path(name).name).unlink(missing_ok=True)
+        except (OSError, ValueError, KeyError, TypeError):
+            return  # no record, or none of ours: nothing is touched
+
+    def _open(self, sources, channels):
+        self.made = not self.folder.is_dir()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob(".source*"):  # by one that was killed
+            left.unlink(missing_ok=True)
+        small = self.length * channels * 4 < WAV_LIMIT
+        for number in range(sources):
+            handle, name = tempfile.mkstemp(".wav", f".source{number}.", self.folder)
+            os.close(handle)
+            os.chmod(name, 0o644)
+            self.names.append(Path(name))
+            self.peaks.append(0.0)
+            self.files.append(
+                soundfile.SoundFile(
+                    name, "w", self.sample_rate, channels, "FLOAT",
+                    format="WAV" if small else "RF64",
+                )
+            )  # fmt: skip
+
+    def _to_flac(self, number):
+        source = self.names[number]
+        target = source.with_suffix(".flac")
+        self.names.append(target)  # removed, should it break off
+        with (
+            soundfile.SoundFile(source) as data,
+            soundfile.SoundFile(
+                target, "w", self.sample_rate, data.channels, "PCM_24", format="FLAC"
+            ) as file,
+        ):
+            for block in data.blocks(1 << 20, dtype="float32", always_2d=True):
+                file.write(block)
+        source.unlink()
+        self.names[number] = self.names.pop()
+
+    def _refused(self, error):
+        reason = getattr(error, "strerror", None) or error
+        return UserError(
+            f"{self.folder}: cannot be written ({reason}); "
+            "free the disk or choose another output folder"
+        )

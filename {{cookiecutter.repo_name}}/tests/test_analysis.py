@@ -1,0 +1,185 @@
+"""Runs beside each other: tests whose outcome is known, tables in every form, the notebook."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import scripts.common
+from evaluation import comparison
+from scripts import analyze
+
+PROJECT = Path(__file__).parents[1]
+
+
+def make_run(folder, name, gains, songs=None, hidden=300):
+    """An output folder as scripts.evaluate leaves it: `gains` over a mixture of 0 dB."""
+    place = folder / "evaluation" / "test"
+    place.mkdir(parents=True)
+    config = {
+        "info": {"name": name, "output_folder": str(folder)},
+        "model": {"builder": "deep_clustering", "args": {"hidden_size": hidden, "layers": [1, 2]}},
+        "algorithm": {"class": "DeepClustering", "args": {"num_sources": 2}},
+    }
+    (place / "config.yml").write_text(yaml.safe_dump(config))
+    with open(place / "scores.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["item", "song", "method", "source", "si_sdr", "si_sdr_improvement"])
+        for number, gain in enumerate(gains):
+            song = number if songs is None else songs[number]
+            for method, value in (("mixture", 0.0), ("DeepClustering", gain)):
+                table.writerow([f"i{number}", f"s{song}", method, "vocals", value, value])
+    rows = "epoch,train_loss,val_loss\n1,0.5,0.6\n2,0.4,\n3,0.3,0.5\n"
+    (folder / "history.csv").write_text(rows)
+    return str(folder)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    rng = np.random.default_rng(0)
+    first = rng.normal(5, 2, 40)
+    better = first + 0.5 + 0.1 * rng.standard_normal(40)
+    other = first[rng.permutation(40)]
+    return [
+        make_run(tmp_path / "a", "first", first),
+        make_run(tmp_path / "b", "better", better, hidden=600),
+        make_run(tmp_path / "c", "first", other),
+    ]
+
+
+def test_a_difference_in_every_song_is_found_and_one_that_is_none_is_not(runs):
+    first, better, other = comparison.read_runs(runs, "test")
+    tests = comparison.paired_tests([first, better, other], "si_sdr")
+    assert [test["songs"] for test in tests] == [40] * 3
+    assert tests[0]["difference"] == pytest.approx(0.5, abs=0.06)
+    assert tests[0]["p"] < 1e-6 and tests[1]["p"] > 0.05
+
+
+def test_eight_songs_all_better_have_the_exact_p_of_wilcoxon(tmp_path):
+    """2 of the 2^8 signs are as extreme."""
+    a = make_run(tmp_path / "a", "a", range(8))
+    b = make_run(tmp_path / "b", "b", [x + 1 + x / 100 for x in range(8)])
+    (test,) = comparison.paired_tests(comparison.read_runs([a, b], "test"), "si_sdr")
+    assert test["p"] == test["p_corrected"] == pytest.approx(2 / 2**8)
+
+
+def test_p_values_are_corrected_by_holm(runs, monkeypatch):
+    values = iter([0.01, 0.04, 0.03])
+
+    class Result:
+        def __init__(self):
+            self.pvalue = next(values)
+
+    monkeypatch.setattr(comparison, "wilcoxon", lambda difference: Result())
+    tests = comparison.paired_tests(comparison.read_runs(runs, "test"), "si_sdr")
+    assert [test["p_corrected"] for test in tests] == [0.03, 0.06, 0.06]
+
+
+def test_items_of_a_song_count_once(tmp_path):
+    songs = [0, 0, 0, 1, 1, 2]
+    a = make_run(tmp_path / "a", "a", [0] * 6, songs)
+    b = make_run(tmp_path / "b", "b", [3, 3, 3, 1, 1, -1], songs)
+    (test,) = comparison.paired_tests(comparison.read_runs([a, b], "test"), "si_sdr")
+    assert test["songs"] == 3 and test["difference"] == 1.0
+
+
+def test_equal_runs_have_no_p(tmp_path):
+    folders = [make_run(tmp_path / name, name, [1, 2, 3]) for name in "ab"]
+    (test,) = comparison.paired_tests(comparison.read_runs(folders, "test"), "si_sdr")
+    assert test["p"] is None and test["difference"] == 0
+
+
+def test_the_frame_has_every_row_and_the_keys_that_differ(runs):
+    data = comparison.frame(comparison.read_runs(runs, "test"))
+    assert len(data) == 3 * 80 and data["si_sdr"].dtype == float
+    assert set(data["run"]) == {f"first ({runs[0]})", "better", f"first ({runs[2]})"}
+    assert set(data.loc[data["run"] == "better", "config.model.args.hidden_size"]) == {"600"}
+    assert "config.algorithm.class" not in data and "config.info.name" in data
+
+
+def run_script(tmp_path, capsys, caplog, folders, **more):
+    path = tmp_path / "analyze.yml"
+    path.write_text(yaml.safe_dump({
+        "info": {"name": "x", "output_folder": str(tmp_path / "out")},
+        "analyze": {"runs": folders, **more},
+    }))  # fmt: skip
+    try:
+        with caplog.at_level("INFO"):
+            scripts.common.run(analyze.main, analyze.__doc__, ("analyze",), ["-p", str(path)])
+    except SystemExit as leaving:
+        return str(leaving.code)
+    return capsys.readouterr().out + caplog.text
+
+
+def test_analyze_writes_tables_tests_and_pictures(runs, tmp_path, capsys, caplog):
+    said = run_script(tmp_path, capsys, caplog, [str(tmp_path / "[abc]")])
+    assert "better against first" in said and "corrected (Holm)" in said
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"items.csv", "tests.csv", "si_sdr.csv", "si_sdr.md", "si_sdr.tex",
+                     "si_sdr_boxes.png", "si_sdr_against_input.png",
+                     "learning_curves.png"}  # fmt: skip
+    text = (tmp_path / "out" / "si_sdr.tex").read_text()
+    assert text.startswith("\\begin{tabular}{llrrrrr}\n\\toprule") and r"95 \% interval" in text
+    rows = list(csv.DictReader((tmp_path / "out" / "si_sdr.csv").read_text().splitlines()))
+    (mine,) = (r for r in rows if (r["run"], r["source"]) == ("better", "vocals"))
+    expected = comparison.read_runs([runs[1]], "test")[0].rows
+    gains = [row["si_sdr"] for row in expected if row["method"] == "DeepClustering"]
+    assert float(mine["improvement_mean"]) == pytest.approx(np.mean(gains))
+
+
+def test_the_shipped_file_compares_the_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setenv("ARTIFACTS_DIRECTORY", str(tmp_path))
+    argv = ["-p", "experiments/analyze.yml"]
+    with pytest.raises(SystemExit) as leaving:  # nothing else is there to compare with
+        scripts.common.run(analyze.main, analyze.__doc__, ("analyze",), argv)
+    assert "analyze.runs[1]" in str(leaving.value)
+    make_run(tmp_path / "mine", "mine", range(3))
+    rows = (PROJECT / "best_model/evaluation/test/scores.csv").read_text()
+    (tmp_path / "mine/evaluation/test/scores.csv").write_text(rows)
+    scripts.common.run(analyze.main, analyze.__doc__, ("analyze",), argv)
+    assert (tmp_path / "comparison" / "si_sdr.md").exists()
+
+
+def test_items_that_not_every_run_has_are_left_out_and_counted(tmp_path, capsys, caplog):
+    folders = [make_run(tmp_path / "a", "a", range(10)), make_run(tmp_path / "b", "b", range(8))]
+    said = run_script(tmp_path, capsys, caplog, folders)
+    assert "8 items, scored in every run" in said
+    assert "left out: 2 items of a that not every run has scored" in said
+
+
+def test_what_is_not_there_is_told(tmp_path, capsys, caplog):
+    folder = make_run(tmp_path / "a", "a", range(5))
+    said = run_script(tmp_path, capsys, caplog, [folder, str(tmp_path / "none")])
+    assert "analyze.runs[1]: " in said and "run python -m scripts.evaluate first" in said
+    said = run_script(tmp_path, capsys, caplog, [folder], scores=["sdr"])
+    assert "has no score 'sdr', only si_sdr; add it to evaluate.metrics" in said
+
+
+def test_signs_that_latex_takes_for_its_own_are_escaped():
+    text = comparison.latex([("a_b & 5 %", "c"), ("x{y}", "\\~^")], 1)
+    assert r"a\_b \& 5 \% & c \\" in text
+    assert r"x\{y\} & \textbackslash \textasciitilde \textasciicircum  \\" in text
+
+
+def test_the_notebook_runs(monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(PROJECT / "notebooks")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    shown = []
+    display = type(sys)("IPython.display")
+    display.Image, display.display = bytes, shown.append
+    monkeypatch.setitem(sys.modules, "IPython", type(sys)("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    cells = json.loads((PROJECT / "notebooks" / "analysis.ipynb").read_text())["cells"]
+    names = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None
+            exec("".join(cell["source"]), names)  # noqa: S102
+    assert len(names["data"]) == len(names["runs"][0].rows)
+    assert len(shown) == 3 and all(picture.startswith(b"\x89PNG") for picture in shown)

@@ -1,0 +1,311 @@
+"""Audio of any length: pieces that fit, sources that keep their places, files that are whole."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import checkpoints
+import streams
+from algorithms import (
+    ALGORITHMS,
+    DeepAudioEstimation,
+    DeepClustering,
+    DeepMaskEstimation,
+    Streamed,
+    confidence,
+    deep,
+    separation,
+)
+from algorithms.chunks import Chunks, best_order, in_one_order
+from compat import nussl
+from files import UserError
+from model import BUILDERS
+
+torch.set_num_threads(1)
+PROJECT = Path(__file__).parents[1]
+RATE = 16000
+PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
+SMALL = {
+    "deep_clustering": {"num_layers": 1, "hidden_size": 8, "normalization": "InstanceNorm"},
+    "mask_inference": {"num_layers": 1, "hidden_size": 8},
+    "conv_tasnet": {"num_filters": 16, "num_channels": 8, "hidden_size": 8, "num_layers": 2,
+                    "num_repeats": 1},
+}  # fmt: skip
+FOR = {
+    "deep_clustering": functools.partial(DeepClustering, num_sources=2),
+    "mask_inference": DeepMaskEstimation,
+    "conv_tasnet": DeepAudioEstimation,
+}
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """make(builder) -> function(mixture) -> algorithm, by a network of random weights."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def of(builder):
+        path = folder / f"{builder}.pth"
+        if not path.exists():
+            torch.manual_seed(0)
+            given = {"num_audio_channels": 1}
+            if builder != "conv_tasnet":
+                given["num_features"] = 257
+            graph = BUILDERS[builder](**given, **SMALL[builder])
+            about = {"stft_params": PARAMS, "sample_rate": RATE, "num_channels": 1}
+            checkpoints.save_model(path, nussl.ml.SeparationModel(graph), about)
+        how = FOR[builder]
+        kind, args = getattr(how, "func", how), getattr(how, "keywords", {})
+        return functools.partial(kind, model_path=str(path), **args)
+
+    return of
+
+
+@pytest.fixture
+def short_chunks(monkeypatch):
+    monkeypatch.setattr(deep, "CHUNK", 1.0)
+    monkeypatch.setattr(deep, "OVERLAP", 0.2)
+    monkeypatch.setattr(deep, "BATCH", 2)
+
+
+def sound(seconds, channels=1, rate=RATE, seed=0):
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * rate)) / rate
+    tone = 0.3 * np.sin(2 * np.pi * 330 * time + 3 * np.sin(5 * time))
+    noise = 0.05 * rng.standard_normal((channels, len(time)))
+    return (tone + noise).astype(np.float32)
+
+
+# ---- chunks -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames", [1, 50, 99, 100, 101, 150, 189, 190, 191, 777, 1000])
+def test_chunks_that_say_the_same_are_joined_into_what_they_were_cut_from(frames):
+    whole = np.random.default_rng(0).standard_normal((2, frames)).astype(np.float32)
+    chunks = Chunks(frames, 100, 10)
+    cut = (whole[:, start : start + chunks.length] for start in chunks.starts)
+    pieces = list(chunks.joined(cut))
+    assert np.allclose(np.concatenate(pieces, axis=-1), whole, atol=1e-6)
+    assert all(gap <= 90 for gap in np.diff(chunks.starts))
+    assert chunks.starts[-1] + chunks.length == frames
+
+
+def test_a_chunk_is_faded_into_the_next_linearly():
+    chunks = Chunks(180, 100, 20)
+    assert chunks.starts == [0, 80] and chunks.borders == [0, 80, 180]
+    joined = np.concatenate(list(chunks.joined([np.zeros((1, 100)), np.ones((1, 100))])), axis=-1)
+    assert not joined[0, :80].any() and (joined[0, 100:] == 1).all()
+    assert np.allclose(joined[0, 80:100], (np.arange(20) + 0.5) / 20)
+
+
+def test_sources_that_change_places_between_chunks_are_put_back():
+    rng = np.random.default_rng(0)
+    whole = rng.standard_normal((3, 1000))
+    chunks = Chunks(1000, 200, 50)
+    cut = [whole[rng.permutation(3), start : start + 200] for start in chunks.starts]
+    first = np.concatenate(list(chunks.joined(in_one_order(cut, chunks.starts, 200))), axis=-1)
+    order = best_order(first, whole)
+    assert np.allclose(first, whole[order], atol=1e-6)
+
+
+def test_sources_that_say_nothing_of_their_order_keep_it():
+    same = np.ones((2, 30))
+    assert list(best_order(same, same)) == [0, 1]
+    assert list(best_order(np.zeros((3, 30)), np.zeros((3, 30)))) == [0, 1, 2]
+
+
+# ---- recordings ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rates", [(44100, 16000), (16000, 44100), (8000, 16000), (48000, 22050)])
+def test_pieces_resampled_one_by_one_are_those_of_the_whole(rates):
+    import audio
+
+    data = sound(3, 2, rates[0])
+    whole = audio.convert(data, *rates, 1)
+    part = streams.Resampled(streams.Memory(data, rates[0]), rates[1], 1)
+    assert part.length == whole.shape[1]
+    for start, length in ((0, 5000), (12345, 7000), (part.length - 3000, 3000)):
+        assert np.abs(part.read(start, length) - whole[:, start : start + length]).max() < 1e-5
+
+
+def test_beyond_its_ends_a_recording_is_silent(tmp_path):
+    data = sound(0.1)
+    soundfile.write(tmp_path / "a.wav", data.T, RATE, subtype="FLOAT")
+    for recording in (streams.Memory(data, RATE), streams.File(tmp_path / "a.wav")):
+        read = recording.read(-10, recording.length + 20)
+        assert np.array_equal(read[:, 10:-10], data)
+        assert not read[:, :10].any() and not read[:, -10:].any()
+        assert not recording.read(5000, 7).any()
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [("ogg", "VORBIS"), ("mp3", "MPEG_LAYER_III")])
+def test_a_place_in_a_compressed_file_is_found_to_the_sample(tmp_path, suffix, subtype):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, sound(3, 2).T, RATE, subtype=subtype)
+    whole, recording = soundfile.read(path, dtype="float32")[0].T, streams.File(path)
+    for start in (0, 1, 10_001, 31_000):
+        assert np.abs(recording.read(start, 5000) - whole[:, start : start + 5000]).max() < 1e-6
+
+
+# ---- separation ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("builder", SMALL)
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (22050, 2)])
+def test_from_a_file_in_chunks_comes_what_comes_from_memory(
+    make, short_chunks, tmp_path, builder, rate, channels
+):
+    data = sound(4.7, channels, rate)
+    soundfile.write(tmp_path / "a.wav", data.T, rate, subtype="FLOAT")
+    pieces = list(Streamed(make(builder), streams.File(tmp_path / "a.wav")).pieces())
+    streamed = np.concatenate(pieces, axis=-1)
+    algorithm = make(builder)(nussl.AudioSignal(audio_data_array=data, sample_rate=rate))
+    assert algorithm.chunks.count > 4 and len(pieces) > 2
+    estimates = np.stack([estimate.audio_data for estimate in algorithm()])
+    assert streamed.shape == estimates.shape == (2, *data.shape)
+    assert np.abs(streamed.sum(axis=0) - data).max() < 1e-5
+    assert np.abs(streamed - estimates).max() < 1e-3
+
+
+@pytest.mark.parametrize("builder", SMALL)
+def test_a_chunk_is_a_slice_of_what_the_network_hears_of_the_whole(make, short_chunks, builder):
+    data = sound(3.3)
+    mix = nussl.AudioSignal(audio_data_array=data, sample_rate=RATE, stft_params=PARAMS)
+    algorithm = make(builder)(mix)
+    whole = np.asarray(mix.stft()).transpose(1, 0, 2)
+    for number, start in enumerate(algorithm.chunks.starts):
+        spectrum, _ = algorithm._chunk(number)
+        expected = whole[start : start + algorithm.chunks.length]
+        assert np.abs(spectrum.numpy() - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("clustering", ["KMeans", "GaussianMixture"])
+@pytest.mark.parametrize("mask_type", ["soft", "binary"])
+def test_long_sources_add_up_whatever_clusters_them(make, short_chunks, clustering, mask_type):
+    data = sound(3.5, 2, 22050)
+    how = functools.partial(
+        make("deep_clustering"), clustering_type=clustering, mask_type=mask_type
+    )
+    pieces = list(Streamed(how, streams.Memory(data, 22050)).pieces())
+    assert np.abs(np.concatenate(pieces, axis=-1).sum(axis=0) - data).max() < 1e-5
+
+
+def test_a_network_that_changes_its_order_is_followed(make, short_chunks, monkeypatch):
+    """Each chunk is separated ideally, its sources in an order drawn by lot."""
+    data = np.stack([sound(5, seed=1)[0], np.sin(2 * np.pi * 2000 * np.arange(80000) / RATE)])
+    algorithm = make("conv_tasnet")(streams.Memory(data.sum(axis=0, keepdims=True), RATE))
+    hop, rng = PARAMS.hop_length, np.random.default_rng(0)
+
+    def batches():
+        for start in algorithm.chunks.starts:
+            samples = (algorithm.chunks.length - 1) * hop
+            there = streams.Memory(data, RATE).read(start * hop, samples)[rng.permutation(2)]
+            yield None, None, {"audio": torch.from_numpy(there.T.copy())[None, None]}
+
+    monkeypatch.setattr(algorithm, "batches", batches)
+    sources = np.concatenate(list(algorithm.stream()), axis=-1)[:, 0]
+    wrong = min(np.abs(sources - data).max(), np.abs(sources[::-1] - data).max())
+    assert wrong < 1e-5
+
+
+@pytest.mark.parametrize("name", ["HPSS", "Repet"])
+def test_a_classical_algorithm_takes_long_audio_too(monkeypatch, name):
+    monkeypatch.setattr(separation, "CHUNK", 4)
+    monkeypatch.setattr(separation, "OVERLAP", 1)
+    data = sound(9.3, 1, 8000)
+    pieces = list(Streamed(ALGORITHMS[name], streams.Memory(data, 8000)).pieces())
+    assert len(pieces) == 3 and np.concatenate(pieces, axis=-1).shape == (2, *data.shape)
+
+
+def test_silence_of_any_length_is_refused(make, short_chunks):
+    for builder in SMALL:
+        with pytest.raises(UserError, match="is silent"):
+            list(Streamed(make(builder), streams.Memory(0 * sound(3), RATE)).pieces())
+
+
+def test_a_recording_mostly_of_silence_is_clustered_by_its_sound(make, short_chunks):
+    data = sound(8)
+    data[:, 16000:] = 0
+    work = Streamed(make("deep_clustering"), streams.Memory(data, RATE))
+    assert work.algorithm.loudest(2) == [0, 1]
+    assert np.abs(np.concatenate(list(work.pieces()), axis=-1).sum(axis=0) - data).max() < 1e-5
+
+
+# ---- confidence ---------------------------------------------------------------------------------
+
+
+def test_two_far_clusters_are_surer_than_one_cloud():
+    rng = np.random.default_rng(0)
+    cloud = rng.standard_normal((3000, 20)).astype(np.float32)
+    sides = rng.choice([-10, 10], (3000, 1)).astype(np.float32)
+
+    class Clustered:
+        num_sources = 2
+
+    sure, unsure = {}, {}
+    for points, scores in ((cloud + sides, sure), (cloud, unsure)):
+        algorithm = Clustered()
+        algorithm.loud_points = points, rng.uniform(0.5, 1, 3000).astype(np.float32)
+        scores.update(confidence(algorithm))
+        before = np.random.get_state()[1].copy()
+        assert confidence(algorithm) == scores  # the same each time
+        assert np.array_equal(np.random.get_state()[1], before)
+    for name in ("silhouette", "posterior", "jensen_shannon"):
+        assert sure[name] > 2 * unsure[name]
+    assert sure["silhouette"] > 0.8
+
+
+def test_what_clusters_nothing_has_no_confidence(make):
+    assert confidence(make("mask_inference")(streams.Memory(sound(1), RATE))) == {}
+
+
+# ---- source files -------------------------------------------------------------------------------
+
+
+def test_a_source_over_full_scale_stays_a_wav_file(tmp_path):
+    data = np.stack([0.5 * np.ones((2, 900)), 1.5 * np.ones((2, 900))]).astype(np.float32)
+    with streams.SourceFiles(tmp_path / "o", RATE, 900, "flac") as files:
+        files.write(data[..., :500])
+        files.write(data[..., 500:])
+        paths = files.finish({})
+    assert [path.name for path in paths] == ["source0.flac", "source1.wav"]
+    assert np.abs(soundfile.read(paths[0])[0].T - data[0]).max() < 1e-6
+    assert np.array_equal(soundfile.read(paths[1])[0].T, data[1])
+
+
+def test_what_breaks_off_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(UserError, match="NaN"),
+        streams.SourceFiles(tmp_path / "o", RATE, 900) as files,
+    ):
+        files.write(np.zeros((2, 1, 500), np.float32))
+        files.write(np.full((2, 1, 400), np.nan, np.float32))
+    assert not (tmp_path / "o").exists()
+
+
+# ---- the shipped model --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_sources_of_two_recordings_joined_do_not_swap_at_any_border(sample_folder, monkeypatch):
+    """Two stretches of 30 s of one song, one singer: in each second the same estimate is hers."""
+    from dataset import Sample
+
+    data = Sample(sample_folder, "test", RATE, 1, PARAMS, num_songs=1)
+    recordings = [np.concatenate([data.excerpt(i) for i in order], axis=-1)[..., : 30 * RATE]
+                  for order in (range(8), range(9, 1, -1))]  # fmt: skip
+    sources = np.concatenate(recordings, axis=-1)  # (sources, channels, samples)
+    path = PROJECT / "best_model/checkpoints/best.model.pth"
+    how = functools.partial(DeepClustering, num_sources=2, model_path=str(path))
+    work = Streamed(how, streams.Memory(sources.sum(axis=0), RATE))
+    estimates = np.concatenate(list(work.pieces()), axis=-1)
+    assert work.algorithm.chunks.count >= 7
+    # (s, c, n) -> (s, stretch, n) of 5 s; which estimate goes with which source in each?
+    stretches = [part[:, 0].reshape(2, 12, -1) for part in (sources, estimates)]
+    agreement = np.einsum("ikn,jkn->kij", *stretches)
+    straight = agreement[:, 0, 0] + agreement[:, 1, 1] > agreement[:, 0, 1] + agreement[:, 1, 0]
+    assert straight.all() or not straight.any()

@@ -1,0 +1,270 @@
+"""Scores beside those of nussl and museval, by closed forms, and what is planted to be caught."""
+
+import itertools
+import sys
+import types
+
+import museval
+import numpy as np
+import pytest
+import scipy.signal
+
+from compat import nussl
+from evaluation import BSSEval, Results, orders, scale_invariant, score_item, swapped, tabulate
+from evaluation import speech as speech_module
+from files import UserError
+
+RATE = 8000
+TIME = np.arange(RATE) / RATE
+
+
+def noise(*shape, seed=0):
+    """Sound with the falling spectrum of music."""
+    white = np.random.default_rng(seed).standard_normal(shape)
+    return 0.05 * scipy.signal.lfilter([1], [1, -0.9], white)
+
+
+def item(references, mix=None, labels=("bass", "voice")):
+    def signal(data):
+        return nussl.AudioSignal(audio_data_array=data, sample_rate=RATE)
+
+    mix = references.sum(axis=0) if mix is None else mix
+    return {
+        "mix": signal(mix),
+        "sources": dict(zip(labels, map(signal, references), strict=True)),
+        "metadata": {"name": "one", "song": "song"},
+    }
+
+
+def gives(estimates):
+    return lambda mix: [
+        nussl.AudioSignal(audio_data_array=data, sample_rate=RATE) for data in estimates
+    ]
+
+
+# ---- the scale-invariant set --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("sources", "channels"), [(2, 1), (2, 2), (4, 1)])
+def test_the_scale_invariant_set_is_nussls(sources, channels):
+    references = noise(sources, channels, RATE) + 0.01
+    mixing = np.random.default_rng(1).uniform(-0.2, 0.2, (sources, sources)) + 0.8 * np.eye(sources)
+    estimates = np.einsum("ij,jcn->icn", mixing, references)
+    estimates += 0.01 * noise(sources, channels, RATE, seed=2)
+
+    def signals(data):
+        return [nussl.AudioSignal(audio_data_array=part, sample_rate=RATE) for part in data]
+
+    theirs = nussl.evaluation.BSSEvalScale(signals(references), signals(estimates)).evaluate()
+    names = {"si_sdr": "SI-SDR", "si_sir": "SI-SIR", "si_sar": "SI-SAR", "sd_sdr": "SD-SDR",
+             "snr": "SNR"}  # fmt: skip
+    for number, estimate in enumerate(estimates):
+        ours = scale_invariant(estimate, references, number)
+        for name, their_name in names.items():
+            expected = np.mean(theirs[f"source_{number}"][their_name])
+            assert ours[name] == pytest.approx(expected, abs=1e-4), name
+
+
+def test_orthogonal_parts_at_known_levels_give_the_five_ratios_exactly():
+    target, other, artefact = (np.sin(2 * np.pi * f * TIME)[None] for f in (400, 1000, 1600))
+    estimate = 0.5 * (target + 0.1 * other + 0.01 * artefact)
+    score = scale_invariant(estimate, np.stack([target, other]), 0)
+    assert score["si_sir"] == pytest.approx(20, abs=1e-9)
+    assert score["si_sar"] == pytest.approx(40, abs=1e-9)
+    assert score["si_sdr"] == pytest.approx(-10 * np.log10(0.1**2 + 0.01**2), abs=1e-9)
+    distance = 0.25 + 0.25 * (0.1**2 + 0.01**2)
+    assert score["snr"] == pytest.approx(-10 * np.log10(distance), abs=1e-9)
+    assert score["sd_sdr"] == pytest.approx(-10 * np.log10(distance / 0.25), abs=1e-9)
+
+
+# ---- BSS Eval version 4 -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("sources", "channels", "taps"), [(2, 1, 512), (3, 1, 64), (2, 2, 64)])
+def test_bss_eval_is_musevals(sources, channels, taps):
+    references = noise(sources, channels, 2 * RATE + 777)
+    references[1, :, 5000:6000] = 0
+    estimates = references + 0.3 * np.roll(references, 1, axis=0)
+    estimates += 0.2 * np.roll(references, 5, axis=-1)
+    estimates += 0.02 * noise(*references.shape, seed=3)
+    theirs = museval.metrics.bss_eval(
+        references.transpose(0, 2, 1), estimates.transpose(0, 2, 1), window=RATE, hop=RATE // 2,
+        filters_len=taps,
+    )[:4]  # fmt: skip
+    ours = BSSEval(references, RATE, RATE // 2, taps)
+    scores = np.stack([ours.score(e, k) for k, e in enumerate(estimates)], axis=1)
+    assert scores.shape == np.shape(theirs)
+    assert np.abs(scores - theirs).max() < 1e-4
+
+
+def test_windows_with_a_silent_source_have_no_score_as_in_museval():
+    references = noise(2, 1, 4 * RATE)
+    references[0, :, : RATE + 1] = 0
+    estimates = references + 0.1 * references[::-1]
+    theirs = museval.metrics.bss_eval(
+        references.transpose(0, 2, 1), estimates.transpose(0, 2, 1), window=RATE, hop=RATE
+    )[0]
+    ours = BSSEval(references, RATE, RATE).score(estimates[0], 0)
+    assert np.isnan(ours).tolist() == np.isnan([theirs[0]] * 4).tolist()
+    assert np.isnan(ours[0, 0]) and np.isfinite(ours[:, 1:]).all()
+
+
+def test_a_delayed_and_scaled_copy_is_spatial_distortion_and_nothing_else():
+    references = noise(2, 1, RATE)
+    delayed = np.zeros_like(references[0])
+    delayed[:, 3:] = 0.5 * references[0, :, :-3]
+    sdr, isr, sir, sar = BSSEval(references, RATE, RATE, 64).score(delayed, 0)[:, 0]
+    true = references[0, 0]
+    spatial = np.square(delayed[0] - true).sum()
+    expected = 10 * np.log10(np.square(true).sum() / spatial)
+    assert isr == pytest.approx(expected, abs=0.01) and sdr == pytest.approx(expected, abs=0.01)
+    # the last 3 samples of the true source lie beyond the end of the estimate
+    assert sir > 30 and sar > 30
+
+
+def test_noise_at_a_known_level_gives_that_level():
+    """White noise has next to no part in 2 x 64 delayed references of 8000 samples."""
+    references, rng = noise(2, 1, 8 * RATE), np.random.default_rng(9)
+    added = rng.standard_normal(8 * RATE)
+    added *= np.sqrt(0.01 * np.square(references[0]).sum() / np.square(added).sum())
+    sdr, _, _, sar = BSSEval(references, 8 * RATE, RATE, 64).score(references[0] + added, 0)[:, 0]
+    assert sdr == pytest.approx(20, abs=1e-6)
+    assert sar == pytest.approx(20, abs=0.05)
+
+
+# ---- planted ------------------------------------------------------------------------------------
+
+
+def test_swapped_labels_are_caught():
+    references = noise(2, 1, RATE)
+    rows = []
+    for number in range(10):
+        estimates = references + 0.05 * noise(2, 1, RATE, seed=number)
+        data = item(references) | {"metadata": {"name": str(number), "song": "s"}}
+        rows += score_item(data, {"clusters": gives(estimates)}, {"masks": gives(estimates[::-1])})
+    found = orders(rows)
+    assert found["clusters"] == {"0 1": 1.0} and found["masks"] == {"1 0": 1.0}
+    assert found["ideal ratio mask"] == {"0 1": 1.0}
+    (complaint,) = swapped(found, ["masks", "ideal ratio mask"])
+    assert complaint.startswith("masks: in 100% of the items") and "look swapped" in complaint
+    scored = {row["method"]: row["si_sdr"] for row in rows if row["source"] == "voice"}
+    assert scored["masks"] < 0 < 10 < scored["clusters"]  # named ones are scored by their names
+
+
+def test_a_silent_reference_has_no_score_and_the_others_are_scored_as_if_it_were_not_there():
+    references = noise(3, 1, RATE)
+    references[2] = 0
+    estimates = references + 0.1 * noise(3, 1, RATE, seed=5)
+    labels, kinds = ("a", "b", "c"), ("scale_invariant", "bss_eval")
+    rows = score_item(item(references, labels=labels), {}, {"m": gives(estimates)}, kinds)
+    alone = score_item(item(references[:2], labels=labels[:2]), {}, {"m": gives(estimates[:2])},
+                       kinds)  # fmt: skip
+    mine = {row["source"]: row for row in rows if row["method"] == "m"}
+    for row in (row for row in alone if row["method"] == "m"):
+        for name in ("si_sdr", "si_sir", "sdr", "sar"):
+            assert mine[row["source"]][name] == pytest.approx(row[name], abs=1e-9)
+    assert np.isnan(mine["c"]["si_sdr"]) and np.isnan(mine["c"]["sdr"])
+    assert orders(rows)["m"] == {}  # of such an item's order nothing is said
+    (row,) = (r for r in tabulate(rows, ["m"]) if r["source"] == "c")
+    assert (row["si_sdr"]["count"], row["si_sdr"]["left_out"]) == (0, 1)
+
+
+def test_a_silent_estimate_has_the_worst_score_and_museval_would_call_it_0_dB():
+    references = noise(2, 1, RATE)
+    silent = {"m": gives(0 * references)}
+    rows = score_item(item(references), {}, silent, ("scale_invariant", "bss_eval"))
+    for row in (row for row in rows if row["method"] == "m"):
+        assert row["si_sdr"] == row["snr"] == row["sdr"] == row["sir"] == -100
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [(lambda data: data[..., :-1], "has shape"), (lambda data: data * np.nan, "finite|NaN")],
+)
+def test_an_estimate_with_nan_or_of_the_wrong_length_is_refused(spoil, message):
+    references = noise(2, 1, RATE)
+    for place in ({"methods": {"m": gives(spoil(references))}},
+                  {"methods": {}, "named": {"m": gives(spoil(references))}}):  # fmt: skip
+        with pytest.raises((ValueError, nussl.core.audio_signal.AudioSignalException),
+                           match=message):  # fmt: skip
+            score_item(item(references), **place)
+
+
+def test_the_best_of_all_orders_is_taken():
+    references = noise(3, 1, RATE)
+    for order in itertools.permutations(range(3)):
+        estimates = references[list(order)] + 0.02 * noise(3, 1, RATE, seed=1)
+        rows = score_item(item(references, labels="abc"), {"m": gives(estimates)})
+        mine = [row for row in rows if row["method"] == "m"]
+        assert [order[row["estimate"]] for row in mine] == [0, 1, 2]
+        assert min(row["si_sdr"] for row in mine) > 20
+
+
+# ---- speech -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["stoi", "pesq"])
+def test_a_package_that_is_missing_is_named(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, speech_module.PACKAGES[name], None)
+    with pytest.raises(UserError, match=f"evaluate.metrics: {name} needs .*; pip install"):
+        speech_module.require(name)
+
+
+def test_speech_scores_are_means_over_channels_and_get_what_they_expect(monkeypatch):
+    seen = []
+
+    class Problem(Exception):
+        pass
+
+    def stoi(reference, estimate, rate):
+        seen.append((reference.shape, rate))
+        return float(estimate.sum() - reference.sum())
+
+    fake = types.SimpleNamespace(stoi=stoi, PesqError=Problem,
+                                 pesq=lambda rate, r, e, mode: {"nb": 1.0, "wb": 2.0}[mode])
+    monkeypatch.setattr(speech_module, "require", lambda name: fake)
+    estimate, reference = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[1.0, 1.0], [1.0, 1.0]])
+    assert speech_module.stoi(estimate, reference, RATE) == (1 + 7) / 2
+    assert seen == [((2,), RATE)] * 2
+    assert speech_module.pesq(estimate, reference, 8000) == 1.0
+    assert speech_module.pesq(estimate, reference, 16000) == 2.0
+    with pytest.raises(UserError, match="8000 and 16000 Hz, signal.sample_rate is 44100"):
+        speech_module.pesq(estimate, reference, 44100)
+
+
+@pytest.mark.parametrize("name", ["stoi", "pesq"])
+def test_speech_that_is_left_as_it_is_scores_best(name):
+    pytest.importorskip(speech_module.PACKAGES[name])
+    rng = np.random.default_rng(0)
+    loud = np.repeat(rng.uniform(0.2, 1, 40), 1600)  # 4 s at 16 kHz, syllables of 0.1 s
+    voice = (noise(64000) * loud)[None]
+    measure = getattr(speech_module, name)
+    same = measure(voice, voice, 16000)
+    assert same > {"stoi": 0.999, "pesq": 4.5}[name]
+    assert measure(voice + 0.3 * noise(1, 64000, seed=4), voice, 16000) < same - 0.05
+
+
+# ---- results that are kept ----------------------------------------------------------------------
+
+
+def test_what_was_kept_is_there_again_for_the_same_work_only(tmp_path):
+    identity = {"checkpoint": "a" * 64, "algorithm": {"class": "X"}}
+    results = Results(tmp_path, identity)
+    assert results.begin() == {}
+    results.keep(3, {"name": "x", "rows": [{"si_sdr": float("nan"), "item": "x"}]})
+    (kept,) = Results(tmp_path, identity).begin().items()
+    assert kept[0] == 3 and kept[1]["name"] == "x" and np.isnan(kept[1]["rows"][0]["si_sdr"])
+    assert Results(tmp_path, identity | {"algorithm": {"class": "Y"}}).begin() == {}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_folder_of_another_checkpoint_is_refused_and_left_as_it_is(tmp_path, finished):
+    results = Results(tmp_path, {"checkpoint": "a" * 64})
+    results.begin()
+    results.keep(0, {"name": "x"})
+    if finished:
+        results.finish({"summary.json": '{"checkpoint": "' + "a" * 64 + '"}'})
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="another checkpoint .*aaaaaaaaaaaa, now bbbbbbbbbbbb"):
+        Results(tmp_path, {"checkpoint": "b" * 64}).begin()
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
