@@ -190,7 +190,7 @@ def measure(folder, quick):
                     "at most 1.1", long / short <= 1.1))
     sample.tracks, sample.items = sample.tracks[:snippets], sample.items[:snippets]
     wavs = StemFolder(folder / "snippets", "train", 16000, 1, PARAMS, mixture="sum")
-    for data, kind in ((wavs, "2 WAV files each"), (sample, "4 FLAC files each")):
+    for data, kind in ((wavs, "2 WAV files each"), (sample, "the sample, 4 WAV files each")):
         speed, disk = batches_per_second(data, 10 if quick else 40)
         name = f"batches a second of 40 x 400 frames, 2 workers, cached snippets of {kind}"
         rows.append(row(name, speed, None, "above 10", speed > 10))

@@ -28,7 +28,7 @@ class Sample(StemDataset):
           16000hz-1ch-seed0-recipe1/
             test/
               30012007/            split 3 (test), song 0012, snippet 007
-                vocals.flac  drums.flac  bass.flac  other.flac
+                vocals.wav  drums.wav  bass.wav  other.wav
 
     Publisher: none; nothing is downloaded and no licence applies to what is made. 300 songs (3,000
     snippets) to train and to test, 30 songs (300 snippets) to validate.
@@ -73,7 +73,7 @@ class Sample(StemDataset):
         for song in range(self.num_songs):
             for number in range(snippets.PER_SONG):
                 name = snippets.snippet_name(self.split, song, number)
-                stems = {stem: (self.place / name / f"{stem}.flac",) for stem in snippets.STEMS}
+                stems = {stem: (self.place / name / f"{stem}.wav",) for stem in snippets.STEMS}
                 tracks.append(
                     Track(name, stems, self.sample_rate, length, f"{self.split}{song:04d}")
                 )

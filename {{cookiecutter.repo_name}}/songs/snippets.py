@@ -54,7 +54,7 @@ def locate(name, seed=0):
 
 
 def render(name, folder, sample_rate, num_channels, seed=0):
-    """Make `folder/name/{vocals,drums,bass,other}.flac`, all four or none; same bytes each time.
+    """Make `folder/name/{vocals,drums,bass,other}.wav`, all four or none; same bytes each time.
 
     Raises:
         UserError: the folder cannot be written to.
@@ -74,7 +74,7 @@ def render(name, folder, sample_rate, num_channels, seed=0):
         raise UserError(f"{folder}: cannot be written ({error.strerror}); "
                         "set DATA_DIRECTORY to a folder that can") from error
     try:
-        write_files({temporary / f"{stem}.flac": encode_stem(gain * sound, sample_rate)
+        write_files({temporary / f"{stem}.wav": encode_stem(gain * sound, sample_rate)
                      for stem, sound in sounds.items()})
         os.chmod(temporary, 0o755)
         try:

@@ -191,6 +191,16 @@ def test_any_number_of_workers_give_the_same_batches(folder, method, monkeypatch
     none, two = batches(0), batches(2)
     for ours, theirs in zip(none, two, strict=True):
         assert torch.equal(ours["mix"], theirs["mix"]) and ours["name"] == theirs["name"]
+        assert torch.equal(ours["sources"], theirs["sources"])
+
+
+def test_a_batch_holds_the_excerpts_of_its_keys(folder):
+    made = excerpts(folder, **EVERYTHING)
+    keys = [(0, 2), (0, 0), (0, 1)]
+    batch, items = made.__getitems__(keys), [made[key] for key in keys]
+    assert batch["name"] == [item["name"] for item in items]
+    for part in ("mix", "sources"):
+        assert torch.equal(batch[part], torch.stack([item[part] for item in items]))
 
 
 def test_a_training_that_goes_on_sees_the_excerpts_that_it_would_have_seen(folder):

@@ -233,7 +233,7 @@ def test_the_mixture_alone_needs_no_spectra_of_the_sources(monkeypatch):
     monkeypatch.setattr(torch, "stft", lambda audio, *args, **kwargs: (
         shapes.append(audio.shape), stft(audio, *args, **kwargs))[1])
     FrontEnd(256, 64, "hann", wanted=["mix_magnitude", "source_audio"])(batch_of())
-    assert [tuple(shape) for shape in shapes] == [(2, 2048)]  # two mixtures, in whole hops
+    assert [tuple(shape) for shape in shapes] == [(2, 2304)]  # two mixtures, in whole hops, padded
 
 
 def test_an_unknown_feature_or_target_is_refused_with_those_that_there_are():

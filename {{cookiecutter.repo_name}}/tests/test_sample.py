@@ -21,7 +21,7 @@ def sample(folder, split="test", rate=RATE, channels=1, **kwargs):
 
 def made(folder):
     """Names of the snippets that lie in a dataset's folder."""
-    return sorted(path.parent.name for path in folder.rglob("vocals.flac"))
+    return sorted(path.parent.name for path in folder.rglob("vocals.wav"))
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +113,10 @@ def test_asking_for_one_makes_just_that_one(tmp_path):
     data = sample(tmp_path)
     data.excerpt(1234, 0, 100)
     assert made(tmp_path) == [data.tracks[1234].name] == ["30123004"]
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.flac")}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.wav")}
     data.excerpt(1234)
     data.ensure([1234, 1234])
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.flac")} == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.wav")} == before
 
 
 def test_an_item_is_what_nussl_takes(data):
@@ -141,7 +141,7 @@ def test_the_mixture_is_just_the_sum_of_the_sources(data):
 
 def test_the_accompaniment_is_the_sum_of_its_three_stems(data):
     sources = data.excerpt(3)
-    stems = {stem: soundfile.read(data.place / "30000003" / f"{stem}.flac", dtype="float32")[0]
+    stems = {stem: soundfile.read(data.place / "30000003" / f"{stem}.wav", dtype="float32")[0]
              for stem in STEMS}
     assert np.array_equal(sources[data.labels.index("vocals"), 0], stems["vocals"])
     assert np.allclose(sources[data.labels.index("accompaniment"), 0],
@@ -186,7 +186,7 @@ def test_four_stems_as_they_are(sample_folder):
 def test_stems_that_no_group_names_are_left_out_of_the_mixture(sample_folder):
     groups = {"rhythm": ["drums", "bass"], "rest": ["other"]}
     data = sample(sample_folder, num_songs=1, groups=groups)
-    stems = {stem: soundfile.read(data.place / "30000003" / f"{stem}.flac", dtype="float32")[0]
+    stems = {stem: soundfile.read(data.place / "30000003" / f"{stem}.wav", dtype="float32")[0]
              for stem in STEMS}
     item = data[3]
     assert sorted(item["sources"]) == ["rest", "rhythm"]
@@ -214,7 +214,7 @@ def test_what_a_killed_rendering_left_is_ignored(tmp_path):
     data = sample(tmp_path, num_songs=1)
     litter = data.place / f".{data.tracks[0].name}.abc123"
     litter.mkdir(parents=True)
-    (litter / "vocals.flac").write_bytes(b"half")
+    (litter / "vocals.wav").write_bytes(b"half")
     assert np.abs(data.excerpt(0)).max() > 0.01
     assert litter.exists()  # it may be another process's, at work just now
 
@@ -239,8 +239,8 @@ def test_many_missing_snippets_are_made_by_many_processes(tmp_path):
 def test_a_stem_that_was_deleted_is_told_by_its_file(tmp_path):
     data = sample(tmp_path, num_songs=1)
     data.ensure([0])
-    (data.place / data.tracks[0].name / "bass.flac").unlink()
-    with pytest.raises(UserError, match="30000000/bass.flac: no such file"):
+    (data.place / data.tracks[0].name / "bass.wav").unlink()
+    with pytest.raises(UserError, match="30000000/bass.wav: no such file"):
         data.excerpt(0)
 
 

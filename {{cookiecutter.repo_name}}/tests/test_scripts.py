@@ -266,7 +266,7 @@ def test_an_item_that_fails_is_counted_and_named_and_the_status_says_so(run, tra
 
     def broken(self, index, *args, **kwargs):
         if self.split == "test" and index == 9:
-            raise UserError("30000009/vocals.flac: broken")
+            raise UserError("30000009/vocals.wav: broken")
         return read(self, index, *args, **kwargs)
 
     monkeypatch.setattr(dataset.Sample, "excerpt", broken)

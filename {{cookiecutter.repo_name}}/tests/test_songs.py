@@ -194,8 +194,8 @@ def test_a_name_says_split_song_and_snippet():
 
 
 def test_a_snippet_is_its_four_stems_with_peaks_below_full_scale(rendered):
-    assert sorted(path.name for path in rendered.iterdir()) == sorted(f"{s}.flac" for s in STEMS)
-    sounds = [soundfile.read(rendered / f"{stem}.flac") for stem in STEMS]
+    assert sorted(path.name for path in rendered.iterdir()) == sorted(f"{s}.wav" for s in STEMS)
+    sounds = [soundfile.read(rendered / f"{stem}.wav") for stem in STEMS]
     assert all(rate == 16000 and sound.shape == (64000,) for sound, rate in sounds)
     assert max(np.abs(sound).max() for sound, _ in sounds) < 0.99
     assert np.abs(sum(sound for sound, _ in sounds)).max() < 0.99
@@ -206,14 +206,14 @@ def test_peaks_stay_below_full_scale_where_a_song_is_too_loud(tmp_path, monkeypa
     loud = {stem: 0.7 * np.ones((4 * SAMPLE_RATE, 2)) for stem in STEMS}  # adds up to 2.8
     monkeypatch.setattr(Song, "render", lambda *_: loud)
     snippets.render(NAME, tmp_path, SAMPLE_RATE, 2)
-    sounds = [soundfile.read(tmp_path / NAME / f"{stem}.flac")[0] for stem in STEMS]
+    sounds = [soundfile.read(tmp_path / NAME / f"{stem}.wav")[0] for stem in STEMS]
     assert np.abs(sum(sounds)).max() == pytest.approx(0.98, abs=1e-3)
     assert all(np.allclose(sound, sounds[0]) for sound in sounds)  # one gain for all
 
 
 def test_a_snippet_is_the_song_where_it_is_sung(rendered):
     song, start = snippets.locate(NAME)
-    sound = soundfile.read(rendered / "vocals.flac")[0]
+    sound = soundfile.read(rendered / "vocals.wav")[0]
     vocals = song.render(start, snippets.SECONDS)["vocals"].mean(axis=1)
     power = [np.mean(part**2) for part in (np.array_split(sound, 20) + np.array_split(vocals, 20))]
     assert np.corrcoef(power[:20], power[20:])[0, 1] > 0.99
@@ -229,7 +229,7 @@ def test_the_same_snippet_has_the_same_bytes_and_another_seed_others(rendered, t
 
 def test_rate_and_channels_are_those_asked_for(tmp_path):
     snippets.render(NAME, tmp_path, 44100, 2)
-    sound, rate = soundfile.read(tmp_path / NAME / "other.flac")
+    sound, rate = soundfile.read(tmp_path / NAME / "other.wav")
     assert (rate, sound.shape) == (44100, (4 * 44100, 2))
 
 
