@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 import sys
 import types
 
@@ -200,6 +201,22 @@ def test_a_compiled_network_is_the_same_network(write_config):
     compiled = fit(write_config("compiled", builder="conv_tasnet", epochs=1, compile=True, **PLAIN))
     assert close(weights(plain), weights(compiled), 1e-4)
     assert set(weights(plain)) == set(weights(compiled))
+
+
+def test_a_dry_run_tells_shapes_sizes_memory_and_time_and_writes_nothing(write_config, capsys):
+    import scripts.common
+    from scripts import dry_run
+
+    path = write_config(builder="conv_tasnet", accumulate=2)
+    there = set(path.parent.iterdir())
+    scripts.common.run(dry_run.main, dry_run.__doc__, ("train",), ["-p", str(path)])
+    told = capsys.readouterr().out
+    assert "batches of 4 (in 2 parts of 2)" in told
+    assert re.search(r"mix_audio +\(2, 1, 3712\)", told)  # 29 hops of 128
+    assert re.search(r"audio +\(2, 1, 3712, 2\)", told)
+    assert re.search(r"encoder +256  Encoder", told)  # 16 filters of 16 samples
+    assert re.search(r"a step on cpu: [\d.e-]+ s", told) and "an epoch of 2 steps" in told
+    assert set(path.parent.iterdir()) == there
 
 
 # ---- what does not fit -------------------------------------------------------------------------
