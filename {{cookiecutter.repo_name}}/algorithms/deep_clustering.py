@@ -4,12 +4,15 @@ from typing import Literal
 
 import numpy as np
 import torch
+from sklearn.metrics import silhouette_score
 
 from compat import nussl
 
 from .deep import BATCH, ModelRate, one_hot
 from .masks import apply_masks
 
+MOST_SOURCES = 5  # that are looked for where nobody says how many there are
+COMPARED = 3000  # loud points by which numbers of clusters are compared
 MOST_POINTS = 50_000  # loud time-frequency points that clusters are fitted to; more change nothing
 
 
@@ -30,7 +33,9 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
 
     Args:
         input_audio_signal: the mixture: an AudioSignal, or a recording as in `streams`.
-        num_sources: clusters to look for.
+        num_sources: clusters to look for; None: 2 to 5, the number with the best silhouette of the
+            loud points (Rousseeuw, "Silhouettes: a graphical aid to the interpretation and
+            validation of cluster analysis", J. Comput. Appl. Math. 1987).
         model_path: a model whose output has an "embedding".
         device: where the network runs; a torch.device.
         clustering_type: how the embedding is clustered.
@@ -47,7 +52,7 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
     def __init__(
         self,
         input_audio_signal,
-        num_sources: int,
+        num_sources: int | None,
         model_path: str,
         device=None,
         clustering_type: Literal["KMeans", "GaussianMixture", "MiniBatchKMeans"] = "KMeans",
@@ -59,13 +64,14 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         heard = self.listen(input_audio_signal, model_path, device, "embedding")
         super().__init__(
             heard,
-            num_sources,
+            num_sources or 2,
             random_state=random_state,
             clustering_type=clustering_type,
             percentile=percentile,
             beta=beta,
             mask_type=mask_type,
         )
+        self.counted = num_sources is None
         self.random_state = random_state
         self.channel_dim = -1
         self.metadata.update(self.loaded)
@@ -121,8 +127,22 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
             rng = np.random.default_rng(self.random_state)
             some = rng.choice(len(points), MOST_POINTS, replace=False)
             points, loudness = points[some], loudness[some]
+        if self.counted:
+            self._count(points)
         self.clusterer.fit(points)
         self.loud_points = points, loudness
+
+    def _count(self, points):
+        """Set the number of clusters to the one that parts the points best."""
+        rng = np.random.default_rng(self.random_state)
+        some = points[rng.permutation(len(points))[:COMPARED]]
+        name = "n_components" if self.clustering_type == "GaussianMixture" else "n_clusters"
+        worth = {}
+        for count in range(2, min(MOST_SOURCES, len(some) - 1) + 1):
+            labels = self.clusterer.set_params(**{name: count}).fit(some).predict(some)
+            worth[count] = silhouette_score(some, labels) if len(set(labels)) > 1 else -1.0
+        self.num_sources = max(worth, key=worth.get)
+        self.clusterer.set_params(**{name: self.num_sources})
 
     def _responsibilities(self, features):
         """nussl's, of a tensor (..., dims): float32 (..., sources) on the CPU."""

@@ -146,8 +146,9 @@ def _train(values: Values) -> Found:
 
 def _algorithm(values: Values) -> Found:
     key = "algorithm.args.num_sources"
-    if key in values and (type(values[key]) is not int or values[key] < 2):
-        yield key, f"must be a whole number of at least 2, {found(values[key])}"
+    count = values.get(key)
+    if count is not None and (type(count) is not int or count < 2):
+        yield key, f"must be a whole number of at least 2, {found(count)}"
     key = "algorithm.args.model_path"
     if key in values and values[key] in (None, ""):
         yield key, "is empty; write the path of a trained model (.pth)"

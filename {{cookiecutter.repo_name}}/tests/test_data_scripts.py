@@ -48,4 +48,5 @@ def test_each_layout_trains_an_epoch_is_scored_and_shown(name, tmp_path, sample_
     run(visualize, path, ("algorithm", "visualize", "datasets"))
     written = sorted(p.name for p in (tmp_path / "viz" / "test").rglob("*.*"))
     sources = plain["algorithm"]["args"]["num_sources"]
-    assert written == ["mixture.wav", *(f"source{n}.wav" for n in range(sources)), "viz.png"]
+    waves = [f"source{number}.wav" for number in range(sources)]
+    assert written == ["index.html", "mixture.wav", *waves, "viz.png"]

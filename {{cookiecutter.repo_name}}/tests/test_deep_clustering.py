@@ -105,6 +105,24 @@ def test_embeddings_that_name_the_source_give_the_ideal_binary_mask(model_path, 
     assert max(scores[0][0] + scores[1][1], scores[0][1] + scores[1][0]) > 2 * 30
 
 
+@pytest.mark.parametrize("clustering", ["KMeans", "GaussianMixture"])
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_as_many_clusters_are_found_as_were_planted(model_path, monkeypatch, count, clustering):
+    """Every bin near one of `count` orthogonal embeddings."""
+
+    def planted(self):
+        rng = np.random.default_rng(0)
+        nearest = np.eye(6)[rng.integers(count, size=self.stft.shape)]
+        return (nearest + 0.05 * rng.standard_normal(nearest.shape)).astype(np.float32)
+
+    monkeypatch.setattr(DeepClustering, "extract_features", planted)
+    mix = noise()
+    algorithm = DeepClustering(mix, None, str(model_path), clustering_type=clustering)
+    sources = algorithm()
+    assert len(sources) == algorithm.num_sources == count
+    assert np.abs(sum(s.audio_data for s in sources) - mix.audio_data).max() < 1e-5
+
+
 def test_fitting_to_fewer_points_changes_the_masks_little(model_path, monkeypatch):
     mix = noise(60000)
     full = DeepClustering(mix, 2, str(model_path))
