@@ -135,8 +135,7 @@ class SameBatches(ShuffledBatches):
 def batches_in_order(count, batch_size, share=(0, 1)):
     """Every item once, at the same place each time: for validation, shared by the processes.
 
-    The processes' batches are of the same number, so that none waits for another; some may be
-    empty or one item short.
+    Some processes may get an item or a batch less than others; none waits for another's.
     """
     keys = [(0, i) for i in range(count)]
     batches = [keys[first : first + batch_size] for first in range(0, count, batch_size)]

@@ -24,8 +24,7 @@ class History:
 
     def decisive(self):
         """[(loss, epoch)] of the epochs that have one, in order."""
-        found = [(row[self.key], row["epoch"]) for row in self.rows if row[self.key] is not None]
-        return found
+        return [(row[self.key], row["epoch"]) for row in self.rows if row[self.key] is not None]
 
     @property
     def best_loss(self):
