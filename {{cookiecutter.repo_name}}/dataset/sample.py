@@ -1,14 +1,13 @@
 """The built-in sample: thousands of snippets that are made here and need no download."""
 
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
 
 from files import UserError
 from songs import snippets
+from workers import pool
 
 from .base import StemDataset
 from .tracks import Track
@@ -102,9 +101,8 @@ class Sample(StemDataset):
             unit="snippet",
             disable=None if progress else True,
         )
-        context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-        with bar, ProcessPoolExecutor(processes, mp_context=context) as pool:
-            for _ in pool.map(snippets.render, *work, chunksize=snippets.PER_SONG):
+        with bar, pool(processes) as executor:
+            for _ in executor.map(snippets.render, *work, chunksize=snippets.PER_SONG):
                 bar.update()
 
 

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import separations
 from evaluation import ORACLES, score_item
 from evaluation.speech import PACKAGES, require
 from files import UserError
+from workers import pool
 
 CODE = ("algorithms", "audio.py", "compat", "dataset", "evaluation", "model", "streams.py")
 CLUSTERS = ("DeepClustering",)  # algorithms whose sources have no order
@@ -110,10 +109,9 @@ def _scored(config, scoring, indices):
     if workers < 2:
         yield from ((index, scoring.item(index)) for index in indices)
         return
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     try:
-        with ProcessPoolExecutor(workers, context, _begin, (config,)) as pool:
-            yield from zip(indices, pool.map(_item, indices), strict=True)
+        with pool(workers, _begin, config) as executor:
+            yield from zip(indices, executor.map(_item, indices), strict=True)
     except BrokenProcessPool as error:
         raise UserError(
             f"one of the {workers} processes of evaluate.num_workers was killed, for want of "

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from multiprocessing import forkserver
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
+from others import wait_for_another
 from trainings import fit, same, trainer_of
 
 import checkpoints
@@ -77,9 +78,7 @@ def test_a_script_that_sigterm_stopped_leaves_with_75(write_config):
         start_new_session=True,
     )
     latest = path.parent / "small" / "checkpoints" / "latest.pth"
-    deadline = time.monotonic() + 120
-    while not latest.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for_another(latest, seconds=120)
     os.killpg(process.pid, signal.SIGTERM)  # to its workers too, as a cluster does
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 75, errors
@@ -87,36 +86,38 @@ def test_a_script_that_sigterm_stopped_leaves_with_75(write_config):
     assert checkpoints.load(latest)["iteration"] > 0
 
 
+@pytest.fixture(scope="module")
+def forked_trainings():
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("forked_trainings.py")],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    ) as process:
+        yield process
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("builder", ["deep_clustering", "mask_inference", "chimera", "conv_tasnet"])
 def test_killed_at_ten_random_moments_with_two_workers_the_weights_are_the_same(
-    write_config, builder
+    write_config, forked_trainings, builder
 ):
-    """kill -9 of a process that has everything imported: forked, so that ten take seconds. Its
-    workers come from the server of this process."""
     settings = {"builder": builder, "epochs": 40, "checkpoint_every": 1, "num_workers": 2}
-    reference = fit(write_config("reference", **settings))  # which starts the server
+    reference = fit(write_config("reference", **settings))
     path = write_config("killed", **settings)
     latest = path.parent / "killed" / "checkpoints" / "latest.pth"
-    moments = np.random.default_rng(0).uniform(0.0, 0.3, 10)
     reached = []
-    for moment in moments:
-        before = latest.stat().st_mtime_ns if latest.exists() else 0
-        child = os.fork()
-        if child == 0:
-            try:
-                forkserver._forkserver.ensure_running = lambda: None
-                fit(path)
-            finally:
-                os._exit(0)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (
-            latest.exists() and latest.stat().st_mtime_ns != before
-        ):
-            time.sleep(0.005)
-        time.sleep(moment)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    random = np.random.default_rng(0)
+    for checkpoints_later, seconds in zip(
+        random.integers(1, 6, 10), random.uniform(0.0, 0.05, 10), strict=True
+    ):
+        print(path, file=forked_trainings.stdin, flush=True)
+        for _ in range(checkpoints_later):
+            wait_for_another(latest)
+        time.sleep(seconds)
+        print(file=forked_trainings.stdin, flush=True)
+        assert int(forked_trainings.stdout.readline()) == -signal.SIGKILL
         reached.append(checkpoints.load(latest)["iteration"])
     assert reached == sorted(reached) and reached[0] < reached[-1]
     finished = fit(path)

@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from others import is_running, wait_until
 from trainings import close, fit, weights
 
 import processes
@@ -42,11 +42,6 @@ def workers_of(process):
     """The pids of the trainings that torchrun has started."""
     pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return [pid for pid in pids if "scripts.train" in Path(f"/proc/{pid}/cmdline").read_text()]
-
-
-def is_running(pid):
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def saved(path, name):
@@ -89,9 +84,7 @@ def test_a_process_that_dies_ends_the_others_with_a_message(write_config):
     path = write_config("dying", epochs=100_000, **SMALL)
     process = torchrun(path, 2)
     latest = path.parent / "dying" / "checkpoints" / "latest.pth"
-    deadline = time.monotonic() + 120
-    while not latest.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(latest.exists, 120)
     workers = workers_of(process)
     assert len(workers) == 2
     os.kill(int(workers[1]), signal.SIGKILL)
@@ -107,9 +100,7 @@ def test_sigterm_stops_all_processes_at_one_step(write_config):
     path = write_config("stopped", epochs=100_000, **SMALL)
     process = torchrun(path, 2)
     latest = path.parent / "stopped" / "checkpoints" / "latest.pth"
-    deadline = time.monotonic() + 120
-    while not latest.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(latest.exists, 120)
     process.send_signal(signal.SIGTERM)
     status, text = finished(process, seconds=90)
     assert status != 0

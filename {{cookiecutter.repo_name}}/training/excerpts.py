@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from workers import end_with_parent
+
 from .augment import draw
 
 
@@ -157,14 +159,14 @@ def loader(excerpts, batches, num_workers, pin_memory=False):
         batch_sampler=batches,
         collate_fn=_as_it_is,
         num_workers=num_workers,
-        multiprocessing_context=_context() if num_workers else None,
-        worker_init_fn=_leave_signals_to_the_main_process,
+        multiprocessing_context=worker_context() if num_workers else None,
+        worker_init_fn=_follow_the_main_process,
         pin_memory=pin_memory,
         generator=torch.Generator(),
     )
 
 
-def _context():
+def worker_context():
     """Workers are not forked from this process, whose threads would not survive it; on Linux and
     macOS they are forked from a server that has imported what they need once for all."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
@@ -174,7 +176,9 @@ def _context():
     return context
 
 
-def _leave_signals_to_the_main_process(_):
-    """A signal to the whole group is the main process's to answer: it saves, then ends workers."""
+def _follow_the_main_process(_):
+    """A signal to the whole group is the main process's to answer: it saves, then ends workers.
+    One that it cannot answer ends them too."""
+    end_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

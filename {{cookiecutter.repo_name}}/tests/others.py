@@ -1,0 +1,42 @@
+"""What tests ask of other processes."""
+
+import time
+from pathlib import Path
+
+
+def wait_until(condition, seconds=60):
+    """Return as soon as `condition()` is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.002)
+
+
+def wait_for_another(file, seconds=60):
+    """Return when `file` is another one than now, or there for the first time."""
+
+    def written():
+        return file.stat().st_mtime_ns if file.exists() else 0
+
+    before = written()
+    wait_until(lambda: written() != before, seconds)
+
+
+def is_running(pid):
+    """Is there more of a process than its name in the system's table?"""
+    return _state_and_group(pid)[0] not in ("Z", None)
+
+
+def running(group):
+    """The pids of a group's processes."""
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if _state_and_group(pid)[1] == group and is_running(pid)]
+
+
+def _state_and_group(pid):
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None, None
+    state, _, group = stat.rpartition(")")[2].split()[:3]
+    return state, int(group)
