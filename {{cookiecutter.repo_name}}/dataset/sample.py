@@ -24,7 +24,7 @@ class Sample(StemDataset):
     CPU-seconds), kept, and the same each time::
 
         folder/
-          16000hz-1ch-seed0-recipe1/
+          16000hz-1ch-seed0-recipe2/
             test/
               30012007/            split 3 (test), song 0012, snippet 007
                 vocals.wav  drums.wav  bass.wav  other.wav

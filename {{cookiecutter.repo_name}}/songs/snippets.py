@@ -21,7 +21,7 @@ from .sound import SAMPLE_RATE
 SECONDS = 4.0
 PER_SONG = 10
 SUNG = 0.55  # the least share of a snippet in which there is a note of the voice
-RECIPE = 1  # goes up when the songs' sound changes, so that old renderings are not taken for new
+RECIPE = 2  # goes up when the snippets' sound or format changes: old files are not taken for new
 
 
 def snippet_name(split, song, snippet):
