@@ -203,6 +203,22 @@ def test_everything_that_can_be_used_has_a_name_and_pictures_say_what_they_show(
     assert browser.run("return document.documentElement.lang") == "en"
 
 
+def test_the_pictures_of_one_item_are_open_and_its_plane_follows_the_scheme(chromium, tmp_path):
+    text = listening_page("One", {}, [item(0, "only")])
+    (tmp_path / "index.html").write_text(text, encoding="utf-8")
+    chromium.appear(1280, 900, "light")
+    chromium.open(tmp_path / "index.html")
+    colours = """
+        const canvas = document.querySelector("details[open] canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return [...new Set(data)].length > 9 && data.reduce((sum, x, i) => (sum + x * i) % 1e9, 0);
+    """
+    chromium.wait(lambda: chromium.run(colours), "the plane is drawn")
+    light = chromium.run(colours)
+    chromium.appear(1280, 900, "dark")
+    chromium.wait(lambda: chromium.run(colours) not in (False, light), "it is drawn anew")
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_can_be_read_in_either_scheme(browser, width, scheme):

@@ -196,6 +196,7 @@ function pictures(item) {
     inside.append(make("figure", {}, image, make("figcaption", { textContent: picture.caption })));
   });
   const details = make("details", {}, make("summary", { textContent: "Spectrograms, masks, embedding" }), inside);
+  details.open = data.items.length === 1;
   if (item.plane) {
     const canvas = make("canvas");
     canvas.setAttribute("role", "img");
@@ -269,7 +270,11 @@ document.querySelectorAll("button[data-open]").forEach((button) => {
 if (data.items.length) open(0, false);
 
 function redraw() {
-  players.forEach((player) => player.element.isConnected && player.show());
+  players.forEach(({ element }) => {
+    if (!element.isConnected) return;
+    element.player.show();
+    element.querySelectorAll("details[open]").forEach((details) => details.dispatchEvent(new Event("toggle")));
+  });
 }
 window.addEventListener("resize", redraw);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
