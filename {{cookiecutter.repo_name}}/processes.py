@@ -5,7 +5,9 @@ Started by `torchrun --nproc-per-node N -m scripts.train ...` or `srun -n N pyth
 ignite's (`ignite.distributed`), over NCCL where there is a GPU for each process, else over gloo.
 """
 
+import atexit
 import os
+import sys
 
 import torch
 
@@ -42,6 +44,25 @@ def run(function):
         if any(word in str(error) for word in ("gloo", "Connection", "NCCL", "Socket")):
             raise _gone(error) from error
         raise
+
+
+def leave(leaving=None):
+    """End this process if it is one of many, as the SystemExit `leaving` would; else do nothing.
+
+    The interpreter's own end is left out but for what was to be called at exit: during it, a thread
+    of gloo that lets go of a tensor may abort the process (pytorch issue 190489), and torchrun
+    would take what is done for failed.
+    """
+    if started_together() == 1:
+        return
+    code = leaving.code if leaving else 0
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _gone(error):

@@ -29,6 +29,18 @@ def run(main, description, needs, argv=None):
     for name in ("train", "evaluate", "visualize", "separate", "analyze"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
+        _told_once(main, path, needs)
+        leaving = None
+    except SystemExit as error:
+        leaving = error
+    if "processes" in sys.modules:  # else there is but this one
+        sys.modules["processes"].leave(leaving)
+    if leaving:
+        raise leaving
+
+
+def _told_once(main, path, needs):
+    try:
         main(config.load(path, needs=needs))
     except config.ConfigError as error:
         sys.exit(str(error))
