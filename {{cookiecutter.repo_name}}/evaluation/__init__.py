@@ -8,7 +8,7 @@ from .scale_invariant import scale_invariant
 from .scoring import METRICS, score_item
 from .static_mask import StaticMask
 from .statistics import summarize
-from .table import aligned, format_table, orders, scores_in, swapped, tabulate
+from .table import aligned, format_table, format_tables, orders, scores_in, swapped, tabulate
 
 __all__ = [
     "METRICS",
@@ -19,6 +19,7 @@ __all__ = [
     "aligned",
     "best_permutation",
     "format_table",
+    "format_tables",
     "orders",
     "scale_invariant",
     "score_item",

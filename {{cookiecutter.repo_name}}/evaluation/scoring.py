@@ -13,6 +13,8 @@ LIMIT = 100.0  # dB; a silent estimate counts as this bad, and neither drops out
 SPEECH = {"stoi": stoi, "pesq": pesq}
 METRICS = {"scale_invariant": NAMES, "bss_eval": BSS_NAMES, "stoi": ("stoi",), "pesq": ("pesq",)}
 ABOUT = ("item", "song", "method", "source", "estimate")  # what is no score in a row
+GAIN = "_improvement"  # a score's improvement over the mixture, in a row
+WITHOUT_GAIN = ("si_sar", "isr", "sar")  # here the mixture, free of artefacts, is a perfect answer
 
 
 def score_item(item, methods, named=None, metrics=("scale_invariant",)):
@@ -31,7 +33,8 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",)):
             score is the median over those where no source is silent, as in SiSEC 2018.
 
     Returns:
-        rows {"item", "song", "method", "source", "estimate", score, score + "_improvement", ...};
+        rows {"item", "song", "method", "source", "estimate", score, score + "_improvement", ...},
+        the improvement over the mixture where the mixture is no perfect answer (`WITHOUT_GAIN`);
         "estimate" is the number of the estimate that fits the source best in the best order. (Of
         `named` methods it is not the one that is scored, if labels are swapped.)
 
@@ -59,7 +62,9 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",)):
         before = before or scores
         for label, number, score, mixture in zip(labels, best, scores, before, strict=True):
             about = (metadata["name"], metadata.get("song") or metadata["name"], name, label)
-            gains = {f"{key}_improvement": score[key] - mixture[key] for key in score}
+            gains = {
+                key + GAIN: score[key] - mixture[key] for key in score if key not in WITHOUT_GAIN
+            }
             rows.append(dict(zip(ABOUT, (*about, number), strict=True)) | score | gains)
     return rows
 

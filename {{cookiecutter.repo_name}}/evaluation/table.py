@@ -2,16 +2,16 @@
 
 from collections import Counter
 
-from .scoring import ABOUT
+from .scoring import ABOUT, GAIN
 from .statistics import summarize
 
 ALL = "all sources"
-GAIN = "_improvement"
 TITLES = {
     "si_sdr": "SI-SDR", "si_sir": "SI-SIR", "si_sar": "SI-SAR", "sd_sdr": "SD-SDR", "snr": "SNR",
     "sdr": "SDR", "isr": "ISR", "sir": "SIR", "sar": "SAR", "stoi": "STOI", "pesq": "PESQ",
 }  # fmt: skip
 WITHOUT_UNIT = ("stoi", "pesq")
+IN_FULL = ("si_sdr", "sdr", "stoi", "pesq")  # each has a table of its own
 
 
 def scores_in(rows):
@@ -27,12 +27,12 @@ def tabulate(rows, methods):
         methods: names, in the order wanted.
 
     Returns:
-        [{"method", "source", score: statistics, score + "_improvement": statistics, ...}],
-        statistics as `summarize` gives them, intervals over songs.
+        [{"method", "source", score: statistics, ...}], of the improvements too; statistics as
+        `summarize` gives them, intervals over songs.
     """
     table = []
     sources = sorted({row["source"] for row in rows})
-    scores = [name + end for name in scores_in(rows) for end in ("", GAIN)]
+    scores = [key for key in rows[0] if key not in ABOUT]
     for method in methods:
         own = [row for row in rows if row["method"] == method]
         for source in [*sources, ALL]:
@@ -88,26 +88,53 @@ def swapped(found, fixed):
     return complaints
 
 
+def format_tables(table, scores, markdown=False):
+    """All scores as text: a table of each that is told `IN_FULL`, and one of the others' means."""
+    texts = [format_table(table, markdown, score) for score in scores if score in IN_FULL]
+    others = [score for score in scores if score not in IN_FULL]
+    if others:
+        lines = [("method", "source", *(_title(score) for score in others))]
+        for row in table:
+            means = (_number(row[score], "mean", score) for score in others)
+            lines.append((row["method"], row["source"], *means))
+        texts.append(aligned(lines, 2, markdown, _ends))
+    return "\n\n".join(texts)
+
+
 def format_table(table, markdown=False, score="si_sdr"):
-    """The table of one score as text: mean, median, and the improvement with its 95 % interval."""
-    return aligned(table_lines(table, score), 2, markdown, lambda line: line[1] == ALL)
+    """One score as text: mean, median, and the improvement with its 95 % interval; the interval is
+    the mean's if a score has no improvement."""
+    return aligned(table_lines(table, score), 2, markdown, _ends)
 
 
 def table_lines(table, score):
     """The same as rows of texts, the first the heading."""
+    gain = score + GAIN if score + GAIN in table[0] else None
     unit = "" if score in WITHOUT_UNIT else " dB"
-    title, digits = TITLES[score] + unit, 2 if unit else 3
-    head = ("method", "source", "n", title, "median", f"improvement{unit}", "95 % interval")
-    lines = [head]
+    lines = [("method", "source", "n", _title(score), "median",
+              *([f"improvement{unit}"] if gain else []), "95 % interval")]  # fmt: skip
     for row in table:
-        value, gain = row[score], row[score + GAIN]
-        numbers = ("-",) * 4
-        if value["count"] and gain["count"]:
-            interval = f"{gain['low']:.{digits}f} to {gain['high']:.{digits}f}"
-            means = (value["mean"], value["median"], gain["mean"])
-            numbers = (*(f"{mean:.{digits}f}" for mean in means), interval)
-        lines.append((row["method"], row["source"], str(value["count"]), *numbers))
+        value, doubted = row[score], row[gain or score]
+        numbers = [_number(value, key, score) for key in ("mean", "median")]
+        numbers += [_number(doubted, "mean", score)] if gain else []
+        low, high = (_number(doubted, key, score) for key in ("low", "high"))
+        interval = f"{low} to {high}" if doubted["count"] else "-"
+        lines.append((row["method"], row["source"], str(value["count"]), *numbers, interval))
     return lines
+
+
+def _title(score):
+    return TITLES[score] if score in WITHOUT_UNIT else f"{TITLES[score]} dB"
+
+
+def _number(statistics, key, score):
+    if not statistics["count"]:
+        return "-"
+    return f"{statistics[key]:.{3 if score in WITHOUT_UNIT else 2}f}"
+
+
+def _ends(line):
+    return line[1] == ALL
 
 
 def aligned(lines, left, markdown=False, ends=lambda line: False):

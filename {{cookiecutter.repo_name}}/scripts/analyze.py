@@ -64,6 +64,7 @@ def find_runs(config):
 def compare(runs, score):
     """{file name: content} of one score: tables and pictures. Says the table."""
     from evaluation import comparison, format_table, tabulate
+    from evaluation.scoring import GAIN
     from evaluation.table import TITLES, WITHOUT_UNIT, table_lines
     from files import csv_text
     from report import against_input, boxes
@@ -74,25 +75,31 @@ def compare(runs, score):
     flat = [
         {"run": row["method"], "source": row["source"]}
         | {f"{score}_{key}": value for key, value in row[score].items()}
-        | {f"improvement_{key}": value for key, value in row[f"{score}_improvement"].items()}
+        | {f"improvement_{key}": value for key, value in row.get(score + GAIN, {}).items()}
         for row in table
     ]
-    gains, pairs = {}, {}
-    for one in runs:
-        own = [row for row in one.rows if row["method"] == one.method]
-        for row in own:
-            gain = row[f"{score}_improvement"]
-            gains.setdefault(one.name, {}).setdefault(row["source"], []).append(gain)
-            pair = (row[score] - gain, row[score])
-            pairs.setdefault(one.name, {}).setdefault(row["source"], []).append(pair)
+    has_gain = score + GAIN in table[0]
     unit = "" if score in WITHOUT_UNIT else ", dB"
-    return {
+    values, pairs = {}, {}
+    for one in runs:
+        for row in one.rows:
+            if row["method"] == one.method:
+                name, source, value = one.name, row["source"], row[score]
+                if has_gain:
+                    gain = row[score + GAIN]
+                    pairs.setdefault(name, {}).setdefault(source, []).append((value - gain, value))
+                    value = gain
+                values.setdefault(name, {}).setdefault(source, []).append(value)
+    what = f"{TITLES[score]}{' improvement' if has_gain else ''}{unit}"
+    files = {
         f"{score}.csv": csv_text(flat),
         f"{score}.md": format_table(table, markdown=True, score=score) + "\n",
         f"{score}.tex": comparison.latex(table_lines(table, score), 2) + "\n",
-        f"{score}_boxes.png": boxes(gains, f"{TITLES[score]} improvement{unit}"),
-        f"{score}_against_input.png": against_input(pairs, TITLES[score], unit),
+        f"{score}_boxes.png": boxes(values, what),
     }
+    if has_gain:
+        files[f"{score}_against_input.png"] = against_input(pairs, TITLES[score], unit)
+    return files
 
 
 def tests_of(runs, score):

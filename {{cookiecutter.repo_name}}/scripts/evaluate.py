@@ -62,7 +62,7 @@ def ready(scoring):
 def report(config, scoring, results, about, rows, failed):
     """Write the tables and say what they say."""
     from config import write_resolved
-    from evaluation import format_table, orders, scores_in, swapped, tabulate
+    from evaluation import format_tables, orders, scores_in, swapped, tabulate
     from files import csv_text
 
     settings, count = config.evaluate, len(scoring.chosen)
@@ -90,7 +90,7 @@ def report(config, scoring, results, about, rows, failed):
         f"{len(silent)} with a silent source, for which there is no score"
     )
     warnings = [f"WARNING: {complaint}" for complaint in complaints]
-    tables = [format_table(table, markdown=True, score=score) for score in scores]
+    text = format_tables(table, scores, markdown=True)
     page = {}
     if settings.page_items:
         from scripts.pages import page_of_many
@@ -101,13 +101,11 @@ def report(config, scoring, results, about, rows, failed):
         | {
             "scores.csv": csv_text(rows),
             "summary.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
-            "table.md": "\n\n".join([*tables, said, *warnings]) + "\n",
+            "table.md": "\n\n".join([text, said, *warnings]) + "\n",
         }
     )
     write_resolved(config, results.folder / "config.yml")
-    for score in scores:
-        if score in ("si_sdr", "sdr", "stoi", "pesq"):
-            log.info("%s\n", format_table(table, score=score))
+    log.info("%s\n", format_tables(table, scores))
     log.info("%s", said)
     for warning in warnings:
         log.info("%s", warning)

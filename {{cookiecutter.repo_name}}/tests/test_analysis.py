@@ -131,6 +131,19 @@ def test_analyze_writes_tables_tests_and_pictures(runs, tmp_path, capsys, caplog
     assert float(mine["improvement_mean"]) == pytest.approx(np.mean(gains))
 
 
+def test_a_score_without_an_improvement_is_compared_by_itself(runs, tmp_path, capsys, caplog):
+    for run in runs:
+        path = Path(run) / "evaluation" / "test" / "scores.csv"
+        text = path.read_text().replace("si_sdr,si_sdr_improvement", "si_sdr,si_sar")
+        path.write_text(text)
+    said = run_script(tmp_path, capsys, caplog, runs, scores=["si_sar"])
+    assert "better against first" in said and "improvement" not in said
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert "si_sar_boxes.png" in names and "si_sar_against_input.png" not in names
+    row = (tmp_path / "out" / "si_sar.md").read_text().splitlines()[2]
+    assert row.count("|") == 7  # method, source, n, mean, median, interval
+
+
 def test_the_shipped_file_compares_the_shipped_model(tmp_path, monkeypatch):
     monkeypatch.chdir(PROJECT)
     monkeypatch.setenv("ARTIFACTS_DIRECTORY", str(tmp_path))

@@ -259,7 +259,12 @@ def test_evaluate_scores_the_model_beside_mixture_oracles_and_baselines(run, tra
     assert by_method["ideal ratio mask"]["si_sdr"]["count"] == 3
     rows = (folder / "scores.csv").read_text().splitlines()
     assert len(rows) == 1 + 3 * 6 * 2
-    assert "| ideal binary mask" in (folder / "table.md").read_text()
+    in_full, means, _ = (folder / "table.md").read_text().split("\n\n")
+    assert "| ideal binary mask" in in_full and "SI-SDR dB | median | improvement dB" in in_full
+    head = " ".join(means.splitlines()[0].split())
+    assert head == "| method | source | SI-SIR dB | SI-SAR dB | SD-SDR dB | SNR dB |"
+    assert "si_sir_improvement" in rows[0]
+    assert "si_sar_improvement" not in rows[0]  # the mixture has the best there is
 
 
 def test_an_item_that_fails_is_counted_and_named_and_the_status_says_so(run, trained, monkeypatch):
