@@ -41,13 +41,15 @@ def stoi(estimate, reference, sample_rate):
 def pesq(estimate, reference, sample_rate):
     """Perceptual evaluation of speech quality, about 1 to 4.6; the mean over the channels.
 
-    ITU-T P.862.2 (wide band) at 16 kHz, P.862 at 8 kHz.
+    ITU-T P.862.2 (wide band) at 16 kHz, P.862 at 8 kHz. It looks for utterances, and compares
+    those. A channel of the reference that has none has no score: NaN, if that is so of each. An
+    estimate that has none, of a reference that has some, gets 1, the least that there is.
 
     Args:
         estimate, reference: (channels, samples).
 
     Raises:
-        UserError: another sample rate; no speech found.
+        UserError: another sample rate; less than a quarter of a second.
     """
     package = require("pesq")
     if sample_rate not in PESQ_MODES:
@@ -55,11 +57,23 @@ def pesq(estimate, reference, sample_rate):
             f"evaluate.metrics: pesq is defined at 8000 and 16000 Hz, signal.sample_rate is "
             f"{sample_rate}"
         )
+    scores = []
+    for e, r in zip(estimate, reference, strict=True):
+        score = _pesq_of_a_channel(package, e, r, sample_rate)
+        if score is None and _pesq_of_a_channel(package, r, r, sample_rate) is not None:
+            score = 1.0
+        scores += [] if score is None else [score]
+    return float(sum(scores) / len(scores)) if scores else float("nan")
+
+
+def _pesq_of_a_channel(package, estimate, reference, sample_rate):
+    """The package's score; None where it finds no utterance."""
+    if not (reference.any() and estimate.any()):  # of silence it has an error of its own
+        return None
     try:
-        scores = [
-            package.pesq(sample_rate, r, e, PESQ_MODES[sample_rate])
-            for e, r in zip(estimate, reference, strict=True)
-        ]
+        return package.pesq(sample_rate, reference, estimate, PESQ_MODES[sample_rate])
+    except package.NoUtterancesError:
+        return None
     except package.PesqError as error:
-        raise UserError(f"PESQ has no score ({error})") from error
-    return float(sum(scores) / len(scores))
+        text = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+        raise UserError(f"PESQ has no score ({text})") from error

@@ -130,7 +130,8 @@ def _title(score):
 def _number(statistics, key, score):
     if not statistics["count"]:
         return "-"
-    return f"{statistics[key]:.{3 if score in WITHOUT_UNIT else 2}f}"
+    digits = 3 if score in WITHOUT_UNIT else 2
+    return f"{round(statistics[key], digits) + 0.0:.{digits}f}"  # no -0.00
 
 
 def _ends(line):

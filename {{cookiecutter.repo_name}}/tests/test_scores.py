@@ -216,11 +216,14 @@ def test_speech_scores_are_means_over_channels_and_get_what_they_expect(monkeypa
     class Problem(Exception):
         pass
 
+    class NoUtterances(Problem):
+        pass
+
     def stoi(reference, estimate, rate):
         seen.append((reference.shape, rate))
         return float(estimate.sum() - reference.sum())
 
-    fake = types.SimpleNamespace(stoi=stoi, PesqError=Problem,
+    fake = types.SimpleNamespace(stoi=stoi, PesqError=Problem, NoUtterancesError=NoUtterances,
                                  pesq=lambda rate, r, e, mode: {"nb": 1.0, "wb": 2.0}[mode])
     monkeypatch.setattr(speech_module, "require", lambda name: fake)
     estimate, reference = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[1.0, 1.0], [1.0, 1.0]])
@@ -242,6 +245,18 @@ def test_speech_that_is_left_as_it_is_scores_best(name):
     same = measure(voice, voice, 16000)
     assert same > {"stoi": 0.999, "pesq": 4.5}[name]
     assert measure(voice + 0.3 * noise(1, 64000, seed=4), voice, 16000) < same - 0.05
+
+
+def test_pesq_of_no_utterance_is_no_score_and_an_estimate_without_one_has_the_worst():
+    pytest.importorskip("pesq")
+    voice = noise(1, 64000) * np.repeat([0.0, 1.0, 0.2, 1.0], 16000)
+    assert np.isnan(speech_module.pesq(voice, 0 * voice, 16000))
+    assert speech_module.pesq(0 * voice, voice, 16000) == 1.0
+    one_is_silent = np.concatenate([voice, 0 * voice])
+    alone = speech_module.pesq(voice + 0.1, voice, 16000)
+    assert speech_module.pesq(one_is_silent + 0.1, one_is_silent, 16000) == alone
+    with pytest.raises(UserError, match=r"PESQ has no score \([^b]"):
+        speech_module.pesq(voice[:, 20000:21000], voice[:, 20000:21000], 16000)
 
 
 # ---- results that are kept ----------------------------------------------------------------------

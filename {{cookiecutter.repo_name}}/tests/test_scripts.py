@@ -267,6 +267,22 @@ def test_evaluate_scores_the_model_beside_mixture_oracles_and_baselines(run, tra
     assert "si_sar_improvement" not in rows[0]  # the mixture has the best there is
 
 
+def test_evaluate_scores_speech_where_the_packages_for_it_are(run, trained):
+    for package in ("pystoi", "pesq"):
+        pytest.importorskip(package)
+    status, printed = run("evaluate", evaluate={"num_items": 2, "metrics": ["stoi", "pesq"]})
+    assert status == 0 and "STOI" in printed and "PESQ" in printed
+    result = json.loads((evaluation_of(trained) / "summary.json").read_text())
+    mixture, ideal = (
+        next(r for r in result["table"] if (r["method"], r["source"]) == (method, "all sources"))
+        for method in ("mixture", "ideal ratio mask")
+    )
+    for score in ("stoi", "pesq"):
+        assert ideal[score]["mean"] > mixture[score]["mean"]
+    assert ideal["stoi"]["count"] == 4
+    assert ideal["pesq"]["count"] + ideal["pesq"]["left_out"] == 4  # some have no utterance
+
+
 def test_an_item_that_fails_is_counted_and_named_and_the_status_says_so(run, trained, monkeypatch):
     read = dataset.Sample.excerpt
 
