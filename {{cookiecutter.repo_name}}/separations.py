@@ -27,7 +27,8 @@ def named(name, function, *args):
     try:
         return function(*args)
     except FAILURES as error:
-        raise UserError(f"{name}: {error}") from error
+        text = str(error)
+        raise UserError(text if text.startswith(f"{name}: ") else f"{name}: {text}") from error
 
 
 class Separation(NamedTuple):

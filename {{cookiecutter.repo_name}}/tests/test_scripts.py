@@ -475,6 +475,7 @@ def test_one_bad_file_is_named_and_the_others_are_separated(run, tmp_path, make,
         separate={"files": [str(tmp_path / "*.wav")], "output_folder": str(tmp_path / "out")},
     )
     assert f"1 of 2 files were not separated:\n  {tmp_path / 'bad.wav'}: " in status
+    assert status.count("bad.wav: ") == 1
     assert message in status
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["good"]
     assert len(list((tmp_path / "out" / "good").iterdir())) == 2 + 1  # and separation.json
