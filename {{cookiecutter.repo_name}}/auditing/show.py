@@ -24,7 +24,8 @@ def as_text(report):
             f"{split}: {told['looked_at']} of {told['tracks']} tracks of {told['dataset']} in "
             f"{told['folder']}, {told['hours']:.2f} h, {rates} Hz (read at {told['read_at']})"
         )
-        lines.append(f"  sources: {', '.join(told['labels'])}; manifest {told['manifest_hash']}")
+        manifest = told["manifest_hash"] or "none"
+        lines.append(f"  sources: {', '.join(told['labels'])}; manifest {manifest}")
         for key, name, unit in (("seconds", "length", "s"), ("loudness", "loudness", "LUFS"),
                                 ("residual_db", "mixture minus sources", "dB")):  # fmt: skip
             if told[key] is not None:

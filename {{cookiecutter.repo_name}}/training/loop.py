@@ -166,7 +166,7 @@ class Loop:
         sums = torch.zeros(1 + len(self._sums), dtype=torch.float64)
         for batch in loader(self.val_excerpts, self.val_batches, 0):
             count = len(batch["name"])
-            values = self.validation_step(self._to_device(batch))
+            values = self.validation_step(self.to_device(batch))
             sums += count * torch.cat([torch.ones(1, dtype=torch.float64), values])
         sums = processes.total(sums)
         return (sums[1:] / sums[0]).tolist()

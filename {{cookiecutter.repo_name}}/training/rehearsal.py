@@ -66,7 +66,7 @@ def measure(trainer, steps=3):
     loading, computing = [], []
     for _ in range(steps + 1):
         start = time.monotonic()
-        batch = trainer._to_device(next(batches))
+        batch = trainer.to_device(next(batches))
         loaded = time.monotonic()
         trainer.train_step(batch)
         if trainer.device.type == "cuda":

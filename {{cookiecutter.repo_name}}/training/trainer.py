@@ -235,7 +235,7 @@ class Trainer(Loop):
         return Halves(self.model)
 
     def _step(self, batch):
-        values = self.train_step(self._to_device(batch))
+        values = self.train_step(self.to_device(batch))
         self._sums += values[1:]
         self._steps_summed += 1
         rate = self.schedule.rate
@@ -271,7 +271,8 @@ class Trainer(Loop):
             if len(part)
         ]
 
-    def _to_device(self, batch):
+    def to_device(self, batch):
+        """A batch of the loader with its tensors where the network is."""
         return {
             key: value.to(self.device, non_blocking=True) if torch.is_tensor(value) else value
             for key, value in batch.items()
