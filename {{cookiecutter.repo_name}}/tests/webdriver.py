@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import socket
 import subprocess
 import time
 import urllib.error
@@ -16,11 +17,14 @@ ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-s
 
 
 class Browser:
-    def __init__(self, port=9517):
+    def __init__(self):
         driver = shutil.which("chromedriver")
         binary = shutil.which("chromium") or shutil.which("google-chrome")
         if driver is None or binary is None:
             pytest.skip("no chromium and chromedriver here: apt-get install chromium-driver")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         self.process = subprocess.Popen([driver, f"--port={port}", "--silent"])
         self.address = f"http://127.0.0.1:{port}"
         self.wait(self.ready, "chromedriver")
