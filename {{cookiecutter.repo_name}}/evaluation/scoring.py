@@ -14,7 +14,7 @@ SPEECH = {"stoi": stoi, "pesq": pesq}
 METRICS = {"scale_invariant": NAMES, "bss_eval": BSS_NAMES, "stoi": ("stoi",), "pesq": ("pesq",)}
 ABOUT = ("item", "song", "method", "source", "estimate")  # what is no score in a row
 GAIN = "_improvement"  # a score's improvement over the mixture, in a row
-WITHOUT_GAIN = ("si_sar", "isr", "sar")  # here the mixture, free of artefacts, is a perfect answer
+WITHOUT_GAIN = ("si_sar", "isr", "sar")  # nothing is added to the mixture: none can improve on it
 
 
 def score_item(item, methods, named=None, metrics=("scale_invariant",)):
@@ -34,7 +34,7 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",)):
 
     Returns:
         rows {"item", "song", "method", "source", "estimate", score, score + "_improvement", ...},
-        the improvement over the mixture where the mixture is no perfect answer (`WITHOUT_GAIN`);
+        the improvement over the mixture where there can be one (not `WITHOUT_GAIN`);
         "estimate" is the number of the estimate that fits the source best in the best order. (Of
         `named` methods it is not the one that is scored, if labels are swapped.)
 
