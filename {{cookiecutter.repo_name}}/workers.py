@@ -6,6 +6,11 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 
 
+def cores():
+    """How many of the machine's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def pool(count, begin=None, *args):
     """An executor of `count` processes, each of which calls `begin(*args)` first.
 

@@ -1,13 +1,12 @@
 """The built-in sample: thousands of snippets that are made here and need no download."""
 
-import os
 from pathlib import Path
 
 from tqdm import tqdm
 
 from files import UserError
 from songs import snippets
-from workers import pool
+from workers import cores, pool
 
 from .base import StemDataset
 from .tracks import Track
@@ -90,7 +89,7 @@ class Sample(StemDataset):
             [self.num_channels] * len(missing),
             [self.seed] * len(missing),
         )
-        processes = min(_cores(), len(missing) // 16)
+        processes = min(cores(), len(missing) // 16)
         if processes < 2:
             for job in zip(*work, strict=True):
                 snippets.render(*job)
@@ -104,10 +103,6 @@ class Sample(StemDataset):
         with bar, pool(processes) as executor:
             for _ in executor.map(snippets.render, *work, chunksize=snippets.PER_SONG):
                 bar.update()
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _short(path):

@@ -1,7 +1,6 @@
 """Audio files of any kind to WAV or FLAC, at one rate, so that reading them costs little."""
 
 import io
-import os
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 import audio
 from files import UserError, write_files
+from workers import cores
 
 READ = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")  # by libsndfile
 BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
@@ -45,7 +45,7 @@ class Convert:
         paths = [path for path in sorted(Path(source).rglob("*")) if _wanted(path, source)]
         if not any(path.suffix.lower() in READ + BY_FFMPEG for path in paths):
             raise UserError(f"{source}: holds no audio files to convert")
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # soundfile and soxr leave Python alone
+        with ThreadPoolExecutor(cores()) as pool:  # soundfile and soxr leave Python alone
             made = pool.map(lambda path: self._one(path, path.relative_to(source), folder), paths)
             for _ in tqdm(made, total=len(paths), desc="converting", unit="file", disable=None):
                 pass

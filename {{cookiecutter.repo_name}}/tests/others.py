@@ -4,22 +4,26 @@ import time
 from pathlib import Path
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=60, what="what is waited for"):
     """Return as soon as `condition()` is true."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.002)
 
 
-def wait_for_another(file, seconds=60):
-    """Return when `file` is another one than now, or there for the first time."""
+def wait_for_another(file, seconds=60, writer=None):
+    """Return when `file` is another one than now, or there for the first time; or when the
+    process `writer` has ended."""
 
     def written():
         return file.stat().st_mtime_ns if file.exists() else 0
 
+    def has_ended():
+        return writer is not None and writer.poll() is not None
+
     before = written()
-    wait_until(lambda: written() != before, seconds)
+    wait_until(lambda: has_ended() or written() != before, seconds, file)
 
 
 def is_running(pid):

@@ -283,15 +283,20 @@ def test_evaluate_scores_speech_where_the_packages_for_it_are(run, trained):
     assert ideal["pesq"]["count"] + ideal["pesq"]["left_out"] == 4  # some have no utterance
 
 
-def test_an_item_that_fails_is_counted_and_named_and_the_status_says_so(run, trained, monkeypatch):
+def spoil(monkeypatch, number, message):
+    """Let an item of the test split fail with a UserError."""
     read = dataset.Sample.excerpt
 
-    def broken(self, index, *args, **kwargs):
-        if self.split == "test" and index == 9:
-            raise UserError("30000009/vocals.wav: broken")
+    def spoiled(self, index, *args, **kwargs):
+        if self.split == "test" and index == number:
+            raise UserError(message)
         return read(self, index, *args, **kwargs)
 
-    monkeypatch.setattr(dataset.Sample, "excerpt", broken)
+    monkeypatch.setattr(dataset.Sample, "excerpt", spoiled)
+
+
+def test_an_item_that_fails_is_counted_and_named_and_the_status_says_so(run, trained, monkeypatch):
+    spoil(monkeypatch, 9, "30000009/vocals.wav: broken")
     status, _ = run("evaluate", evaluate={"num_items": 2})
     assert "1 of 2 items failed" in status and "30000009" in status
     folder = Path(trained["info"]["output_folder"]) / "evaluation" / "test"
@@ -388,14 +393,7 @@ def test_processes_of_torchrun_share_the_items_and_give_the_same_table(run, trai
 
 def test_files_that_are_dropped_are_counted_and_named(run, trained, monkeypatch):
     """5 % would do: one of the ten."""
-    read = dataset.Sample.excerpt
-
-    def dropped(self, index, *args, **kwargs):
-        if self.split == "test" and index == 4:
-            raise UserError("30000004/vocals.flac: no such file")
-        return read(self, index, *args, **kwargs)
-
-    monkeypatch.setattr(dataset.Sample, "excerpt", dropped)
+    spoil(monkeypatch, 4, "30000004/vocals.flac: no such file")
     status, printed = run("evaluate", evaluate={})
     assert "1 of 10 items failed" in status and "9 of 10 items of test scored, 1 failed" in printed
     assert "30000004" in (evaluation_of(trained) / "table.md").read_text()

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from others import wait_for_another
 from trainings import fit, same, weights
 
 import checkpoints
@@ -78,12 +79,7 @@ def test_a_killed_training_goes_on_and_leaves_no_half_written_file(write_config)
     latest = path.parent / "killed" / "checkpoints" / "latest.pth"
     for moment in moments:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        before = latest.stat().st_mtime_ns if latest.exists() else 0
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if latest.exists() and latest.stat().st_mtime_ns != before:
-                break
-            time.sleep(0.01)
+        wait_for_another(latest, 120, process)
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -5,11 +5,11 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
 import pytest
+from others import wait_until
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's name of an element
 ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -69,10 +69,7 @@ class Browser:
         self.do(f"/element/{self.find(selector)}/value", text=keys)
 
     def wait(self, condition, what, seconds=30):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, f"{what}: not within {seconds} s"
-            time.sleep(0.05)
+        wait_until(condition, seconds, what)
 
     def appear(self, width, height, scheme):
         """A window of that size, and "light" or "dark"."""
