@@ -163,8 +163,10 @@ class Train(Section):
     target: Literal["phase_sensitive", "magnitude"] = Field(
         "phase_sensitive", description="what source_magnitudes and ideal_binary_mask are made of"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the network's arithmetic; weights and losses stay float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="of the network's arithmetic; weights and losses stay float32; auto: bfloat16 "
+        "on devices made for it, else float32",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
     optimizer: Component = Field(

@@ -180,14 +180,6 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(write_config, monkeypatch)
     assert sorted(p.name for p in latest.parent.iterdir()) == ["best.model.pth", "latest.pth"]
 
 
-def test_bfloat16_trains_to_nearly_the_same_losses(write_config):
-    exact = fit(write_config("float32"))
-    low = fit(write_config("bfloat16", precision="bfloat16"))
-    assert all(p.dtype == torch.float32 for p in low.model.parameters())
-    for a, b in zip(exact.history.rows, low.history.rows, strict=True):
-        assert b["train_loss"] == pytest.approx(a["train_loss"], rel=0.03)
-
-
 def test_a_trainer_of_ones_own_is_found_by_its_name(write_config, monkeypatch):
     from training import TRAINERS, Trainer
 

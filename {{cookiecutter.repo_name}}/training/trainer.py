@@ -71,9 +71,9 @@ class Trainer(Loop):
         self.train_data = train_data
         self.val_data = train_data if settings.overfit and val_data else val_data
         self.share = (processes.number(), processes.count())
-        precision.refuse_what_there_is_not(self.device, settings.precision, model)
         self._choose_data()
         unreached = self._refuse_what_does_not_fit()
+        self.precision = precision.choose(self, settings.precision)
         self.network = weights.distributed(weights.compiled(model, settings.compile), unreached)
         self.halves = self._halves()
         self.average = weights.averaged(model, settings.ema_decay)
@@ -85,7 +85,7 @@ class Trainer(Loop):
             settings.warmup_steps,
         )
         self.clipping = Clipping(settings.gradient_clip)
-        self.scaler = precision.scaler(self.device, settings.precision)
+        self.scaler = precision.scaler(self.device, self.precision)
         super().__init__(output_folder, metadata, identity, loggers)
 
     # ---- what a subclass may want to change ------------------------------------------------
@@ -103,9 +103,9 @@ class Trainer(Loop):
         )
 
     def forward(self, features, network):
-        """The outputs of `network` as float32, computed in `train.precision`."""
+        """The outputs of `network` as float32, computed in `self.precision`."""
         inputs = {key: features[key] for key in getattr(network, "input", self.model.input)}
-        with precision.autocast(self.device, self.settings.precision):
+        with precision.autocast(self.device, self.precision):
             outputs = network(inputs)
         return {key: value.float() for key, value in outputs.items()}
 
@@ -172,7 +172,8 @@ class Trainer(Loop):
         return (
             f"{len(self.train_data)} excerpts, {self.batches.steps_per_epoch} steps an epoch, "
             f"batches of {batch}{divided}, {sum(p.numel() for p in self.model.parameters())} "
-            f"parameters, on {self.device}" + (f" and {count - 1} more" if count > 1 else "")
+            f"parameters, on {self.device}{f' and {count - 1} more' if count > 1 else ''}, "
+            f"in {self.precision}"
         )
 
     def training_batches(self):
