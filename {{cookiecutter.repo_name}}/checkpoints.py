@@ -14,6 +14,8 @@ import torch
 from compat import nussl
 from files import UserError, write_files
 
+BEST = Path("checkpoints") / "best.model.pth"  # in the output folder of an experiment
+
 
 def save(path, state):
     """Write `state` (tensors and plain containers) to `path`, whole or not at all."""
@@ -90,7 +92,8 @@ def _load_model(path, device, stamp):
             f"{path}: the model in it cannot be built ({reason}); its weights and its "
             "description do not fit, or it needs modules of model/extras/"
         ) from error
-    return model.to(device).eval(), metadata
+    # nussl passes on only what it knows itself
+    return model.to(device).eval(), {**content["metadata"], **metadata}
 
 
 def fingerprint(path):

@@ -1,6 +1,6 @@
 """The listening pages of scripts.evaluate and scripts.visualize: from scores to a page."""
 
-import experiment
+import provenance
 import separations
 from evaluation.table import TITLES, table_lines
 from report import listening_page, page_item
@@ -9,7 +9,7 @@ from report import listening_page, page_item
 def page_of_one(title, item, shown, method, rows):
     """The page of one separated item; `rows`: its scores."""
     content = _item(0, item, shown, method, rows)
-    about = {"Algorithm": method, "Versions": _versions(experiment.versions())}
+    about = {"Algorithm": method, "Versions": _versions(provenance.versions())}
     return listening_page(title, about, [content])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import experiment
 import processes
+import provenance
 import separations
 from evaluation import ORACLES, score_item
 from evaluation.speech import PACKAGES, require
@@ -78,7 +79,7 @@ def identity(config, data):
         "signal": plain["signal"],
         "datasets": plain["datasets"],
         "code": code.hexdigest(),
-        "versions": experiment.versions(),
+        "versions": provenance.versions(),
     }
 
 

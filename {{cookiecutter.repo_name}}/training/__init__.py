@@ -3,8 +3,18 @@
 from .front_end import FrontEnd
 from .loggers import LOGGERS
 from .losses import LOSSES
+from .optimizers import OPTIMIZERS, SCHEDULERS
 from .trainer import Term, Trainer
 
 TRAINERS = {"Trainer": Trainer}
 
-__all__ = ["LOGGERS", "LOSSES", "TRAINERS", "FrontEnd", "Term", "Trainer"]
+__all__ = [
+    "LOGGERS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "SCHEDULERS",
+    "TRAINERS",
+    "FrontEnd",
+    "Term",
+    "Trainer",
+]
