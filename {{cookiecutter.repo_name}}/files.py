@@ -16,6 +16,12 @@ class UserError(Exception):
     status = 1  # what a script leaves with
 
 
+def is_hidden(name):
+    """Is a file or folder of this name no data of anybody's? What begins with a dot: also the ._
+    files that a Mac leaves beside each file, and what `write_files` has not finished."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def write_files(contents):
     """Write files, all of them whole or none.
 

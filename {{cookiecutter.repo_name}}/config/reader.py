@@ -40,6 +40,7 @@ CONVERT: dict[str, Callable[[str], Any]] = {
 }
 NOUNS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
+HOME = re.compile(r"^~[A-Za-z0-9._-]*/")  # of whoever runs this, or of ~somebody
 MAX_VALUES = 100_000  # aliases of aliases can make a small file enormous
 
 
@@ -180,9 +181,13 @@ class Document:
             self.bad.add(key)
             self.say(node.start_mark, key, f"must be {NOUNS[tag]}, found {show(text)}")
             return None
-        if "$" not in text:
+        if "$" not in text and not text.startswith("~"):
             return text
         expanded, complaints = expand(text)
+        if HOME.match(expanded):
+            expanded = os.path.expanduser(expanded)
+            if expanded.startswith("~"):
+                complaints.append(f"there is no home folder for {show(expanded)}; write it out")
         for complaint in complaints:
             self.bad.add(key)
             self.say(node.start_mark, key, complaint)

@@ -16,7 +16,6 @@ import audio
 from files import UserError, write_files
 from workers import cores
 
-READ = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")  # by libsndfile
 BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
 
 
@@ -43,7 +42,7 @@ class Convert:
 
     def run(self, source, folder):
         paths = [path for path in sorted(Path(source).rglob("*")) if _wanted(path, source)]
-        if not any(path.suffix.lower() in READ + BY_FFMPEG for path in paths):
+        if not any(path.suffix.lower() in audio.SUFFIXES + BY_FFMPEG for path in paths):
             raise UserError(f"{source}: holds no audio files to convert")
         with ThreadPoolExecutor(cores()) as pool:  # soundfile and soxr leave Python alone
             made = pool.map(lambda path: self._one(path, path.relative_to(source), folder), paths)
@@ -51,7 +50,7 @@ class Convert:
                 pass
 
     def _one(self, path, inner, folder):
-        if path.suffix.lower() not in READ + BY_FFMPEG:
+        if path.suffix.lower() not in audio.SUFFIXES + BY_FFMPEG:
             if not (folder / inner).exists():
                 write_files({folder / inner: path.read_bytes()})
             return
