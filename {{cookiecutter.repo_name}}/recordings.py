@@ -3,12 +3,11 @@
 import fnmatch
 import itertools
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import audio
-from files import is_hidden
+from files import files_below
 
 RECORD = "separation.json"  # what lies beside the sources of a recording
 SIGNS = "*?["
@@ -100,21 +99,13 @@ def _owner(folder):
 
 
 def _below(place, depth=None):
-    """The files below a folder, sorted; hidden ones and separated sources are passed over."""
-    found, seen = [], set()
-    for folder, folders, names in os.walk(place, followlinks=True):
-        here = Path(folder)
-        real = os.path.realpath(folder)
-        made_here = here != Path(place) and RECORD in names
-        if real in seen or made_here:  # a link that leads back; our own work
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        if depth is not None and len(here.relative_to(place).parts) + 1 >= depth:
-            folders.clear()
-        found += [here / name for name in names if not is_hidden(name)]
-    return sorted(file for file in found if file.is_file())
+    """The files below a folder, at most `depth` parts down, but for separated sources."""
+
+    def entered(folder, names):
+        deep = depth is not None and len(folder.relative_to(place).parts) >= depth
+        return RECORD not in names and not deep
+
+    return files_below(place, entered)
 
 
 def _is_audio(file):

@@ -213,7 +213,7 @@ class SourceFiles:
             self.names.append(Path(name))
             self.peaks.append(0.0)
             self.files.append(
-                soundfile.SoundFile(
+                audio.sound_file(
                     name, "w", self.sample_rate, channels, "FLOAT",
                     format="WAV" if small else "RF64",
                 )
@@ -224,8 +224,8 @@ class SourceFiles:
         target = source.with_suffix(".flac")
         self.names.append(target)  # removed, should it break off
         with (
-            soundfile.SoundFile(source) as data,
-            soundfile.SoundFile(
+            audio.sound_file(source) as data,
+            audio.sound_file(
                 target, "w", self.sample_rate, data.channels, "PCM_24", format="FLAC"
             ) as file,
         ):

@@ -5,6 +5,7 @@ whatever its header promises: each kind of file has a module here that knows whe
 """
 
 from .conversion import convert, resampled_length
+from .lengths import sound_file
 from .opening import SUFFIXES, opened
 from .reading import info, read, stretch
 from .writing import encode, encode_stem
@@ -18,5 +19,6 @@ __all__ = [
     "opened",
     "read",
     "resampled_length",
+    "sound_file",
     "stretch",
 ]

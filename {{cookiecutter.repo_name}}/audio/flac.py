@@ -8,7 +8,7 @@ import os
 
 import soundfile
 
-from .lengths import Corrected
+from .lengths import Corrected, sound_file
 
 TAIL = 1 << 18  # bytes in which the last frame begins, if the header does not say how large one is
 BLOCKS = {1: 192, **{code: 144 << code for code in range(2, 6)},
@@ -38,7 +38,7 @@ def measured(path):
     there = first + samples
 
     def as_it_is():
-        return soundfile.SoundFile(path)
+        return sound_file(path)
 
     if promised == there and _decodes(as_it_is):
         return there, promised, as_it_is

@@ -6,6 +6,16 @@ import os
 
 import soundfile
 
+from files import readable
+
+
+def sound_file(path, *args, **kwargs):
+    """A SoundFile, also of a name that is not UTF-8, which soundfile refuses."""
+    name = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if isinstance(name, str) and readable(name) != name:
+        name = os.fsencode(name)
+    return soundfile.SoundFile(name, *args, **kwargs)
+
 
 def cut_short(there, promised, rate):
     """What to say of a file that holds `there` of the `promised` samples."""
@@ -22,7 +32,7 @@ def counted(path, stamp):
     count = 0
     for block in (1 << 16, 1 << 10, 1):  # where a block breaks off, smaller ones go further
         try:
-            with soundfile.SoundFile(path) as file:
+            with sound_file(path) as file:
                 done = 0
                 while done < count:
                     done += len(file.read(min(1 << 16, count - done)))

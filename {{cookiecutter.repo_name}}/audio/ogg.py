@@ -18,7 +18,7 @@ import soundfile
 
 from files import UserError
 
-from .lengths import Window
+from .lengths import Window, sound_file
 
 PREROLL = 0.5  # seconds that Opus decodes before a place; after that music is as in the whole
 MOST = 1 << 18  # samples that are decoded at once
@@ -180,7 +180,7 @@ class Ogg:
         link = self.index.links[number]
         whole = len(self.index.links) == 1 and self.index.flaw is None
         place = self.path if whole else Window(self.path, link.start, link.end)
-        self.link, self.file = number, soundfile.SoundFile(place)
+        self.link, self.file = number, sound_file(place)
 
     def close(self):
         if self.file is not None:

@@ -14,7 +14,7 @@ import soundfile
 from files import UserError
 
 from . import flac
-from .lengths import Corrected, counted, cut_short
+from .lengths import Corrected, counted, cut_short, sound_file
 from .mp3 import Mp3, is_mp3
 from .ogg import Ogg
 from .wav import PlainWav, without_size
@@ -122,7 +122,7 @@ class _File:
 
 
 def _by_libsndfile(path, stamp):
-    file = soundfile.SoundFile(path)
+    file = sound_file(path)
     place = without_size(path) if file.frames == 0 and file.format == "WAV" else None
     if place is not None:
         file.close()

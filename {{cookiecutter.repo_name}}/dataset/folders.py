@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import audio
-from files import UserError, is_hidden
+from files import UserError, is_hidden, readable
 
 
 def folders(folder):
@@ -50,8 +50,8 @@ def audio_files_below(folder, depth=20):
 
 
 def plain(name):
-    """A file's name in Unicode's composed form."""
-    return unicodedata.normalize("NFC", name)
+    """A file's name in Unicode's composed form, and one that can be written."""
+    return unicodedata.normalize("NFC", readable(name))
 
 
 def did_you_mean(name, choices):

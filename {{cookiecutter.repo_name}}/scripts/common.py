@@ -24,6 +24,8 @@ def run(main, description, needs, argv=None):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
     path = parser.parse_args(argv).path
+    if hasattr(sys.stdout, "reconfigure"):  # a name that is not UTF-8 is printed all the same
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # an error is told once, by us
     for name in ("train", "evaluate", "visualize", "separate", "analyze"):
