@@ -293,7 +293,8 @@ def build_separator(config, device):
     if "device" in inspect.signature(algorithm).parameters:
         args["device"] = devices.choose(device)
         # kept for the algorithm; what is wrong with it is told now, not at the first file
-        checkpoints.load_model(args["model_path"], args["device"])
+        name = config.algorithm.class_name
+        checkpoints.check_kind(args["model_path"], name, args["device"])
     return functools.partial(algorithm, **args)
 
 

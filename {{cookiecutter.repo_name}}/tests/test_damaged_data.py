@@ -105,7 +105,8 @@ def test_what_a_killed_run_was_writing_is_removed_and_in_no_manifest(tmp_path, s
 
 
 @pytest.mark.parametrize("content", [
-    "", "{", "[]", "null", '"text"', "{}", '{"plan": 1}', '{"plan": {}}', '{"plan": {}, "files": []}',
+    "", "{", "[]", "null", '"text"', "{}", '{"plan": 1}', '{"plan": {}}',
+    '{"plan": {}, "files": []}',
     '{"plan": {"downloads": [], "steps": []}, "files": {"a/one.flac": 3}}',
     '{"plan": {"downloads": [], "steps": []}, "files": {"a/one.flac": {}}}',
     '{"plan": {"downloads": 3, "steps": []}, "files": {}}',
