@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 
+import caches
 import config
 from files import UserError
 
@@ -21,6 +22,7 @@ def run(main, description, needs, argv=None):
     is imported.
     """
     keep_memory()
+    caches.settle()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
     path = parser.parse_args(argv).path
