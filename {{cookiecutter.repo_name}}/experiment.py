@@ -307,9 +307,9 @@ def build_separator(config, device):
     if (path := model_path(config)) is not None:
         args |= {"model_path": path, "device": devices.choose(device)}
         # kept for the algorithm; what is wrong with it is found now, not at the first file
-        _, metadata = checkpoints.load_model(path, args["device"])
+        checkpoints.check_kind(path, config.algorithm.class_name, args["device"])
         if multiprocessing.parent_process() is None:  # said once
-            _warn_of_another_model(config, path, metadata)
+            _warn_of_another_model(config, path, checkpoints.load_model(path, args["device"])[1])
     return functools.partial(algorithm, **args)
 
 

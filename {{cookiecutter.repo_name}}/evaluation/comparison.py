@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import pandas
 import yaml
 from scipy.stats import wilcoxon
 
-from files import UserError
+from files import UserError, read_json
 
 from .scoring import ABOUT, GAIN
 
@@ -52,17 +51,29 @@ def _read_run(folder, split):
         config = yaml.safe_load((place / "config.yml").read_text(encoding="utf-8"))
         rows = _rows(place / "scores.csv")
         name, method = config["info"]["name"], config["algorithm"]["class"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        lacking = [key for key in ABOUT[:4] if key not in rows[0]] if rows else []
+        if lacking:
+            raise ValueError(f"scores.csv has no column {', '.join(lacking)}")
+        scored = any(row["method"] == method for row in rows)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error, yaml.YAMLError) as error:
         raise UserError(
             f"{folder}: holds no evaluation of {split!r} ({place}: {error}); run "
             "python -m scripts.evaluate -p <its config> first"
         ) from error
-    if not any(row["method"] == method for row in rows):
+    if not scored:
         raise UserError(f"{place / 'scores.csv'}: has no scores of {method}; evaluate it again")
-    history = _rows(folder / "history.csv") if (folder / "history.csv").exists() else []
+    history = _history(folder / "history.csv")
     summary = place / "summary.json"
-    about = json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else {}
+    about = read_json(summary) if summary.exists() else {}
     return Run(name, folder, method, rows, _flat(config), history, about)
+
+
+def _history(path):
+    """A row an epoch; [] of a run that was not trained here."""
+    try:
+        return _rows(path) if path.exists() else []
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{path}: is damaged ({error}); remove it, or train again") from error
 
 
 def _rows(path):

@@ -14,7 +14,7 @@ from evaluation.speech import PACKAGES, require
 from files import UserError
 from workers import pool
 
-CODE = ("algorithms", "audio.py", "compat", "dataset", "evaluation", "model", "streams.py")
+CODE = ("algorithms", "audio", "compat", "dataset", "evaluation", "model", "streams.py")
 CLUSTERS = ("DeepClustering",)  # algorithms whose sources have no order
 
 
