@@ -25,8 +25,8 @@ import soundfile  # noqa: E402
 import torch  # noqa: E402
 from compat import nussl  # noqa: E402
 from dataset import Sample, StemFolder  # noqa: E402
+from features import FrontEnd  # noqa: E402
 from training.excerpts import Excerpts, ShuffledBatches, loader  # noqa: E402
-from training.front_end import FrontEnd  # noqa: E402
 
 FRAMES = 400
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")

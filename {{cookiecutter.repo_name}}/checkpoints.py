@@ -14,6 +14,8 @@ import torch
 from compat import nussl
 from files import UserError, write_files
 
+OURS = ("labels", "ordered")  # of a model's metadata: nussl's loader leaves them out
+
 
 def save(path, state):
     """Write `state` (tensors and plain containers) to `path`, whole or not at all."""
@@ -90,6 +92,7 @@ def _load_model(path, device, stamp):
             f"{path}: the model in it cannot be built ({reason}); its weights and its "
             "description do not fit, or it needs modules of model/extras/"
         ) from error
+    metadata |= {key: content["metadata"][key] for key in OURS if key in content["metadata"]}
     return model.to(device).eval(), metadata
 
 

@@ -4,6 +4,7 @@
 functions then make what a script needs.
 """
 
+import contextlib
 import functools
 import importlib.metadata
 import inspect
@@ -14,15 +15,18 @@ import torch
 
 import checkpoints
 import devices
-from algorithms import ALGORITHMS
+import labels
+from algorithms import ALGORITHMS, baselines
 from compat import nussl
 from config import check_args, check_class
 from dataset import DATASETS
 from evaluation import StaticMask
+from features import FrontEnd
+from files import UserError
 from model import BUILDERS
 from preparation import STEPS
 from separations import demonstrate
-from training import LOGGERS, LOSSES, TRAINERS, FrontEnd, Term
+from training import LOGGERS, LOSSES, TRAINERS, Term
 
 OPTIMIZERS = {
     name: item
@@ -35,11 +39,9 @@ SCHEDULERS = {
     if isinstance(item, type) and issubclass(item, torch.optim.lr_scheduler.LRScheduler)
 }
 
-# algorithms that need nothing but the mixture
-BASELINES = {name: ALGORITHMS[name] for name in ("FT2D", "HPSS", "Repet", "RepetSim")}
+STATIC_ITEMS = 60  # tracks of the training data that the static mask is learnt from
 
-STATIC_ITEMS = 60  # tracks of the training data that a fixed equaliser is learnt from
-
+SPLITS = ("train", "val", "test")
 DATASET_GIVEN = ("sample_rate", "num_channels", "stft_params")
 LOGGER_GIVEN = ("folder", "name", "config")
 MODEL_GIVEN = ("num_features", "num_audio_channels")
@@ -48,7 +50,7 @@ MODEL_GIVEN = ("num_features", "num_audio_channels")
 def check(config):
     """Raise ConfigError with every unknown class and argument in the file."""
     problems = []
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         if config.datasets is not None and getattr(config.datasets, split) is not None:
             problems += _check(config, f"datasets.{split}", DATASETS, DATASET_GIVEN)
     if config.model is not None and config.model.builder is not None:
@@ -72,7 +74,7 @@ def check(config):
             problems += _check(config, f"prepare.steps[{number}]", STEPS)
     if config.evaluate is not None:
         for number in range(len(config.evaluate.baselines)):
-            problems += check_class(config, f"evaluate.baselines[{number}]", BASELINES)
+            problems += check_class(config, f"evaluate.baselines[{number}]", baselines())
     if not problems:
         problems = _check_model(config) + _check_training(config)
     config.require(problems)
@@ -94,10 +96,11 @@ def _check_model(config):
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         return [config.problem("model", f"cannot be built: {error}")]
     features = ", ".join(FrontEnd.features)
+    inputs = ", ".join(FrontEnd.of_mixture)
     problems = [
-        config.problem("model.modules", f"reads '{key}'; the front end gives {features}")
+        config.problem("model.modules", f"reads '{key}'; of a mixture the front end gives {inputs}")
         for key in model.input
-        if key not in FrontEnd.features
+        if key not in FrontEnd.of_mixture
     ]
     for name, component in config.train.loss.items() if config.train else ():
         place, loss = f"train.loss.{name}", LOSSES[component.class_name]
@@ -165,6 +168,35 @@ def build_dataset(config, split):
     return data
 
 
+def build_datasets(config, splits, if_there=(), model=None):
+    """{split: dataset} of the splits that the config has.
+
+    Args:
+        if_there: splits whose sources are compared too, if their data are there.
+        model: what `load_model_of` returned; None: the algorithm's model is not there yet.
+
+    Raises:
+        ConfigError: the splits do not have the same sources, or the algorithm gives fewer.
+    """
+    of_config = [split for split in SPLITS if getattr(config.datasets, split) is not None]
+    data = {split: build_dataset(config, split) for split in of_config if split in splits}
+    of_splits = {split: one.labels for split, one in data.items()}
+    for split in of_config:
+        if split in if_there:
+            with contextlib.suppress(UserError):  # whoever needs it will say so
+                of_splits[split] = build_dataset(config, split).labels
+    config.require(labels.problems(config, of_splits, model))
+    return data
+
+
+def load_model_of(config, device):
+    """The model that the algorithm reads, and its metadata; None if it needs none of ours."""
+    algorithm = ALGORITHMS[config.algorithm.class_name]
+    if not hasattr(algorithm, "load"):
+        return None
+    return algorithm.load(config.algorithm.args["model_path"], devices.choose(device))
+
+
 def build_graph(config):
     """The model as plain data, as nussl's SeparationModel takes it."""
     if config.model.builder is None:
@@ -199,8 +231,8 @@ def build_trainer(config):
         loss = LOSSES[component.class_name](**component.args).to(device)
         losses[name] = Term(loss, component.weight, component.keys or loss.DEFAULT_KEYS)
     wanted = {*model.input}.union(*(term.keys for term in losses.values()))
-    train_data = build_dataset(config, "train")
-    val_data = build_dataset(config, "val") if config.datasets.val is not None else None
+    data = build_datasets(config, ("train", "val"), if_there=("test",))
+    train_data, val_data = data["train"], data.get("val")
     trainer = TRAINERS[config.train.class_name](
         settings=config.train,
         model=model,
@@ -210,7 +242,7 @@ def build_trainer(config):
         val_data=val_data,
         output_folder=config.info.output_folder,
         seed=config.info.seed,
-        metadata=_model_metadata(config, model, train_data, val_data),
+        metadata=_model_metadata(config, model, losses, train_data, val_data),
         identity=_identity(config),
         loggers=build_loggers(config),
     )
@@ -250,8 +282,10 @@ def _identity(config):
     return same
 
 
-def _model_metadata(config, model, train_data, val_data):
-    """What nussl's own separation classes read from a checkpoint."""
+def _model_metadata(config, model, losses, train_data, val_data):
+    """What nussl's own separation classes read from a checkpoint, and ours: `labels`, and if the
+    model gives the sources in their order."""
+    invariant = [getattr(term.loss, "permutation_invariant", None) for term in losses.values()]
     transforms = nussl.datasets.transforms
     if "mix_audio" in model.input:
         features = [transforms.GetAudio()]
@@ -278,6 +312,7 @@ def _model_metadata(config, model, train_data, val_data):
         **described,
         "train_dataset": of(train_data),
         "labels": train_data.labels,
+        "ordered": False in invariant and True not in invariant,
         "experiment": config.to_dict(),
     }
     return metadata if val_data is None else {**metadata, "val_dataset": of(val_data)}
@@ -292,8 +327,8 @@ def build_separator(config, device):
     algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
     if "device" in inspect.signature(algorithm).parameters:
         args["device"] = devices.choose(device)
-        # kept for the algorithm; what is wrong with it is told now, not at the first file
-        checkpoints.load_model(args["model_path"], args["device"])
+        # kept for the algorithm; what is wrong with it is found now, not at the first file
+        getattr(algorithm, "load", checkpoints.load_model)(args["model_path"], args["device"])
     return functools.partial(algorithm, **args)
 
 
@@ -304,9 +339,14 @@ def model_fingerprint(config):
 
 
 def build_static_mask(config):
-    """What a fixed equaliser, learnt from excerpts of the training data, makes of a mixture."""
+    """The static mask, learnt from excerpts of the training data."""
     data = build_dataset(config, "train")
-    chosen = evenly(len(data), STATIC_ITEMS)
+    frame = config.signal.window_length
+    long_enough = [index for index in range(len(data)) if data.length_of(index) >= frame]
+    if not long_enough:
+        text = f"no track has {frame} samples, one frame of the STFT (signal.window_length)"
+        config.require([config.problem("datasets.train", text)])
+    chosen = [long_enough[number] for number in evenly(len(long_enough), STATIC_ITEMS)]
     data.ensure(chosen)
 
     def middle(index):

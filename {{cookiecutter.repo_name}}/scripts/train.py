@@ -14,6 +14,7 @@ def main(config):
 def train(config):
     """Train in this process, alone or with others that run the same."""
     import experiment
+    import labels
     import processes
     from config import write_resolved
 
@@ -26,6 +27,7 @@ def train(config):
         if data is not None:
             processes.one_after_the_first(lambda data=data: data.ensure(range(len(data))))
     if processes.is_first():
+        logging.getLogger("train").info("%s", labels.sentence(trainer.train_data.labels))
         write_resolved(config, trainer.folder)
     trainer.fit()
 

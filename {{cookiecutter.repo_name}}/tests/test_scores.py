@@ -10,7 +10,16 @@ import pytest
 import scipy.signal
 
 from compat import nussl
-from evaluation import BSSEval, Results, orders, scale_invariant, score_item, swapped, tabulate
+from evaluation import (
+    HEALTHY,
+    BSSEval,
+    Results,
+    orders,
+    scale_invariant,
+    score_item,
+    swapped,
+    tabulate,
+)
 from evaluation import speech as speech_module
 from files import UserError
 
@@ -140,13 +149,13 @@ def test_swapped_labels_are_caught():
     rows = []
     for number in range(10):
         estimates = references + 0.05 * noise(2, 1, RATE, seed=number)
-        data = item(references) | {"metadata": {"name": str(number), "song": "s"}}
+        data = item(references) | {"metadata": {"name": str(number), "song": f"song {number}"}}
         rows += score_item(data, {"clusters": gives(estimates)}, {"masks": gives(estimates[::-1])})
     found = orders(rows)
     assert found["clusters"] == {"0 1": 1.0} and found["masks"] == {"1 0": 1.0}
     assert found["ideal ratio mask"] == {"0 1": 1.0}
-    (complaint,) = swapped(found, ["masks", "ideal ratio mask"])
-    assert complaint.startswith("masks: in 100% of the items") and "look swapped" in complaint
+    (complaint,) = swapped(rows, {"masks": HEALTHY, "ideal ratio mask": HEALTHY})
+    assert complaint.startswith("masks: in 10 of 10 items") and "look swapped" in complaint
     scored = {row["method"]: row["si_sdr"] for row in rows if row["source"] == "voice"}
     assert scored["masks"] < 0 < 10 < scored["clusters"]  # named ones are scored by their names
 

@@ -1,10 +1,9 @@
-"""Training: the trainers that `train.class` in a YAML file may name, losses and the front end."""
+"""Training: the trainers that `train.class` in a YAML file may name, and losses."""
 
-from .front_end import FrontEnd
 from .loggers import LOGGERS
 from .losses import LOSSES
 from .trainer import Term, Trainer
 
 TRAINERS = {"Trainer": Trainer}
 
-__all__ = ["LOGGERS", "LOSSES", "TRAINERS", "FrontEnd", "Term", "Trainer"]
+__all__ = ["LOGGERS", "LOSSES", "TRAINERS", "Term", "Trainer"]
