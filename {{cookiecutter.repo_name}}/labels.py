@@ -6,8 +6,13 @@ UNSAFE = set('/\\:*?"<>|')  # in the name of a file, on some system
 
 
 def sentence(labels):
-    """What scripts print once: "2 sources: accompaniment, vocals"."""
+    """ "2 sources: accompaniment, vocals"."""
     return f"{len(labels)} source{'s' if len(labels) != 1 else ''}: {', '.join(labels)}"
+
+
+def announcement(data):
+    """What scripts print once of a dataset: its sources, and what was recognised of its folder."""
+    return sentence(data.labels) + (f" ({data.found})" if data.found else "")
 
 
 def problems(config, labels, model=None):

@@ -19,7 +19,7 @@ def main(config):
     experiment.check(config)
     settings = config.audit
     data = experiment.build_datasets(config, settings.splits or experiment.SPLITS)
-    log.info("%s", labels.sentence(next(iter(data.values())).labels))
+    log.info("%s", labels.announcement(next(iter(data.values()))))
     report = audit(data, settings)
     report = {"experiment": config.info.name, "limits": settings.model_dump(), **report}
     folder = Path(settings.output_folder or Path(config.info.output_folder) / "audit")

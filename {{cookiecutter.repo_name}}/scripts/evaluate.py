@@ -32,7 +32,7 @@ def evaluate(config):
     settings = config.evaluate
     folder = Path(config.info.output_folder) / "evaluation" / settings.split
     if processes.is_first():
-        log.info("%s", labels.sentence(scoring.data.labels))
+        log.info("%s", labels.announcement(scoring.data))
     about = identity(config, scoring.data)
     results = Results(folder, about)
 

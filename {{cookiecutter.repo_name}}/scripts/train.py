@@ -27,7 +27,7 @@ def train(config):
         if data is not None:
             processes.one_after_the_first(lambda data=data: data.ensure(range(len(data))))
     if processes.is_first():
-        logging.getLogger("train").info("%s", labels.sentence(trainer.train_data.labels))
+        logging.getLogger("train").info("%s", labels.announcement(trainer.train_data))
         write_resolved(config, trainer.folder)
     trainer.fit()
 
