@@ -11,7 +11,8 @@ from features import FrontEnd
 from files import UserError
 
 from .chunks import Chunks
-from .masks import Masking
+from .masks import Masking, over_range
+from .traits import result_of
 
 CHUNK = 10.0  # seconds that the network hears at once; longer audio is heard in chunks
 OVERLAP = 1.0  # seconds over which a chunk is faded into the next
@@ -177,6 +178,16 @@ class ModelRate:
                 for start in self.chunks.starts
             ]
         )
+
+    def result(self, estimates):
+        """What `traits.separated` returns; masks over the frequencies of the mixture as it came."""
+        return self.as_it_came(result_of(self, estimates))
+
+    def as_it_came(self, result):
+        if result.masks is None:
+            return result
+        rates = self.heard.sample_rate, self.recording.sample_rate
+        return result._replace(masks=over_range(result.masks, *rates))
 
     def stream(self):
         """Separate in bounded memory, whatever the length.

@@ -96,7 +96,7 @@ class DeepAudioEstimation(ModelRate, nussl.separation.deep.DeepAudioEstimation):
         """The masks shown are each source's share of the magnitudes."""
         shares = self._shares(np.moveaxis(self.audio, -1, 0))
         masks = np.stack([mean_of_channels(share) for share in shares])
-        return result_of(self, estimates)._replace(masks=masks)
+        return self.as_it_came(result_of(self, estimates)._replace(masks=masks))
 
     def _shares(self, sources):
         """(sources, channels, samples) -> (sources, bins, frames, channels), adding up to 1"""

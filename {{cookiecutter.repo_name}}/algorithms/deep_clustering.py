@@ -10,7 +10,6 @@ from compat import nussl
 
 from .deep import BATCH, ModelRate, one_hot
 from .masks import apply_masks
-from .traits import result_of
 
 MOST_SOURCES = 5  # that are looked for where nobody says how many there are
 COMPARED = 3000  # loud points by which numbers of clusters are compared
@@ -117,7 +116,7 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
 
     def result(self, estimates):
         """Of what was separated chunk by chunk, the embedding shown is that of the loudest."""
-        result = result_of(self, estimates)
+        result = super().result(estimates)
         if result.embedding is not None:
             return result
         number = int(self.energies().argmax())

@@ -23,11 +23,14 @@ DEFAULTS = {"model_output": None, "streams": False, "source_labels": None}
 class Result(NamedTuple):
     """What came of a mixture; all but the estimates may be None.
 
-    estimates: [AudioSignal], of the mixture's length, rate and channels; masks: (sources, bins,
-    frames), 0 to 1, means over the channels; embedding: (bins, frames, dims), of a stretch of the
-    mixture; loud: (bins, frames), true where the embedding was clustered; clusters: (bins, frames),
-    the number of the estimate that each bin of the embedding belongs to; stretch: (start, stop) of
-    the embedding in seconds, None: all; labels: the names of the estimates, in their order.
+    estimates: [AudioSignal], of the mixture's length, rate and channels.
+    masks: (sources, bins, frames), 0 to 1, means over the channels; bins from 0 Hz to half of the
+        mixture's rate.
+    embedding: (bins, frames, dims), of a stretch of the mixture.
+    loud: (bins, frames), true where the embedding was clustered.
+    clusters: (bins, frames), the number of the estimate that each bin of the embedding belongs to.
+    stretch: (start, stop) of the embedding in seconds; None: all.
+    labels: the names of the estimates, in their order.
     """
 
     estimates: list

@@ -157,7 +157,7 @@ def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
             label=f"{name}: {here.mean():.0%}",
         )
     share = plane.explained_variance_ratio_.sum()
-    part = "" if stretch is None else f", {stretch[0]:.0f} to {stretch[1]:.0f} s (the loudest)"
+    part = "" if stretch is None else f"\nof {stretch[0]:.0f} to {stretch[1]:.0f} s, the loudest"
     axes.set(
         title=f"embedding of the loud bins{part}\n{points.shape[1]} dims in a plane: "
         f"{share:.0%} of the variance",
