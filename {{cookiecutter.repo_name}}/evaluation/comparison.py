@@ -87,7 +87,8 @@ def _rows(path, needed=()):
     needed: columns that have to be there.
 
     Raises:
-        ValueError: a column is missing, a line with another number of cells than the first, or a cell that is no number.
+        ValueError: a column is missing, a line has another number of cells than the first, or a
+            cell is no number.
     """
     with open(path, newline="", encoding="utf-8") as file:
         reader, rows = csv.DictReader(file), []
