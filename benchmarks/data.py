@@ -25,9 +25,9 @@ import soundfile  # noqa: E402
 import torch  # noqa: E402
 from compat import nussl  # noqa: E402
 from dataset import Sample, StemFolder  # noqa: E402
+from features import FrontEnd  # noqa: E402
 from training.loading import Excerpts, load  # noqa: E402
 from training.sampling import ShuffledBatches, Spread  # noqa: E402
-from training.front_end import FrontEnd  # noqa: E402
 
 FRAMES = 400
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")

@@ -14,10 +14,10 @@ PROJECT = REPOSITORY / FOLDER
 FLOORS = {
     "files": 0, "audio": 0, "processes": 0, "devices": 0, "checkpoints": 0, "config": 0,
     "compat": 0, "provenance": 0, "songs": 0, "streams": 0, "workers": 0, "recordings": 0,
-    "caches": 0,
+    "caches": 0, "features": 0,
     "dataset": 1, "model": 1, "training": 1, "algorithms": 1, "evaluation": 1, "report": 1,
     "preparation": 1,
-    "separations": 2, "auditing": 2,
+    "separations": 2, "labels": 2, "auditing": 2,
     "experiment": 3,
     "scripts": 4, "setup": 4,
 }  # fmt: skip

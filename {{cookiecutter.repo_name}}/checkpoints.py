@@ -15,12 +15,6 @@ from compat import nussl
 from files import UserError, write_files
 
 BEST = Path("checkpoints") / "best.model.pth"  # in the output folder of an experiment
-#: the algorithms of ours that read a model, and what it must give them
-KINDS = {
-    "DeepClustering": "embedding",
-    "DeepMaskEstimation": "mask",
-    "DeepAudioEstimation": "audio",
-}
 UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks
 NEEDED = ("sample_rate", "num_channels", "stft_params")  # of a model's metadata, to separate
 
@@ -82,24 +76,6 @@ def load_model(path, device="cpu"):
     path = Path(path)
     stamp = path.stat().st_mtime_ns if path.exists() else 0
     return _load_model(path, str(device), stamp)
-
-
-def check_kind(path, algorithm, device="cpu"):
-    """Refuse a model that does not give what an algorithm (its class's name) needs.
-
-    Of an algorithm that is not ours nothing is known here.
-
-    Raises:
-        UserError: as `load_model`; a model of another kind, and the algorithm for it.
-    """
-    given = load_model(path, device)[0].output_keys
-    needed = KINDS.get(algorithm)
-    if needed is not None and needed not in given:
-        suited = [name for name, key in KINDS.items() if key in given]
-        advice = f"; the algorithm for it is {' or '.join(suited)}" if suited else ""
-        raise UserError(
-            f"{path}: gives {', '.join(given)}, and no {needed}, which {algorithm} needs{advice}"
-        )
 
 
 @functools.lru_cache(maxsize=2)

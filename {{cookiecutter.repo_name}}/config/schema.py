@@ -34,6 +34,13 @@ Device = Annotated[
     ),
 ]
 Workers = Annotated[int, Field(ge=0, description="processes that read data; 0: the main one")]
+Frequency = Annotated[
+    Literal["auto", "linear", "mel", "log"],
+    Field(
+        description="the axis of spectrograms: linear, mel or log; auto: linear up to a sample "
+        "rate of 22,050 Hz, mel above"
+    ),
+]
 Window = Literal["sqrt_hann", "hann", "hamming", "blackman", "rectangular"]
 
 
@@ -240,13 +247,14 @@ class Evaluate(Section):
     baselines: list[Text] = Field(
         default_factory=list, description="scored beside it: FT2D, HPSS, Repet, RepetSim"
     )
-    metrics: list[Literal["bss_eval", "stoi", "pesq"]] = Field(
+    metrics: list[Literal["bss_eval", "usdr", "csdr", "stoi", "pesq"]] = Field(
         default_factory=list, description="scores besides SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR"
     )
     num_workers: int = Field(0, ge=0, description="processes that score items; 0: the main one")
     page_items: int = Field(
         8, ge=0, description="items to be heard on index.html, the best and the worst; 0: no page"
     )
+    frequency: Frequency = "auto"
     device: Device = "auto"
 
 
@@ -259,6 +267,7 @@ class Visualize(Section):
         None, ge=0, le=2**32 - 1, description="makes the random choice repeatable; null: any"
     )
     item: Text | None = Field(None, description="the item's name, instead of a random one")
+    frequency: Frequency = "auto"
     device: Device = "auto"
 
 
@@ -272,6 +281,7 @@ class Separate(Section):
     format: Literal["wav", "flac"] = Field(
         "wav", description="of the sources: wav (32-bit float) or flac (24-bit)"
     )
+    picture: bool = Field(False, description="also draw viz.png, of the loudest 10 seconds")
     device: Device = "auto"
 
 

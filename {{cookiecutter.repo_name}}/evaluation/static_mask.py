@@ -1,4 +1,4 @@
-"""What a dataset gives away for nothing: a fixed equaliser for each source."""
+"""The static mask: what a dataset gives away for nothing."""
 
 import numpy as np
 

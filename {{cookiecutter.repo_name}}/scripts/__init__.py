@@ -1,4 +1,4 @@
-"""What can be run: `python -m scripts.train -p experiments/deep_clustering.yml` and its siblings."""
+"""What can be run: `python -m scripts.train -p experiments/demo.yml` and the others."""
 
 import importlib.util
 import sys

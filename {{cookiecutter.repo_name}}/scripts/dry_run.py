@@ -5,11 +5,13 @@ from scripts.common import run
 
 def main(config):
     import experiment
+    import labels
     from training import rehearsal
 
     experiment.check(config)
     trainer = experiment.build_trainer(config)
     print(trainer.describe())
+    print(labels.announcement(trainer.train_data))
     batch = trainer.batches.batch_size // (trainer.share[1] * config.train.accumulate)
     features, outputs, _, _ = rehearsal.shapes(trainer, batch)
     print(f"\nshapes of a batch{' (a part of it)' if config.train.accumulate > 1 else ''}")

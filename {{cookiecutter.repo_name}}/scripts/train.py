@@ -15,6 +15,7 @@ def main(config):
 def train(config):
     """Train in this process, alone or with others that run the same."""
     import experiment
+    import labels
     import processes
     import provenance
     from config import write_resolved
@@ -29,6 +30,7 @@ def train(config):
             processes.one_after_the_first(lambda data=data: data.ensure(range(len(data))))
     log = contextlib.nullcontext()
     if processes.is_first():
+        logging.getLogger("train").info("%s", labels.announcement(trainer.train_data))
         write_resolved(config, trainer.folder)
         log = provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment")
     with log:

@@ -224,13 +224,3 @@ def test_a_model_with_something_else_in_a_part_of_it_is_told(model_path, key):
 @pytest.mark.parametrize("key", ["nussl_version", "sample_rate", "num_channels", "stft_params"])
 def test_a_model_that_lacks_a_part_of_its_description_is_told(model_path, key):
     assert "cannot be built" in altered(model_path, lambda content: content["metadata"].pop(key))
-
-
-def test_a_model_of_another_kind_is_told_with_the_algorithm_for_it(model_path):
-    given = checkpoints.load_model(model_path)[0].output_keys
-    kind = next(name for name, key in checkpoints.KINDS.items() if key in given)
-    other = next(name for name, key in checkpoints.KINDS.items() if key not in given)
-    checkpoints.check_kind(model_path, kind)
-    checkpoints.check_kind(model_path, "TheirOwnAlgorithm")
-    with pytest.raises(UserError, match=f"{other} needs; the algorithm for it is {kind}"):
-        checkpoints.check_kind(model_path, other)

@@ -6,6 +6,7 @@ import yaml
 
 import config
 import experiment
+from training import LOSSES, OPTIMIZERS
 
 torch.set_num_threads(1)
 
@@ -24,7 +25,7 @@ KEYS = {"estimates": "estimates", "source_magnitudes": "source_magnitudes"}
 @pytest.fixture
 def with_loss(write_config, monkeypatch):
     """A function that writes a training with a loss of one's own."""
-    monkeypatch.setitem(experiment.LOSSES, "Plain", Plain)
+    monkeypatch.setitem(LOSSES, "Plain", Plain)
     return lambda **loss: write_config(
         builder="mask_inference", epochs=1, loss={"plain": {"class": "Plain", **loss}}
     )
@@ -58,7 +59,7 @@ def test_an_optimizer_of_ones_own_is_the_one_that_trains(write_config, monkeypat
         def __init__(self, params, rate: float):
             super().__init__(params, lr=rate)
 
-    monkeypatch.setitem(experiment.OPTIMIZERS, "Careful", Careful)
+    monkeypatch.setitem(OPTIMIZERS, "Careful", Careful)
     path = write_config(optimizer={"class": "Careful", "args": {"rate": 0.01}}, scheduler=None)
     experiment.check(config.load(path))
     assert isinstance(experiment.build_trainer(config.load(path)).optimizer, Careful)

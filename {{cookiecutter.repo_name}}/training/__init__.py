@@ -1,6 +1,5 @@
-"""Training: the trainers that `train.class` in a YAML file may name, losses and the front end."""
+"""Training: the trainers that `train.class` in a YAML file may name, and losses."""
 
-from .front_end import FrontEnd
 from .loggers import LOGGERS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SCHEDULERS
@@ -14,7 +13,6 @@ __all__ = [
     "OPTIMIZERS",
     "SCHEDULERS",
     "TRAINERS",
-    "FrontEnd",
     "Term",
     "Trainer",
 ]

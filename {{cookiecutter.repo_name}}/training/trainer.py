@@ -51,7 +51,7 @@ class Trainer(Loop):
         settings: the section `train` of a config.
         model: a nussl SeparationModel, on the device to train on.
         losses: {name: Term}.
-        front_end: turns a batch of waveforms into features (`training.FrontEnd`).
+        front_end: turns a batch of waveforms into features (`features.FrontEnd`).
         train_data, val_data: datasets of ours; without val_data the training loss decides.
         output_folder: where to write.
         seed: of the order of the data, the excerpts and dropout.

@@ -1,0 +1,76 @@
+"""The datasets of a config, and the static mask that is learnt from one."""
+
+import contextlib
+
+import numpy as np
+
+import labels
+from compat import nussl
+from dataset import DATASETS
+from evaluation import StaticMask
+from files import UserError
+
+SPLITS = ("train", "val", "test")
+STATIC_ITEMS = 60  # tracks of the training data that the static mask is learnt from
+
+
+def build_stft_params(config):
+    signal = config.signal
+    return nussl.STFTParams(signal.window_length, signal.hop_length, signal.window_type)
+
+
+def build_dataset(config, split):
+    """The dataset of `split`, at the experiment's rate, channels and STFT."""
+    component = getattr(config.datasets, split)
+    data = DATASETS[component.class_name](
+        **{**component.args, "split": split},
+        sample_rate=config.signal.sample_rate,
+        num_channels=config.signal.num_channels,
+        stft_params=build_stft_params(config),
+    )
+    data.augment = getattr(component, "augment", None)
+    return data
+
+
+def build_datasets(config, splits, if_there=(), model=None):
+    """{split: dataset} of the splits that the config has.
+
+    Args:
+        if_there: splits whose sources are compared too, if their data are there.
+        model: what `load_model_of` returned; None: the algorithm's model is not there yet.
+
+    Raises:
+        ConfigError: the splits do not have the same sources, or the algorithm gives fewer.
+    """
+    of_config = [split for split in SPLITS if getattr(config.datasets, split) is not None]
+    data = {split: build_dataset(config, split) for split in of_config if split in splits}
+    of_splits = {split: one.labels for split, one in data.items()}
+    for split in of_config:
+        if split in if_there:
+            with contextlib.suppress(UserError):  # whoever needs it will say so
+                of_splits[split] = build_dataset(config, split).labels
+    config.require(labels.problems(config, of_splits, model))
+    return data
+
+
+def build_static_mask(config):
+    """The static mask, learnt from excerpts of the training data."""
+    data = build_dataset(config, "train")
+    frame = config.signal.window_length
+    long_enough = [index for index in range(len(data)) if data.length_of(index) >= frame]
+    if not long_enough:
+        text = f"no track has {frame} samples, one frame of the STFT (signal.window_length)"
+        config.require([config.problem("datasets.train", text)])
+    chosen = [long_enough[number] for number in evenly(len(long_enough), STATIC_ITEMS)]
+    data.ensure(chosen)
+
+    def middle(index):
+        length = min(data.length_of(index), 10 * data.sample_rate)
+        return data.excerpt(index, (data.length_of(index) - length) // 2, length)
+
+    return StaticMask(map(middle, chosen), data.sample_rate, data.stft_params)
+
+
+def evenly(count, most):
+    """At most `most` of the indices 0 to `count` - 1, spread evenly; None: all."""
+    return np.linspace(0, count - 1, min(most or count, count)).round().astype(int).tolist()
