@@ -8,11 +8,13 @@ from tqdm import tqdm
 
 from files import UserError
 
-from .fingerprint import Fingerprint, fingerprint, matches
+from .fingerprint import Fingerprint, fingerprint, matches, repetition
 from .tracks import inspect
 
 #: what would spoil a result; all else is only told
 ERRORS = ("unreadable", "leak", "duplicate", "residual", "misaligned")
+
+LOOP = 0.6  # of a source's fingerprint comes again within it: it is made of a pattern
 
 
 def audit(datasets, settings):
@@ -91,7 +93,9 @@ def _same_recordings(prints, similarity):
     """Recordings, by fingerprint, that stand in two splits or twice in one.
 
     Mixtures are compared with mixtures; single sources only across splits, as one recording may
-    well be mixed more than once within a split. Stretches of one song repeat themselves.
+    well be mixed more than once within a split. Stretches of one song repeat themselves. A single
+    source that is made of a pattern is no leak by that alone: two songs may share a drum kit and a
+    pattern.
     """
     findings, told = [], set()
     mixtures = [p for p in prints if p.label == "the mixture"]
@@ -107,13 +111,22 @@ def _same_recordings(prints, similarity):
     sources = [p for p in prints if p.label != "the mixture"]
     splits = list(dict.fromkeys(p.split for p in sources))
     wanted = np.array([splits.index(p.split) for p in sources], dtype=np.int64)
+    pairs = {}
     for i, j, share in matches([p.fingerprint for p in sources], similarity, wanted):
         one, twin = sources[i], sources[j]
-        if (one.split, one.track, twin.split, twin.track) in told:
-            continue
-        text = f"its {twin.label} is the {one.label} of {one.track} of {one.split}"
-        text += f" ({share:.0%} of its fingerprint)"
-        findings.append(_finding("leak", twin.split, twin.track, twin.label, text))
+        tracks = one.split, one.track, twin.split, twin.track
+        if tracks not in told:
+            pairs.setdefault(tracks, []).append((one, twin, share))
+    for found in pairs.values():
+        several = len({twin.label for _, twin, _ in found}) > 1
+        for one, twin, share in found:
+            where = f"the {one.label} of {one.track} of {one.split} ({share:.0%} of its fingerprint"
+            again = min(repetition(one.fingerprint), repetition(twin.fingerprint))
+            if several or again < LOOP:
+                kind, text = "leak", f"its {twin.label} is {where})"
+            else:
+                kind, text = "pattern", f"its {twin.label} sounds like {where}, repeating itself)"
+            findings.append(_finding(kind, twin.split, twin.track, twin.label, text))
     return findings
 
 

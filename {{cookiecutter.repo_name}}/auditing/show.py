@@ -7,6 +7,7 @@ ADVICE = {
     "unreadable": "replace the files",
     "leak": "keep each recording in one split only",
     "duplicate": "keep one of the two",
+    "pattern": "listen to both: two songs may share a drum kit or a loop, not a recording",
     "residual": "use mixture: sum, or find out what else the mixture holds",
     "misaligned": "shift the stems, or use mixture: sum",
     "silent": "such a source has no score; it teaches silence",

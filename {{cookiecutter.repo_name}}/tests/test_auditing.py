@@ -121,6 +121,49 @@ def test_one_source_of_a_training_track_in_a_test_track_is_found(run):
     assert "its vocals is the vocals of train0 of train" in report["findings"][0]["text"]
 
 
+def drums(seed, seconds=24):
+    """(samples, 1): a pattern of two seconds on one kit, each stroke a little different."""
+    kit, rng = np.random.default_rng(5), np.random.default_rng(seed)
+    decay = np.exp(-np.arange(RATE // 5) / (RATE / 40))
+    tones = [np.sin(2 * np.pi * f * np.arange(len(decay)) / RATE) for f in (90, 310, 1900, 3100)]
+    strokes = [(tone + 0.3 * kit.standard_normal(len(decay))) * decay for tone in tones]
+    sound = np.zeros((seconds * RATE, 1))
+    for beat in range(seconds * 8 - 2):
+        for number, stroke in enumerate(strokes):
+            if (beat * (number + 3)) % 16 in (0, 5, 6):
+                start = beat * RATE // 8
+                sound[start : start + len(stroke), 0] += rng.uniform(0.03, 0.045) * stroke
+    return sound
+
+
+def voice(seed, seconds=24):
+    """(samples, 1): a tone of many partials whose pitch wanders, and never comes again."""
+    steps = np.random.default_rng(seed + 50).normal(0, 0.002, seconds * RATE // 800)
+    pitch = 220 * np.exp(np.cumsum(np.repeat(steps, 800)) * 3)
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    return 0.07 * sum(np.sin(n * phase) for n in range(1, 9))[:, None]
+
+
+def test_songs_that_share_a_drum_kit_and_a_pattern_are_no_leak(run):
+    def plant(folder):
+        for number, split in enumerate(("train", "test")):
+            save(folder, split, f"{split} song", voice(number), drums(number))
+
+    status, printed, report = run(plant)
+    assert status == 0 and found(report) == [("warning", "pattern", "test", "test song")]
+    assert report["findings"][0]["source"] == "drums"
+    assert "two songs may share a drum kit or a loop" in printed
+
+
+def test_a_recording_that_repeats_itself_is_a_leak_if_a_second_source_leaks_with_it(run):
+    def plant(folder):
+        save(folder, "train", "a", voice(0), drums(0))
+        save(folder, "test", "b", 0.1 * voice(0), drums(0))
+
+    status, _, report = run(plant)
+    assert status != 0 and {f["kind"] for f in report["findings"]} == {"leak"}
+
+
 @pytest.mark.parametrize(("split", "level"), [("test", "error"), ("train", "warning")])
 def test_a_duplicate_spoils_a_score_and_is_told_of_training_data(run, split, level):
     def plant(folder):
