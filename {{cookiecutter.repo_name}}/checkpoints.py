@@ -14,7 +14,9 @@ import torch
 from compat import nussl
 from files import UserError, write_files
 
-OURS = ("labels", "ordered")  # of a model's metadata: nussl's loader leaves them out
+BEST = Path("checkpoints") / "best.model.pth"  # in the output folder of an experiment
+UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks
+NEEDED = ("sample_rate", "num_channels", "stft_params")  # of a model's metadata, to separate
 
 
 def save(path, state):
@@ -86,14 +88,17 @@ def _load_model(path, device, stamp):
         )
     try:
         model, metadata = nussl.ml.SeparationModel.load(str(path))
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        lacking = [key for key in NEEDED if metadata.get(key) in (None, UNAVAILABLE)]
+        if lacking:
+            raise KeyError(f"its metadata has no {', '.join(lacking)}")
+    except Exception as error:  # a file that anybody may have written, built by nussl and torch
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"{path}: the model in it cannot be built ({reason}); its weights and its "
             "description do not fit, or it needs modules of model/extras/"
         ) from error
-    metadata |= {key: content["metadata"][key] for key in OURS if key in content["metadata"]}
-    return model.to(device).eval(), metadata
+    # nussl passes on only what it knows itself
+    return model.to(device).eval(), {**content["metadata"], **metadata}
 
 
 def fingerprint(path):

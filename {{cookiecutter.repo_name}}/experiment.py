@@ -6,11 +6,11 @@ functions then make what a script needs.
 
 import contextlib
 import functools
-import importlib.metadata
 import inspect
+import logging
+import multiprocessing
 from pathlib import Path
 
-import numpy as np
 import torch
 
 import checkpoints
@@ -18,31 +18,23 @@ import devices
 import labels
 from algorithms import ALGORITHMS, baselines
 from compat import nussl
-from config import check_args, check_class
+from config import check_args, check_class, flat
 from dataset import DATASETS
-from evaluation import StaticMask
 from features import FrontEnd
 from files import UserError
 from model import BUILDERS
 from preparation import STEPS
 from separations import demonstrate
-from training import LOGGERS, LOSSES, TRAINERS, Term
+from training import LOGGERS, LOSSES, OPTIMIZERS, SCHEDULERS, TRAINERS, Term
+from training.resuming import settings_of
 
-OPTIMIZERS = {
-    name: item
-    for name, item in vars(torch.optim).items()
-    if isinstance(item, type) and issubclass(item, torch.optim.Optimizer)
-}
-SCHEDULERS = {
-    name: item
-    for name, item in vars(torch.optim.lr_scheduler).items()
-    if isinstance(item, type) and issubclass(item, torch.optim.lr_scheduler.LRScheduler)
-}
-
-STATIC_ITEMS = 60  # tracks of the training data that the static mask is learnt from
+log = logging.getLogger("experiment")
 
 SPLITS = ("train", "val", "test")
 DATASET_GIVEN = ("sample_rate", "num_channels", "stft_params")
+DATASET_OPTIONAL = ("split",)
+ALGORITHM_GIVEN = ("input_audio_signal", "device")
+ALGORITHM_OPTIONAL = ("model_path",)
 LOGGER_GIVEN = ("folder", "name", "config")
 MODEL_GIVEN = ("num_features", "num_audio_channels")
 
@@ -52,12 +44,19 @@ def check(config):
     problems = []
     for split in SPLITS:
         if config.datasets is not None and getattr(config.datasets, split) is not None:
-            problems += _check(config, f"datasets.{split}", DATASETS, DATASET_GIVEN)
+            problems += _check(
+                config, f"datasets.{split}", DATASETS, DATASET_GIVEN, DATASET_OPTIONAL
+            )
+            problems += _check_split(config, split)
     if config.model is not None and config.model.builder is not None:
         wrong = check_class(config, "model.builder", BUILDERS)
         problems += wrong or check_args(
             config, "model", BUILDERS[config.model.builder], MODEL_GIVEN
         )
+    if config.model is not None:
+        for name, module in (config.model.modules or {}).items():
+            if module.class_name is not None:
+                problems += _check(config, f"model.modules.{name}", _modules(module.class_name))
     if config.train is not None:
         problems += check_class(config, "train", TRAINERS)
         problems += _check(config, "train.optimizer", OPTIMIZERS, ("params",))
@@ -68,7 +67,7 @@ def check(config):
         for number in range(len(config.train.loggers)):
             problems += _check(config, f"train.loggers[{number}]", LOGGERS, LOGGER_GIVEN)
     if config.algorithm is not None:
-        problems += _check(config, "algorithm", ALGORITHMS, ("input_audio_signal", "device"))
+        problems += _check(config, "algorithm", ALGORITHMS, ALGORITHM_GIVEN, ALGORITHM_OPTIONAL)
     if config.prepare is not None:
         for number in range(len(config.prepare.steps)):
             problems += _check(config, f"prepare.steps[{number}]", STEPS)
@@ -80,9 +79,36 @@ def check(config):
     config.require(problems)
 
 
-def _check(config, key, choices, given=()):
+def _check(config, key, choices, given=(), optional=()):
     wrong = check_class(config, key, choices)
-    return wrong or check_args(config, key, choices[config.get(key + ".class")], given)
+    return wrong or check_args(config, key, choices[config.get(key + ".class")], given, optional)
+
+
+def _modules(name):
+    """{name: class} of what a graph may hold: modules of nussl's and of model/extras/, or `name`
+    of torch.nn."""
+    known = vars(nussl.ml.networks.modules)
+    modules = {
+        key: item
+        for key, item in known.items()
+        if isinstance(item, type) and issubclass(item, torch.nn.Module)
+    }
+    of_torch = getattr(torch.nn, name, None)
+    return modules if name in modules or of_torch is None else {**modules, name: of_torch}
+
+
+def _check_split(config, split):
+    """The split of a dataset is its key; args may repeat it, but not say another one."""
+    written = getattr(config.datasets, split).args.get("split", split)
+    if written == split:
+        return []
+    return [
+        config.problem(
+            f"datasets.{split}.args.split",
+            f"is {written!r}, but what stands under datasets.{split} is the {split} split; remove "
+            f"it, or move the dataset to datasets.{written}",
+        )
+    ]
 
 
 def _check_model(config):
@@ -104,8 +130,16 @@ def _check_model(config):
     ]
     for name, component in config.train.loss.items() if config.train else ():
         place, loss = f"train.loss.{name}", LOSSES[component.class_name]
-        keys = component.keys or loss.DEFAULT_KEYS
-        missing = sorted({*loss.DEFAULT_KEYS.values()} - {*keys.values()})
+        own = getattr(loss, "DEFAULT_KEYS", {})
+        keys = component.keys or own
+        if not keys:
+            text = (
+                f"{component.class_name} has no DEFAULT_KEYS; say what it reads under `keys`, "
+                "output or feature: its argument"
+            )
+            problems.append(config.problem(place, text))
+            continue
+        missing = sorted({*own.values()} - {*keys.values()})
         if missing:
             text = f"names nothing for {', '.join(missing)} of {component.class_name}"
             problems.append(config.problem(f"{place}.keys", text))
@@ -159,7 +193,7 @@ def build_dataset(config, split):
     """The dataset of `split`, at the experiment's rate, channels and STFT."""
     component = getattr(config.datasets, split)
     data = DATASETS[component.class_name](
-        **component.args,
+        **{**component.args, "split": split},
         sample_rate=config.signal.sample_rate,
         num_channels=config.signal.num_channels,
         stft_params=build_stft_params(config),
@@ -194,7 +228,7 @@ def load_model_of(config, device):
     algorithm = ALGORITHMS[config.algorithm.class_name]
     if not hasattr(algorithm, "load"):
         return None
-    return algorithm.load(config.algorithm.args["model_path"], devices.choose(device))
+    return algorithm.load(model_path(config), devices.choose(device))
 
 
 def build_graph(config):
@@ -243,7 +277,7 @@ def build_trainer(config):
         output_folder=config.info.output_folder,
         seed=config.info.seed,
         metadata=_model_metadata(config, model, losses, train_data, val_data),
-        identity=_identity(config),
+        identity=settings_of(config),
         loggers=build_loggers(config),
     )
     if config.algorithm is not None and val_data is not None:
@@ -256,30 +290,6 @@ def build_loggers(config):
     """Who else is told about the training."""
     given = (Path(config.info.output_folder), config.info.name, config.to_dict())
     return [LOGGERS[c.class_name](*given, **c.args) for c in config.train.loggers]
-
-
-def _identity(config):
-    """What must be the same for a training to go on: {dotted key: plain value}."""
-    plain = config.to_dict()
-    same = {
-        "info.seed": plain["info"]["seed"],
-        "train.batch_size": config.train.batch_size,
-        "train.excerpt_frames": config.train.excerpt_frames,
-        "train.curriculum": plain["train"]["curriculum"],
-        "train.target": config.train.target,
-        "train.overfit": config.train.overfit,
-        "train.ema_decay": config.train.ema_decay,
-    }
-    for section in ("signal", "model"):
-        same |= {f"{section}.{key}": value for key, value in plain[section].items()}
-    same["train.optimizer.class"] = config.train.optimizer.class_name
-    same["datasets.train"] = {
-        "class": config.datasets.train.class_name,
-        **{k: v for k, v in config.datasets.train.args.items() if k != "folder"},
-    }
-    if config.datasets.train.augment is not None:
-        same["datasets.train"]["augment"] = plain["datasets"]["train"]["augment"]
-    return same
 
 
 def _model_metadata(config, model, losses, train_data, val_data):
@@ -325,43 +335,53 @@ def build_separator(config, device):
         UserError: the device or the model that the algorithm needs is not there.
     """
     algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
-    if "device" in inspect.signature(algorithm).parameters:
-        args["device"] = devices.choose(device)
+    if (path := model_path(config)) is not None:
+        args |= {"model_path": path, "device": devices.choose(device)}
         # kept for the algorithm; what is wrong with it is found now, not at the first file
-        getattr(algorithm, "load", checkpoints.load_model)(args["model_path"], args["device"])
+        _, metadata = getattr(algorithm, "load", checkpoints.load_model)(path, args["device"])
+        if multiprocessing.parent_process() is None:  # said once
+            _warn_of_another_model(config, path, metadata)
     return functools.partial(algorithm, **args)
+
+
+def best_model(config):
+    """The path of the best model that this experiment trains."""
+    return str(Path(config.info.output_folder) / checkpoints.BEST)
+
+
+def model_path(config):
+    """The path of the checkpoint that the algorithm reads, by default the best model of this
+    experiment; None if it reads none."""
+    algorithm = ALGORITHMS[config.algorithm.class_name]
+    if "model_path" not in inspect.signature(algorithm).parameters:
+        return None
+    return config.algorithm.args.get("model_path", best_model(config))
+
+
+def _warn_of_another_model(config, path, metadata):
+    """Say so if the model that separates is not the one that this experiment trains."""
+    if config.train is None:
+        return
+    if Path(path).resolve() != Path(best_model(config)).resolve():
+        log.warning(
+            "%s: algorithm.args.model_path names another model than the one that this experiment "
+            "trains, %s; remove the key to use that",
+            path, best_model(config),
+        )  # fmt: skip
+    trained = metadata.get("experiment") or {}
+    now = config.to_dict()
+    differ = [
+        f"{key} = {was.get(key)!r}, here {here.get(key)!r}"
+        for section in ("signal", "model")
+        for was, here in [(flat(trained.get(section), section), flat(now.get(section), section))]
+        for key in sorted({*was, *here})
+        if trained.get(section) and was.get(key) != here.get(key) and key != section
+    ]
+    if differ:
+        log.warning("%s: was trained with %s", path, "; ".join(differ[:5]))
 
 
 def model_fingerprint(config):
     """SHA-256 of the checkpoint that the algorithm reads; None if it reads none."""
-    path = config.algorithm.args.get("model_path")
+    path = model_path(config)
     return None if path is None else checkpoints.fingerprint(path)
-
-
-def build_static_mask(config):
-    """The static mask, learnt from excerpts of the training data."""
-    data = build_dataset(config, "train")
-    frame = config.signal.window_length
-    long_enough = [index for index in range(len(data)) if data.length_of(index) >= frame]
-    if not long_enough:
-        text = f"no track has {frame} samples, one frame of the STFT (signal.window_length)"
-        config.require([config.problem("datasets.train", text)])
-    chosen = [long_enough[number] for number in evenly(len(long_enough), STATIC_ITEMS)]
-    data.ensure(chosen)
-
-    def middle(index):
-        length = min(data.length_of(index), 10 * data.sample_rate)
-        return data.excerpt(index, (data.length_of(index) - length) // 2, length)
-
-    return StaticMask(map(middle, chosen), data.sample_rate, data.stft_params)
-
-
-def evenly(count, most):
-    """At most `most` of the indices 0 to `count` - 1, spread evenly; None: all."""
-    return np.linspace(0, count - 1, min(most or count, count)).round().astype(int).tolist()
-
-
-def versions():
-    """{package: version} of what a result depends on."""
-    packages = ("nussl", "torch", "numpy", "scipy", "scikit-learn", "librosa", "soundfile", "soxr")
-    return {package: importlib.metadata.version(package) for package in packages}

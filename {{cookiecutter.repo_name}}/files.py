@@ -2,9 +2,13 @@
 
 import csv
 import io
+import json
 import os
 import tempfile
 from pathlib import Path
+
+UNFINISHED = ".unfinished"  # how names end under which files are written
+TOLD = 10  # so many problems are listed, the others counted
 
 
 class UserError(Exception):
@@ -14,6 +18,74 @@ class UserError(Exception):
     """
 
     status = 1  # what a script leaves with
+
+
+def readable(name):
+    """A file's name as text that can be printed and written: what in it is not UTF-8, as names from
+    a zip file of an old Windows are not, becomes an escape (`\\udce9`)."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def is_hidden(name):
+    """Is a file or folder of this name no data of anybody's? What begins with a dot: also the ._
+    files that a Mac leaves beside each file, and what `write_files` has not finished."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def files_below(folder, entered=lambda folder, names: True):
+    """The files in a folder and below it, sorted: hidden ones are passed over, links to folders are
+    followed, though never round in circles.
+
+    entered: of a folder below and the names of its files, is it looked into?
+    """
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here, real = Path(place), os.path.realpath(place)
+        if real in seen or (here != Path(folder) and not entered(here, names)):
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        found += [here / name for name in names if not is_hidden(name)]
+    return sorted(path for path in found if path.is_file())
+
+
+def remove_unfinished(folder):
+    """Remove what a killed run was writing in a folder and below it."""
+    for path in Path(folder).rglob(f".*{UNFINISHED}"):
+        path.unlink(missing_ok=True)
+
+
+def tell(problems):
+    """Raise one UserError with all problems, if there are any."""
+    problems = list(problems)
+    if not problems:
+        return
+    more = f"\n  and {len(problems) - TOLD} more" if len(problems) > TOLD else ""
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    raise UserError(
+        f"{len(problems)} problems with the data:\n  " + "\n  ".join(problems[:TOLD]) + more
+    )
+
+
+def read_json(path, keys=()):
+    """The content of a JSON file that this project wrote: a dict with at least these keys.
+
+    Raises:
+        UserError: it cannot be read, or is another's.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        lacking = [key for key in keys if key not in content]
+        if not isinstance(content, dict) or lacking:
+            raise ValueError(f"no {', '.join(lacking) or 'mapping'} in it")
+        return content
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path}: damaged, or not written by this project ({error}); remove it and run what "
+            "wrote it again"
+        ) from error
 
 
 def write_files(contents):
@@ -36,10 +108,12 @@ def write_files(contents):
             path = Path(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             # 40 characters: a name may have 255 bytes, and a character up to 4
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+            handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name[:40]}.", path.parent)
             temporaries[Path(name)] = path
             with os.fdopen(handle, "wb") as file:
-                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                # an escape is what JSON reads back as the same name
+                as_bytes = content if isinstance(content, bytes) else readable(content).encode()
+                file.write(as_bytes)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o666 & ~_umask())

@@ -17,6 +17,7 @@ import audio
 from files import UserError, write_files
 
 MARGIN = 4096  # samples around a piece that is resampled, more than the resampler's filter is long
+COMPRESSED = ("MPEG", "VORBIS", "OPUS")
 WAV_LIMIT = 2**32 - 2**20  # bytes; a longer WAV file is written as RF64
 
 
@@ -38,8 +39,10 @@ class Memory:
 class File:
     """A recording in an audio file.
 
-    Compressed by MP3 or Vorbis it is decoded from beginning to end into a temporary file first:
-    libsndfile does not find a place in those to the sample.
+    Compressed by MP3, Vorbis or Opus it is decoded from beginning to end into a temporary file
+    first, once instead of for each piece that is read.
+
+    flaw: None; of a file that is cut short, what is missing: the recording is as long as decodes.
 
     Raises:
         UserError: as `audio.read`, at once or when the broken place is read.
@@ -47,11 +50,13 @@ class File:
 
     def __init__(self, path):
         self.path, self.decoded = Path(path), None
-        self.sample_rate, self.num_channels, self.length = audio.info(path)
-        if self.length == 0:
-            raise UserError(f"{path}: holds no samples (0 of 0); replace it")
-        if soundfile.info(str(path)).format in ("OGG", "MP3", "MPEG"):
-            self._decode()
+        with audio.opened(path, damaged=True) as file:
+            self.sample_rate, self.num_channels = file.samplerate, file.channels
+            self.length, self.flaw = file.frames, file.flaw
+            if self.length == 0:
+                raise UserError(f"{path}: holds no samples; replace it")
+            if file.subtype.startswith(COMPRESSED):
+                self._decode(file)
 
     def read(self, start, length):
         first, last = max(start, 0), min(start + length, self.length)
@@ -62,17 +67,21 @@ class File:
 
     def _read(self, first, count):
         if self.decoded is None:
-            return audio.read(self.path, start=first, length=count)
+            return audio.read(self.path, start=first, length=count, damaged=True)
         self.decoded.seek(first * self.num_channels * 4)
         data = np.fromfile(self.decoded, np.float32, count * self.num_channels)
         return data.reshape(-1, self.num_channels).T
 
-    def _decode(self):
+    def _decode(self, file):
         self.decoded = tempfile.TemporaryFile()  # noqa: SIM115  (as long as this object)
+        left = self.length
         try:
-            with soundfile.SoundFile(self.path) as file:
-                for block in file.blocks(1 << 18, dtype="float32", always_2d=True):
-                    block.tofile(self.decoded)
+            while left > 0:
+                block = file.read(min(left, 1 << 18), dtype="float32", always_2d=True)
+                if len(block) == 0:
+                    raise UserError(f"{self.path}: broken audio file (ends {left} samples early)")
+                block.tofile(self.decoded)
+                left -= len(block)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise UserError(f"{self.path}: broken audio file ({error}); replace it") from error
         except OSError as error:
@@ -80,11 +89,6 @@ class File:
                 f"{self.path}: cannot be decoded into {tempfile.gettempdir()} "
                 f"({error.strerror or error}); free it, or set TMPDIR to another folder"
             ) from error
-        there = self.decoded.tell() // (4 * self.num_channels)
-        if there < self.length:
-            raise UserError(
-                f"{self.path}: cut short, {there} of {self.length} samples are there; copy it again"
-            )
 
 
 class Resampled:
@@ -211,7 +215,7 @@ class SourceFiles:
             self.names.append(Path(name))
             self.peaks.append(0.0)
             self.files.append(
-                soundfile.SoundFile(
+                audio.sound_file(
                     name, "w", self.sample_rate, channels, "FLOAT",
                     format="WAV" if small else "RF64",
                 )
@@ -222,8 +226,8 @@ class SourceFiles:
         target = source.with_suffix(".flac")
         self.names.append(target)  # removed, should it break off
         with (
-            soundfile.SoundFile(source) as data,
-            soundfile.SoundFile(
+            audio.sound_file(source) as data,
+            audio.sound_file(
                 target, "w", self.sample_rate, data.channels, "PCM_24", format="FLAC"
             ) as file,
         ):

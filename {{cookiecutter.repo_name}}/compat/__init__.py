@@ -9,8 +9,10 @@ checkpoint made here loads in plain nussl, and one made there loads here. Line n
 are those of nussl 1.1.9 as it is on PyPI.
 """
 
+import caches
 from compat.imports import import_nussl
 
+caches.settle()
 nussl = import_nussl()
 
 from compat import bugs, stack  # noqa: E402  (they import nussl, which only works by now)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -40,6 +39,8 @@ CONVERT: dict[str, Callable[[str], Any]] = {
 }
 NOUNS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
+HOME = re.compile(r"^~[A-Za-z0-9._-]*/")  # of whoever runs this, or of ~somebody
+MAX_BYTES = 1_000_000  # a hundred times what an experiment has
 MAX_VALUES = 100_000  # aliases of aliases can make a small file enormous
 
 
@@ -91,12 +92,16 @@ class Document:
             self._said.add((mark.index, message))
             self.problems.append(Problem(self.file, mark.line + 1, key, message))
 
-    def build(self, node: yaml.Node, key: str) -> Any:
-        """The plain value of a node."""
-        self._count += 1
+    def _add(self, count: int, node: yaml.Node, key: str) -> None:
+        """Count values and what `<<` brings in; more of them than anybody writes are refused."""
+        self._count += count
         if self._count > MAX_VALUES:
             message = f"holds more than {MAX_VALUES} values; are aliases multiplying?"
             raise ConfigError([Problem(self.file, node.start_mark.line + 1, key, message)])
+
+    def build(self, node: yaml.Node, key: str) -> Any:
+        """The plain value of a node."""
+        self._add(1, node, key)
         tag = node.tag.removeprefix(YAML_TAG)
         kind = {yaml.MappingNode: "map", yaml.SequenceNode: "seq"}.get(type(node))
         if tag != kind and (kind or tag not in {"str", "merge", *CONVERT}):
@@ -132,6 +137,7 @@ class Document:
 
     def _pairs(self, node: yaml.MappingNode, key: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """{name: (its node, the value's node)}; what `<<` brings in yields to what stands here."""
+        self._add(len(node.value), node, key)
         pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for name_node, item in node.value:
@@ -180,9 +186,17 @@ class Document:
             self.bad.add(key)
             self.say(node.start_mark, key, f"must be {NOUNS[tag]}, found {show(text)}")
             return None
-        if "$" not in text:
+        if "\0" in text:
+            self.bad.add(key)
+            self.say(node.start_mark, key, "holds the character NUL; remove it")
+            return None
+        if "$" not in text and not text.startswith("~"):
             return text
         expanded, complaints = expand(text)
+        if HOME.match(expanded):
+            expanded = os.path.expanduser(expanded)
+            if expanded.startswith("~"):
+                complaints.append(f"there is no home folder for {show(expanded)}; write it out")
         for complaint in complaints:
             self.bad.add(key)
             self.say(node.start_mark, key, complaint)
@@ -257,13 +271,16 @@ def read(path: str | os.PathLike) -> Document:
         return ConfigError([Problem(document.file, line, "", message)])
 
     try:
-        content = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise stop("there is no such file") from None
     except IsADirectoryError:
         raise stop("is a folder; give the path of a .yml file") from None
-    except OSError as error:
-        raise stop(f"cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        raise stop(f"cannot be read: {getattr(error, 'strerror', error)}") from None
+    if len(content) > MAX_BYTES:
+        raise stop(f"holds more than {MAX_BYTES:,} bytes; is it an experiment?")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -151,7 +151,17 @@ class Train(Section):
 
     class_name: Text = Field("Trainer", alias="class", description="the trainer")
     device: Device = "auto"
-    epochs: Count = Field(100, description="passes over the training data")
+    epochs: Count = Field(100, description="how long to train; see excerpts_per_epoch")
+    excerpts_per_epoch: Count | None = Field(
+        None,
+        description="excerpts in an epoch, spread evenly over the training data; null: as many as "
+        "cover its audio once",
+    )
+    validation_excerpts: Count | None = Field(
+        None,
+        description="excerpts that are validated on, spread evenly over the validation data and "
+        "the same each time; null: as many as cover its audio once",
+    )
     batch_size: Count = Field(8, description="excerpts in a step")
     accumulate: Count = Field(
         1, description="parts that a batch is computed in, one after the other, to save memory"
@@ -170,8 +180,10 @@ class Train(Section):
     target: Literal["phase_sensitive", "magnitude"] = Field(
         "phase_sensitive", description="what source_magnitudes and ideal_binary_mask are made of"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the network's arithmetic; weights and losses stay float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="of the network's arithmetic; weights and losses stay float32; auto: bfloat16 "
+        "on devices made for it, else float32",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
     optimizer: Component = Field(

@@ -5,9 +5,8 @@ import unicodedata
 from difflib import get_close_matches
 from pathlib import Path
 
-from files import UserError
-
-AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
+import audio
+from files import UserError, is_hidden, readable
 
 
 def folders(folder):
@@ -30,7 +29,7 @@ def audio_files(folder):
     """
     found = {}
     for path in _entries(folder):
-        if path.suffix.lower() not in AUDIO or not path.is_file():
+        if path.suffix.lower() not in audio.SUFFIXES or not path.is_file():
             continue
         name = plain(path.stem)
         if name in found:
@@ -44,15 +43,15 @@ def audio_files(folder):
 
 def audio_files_below(folder, depth=20):
     """All audio files in `folder` and in the folders below it, sorted, at most `depth` down."""
-    found = [p for p in _entries(folder) if p.suffix.lower() in AUDIO and p.is_file()]
+    found = [p for p in _entries(folder) if p.suffix.lower() in audio.SUFFIXES and p.is_file()]
     for inner in folders(folder) if depth else ():
         found += audio_files_below(inner, depth - 1)
     return found
 
 
 def plain(name):
-    """A file's name in Unicode's composed form."""
-    return unicodedata.normalize("NFC", name)
+    """A file's name in Unicode's composed form, and one that can be written."""
+    return unicodedata.normalize("NFC", readable(name))
 
 
 def did_you_mean(name, choices):
@@ -70,7 +69,7 @@ def found_in(folder, most=6):
         return f"no such folder, of its parents {above} is there {guess}".strip()
     if not folder.is_dir():
         return "a file in place of the folder"
-    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    names = sorted(name for name in os.listdir(folder) if not is_hidden(name))
     if not names:
         return "an empty folder"
     more = f" and {len(names) - most} more" if len(names) > most else ""
@@ -94,7 +93,7 @@ def _entries(folder):
     paths = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):  # also the ._ files that a Mac leaves beside each file
+            if is_hidden(entry.name):
                 continue
             path = folder / entry.name
             if entry.is_symlink():

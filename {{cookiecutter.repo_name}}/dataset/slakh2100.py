@@ -9,7 +9,7 @@ import yaml
 from files import UserError
 
 from .base import StemDataset
-from .folders import audio_files, folders
+from .folders import audio_files, folders, plain
 from .tracks import Track
 
 FOLDERS = {"train": "train", "val": "validation", "test": "test"}
@@ -105,9 +105,9 @@ class Slakh2100(StemDataset):
         if self.mixture == "file" and mix is None:
             raise UserError(f"{place}: no mix.flac; add it, or write mixture: sum")
         return Track(
-            place.name,
+            plain(place.name),
             {label: tuple(paths) for label, paths in stems.items()},
-            song=str(data.get("UUID", place.name)),
+            song=str(data.get("UUID", plain(place.name))),
             mix=mix,
         )
 

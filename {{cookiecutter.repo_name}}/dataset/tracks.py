@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import audio
-from files import UserError
+from files import UserError, tell
 
 from .folders import did_you_mean
 
 log = logging.getLogger("dataset")
 
 REST = "*"  # in groups: every stem that no other group names
-TOLD = 10  # so many problems are listed, the others counted
 
 
 class Channel(NamedTuple):
@@ -105,19 +104,6 @@ def _measured(track, rate, channels, padded, most_channels):
                 "files of a track must be equally long: replace them"
             )
     return dataclasses.replace(track, sample_rate=rates[first], length=max(lengths.values()))
-
-
-def tell(problems):
-    """Raise one UserError with all problems, if there are any."""
-    problems = list(problems)
-    if not problems:
-        return
-    more = f"\n  and {len(problems) - TOLD} more" if len(problems) > TOLD else ""
-    if len(problems) == 1:
-        raise UserError(problems[0])
-    raise UserError(
-        f"{len(problems)} problems with the data:\n  " + "\n  ".join(problems[:TOLD]) + more
-    )
 
 
 def grouped(tracks, groups, owner):

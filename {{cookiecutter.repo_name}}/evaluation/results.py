@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from files import UserError, write_files
+from files import UserError, read_json, write_files
 
 MISSING = "none"
 
@@ -42,15 +42,14 @@ class Results:
         kept = {}
         for path in self.unfinished.glob("*.json"):
             content = _read(path)
-            if content is not None and re.fullmatch(r"\d{8}", path.stem):
+            if content is not None and re.fullmatch(r"\d{8}", path.stem) and _is_whole(content):
                 kept[int(path.stem)] = content
         return kept
 
     def _refuse_another_checkpoint(self, content):
-        known = isinstance(content, dict) and "checkpoint" in content
-        if not known or not isinstance(content["checkpoint"], str | None):
+        if not content or "checkpoint" not in content:
             return
-        there, here = content["checkpoint"] or MISSING, self.identity["checkpoint"] or MISSING
+        there, here = str(content["checkpoint"] or MISSING), self.identity["checkpoint"] or MISSING
         if there != here:
             raise UserError(
                 f"{self.folder}: holds the results of another checkpoint (SHA-256 {there[:12]}, "
@@ -67,9 +66,20 @@ class Results:
         shutil.rmtree(self.unfinished, ignore_errors=True)
 
 
+def _is_whole(content):
+    """Is this what came of an item? What is damaged is scored again."""
+    rows = content.get("rows")
+    known = "failed" in content or (isinstance(rows, list) and all(map(_is_mapping, rows)))
+    return "name" in content and known
+
+
+def _is_mapping(value):
+    return isinstance(value, dict)
+
+
 def _read(path):
-    """The content of a JSON file; None if it is not there or none."""
+    """The mapping in a JSON file; None if it is not there or none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except UserError:
         return None

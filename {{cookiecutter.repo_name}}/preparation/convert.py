@@ -13,10 +13,9 @@ import soundfile
 from tqdm import tqdm
 
 import audio
-from files import UserError, write_files
+from files import UserError, files_below, tell, write_files
 from workers import cores
 
-READ = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")  # by libsndfile
 BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
 
 
@@ -42,16 +41,26 @@ class Convert:
         self.format, self.sample_rate, self.num_channels = format, sample_rate, num_channels
 
     def run(self, source, folder):
-        paths = [path for path in sorted(Path(source).rglob("*")) if _wanted(path, source)]
-        if not any(path.suffix.lower() in READ + BY_FFMPEG for path in paths):
+        paths = files_below(source)
+        if not any(path.suffix.lower() in audio.SUFFIXES + BY_FFMPEG for path in paths):
             raise UserError(f"{source}: holds no audio files to convert")
+
+        def converted(path):
+            try:
+                self._one(path, path.relative_to(source), folder)
+            except UserError as error:  # one bad file does not hide the others
+                return str(error)
+            return None
+
         with ThreadPoolExecutor(cores()) as pool:  # soundfile and soxr leave Python alone
-            made = pool.map(lambda path: self._one(path, path.relative_to(source), folder), paths)
-            for _ in tqdm(made, total=len(paths), desc="converting", unit="file", disable=None):
-                pass
+            made = pool.map(converted, paths)
+            problems = list(
+                tqdm(made, total=len(paths), desc="converting", unit="file", disable=None)
+            )
+        tell(problem for problem in problems if problem is not None)
 
     def _one(self, path, inner, folder):
-        if path.suffix.lower() not in READ + BY_FFMPEG:
+        if path.suffix.lower() not in audio.SUFFIXES + BY_FFMPEG:
             if not (folder / inner).exists():
                 write_files({folder / inner: path.read_bytes()})
             return
@@ -64,11 +73,6 @@ class Convert:
             sound, rate = audio.read(path), audio.info(path)[0]
         sound = audio.convert(sound, rate, self.sample_rate or rate, self.num_channels)
         write_files({target: sixteen_bits(sound, self.sample_rate or rate, self.format, target)})
-
-
-def _wanted(path, source):
-    inner = path.relative_to(source).parts
-    return path.is_file() and not any(part.startswith(".") for part in inner)
 
 
 def sixteen_bits(sound, sample_rate, format, path):

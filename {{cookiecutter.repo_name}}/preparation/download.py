@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from files import UserError
+from files import UserError, read_json
 
 log = logging.getLogger("prepare")
 
@@ -31,13 +31,15 @@ def fetch(urls, path, sha256=None):
         urls: of the same file; [] if nobody may hand it out.
         sha256: what the file must have, in hexadecimal digits; None: it is only told.
 
+    Returns:
+        the SHA-256 of the file.
+
     Raises:
         UserError: no mirror has it, it is another file, or the disk is full.
     """
     path = Path(path)
     if path.exists():
-        _check(path, sha256)
-        return
+        return _checked(path, sha256)
     if not urls:
         raise UserError(f"{path}: is not there and cannot be downloaded; put it there")
     part = path.with_name(path.name + ".part")
@@ -45,7 +47,7 @@ def fetch(urls, path, sha256=None):
     for url in urls:
         try:
             _download(url, part, sha256 is not None)
-            _check(part, sha256)
+            found = _checked(part, sha256)
         except FAILURES as error:
             problems.append(f"{url}: {getattr(error, 'reason', None) or repr(error)}")
             log.warning("%s", problems[-1])
@@ -56,8 +58,7 @@ def fetch(urls, path, sha256=None):
         else:
             _note(part).unlink(missing_ok=True)
             os.replace(part, path)
-            log.info("%s: SHA-256 %s", path, digest(path))
-            return
+            return found
     raise UserError(
         f"{path}: could not be downloaded; run the same again to go on, or put the file there:\n  "
         + "\n  ".join(problems)
@@ -74,18 +75,30 @@ class _Wrong(UserError):
     """Not the file that was asked for."""
 
 
-def _check(path, sha256):
-    found = digest(path) if sha256 is not None else None
+def _checked(path, sha256):
+    """The SHA-256 of a file, which must be the one expected, if one is."""
+    found = digest(path)
     if sha256 is not None and found != sha256.lower():
         raise _Wrong(
             f"{path}: has the SHA-256 {found}, expected {sha256.lower()}; it is another file or "
             "broken: remove it"
         )
+    if sha256 is None:
+        log.info("%s: SHA-256 %s", path, found)
+    return found
 
 
 def _note(part):
     """Where it is kept which file on which server a part is of."""
     return part.with_name(part.name + ".json")
+
+
+def _noted(part):
+    """What is kept there, or {}: a part of which nothing is known is begun anew."""
+    try:
+        return read_json(_note(part))
+    except UserError:
+        return {}
 
 
 def _download(url, part, checked):
@@ -110,7 +123,7 @@ def _download(url, part, checked):
 def _go_on(url, part, checked):
     """Ask for what is missing of `part`; True if it is whole then."""
     there = part.stat().st_size if part.exists() else 0
-    note = json.loads(_note(part).read_text()) if _note(part).exists() else {}
+    note = _noted(part)
     if there and not checked and (note.get("url") != url or not note.get("version")):
         there = 0  # nothing would tell if the rest were another file's
     request = urllib.request.Request(url, headers={"User-Agent": "scripts.prepare"})
@@ -150,9 +163,7 @@ def _total(answer, there):
 
 
 def _receive(answer, part, there, total):
-    bar = tqdm(
-        initial=there, total=total, unit="B", unit_scale=True, desc=part.stem, disable=None
-    )
+    bar = tqdm(initial=there, total=total, unit="B", unit_scale=True, desc=part.stem, disable=None)
     with bar, open(part, "ab" if there else "wb") as file:
         while chunk := answer.read(CHUNK):
             try:

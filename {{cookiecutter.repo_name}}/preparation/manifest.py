@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
-import soundfile
 from tqdm import tqdm
 
-from files import UserError, write_files
+import audio
+from files import UserError, files_below, read_json, tell, write_files
 
 from .download import digest
 
@@ -16,17 +17,32 @@ PLAN = ".prepare.json"  # what is being made, until the manifest tells what was 
 
 
 def written(folder, plan):
-    """Is `folder` what `plan` makes, with every file in its size? A reason if not, else None."""
+    """Is `folder` what `plan` makes, with every file as it was made? A reason if not, else None.
+
+    A file of the same size that was touched since is compared by its hash.
+
+    Raises:
+        UserError: files were changed since, which are neither kept nor replaced unasked.
+    """
     path = Path(folder) / MANIFEST
     if not path.is_file():
         return "no manifest"
-    manifest = _read(path)
-    if manifest["plan"] != plan:
+    manifest = _read(path, "plan", "files")
+    if not _same(manifest["plan"], plan):
         return "another plan"
-    for name, file in manifest["files"].items():
-        there = Path(folder) / name
-        if not there.is_file() or there.stat().st_size != file["bytes"]:
-            return f"{name} is missing or has another size"
+    missing = [name for name in manifest["files"] if not (Path(folder) / name).is_file()]
+    changed = [
+        name
+        for name, file in manifest["files"].items()
+        if name not in missing and _changed(Path(folder) / name, file)
+    ]
+    tell(
+        f"{Path(folder) / name}: is not what was made, by its size or hash in {MANIFEST}; remove "
+        f"it and run this again, or remove {MANIFEST} to take it as it is"
+        for name in changed
+    )
+    if missing:
+        return f"{missing[0]} is missing"
     if len(_files(folder)) != len(manifest["files"]):
         return "there are more files"
     return None
@@ -36,7 +52,7 @@ def begin(folder, plan):
     """Note in `folder` what is made there; refuse a folder in which something else is."""
     folder = Path(folder)
     for path in (folder / MANIFEST, folder / PLAN):
-        if path.is_file() and _read(path)["plan"] != plan:
+        if path.is_file() and not _same(_read(path, "plan")["plan"], plan):
             raise UserError(
                 f"{folder}: was made by another plan ({path.name} tells which); remove it, or "
                 "choose another prepare.folder"
@@ -44,56 +60,77 @@ def begin(folder, plan):
     write_files({folder / PLAN: json.dumps({"plan": plan}, indent=1) + "\n"})
 
 
-def write(folder, plan):
+def write(folder, plan, archives=None):
     """Write `manifest.json`, and return its hash.
 
     The hash is the SHA-256 over name and SHA-256 of every file, in the order of names: the same
     files have the same hash, wherever and whenever they were made.
+
+    Args:
+        archives: {file: SHA-256} of what was unpacked.
+
+    Raises:
+        UserError: no files, or audio files that are cut short or cannot be read; all are named.
     """
     folder = Path(folder)
     paths = _files(folder)
     if not paths:
         raise UserError(f"{folder}: holds no files to write a manifest of")
-    files = {}
+    files, problems = {}, []
     for path in tqdm(paths, desc="writing the manifest", unit="file", disable=None):
-        files[path.relative_to(folder).as_posix()] = _described(path)
+        try:
+            files[path.relative_to(folder).as_posix()] = _described(path)
+        except UserError as error:
+            problems.append(str(error))
+    tell(problems)
     total = hashlib.sha256()
     for name in sorted(files):
-        total.update(f"{name}\0{files[name]['sha256']}\n".encode())
-    manifest = {"hash": total.hexdigest(), "plan": plan, "files": files}
+        total.update(os.fsencode(name) + f"\0{files[name]['sha256']}\n".encode())
+    manifest = {"hash": total.hexdigest(), "plan": plan, "archives": archives or {}, "files": files}
     write_files({folder / MANIFEST: json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"})
     (folder / PLAN).unlink(missing_ok=True)
     return manifest["hash"]
 
 
 def _files(folder):
-    return [
-        path
-        for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path.name not in (MANIFEST, PLAN)
-    ]
+    return [path for path in files_below(folder) if path.name != MANIFEST]
 
 
 def _described(path):
-    told = {"bytes": path.stat().st_size, "sha256": digest(path)}
-    try:
-        header = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, RuntimeError):  # no audio: a list, a text, a picture
-        return told
-    return {
-        **told,
-        "sample_rate": header.samplerate,
-        "channels": header.channels,
-        "length": header.frames,
-    }
+    about = path.stat()
+    told = {"bytes": about.st_size, "modified_ns": about.st_mtime_ns, "sha256": digest(path)}
+    if path.suffix.lower() in audio.SUFFIXES:
+        told |= dict(zip(("sample_rate", "channels", "length"), audio.info(path), strict=True))
+    return told
 
 
-def _read(path):
+def _changed(path, file):
+    about = path.stat()
+    if about.st_size != file["bytes"]:
+        return True
+    return about.st_mtime_ns != file.get("modified_ns") and digest(path) != file["sha256"]
+
+
+def _same(one, other):
+    """Do two plans make the same? Archives count by name: a plan without them works on a copy, and
+    a hash may be written down later."""
+    if one.get("steps") != other.get("steps"):
+        return False
+    first, second = ({name: sha256 for name, sha256 in plan.get("downloads", [])}
+                     for plan in (one, other))  # fmt: skip
+    hashes = [{first[name], second[name]} - {None} for name in first.keys() & second.keys()]
+    alike = first.keys() == second.keys() and all(len(known) < 2 for known in hashes)
+    return not first or not second or alike
+
+
+def _read(path, *keys):
+    content = read_json(path, keys)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        content["plan"]  # noqa: B018 (is it there?)
-        return content
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _same(content["plan"], content["plan"])
+        for file in content.get("files", {}).values():
+            file["bytes"], file["sha256"]
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise UserError(
-            f"{path}: not written by scripts.prepare ({error!r}); remove it and run it again"
+            f"{path}: not as scripts.prepare writes it ({error!r}); remove it and run it again"
         ) from error
+    return content

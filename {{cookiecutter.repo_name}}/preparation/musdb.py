@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from files import UserError, write_files
+from files import UserError, files_below, write_files
 
 from .convert import needs_ffmpeg, sixteen_bits
 
@@ -20,7 +20,7 @@ class DecodeStems:
 
     def run(self, source, folder):
         source = Path(source)
-        found = sorted(source.rglob("*.stem.mp4"))
+        found = [path for path in files_below(source) if path.name.endswith(".stem.mp4")]
         if not found:
             raise UserError(
                 f"{source}: holds no .stem.mp4 file; expected train/<song>.stem.mp4 and "

@@ -3,12 +3,13 @@
 import logging
 from pathlib import Path
 
-from files import UserError
+from files import UserError, files_below, remove_unfinished, write_files
 
 from . import manifest
 from .download import fetch
 from .unpack import unpack
 
+UNPACKING = ".unpacking"  # lies in a folder into which archives are being unpacked
 log = logging.getLogger("prepare")
 
 
@@ -27,18 +28,14 @@ def prepare(settings, steps):
     """
     folder = Path(settings.folder)
     plan = _plan(settings)
+    remove_unfinished(folder)
     reason = manifest.written(folder, plan)
     if reason is None:
         log.info("%s: is there, nothing to do", folder)
         return None
     manifest.begin(folder, plan)
     source = folder if settings.source is None else Path(settings.source)
-    archives = [Path(settings.archives) / download.file for download in settings.downloads]
-    if settings.downloads and any(not archive.exists() for archive in archives):
-        log.info("licence: %s", settings.licence)
-    for download, archive in zip(settings.downloads, archives, strict=True):
-        fetch(download.urls, archive, download.sha256)
-        unpack(archive, source)
+    archives = _unpacked(settings, source)
     if not source.is_dir():
         raise UserError(
             f"{source}: no such folder; put the data there ({settings.licence}), or name another "
@@ -46,9 +43,35 @@ def prepare(settings, steps):
         )
     for step in steps:
         step.run(source, folder)
-    made = manifest.write(folder, plan)
+    made = manifest.write(folder, plan, archives)
     log.info("%s: made, manifest %s", folder, made)
     return made
+
+
+def _unpacked(settings, source):
+    """Get the archives and unpack them into `source`. Returns {file: SHA-256}.
+
+    A copy that lies there already is taken as it is, if there is no archive to compare it with.
+    """
+    places = [Path(settings.archives) / download.file for download in settings.downloads]
+    begun = source / UNPACKING
+    if places and not begun.exists() and not any(map(_is_begun, places)) and files_below(source):
+        log.info("%s: is there, nothing is downloaded", source)
+        return {}
+    if any(not place.exists() for place in places):
+        log.info("licence: %s", settings.licence)
+    digests = {}
+    for download, archive in zip(settings.downloads, places, strict=True):
+        digests[download.file] = fetch(download.urls, archive, download.sha256)
+        write_files({begun: "what lies here is being unpacked\n"})
+        remove_unfinished(source)
+        unpack(archive, source, checked=download.sha256 is not None)
+    begun.unlink(missing_ok=True)
+    return digests
+
+
+def _is_begun(archive):
+    return archive.exists() or archive.with_name(archive.name + ".part").exists()
 
 
 def _plan(settings):

@@ -1,9 +1,13 @@
 """Archives, unpacked into one folder and nowhere else."""
 
+import bz2
+import gzip
 import logging
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -12,15 +16,24 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from files import UserError
+from files import UNFINISHED, UserError
 
+COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 log = logging.getLogger("prepare")
 
 
-def unpack(archive, folder):
+BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
+          ValueError, IndexError, struct.error)  # fmt: skip
+
+
+def unpack(archive, folder, checked=True):
     """Unpack a zip or tar file (.tar, .tar.gz, .tar.bz2, .tar.xz) into `folder`.
 
-    Files that are there already with the right size are left alone; each other one appears whole.
+    Files that are there already are left alone if they are the same; each other one appears whole.
+
+    Args:
+        checked: the archive is known to be whole, by its hash; else a compressed tar file is read
+            to its end, where its checksum is, before anything of it is unpacked.
 
     Raises:
         UserError: the archive is broken or locked, or holds links or paths that lead out of
@@ -31,12 +44,14 @@ def unpack(archive, folder):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as file:
                 _write(archive, folder, _of_zip(archive, file))
-        elif tarfile.is_tarfile(archive):
+        elif _is_tar(archive):
+            if not checked:
+                _read_through(archive)
             with tarfile.open(archive) as file:
                 _write(archive, folder, _of_tar(archive, file))
         else:
-            raise UserError(f"{archive}: neither a zip nor a tar file; get it again")
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
+            raise UserError(f"{archive}: neither a zip nor a tar file, or damaged; get it again")
+    except BROKEN as error:
         raise UserError(f"{archive}: cannot be unpacked ({error}); get it again") from error
     except OSError as error:
         raise UserError(
@@ -45,9 +60,33 @@ def unpack(archive, folder):
         ) from error
 
 
+def _is_tar(archive):
+    try:
+        return tarfile.is_tarfile(archive)
+    except (OSError, *BROKEN):  # damaged within what is decompressed to find out
+        return False
+
+
+def _read_through(archive):
+    """Decompress an archive to its end, and compare the checksums of gzip, bzip2 and xz."""
+    with open(archive, "rb") as file:
+        start = file.read(6)
+    for magic, opened in COMPRESSED.items():
+        if start.startswith(magic):
+            bar = tqdm(desc=f"checking {archive.name}", unit="B", unit_scale=True, disable=None)
+            try:
+                with bar, opened(archive) as file:
+                    while chunk := file.read(1 << 20):
+                        bar.update(len(chunk))
+            except (OSError, *BROKEN) as error:
+                raise UserError(f"{archive}: is damaged ({error}); get it again") from error
+
+
 def _of_zip(archive, file):
     """(path in the archive, bytes, a function that opens it) of each file."""
     for member in file.infolist():
+        if not member.filename:
+            raise UserError(f"{archive}: holds an entry without a name; unpack it by hand")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise UserError(f"{archive}: holds a link, {member.filename}; unpack it by hand")
         if not member.is_dir():
@@ -71,10 +110,10 @@ def _write(archive, folder, members):
         for name, size, opened in members:
             path = _inside(archive, folder, name)
             bar.update(size)
-            if path.is_file() and path.stat().st_size == size:
+            if _is_there(path, size, opened):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".unpacking.")
+            handle, temporary = tempfile.mkstemp(UNFINISHED, ".unpacking.", path.parent)
             try:
                 with os.fdopen(handle, "wb") as target, opened() as source:
                     shutil.copyfileobj(source, target, 1 << 20)
@@ -82,6 +121,17 @@ def _write(archive, folder, members):
                 os.replace(temporary, path)
             finally:
                 Path(temporary).unlink(missing_ok=True)
+
+
+def _is_there(path, size, opened):
+    """Is a file of the archive on the disk, byte by byte?"""
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    with open(path, "rb") as there, opened() as source:
+        while chunk := source.read(1 << 20):
+            if chunk != there.read(len(chunk)):
+                return False
+    return True
 
 
 def _inside(archive, folder, name):

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 
+import caches
 import config
 from files import UserError
 
@@ -21,9 +22,12 @@ def run(main, description, needs, argv=None):
     is imported.
     """
     keep_memory()
+    caches.settle()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
     path = parser.parse_args(argv).path
+    if hasattr(sys.stdout, "reconfigure"):  # a name that is not UTF-8 is printed all the same
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # an error is told once, by us
     for name in ("train", "evaluate", "visualize", "separate", "analyze"):

@@ -32,7 +32,8 @@ def main(config):
         f"s), its data {took['loading']:.3g} s\n"
         f"memory above that of the idle program: {took['memory'] / 1e6:.0f} MB\n"
         f"an epoch of {steps} steps: about {steps * step / 60:.3g} min without validation; "
-        f"{config.train.epochs} epochs: {config.train.epochs * steps * step / 3600:.3g} h\n"
+        f"{config.train.epochs} epochs, {config.train.epochs * steps} steps: "
+        f"{config.train.epochs * steps * step / 3600:.3g} h\n"
         "nothing was written"
     )
 

@@ -65,6 +65,7 @@ def ready(scoring):
 
 def report(config, scoring, results, about, rows, failed):
     """Write the tables and say what they say."""
+    import experiment
     from config import write_resolved
     from evaluation import format_tables, orders, scores_in, swapped, tabulate
     from files import csv_text
@@ -92,7 +93,7 @@ def report(config, scoring, results, about, rows, failed):
         "without_improvement": without_gain,
         "sources": scoring.data.labels,
         "label_order": {"found": orders(rows), "complaints": complaints},
-        "model_path": config.algorithm.args.get("model_path"),
+        "model_path": experiment.model_path(config),
         "checkpoint": about["checkpoint"],
         "manifest": about["manifest"],
         "versions": about["versions"],

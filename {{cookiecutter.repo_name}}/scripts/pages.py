@@ -1,6 +1,6 @@
 """The listening pages of scripts.evaluate and scripts.visualize: from scores to a page."""
 
-import experiment
+import provenance
 import separations
 from evaluation.table import TITLES, table_lines
 from report import listening_page, page_item
@@ -15,7 +15,7 @@ def page_of_one(title, item, result, method, rows, about=None, frequency="auto")
         about: {term: text} that the page shows besides.
     """
     content = _item(0, item, result, method, rows, frequency)
-    about = {"Algorithm": method, **(about or {}), "Versions": _versions(experiment.versions())}
+    about = {"Algorithm": method, **(about or {}), "Versions": _versions(provenance.versions())}
     return listening_page(title, about, [content])
 
 

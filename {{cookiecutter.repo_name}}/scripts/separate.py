@@ -1,16 +1,14 @@
 """Separate audio files: python -m scripts.separate -p experiments/separate.yml"""
 
-import glob
 import json
 import logging
 from pathlib import Path
 
+import recordings
 from files import UserError, write_files
 from scripts.common import run
 
 log = logging.getLogger("separate")
-
-AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")  # what is taken from a folder
 
 
 def main(config):
@@ -62,6 +60,9 @@ def separate(path, folder, make, about):
     from separations import picture_of
 
     recording = streams.File(path)
+    if recording.flaw is not None:
+        log.warning("%s: %s; only this much of it is separated", path, recording.flaw)
+        about = {**about, "missing": recording.flaw}
     work = Streamed(make, recording)
     rate, length = recording.sample_rate, recording.length
     bar = tqdm(total=round(length / rate, 1), desc=path.name, unit="s", disable=None, leave=False)
@@ -80,7 +81,7 @@ def separate(path, folder, make, about):
 def is_done(path, folder, about):
     """Are the sources of this very file, made by this very algorithm, there already?"""
     try:
-        record = json.loads((folder / "separation.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / recordings.RECORD).read_text(encoding="utf-8"))
         same = {key: record[key] for key in about} == json.loads(json.dumps(about))
         names = [*record["files"], *([about["picture"]] if "picture" in about else [])]
         files = [folder / name for name in names]
@@ -97,49 +98,20 @@ def stamp(path):
 
 def find_files(config):
     """[(audio file, folder for its sources)] of the paths, folders and patterns in the config."""
-    files, problems = [], []
+    found, problems = [], []
     for number, entry in enumerate(config.separate.files):
-        pattern = any(sign in entry for sign in "*?[") and not Path(entry).exists()
-        if pattern:
-            found = [Path(path) for path in sorted(glob.glob(entry, recursive=True))]
-            files += [path for path in found if path.is_file()]
-        elif Path(entry).is_dir():
-            inside = sorted(path for path in Path(entry).rglob("*") if path.is_file())
-            files += [path for path in inside if path.suffix.lower() in AUDIO]
-        elif Path(entry).is_file():
-            files.append(Path(entry))
-        else:
-            problems.append(
-                config.problem(
-                    f"separate.files[{number}]",
-                    f"{entry!r} is no file; name one, a folder, or a pattern (*.wav)",
-                )
-            )
-    if not files and not problems:
-        problems.append(
-            config.problem(
-                "separate.files",
-                f"no file is like {', '.join(map(repr, config.separate.files))}; "
-                "put audio there, or name other files",
-            )
-        )
+        some = recordings.find(entry)
+        if some is None:
+            key = f"separate.files[{number}]"
+            said = f"{entry!r} is no file; name one, a folder, or a pattern (*.wav)"
+            problems.append(config.problem(key, said))
+        found += some or []
+    if not found and not problems:
+        tried = ", ".join(map(repr, config.separate.files))
+        said = f"no audio file is found by {tried}; put audio there, or name other files"
+        problems.append(config.problem("separate.files", said))
     config.require(problems)
-    files = list(dict.fromkeys(files))
-    return list(zip(files, folders_of(files, Path(config.separate.output_folder)), strict=True))
-
-
-def folders_of(files, output):
-    """A folder for each file, called after it: song.wav and song.mp3, a/song.wav and b/song.wav
-    must not share one."""
-    names = [Path(path.stem) for path in files]
-    for depth in range(1, max(len(path.parts) for path in files) + 1):
-        if len(set(names)) == len(names):
-            break
-        names = [
-            name if names.count(name) == 1 else Path(*path.absolute().parts[1:][-depth:])
-            for name, path in zip(names, files, strict=True)
-        ]
-    return [output / name for name in names]
+    return recordings.with_folders(found, Path(config.separate.output_folder))
 
 
 if __name__ == "__main__":

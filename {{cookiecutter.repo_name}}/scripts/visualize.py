@@ -50,7 +50,7 @@ def main(config):
     scored = {method: lambda mix: order or result.estimates}
     unnamed, named = (scored, {}) if order is None else ({}, scored)
     rows = separations.named(name, score_item, item, unnamed, named)
-    about = {"Model": config.algorithm.args.get("model_path") or "none",
+    about = {"Model": experiment.model_path(config) or "none",
              "Checkpoint": experiment.model_fingerprint(config) or "none"}  # fmt: skip
     files["index.html"] = page_of_one(title, item, result, method, rows, about, settings.frequency)
     before = kept_in(folder / "viz.png").get(FILES, [])

@@ -12,6 +12,8 @@ import yaml
 
 import scripts.common
 from evaluation import comparison
+from evaluation.results import Results
+from files import UserError
 from scripts import analyze
 
 PROJECT = Path(__file__).parents[1]
@@ -205,10 +207,10 @@ def test_the_least_p_that_so_few_songs_allow_is_said(tmp_path, capsys, caplog):
         ("scores.csv", lambda t: "", "has no item, song, method, source"),
         ("scores.csv", lambda t: t + "i9,s9,mixture,vocals,1,1,1,1\n", "line 12"),
         ("summary.json", lambda t: "{", "summary.json: damaged"),
-        ("summary.json", lambda t: "[1]", "holds a list in place of an object"),
+        ("summary.json", lambda t: "[1]", "no mapping in it"),
         ("summary.json", lambda t: "[" * 100_000, "summary.json: damaged"),
-        ("../../history.csv", lambda t: "a,b\n1,2\n", "history.csv: damaged .has no epoch"),
-        ("../../history.csv", lambda t: t + "4,x,y\n", "history.csv: damaged .line 5"),
+        ("../../history.csv", lambda t: "a,b\n1,2\n", "history.csv: is damaged .has no epoch"),
+        ("../../history.csv", lambda t: t + "4,x,y\n", "history.csv: is damaged .line 5"),
         ("config.yml", lambda t: "[", "holds no evaluation of 'test', or a damaged one"),
         ("config.yml", lambda t: "info: 3", "holds no evaluation of 'test', or a damaged one"),
     ],
@@ -221,6 +223,51 @@ def test_files_damaged_by_hand_are_one_clear_message(
     path.write_text(spoil(path.read_text() if path.exists() else ""))
     said = run_script(tmp_path, capsys, caplog, [folder])
     assert re.search(message, said) and "Traceback" not in said
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"x", b"\xff\xfe", b"item,song,method,source,si_sdr\ni,s,DeepClustering,vocals,loud\n",
+    b"item,method\ni,DeepClustering\n", b"item,song,method,source\na,b,DeepClustering,c,1,2,3\n",
+    b'"' + b"x" * 200_000])  # fmt: skip
+def test_damaged_scores_are_told(runs, tmp_path, capsys, caplog, content):
+    (tmp_path / "a" / "evaluation" / "test" / "scores.csv").write_bytes(content)
+    said = run_script(tmp_path, capsys, caplog, runs)
+    assert said.startswith(f"error: {tmp_path / 'a'}") and "evaluate" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["history.csv", "evaluation/test/summary.json"])
+def test_other_damaged_files_of_a_run_are_told(runs, tmp_path, capsys, caplog, name):
+    (tmp_path / "a" / name).write_text("[1,")
+    said = run_script(tmp_path, capsys, caplog, runs)
+    assert name in said if "json" in name else said
+    (tmp_path / "a" / name).write_text("epoch,train_loss\n1,loud\n")
+    assert f"{tmp_path / 'a' / name}" in run_script(tmp_path, capsys, caplog, runs)
+
+
+def test_damaged_parts_of_an_evaluation_are_scored_again(tmp_path):
+    def begun():
+        return Results(tmp_path, {"checkpoint": None}).begin()
+
+    assert begun() == {}
+    whole = {"name": "a", "rows": [{"si_sdr": 1.0}]}
+    Results(tmp_path, {"checkpoint": None}).keep(3, whole)
+    parts = {"00000004.json": '{"name": "b", "ro', "00000005.json": "[]", "00000006.json": "7",
+             "00000007.json": '{"name": "c"}', "00000008.json": '{"name": "c", "rows": 3}',
+             "00000009.json": '{"name": "c", "rows": [1]}', "1x.json": "{}"}  # fmt: skip
+    for name, content in parts.items():
+        (tmp_path / "unfinished" / name).write_text(content)
+    assert begun() == {3: whole}
+    for content in ("[", "3", '{"checkpoint": 3}', "null"):
+        (tmp_path / "summary.json").write_text(content)
+        if "checkpoint" in content:
+            with pytest.raises(UserError, match="holds the results of another checkpoint"):
+                begun()
+        else:
+            assert begun() == {3: whole}
+    (tmp_path / "unfinished" / "identity.json").write_text("{")
+    (tmp_path / "summary.json").unlink()
+    assert begun() == {}
 
 
 def test_signs_that_latex_takes_for_its_own_are_escaped():

@@ -183,6 +183,28 @@ def test_aliases_that_multiply_are_stopped(refused):
     assert "are aliases multiplying?" in problems[0].message
 
 
+def test_merges_that_multiply_are_stopped(refused):
+    rows = [f"l{n}: &l{n}\n  <<: [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 12)]
+    problems = refused(INFO + "l0: &l0 {a: 1}\n" + "".join(rows))
+    assert "are aliases multiplying?" in problems[0].message
+    many = "".join(f"  k{n}: 1\n" for n in range(2000))
+    rows = "".join(f"l{n}:\n  <<: *l\n" for n in range(100))
+    problems = refused(INFO + f"l: &l\n{many}" + rows)
+    assert "are aliases multiplying?" in problems[0].message
+
+
+def test_a_file_that_is_much_too_long_is_not_read(refused, tmp_path):
+    (problem,) = refused(INFO + "# " + "x" * 2_000_000)
+    assert problem.message == "holds more than 1,000,000 bytes; is it an experiment?"
+
+
+def test_the_character_nul_is_refused_in_any_text_and_in_a_path(refused):
+    (problem,) = refused('info: {name: "a\\0b", output_folder: "x"}\n')
+    assert (problem.key, problem.message) == ("info.name", "holds the character NUL; remove it")
+    with pytest.raises(ConfigError, match="cannot be read: embedded null byte"):
+        load("a\0b.yml")
+
+
 def test_a_file_nested_without_end_is_refused(refused):
     (problem,) = refused("info: " + "[" * 5000)
     assert problem.message == "is nested too deeply to be read"

@@ -39,27 +39,18 @@ def refused(folder, message, **args):
 def test_a_file_that_is_cut_short_is_told_when_it_is_listed(stems):
     path = stems / "a" / "two.wav"
     path.write_bytes(path.read_bytes()[:9000])
-    refused(stems, "a/two.wav: cut short, 8956 of 16000 bytes of sound are there; copy it again")
+    refused(stems, "a/two.wav: cut short, decodes to 0.3 s of the 0.5 s that its .*; copy it again")
 
 
-def test_a_flac_file_that_is_cut_short_is_told_when_it_is_read(tmp_path):
-    for source in "ab":
-        layouts.save(tmp_path / source / "one.flac", NOISE[:, 0], RATE)
-    path = tmp_path / "a" / "one.flac"
-    path.write_bytes(path.read_bytes()[:7000])
-    with pytest.raises(UserError, match="a/one.flac: (cut short|broken audio file)"):
-        build(tmp_path).excerpt(0)
-
-
-@pytest.mark.parametrize("kind", ["ogg", "opus", "mp3", "aiff"])
-def test_compressed_files_that_are_cut_short_are_told_too(tmp_path, kind):
+@pytest.mark.parametrize("kind", ["flac", "ogg", "opus", "mp3", "aiff"])
+def test_compressed_files_that_are_cut_short_are_told_when_they_are_listed(tmp_path, kind):
     import audio
 
     path = written(tmp_path, kind)
     assert audio.read(path).any()
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with pytest.raises(UserError, match=f"{path.name}: (cut short, .*; copy it|cannot be read)"):
-        audio.read(path)
+    with pytest.raises(UserError, match=f"{path.name}: (cut short|damaged).* copy it again"):
+        audio.info(path)
 
 
 def test_an_empty_file_and_one_without_samples_are_told(stems):

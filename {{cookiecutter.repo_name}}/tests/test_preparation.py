@@ -228,7 +228,7 @@ def test_a_broken_archive_is_told(tmp_path):
         unpack.unpack(archive, tmp_path / "folder")
     assert not (tmp_path / "folder" / "a").exists()
     (tmp_path / "b.zip").write_text("<html>")
-    with pytest.raises(UserError, match="neither a zip nor a tar file; get it again"):
+    with pytest.raises(UserError, match="neither a zip nor a tar file, or damaged; get it again"):
         unpack.unpack(tmp_path / "b.zip", tmp_path / "folder")
 
 

@@ -2,8 +2,9 @@
 
 from .loggers import LOGGERS
 from .losses import LOSSES
+from .optimizers import OPTIMIZERS, SCHEDULERS
 from .trainer import Term, Trainer
 
 TRAINERS = {"Trainer": Trainer}
 
-__all__ = ["LOGGERS", "LOSSES", "TRAINERS", "Term", "Trainer"]
+__all__ = ["LOGGERS", "LOSSES", "OPTIMIZERS", "SCHEDULERS", "TRAINERS", "Term", "Trainer"]

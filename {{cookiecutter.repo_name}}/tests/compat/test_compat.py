@@ -510,6 +510,12 @@ def test_a_group_without_sources_is_refused_by_name(plain):
         transforms.SumSources([["c"]])({"sources": {"a": tone()}})
 
 
+@pytest.mark.parametrize("data", [{"mix": 0}, {"no_sources"}], ids=["dict", "set"])
+def test_an_item_without_sources_is_refused_as_by_nussl(data):
+    with pytest.raises(transforms.TransformException, match="Expected sources"):
+        transforms.SumSources([["a", "b"]])(data)
+
+
 def test_a_silent_reference_scores_nan_and_the_others_as_without_it(plain):
     needed("LinAlgError" in plain["silent_reference"], "bugs.silent_references")
     noise = nussl.AudioSignal(

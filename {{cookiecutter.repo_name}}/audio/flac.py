@@ -1,0 +1,127 @@
+"""FLAC files by their last frame: its number tells how many samples there are.
+
+The header's total is 0 where an encoder wrote to a pipe, and another one than is there where a file
+was cut or its header is damaged. RFC 9639, sections 8.2 and 9.1.
+"""
+
+import os
+
+import soundfile
+
+from .lengths import Corrected, sound_file
+
+TAIL = 1 << 18  # bytes in which the last frame begins, if the header does not say how large one is
+BLOCKS = {1: 192, **{code: 144 << code for code in range(2, 6)},
+          **{code: 1 << code for code in range(8, 16)}}  # fmt: skip
+
+
+def measured(path):
+    """(samples that decode, samples that the header promises, a function that opens the file).
+
+    None: no FLAC file, or one without a frame; that is left to libsndfile.
+    """
+    with open(path, "rb") as file:
+        head = file.read(42)
+        if head[:4] != b"fLaC" or len(head) < 42:
+            return None
+        block, largest = int.from_bytes(head[10:12], "big"), int.from_bytes(head[15:18], "big")
+        promised = int.from_bytes(head[21:26], "big") & (1 << 36) - 1
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(42, size - 2 * (largest or TAIL) - 128))
+        tail = file.read()
+    if tail[-128:-125] == b"TAG":  # ID3v1, as players add it
+        tail = tail[:-128]
+    last = _last_frame(tail, block)
+    if last is None:
+        return None
+    at, first, samples = last
+    there = first + samples
+
+    def as_it_is():
+        return sound_file(path)
+
+    if promised == there and _decodes(as_it_is):
+        return there, promised, as_it_is
+    if _crc16(tail[at:]) != 0:
+        there = first  # the last frame is not whole
+    total = (head[21] & 0xF0) << 32 | there
+
+    def corrected():
+        return soundfile.SoundFile(Corrected(path, 21, total.to_bytes(5, "big")))
+
+    if not _decodes(corrected):
+        return None
+    return there, promised, corrected
+
+
+def _decodes(reopen):
+    """Can the last sample be read?"""
+    try:
+        with reopen() as file:
+            file.seek(max(0, file.frames - 1))
+            return len(file.read(1)) == 1
+    except (soundfile.LibsndfileError, RuntimeError):
+        return False
+
+
+def _last_frame(tail, block):
+    """(place, first sample, samples) of the last frame that begins in `tail`, or None."""
+    at = len(tail)
+    while (at := tail.rfind(b"\xff", 0, at)) >= 0:
+        if (found := _frame(tail, at, block)) is not None:
+            return at, *found
+    return None
+
+
+def _frame(data, at, block):
+    """(first sample, samples) if a frame begins at a place, else None."""
+    head = data[at : at + 16]
+    if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1 or head[3] >> 4 > 10:
+        return None
+    code, rate, number = head[2] >> 4, head[2] & 15, head[4]
+    if code == 0 or rate == 15 or number == 0xFF or number & 0xC0 == 0x80:
+        return None
+    more = 0  # bytes that follow of the number, coded as UTF-8 codes characters
+    while number & 0x80 >> more and more < 7:
+        more += 1
+    number &= 0x7F >> more
+    more = max(0, more - 1)
+    for byte in head[5 : 5 + more]:
+        number = number << 6 | byte & 63
+    end = 5 + more
+    samples = BLOCKS.get(code, 0)
+    if code in (6, 7):
+        samples = int.from_bytes(head[end : end + code - 5], "big") + 1
+        end += code - 5
+    end += {12: 1, 13: 2, 14: 2}.get(rate, 0)
+    if len(head) <= end or _crc8(head[:end]) != head[end]:
+        return None
+    return (number if head[1] & 1 else number * block), samples
+
+
+def _crc8(data):
+    crc = 0
+    for byte in data:
+        crc = CRC8[crc ^ byte]
+    return crc
+
+
+def _crc16(data):
+    crc = 0
+    for byte in data:
+        crc = (crc & 0xFF) << 8 ^ CRC16[crc >> 8 ^ byte]
+    return crc
+
+
+def _table(polynomial, bits):
+    table = []
+    for value in range(256):
+        value <<= bits - 8
+        for _ in range(8):
+            value = value << 1 ^ (polynomial if value >> bits - 1 else 0)
+            value &= (1 << bits) - 1
+        table.append(value)
+    return table
+
+
+CRC8, CRC16 = _table(0x07, 8), _table(0x8005, 16)

@@ -1,0 +1,139 @@
+"""A file opened by the module that knows its kind, with its true length and what is wrong with it.
+
+What `opened` returns has what is used here of a `soundfile.SoundFile` (`samplerate`, `channels`,
+`frames`, `subtype`, `seek`, `read`, in a `with`), and `flaw`: None, or what is missing of the file.
+"""
+
+import functools
+import os
+import re
+import stat
+
+import soundfile
+
+from files import UserError
+
+from . import flac
+from .lengths import Corrected, counted, cut_short, sound_file
+from .mp3 import Mp3, is_mp3
+from .ogg import Ogg
+from .wav import PlainWav, without_size
+
+#: endings of audio files, in lower case: what a folder is searched for
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".w64",
+            ".rf64", ".caf", ".au")  # fmt: skip
+STREAMED = 0x7FFF0000  # bytes; what writers to a pipe promise, who cannot know, is more
+ENDLESS = 2**62  # samples or bytes; libsndfile's word for: unknown
+RATES = 1000, 1_000_000  # Hz; others are damaged headers, and would be resampled to monsters
+SIZES = re.compile(r"^\s*(data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)", re.M)
+
+
+def opened(path, damaged=False):
+    """Open an audio file.
+
+    Args:
+        damaged: open a file of which a part is missing too, and leave it to the caller to tell
+            (`flaw`).
+
+    Raises:
+        UserError: no such file, not audio, of an impossible rate, or a part of it is missing.
+    """
+    file = PlainWav.of(path) or _opened(path)
+    problem = None
+    if not RATES[0] <= file.samplerate <= RATES[1]:
+        problem = (
+            f"its header says {file.samplerate} Hz, expected {RATES[0]:,} to {RATES[1]:,}; "
+            "write its true rate there, or replace it"
+        )
+    elif file.flaw is not None and not damaged:
+        problem = f"{file.flaw}; copy it again"
+    if problem is not None:
+        file.close()
+        raise UserError(f"{path}: {problem}")
+    return file
+
+
+def _opened(path):
+    stamp = _stamp(path)
+    try:
+        if is_mp3(path):
+            return Mp3(path, stamp)
+        with open(path, "rb") as file:
+            head = file.read(4)
+        if head == b"OggS":
+            return Ogg(path, stamp)
+        if head == b"fLaC" and (about := _flac(str(path), stamp)) is not None:
+            return _File(about[2](), *about[:2])
+        return _by_libsndfile(path, stamp)
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        reason = getattr(error, "error_string", error)
+        raise UserError(
+            f"{path}: cannot be read as audio ({reason}); WAV, FLAC, OGG and MP3 can, "
+            "other formats have to be converted first"
+        ) from error
+
+
+def _stamp(path):
+    """(bytes, time of the last change): with these, what was found out of a file holds no more."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        there = "" if isinstance(error, FileNotFoundError) else f" that can be read ({error})"
+        raise UserError(f"{path}: no such file{there}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise UserError(f"{path}: is a folder where an audio file is expected")
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path}: is no file but a pipe or a device")
+    if status.st_size == 0:
+        raise UserError(f"{path}: is empty (0 bytes); replace it")
+    return status.st_size, status.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=10_000)
+def _flac(path, stamp):
+    return flac.measured(path)
+
+
+class _File:
+    """A SoundFile whose number of samples is known."""
+
+    def __init__(self, file, there, promised):
+        self.file, self.frames, self.flaw = file, there, None
+        self.samplerate, self.channels = file.samplerate, file.channels
+        self.subtype = file.subtype
+        if there < promised:
+            self.flaw = cut_short(there, promised, file.samplerate)
+
+    def seek(self, frame):
+        if self.file.tell() != frame:
+            self.file.seek(frame)
+
+    def read(self, frames, **kwargs):
+        return self.file.read(max(0, min(frames, self.frames - self.file.tell())), **kwargs)
+
+    def close(self):
+        self.file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _by_libsndfile(path, stamp):
+    file = sound_file(path)
+    place = without_size(path) if file.frames == 0 and file.format == "WAV" else None
+    if place is not None:
+        file.close()
+        file = soundfile.SoundFile(Corrected(path, place, b"\xff\xff\xff\xff"))
+    there = promised = file.frames
+    if not file.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")):
+        there = counted(str(path), stamp)
+        promised = there if promised > ENDLESS else promised
+    # libsndfile takes what is there for the whole, and tells only its log that more was promised
+    for name, size, found in SIZES.findall(file.extra_info):
+        most = STREAMED if name in ("data", "SSND", "Data Size") else ENDLESS
+        if int(found) < int(size) < most:
+            promised = round(there * int(size) / max(1, int(found)))
+    return _File(file, there, promised)

@@ -1,0 +1,124 @@
+"""Recordings to separate: found by name, folder or pattern, and a folder for each one's sources."""
+
+import fnmatch
+import itertools
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import audio
+from files import files_below
+
+RECORD = "separation.json"  # what lies beside the sources of a recording
+SIGNS = "*?["
+
+
+class Recording(NamedTuple):
+    """A file, and what its folder is called after: its path below the folder that was named."""
+
+    path: Path
+    inner: Path
+
+
+def find(entry):
+    """[Recording] of a file, a folder or a pattern; None: it is none of them.
+
+    Of a folder all audio files in it are taken; of a pattern the audio files that it fits, or all
+    that it fits where it names an ending. `**` stands for any number of folders; small and capital
+    letters are the same. Passed over are hidden files and folders, and folders that hold separated
+    sources.
+    """
+    path = Path(entry)
+    if path.is_dir():
+        return [Recording(file, file.relative_to(path)) for file in _below(path) if _is_audio(file)]
+    if path.is_file():
+        return [Recording(path, Path(path.name))]
+    if not any(sign in str(entry) for sign in SIGNS):
+        return None
+    parts = path.parts
+    # a folder that is there is meant as it is written, though brackets stand in its name
+    fixed = next(n for n in range(len(parts) - 1, -1, -1) if Path(*parts[:n]).is_dir())
+    place, pattern = Path(*parts[:fixed]), [part.lower() for part in parts[fixed:]]
+    ending = Path(pattern[-1]).suffix
+    named = ending and not any(sign in ending for sign in SIGNS)
+    depth = None if "**" in pattern else len(pattern)
+    found = []
+    for file in _below(place, depth):
+        inner = file.relative_to(place)
+        if (named or _is_audio(file)) and _fits([part.lower() for part in inner.parts], pattern):
+            found.append(Recording(file, inner))
+    return found
+
+
+def with_folders(recordings, output):
+    """[(file, folder for its sources)], each file once.
+
+    A recording that was separated before keeps its folder. Another one gets the first that is free
+    of: its name without ending, with it, and that with a number.
+    """
+    recordings = list({found.path.absolute(): found for found in reversed(recordings)}.values())
+    recordings.reverse()
+    owners = {}
+    for recording in recordings:
+        for folder in itertools.islice(_names(recording, output), 20):
+            if folder not in owners.values() and _owner(folder) == recording.path.absolute():
+                owners[recording] = folder
+                break
+    taken = {str(folder).casefold() for folder in owners.values()}
+    for recording in recordings:
+        if recording in owners:
+            continue
+        for folder in _names(recording, output):
+            owner = _owner(folder)
+            others = owner is not None and owner != recording.path.absolute() and owner.exists()
+            if str(folder).casefold() not in taken and not others:
+                owners[recording] = folder
+                taken.add(str(folder).casefold())
+                break
+    return [(recording.path, owners[recording]) for recording in recordings]
+
+
+def _names(recording, output):
+    """The folders that a recording may have, the best one first."""
+    inner = recording.inner
+    stem = inner.stem.lstrip(".") or "unnamed"
+    yield output / inner.with_name(stem)
+    name = inner.name.lstrip(".")
+    yield output / inner.with_name(name)
+    for number in itertools.count(2):
+        yield output / inner.with_name(f"{name} ({number})")
+
+
+def _owner(folder):
+    """The file whose sources lie in a folder, or None."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return Path(record["input"]["path"]).absolute()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _below(place, depth=None):
+    """The files below a folder, at most `depth` parts down, but for separated sources."""
+
+    def entered(folder, names):
+        deep = depth is not None and len(folder.relative_to(place).parts) >= depth
+        return RECORD not in names and not deep
+
+    return files_below(place, entered)
+
+
+def _is_audio(file):
+    return file.suffix.lower() in audio.SUFFIXES
+
+
+def _fits(parts, pattern):
+    """Does a path fit a pattern, part by part?"""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        last = len(pattern) == 1
+        return last or any(_fits(parts[n:], pattern[1:]) for n in range(len(parts)))
+    if not parts or (parts[0] != pattern[0] and not fnmatch.fnmatchcase(parts[0], pattern[0])):
+        return False
+    return _fits(parts[1:], pattern[1:])
