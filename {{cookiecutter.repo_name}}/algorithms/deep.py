@@ -123,9 +123,7 @@ class ModelRate:
         return nussl.AudioSignal(audio_data_array=data, sample_rate=rate, stft_params=params)
 
     def run_model(self, signal):
-        """The model's outputs for one AudioSignal, as tensors of a batch of one.
-
-        """
+        """The model's outputs for one AudioSignal, as tensors of a batch of one."""
         sound = torch.from_numpy(np.asarray(signal.audio_data, np.float32))[None]
         return self._outputs(self.front_end({"mix": sound.to(self.device)}))
 

@@ -8,7 +8,7 @@ from .results import Results
 from .scale_invariant import scale_invariant
 from .scoring import METRICS, TooFewEstimates, columns, score_item
 from .static_mask import StaticMask
-from .statistics import summarize
+from .statistics import evenly, summarize
 from .table import aligned, format_table, format_tables, scores_in, tabulate
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "aligned",
     "best_permutation",
     "columns",
+    "evenly",
     "format_table",
     "format_tables",
     "orders",

@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import pandas
 import yaml
 from scipy.stats import wilcoxon
 
-from files import UserError
+from files import UserError, read_json
 
 from .oracles import ORACLES
 from .scoring import ABOUT, GAIN
@@ -53,32 +52,29 @@ def _read_run(folder, split):
         config = yaml.safe_load((place / "config.yml").read_text(encoding="utf-8"))
         rows = _rows(place / "scores.csv", needed=("item", "song", "method", "source"))
         name, method = config["info"]["name"], config["algorithm"]["class"]
+        scored = any(row["method"] == method for row in rows)
     except (OSError, ValueError, KeyError, TypeError, csv.Error, yaml.YAMLError) as error:
         raise UserError(
             f"{folder}: holds no evaluation of {split!r}, or a damaged one ({place}: {error}); run "
             "python -m scripts.evaluate -p <its config>"
         ) from error
-    if not any(row["method"] == method for row in rows):
+    if not scored:
         raise UserError(f"{place / 'scores.csv'}: has no scores of {method}; evaluate it again")
-    about = _if_there(place / "summary.json", _summary, "evaluate again") or {}
-    history = _if_there(folder / "history.csv", _history, "remove it: learning curves need it only")
-    return Run(str(name), folder, method, rows, _flat(config), history or [], about)
+    summary = place / "summary.json"
+    about = read_json(summary) if summary.exists() else {}
+    history = _history(folder / "history.csv")
+    return Run(str(name), folder, method, rows, _flat(config), history, about)
 
 
-def _if_there(path, read, advice):
-    if not path.exists():
-        return None
+def _history(path):
+    """A row an epoch; [] of a run that was not trained here."""
     try:
-        return read(path)
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
-        raise UserError(f"{path}: damaged ({error}); {advice}") from error
-
-
-def _summary(path):
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise ValueError(f"holds a {type(found).__name__} in place of an object")
-    return found
+        rows = _rows(path, needed=("epoch",)) if path.exists() else []
+        if any(row["epoch"] is None for row in rows):
+            raise ValueError("has rows without an epoch")
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: is damaged ({error}); remove it, or train again") from error
+    return rows
 
 
 def _rows(path, needed=()):
@@ -101,13 +97,6 @@ def _rows(path, needed=()):
                 rows.append({k: t if k in ABOUT else _number(t) for k, t in row.items()})
             except ValueError as error:
                 raise ValueError(f"line {reader.line_num}: {error}") from error
-    return rows
-
-
-def _history(path):
-    rows = _rows(path, needed=("epoch",))
-    if any(row.get("epoch") is None for row in rows):
-        raise ValueError("has rows without an epoch")
     return rows
 
 

@@ -42,14 +42,12 @@ class Results:
         kept = {}
         for path in self.unfinished.glob("*.json"):
             content = _read(path)
-            name = re.fullmatch(r"\d{8}", path.stem)
-            if name and content is not None and _is_whole(content):
+            if content is not None and re.fullmatch(r"\d{8}", path.stem) and _is_whole(content):
                 kept[int(path.stem)] = content
         return kept
 
     def _refuse_another_checkpoint(self, content):
-        known = isinstance(content, dict) and "checkpoint" in content
-        if not known or not isinstance(content["checkpoint"], str | None):
+        if not content or "checkpoint" not in content:
             return
         there, here = str(content["checkpoint"] or MISSING), self.identity["checkpoint"] or MISSING
         if there != here:

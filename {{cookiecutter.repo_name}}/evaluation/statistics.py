@@ -5,6 +5,11 @@ import numpy as np
 RESAMPLINGS = 2000
 
 
+def evenly(count, most):
+    """At most `most` of the indices 0 to `count` - 1, spread evenly; None: all."""
+    return np.linspace(0, count - 1, min(most or count, count)).round().astype(int).tolist()
+
+
 def summarize(values, groups=None, seed=0):
     """Mean, median and a 95 % interval of the mean, of the finite values.
 

@@ -5,7 +5,7 @@ functions then make what a script needs.
 """
 
 from .checks import check
-from .data import SPLITS, build_dataset, build_datasets, build_static_mask, evenly
+from .data import SPLITS, build_dataset, build_datasets
 from .separation import (
     best_model,
     build_separator,
@@ -23,10 +23,8 @@ __all__ = [
     "build_graph",
     "build_loggers",
     "build_separator",
-    "build_static_mask",
     "build_trainer",
     "check",
-    "evenly",
     "load_model_of",
     "model_fingerprint",
     "model_path",

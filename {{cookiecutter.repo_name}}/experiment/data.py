@@ -1,17 +1,13 @@
-"""The datasets of a config, and the static mask that is learnt from one."""
+"""The datasets of a config."""
 
 import contextlib
-
-import numpy as np
 
 import labels
 from compat import nussl
 from dataset import DATASETS
-from evaluation import StaticMask
 from files import UserError
 
 SPLITS = ("train", "val", "test")
-STATIC_ITEMS = 60  # tracks of the training data that the static mask is learnt from
 
 
 def build_stft_params(config):
@@ -51,26 +47,3 @@ def build_datasets(config, splits, if_there=(), model=None):
                 of_splits[split] = build_dataset(config, split).labels
     config.require(labels.problems(config, of_splits, model))
     return data
-
-
-def build_static_mask(config):
-    """The static mask, learnt from excerpts of the training data."""
-    data = build_dataset(config, "train")
-    frame = config.signal.window_length
-    long_enough = [index for index in range(len(data)) if data.length_of(index) >= frame]
-    if not long_enough:
-        text = f"no track has {frame} samples, one frame of the STFT (signal.window_length)"
-        config.require([config.problem("datasets.train", text)])
-    chosen = [long_enough[number] for number in evenly(len(long_enough), STATIC_ITEMS)]
-    data.ensure(chosen)
-
-    def middle(index):
-        length = min(data.length_of(index), 10 * data.sample_rate)
-        return data.excerpt(index, (data.length_of(index) - length) // 2, length)
-
-    return StaticMask(map(middle, chosen), data.sample_rate, data.stft_params)
-
-
-def evenly(count, most):
-    """At most `most` of the indices 0 to `count` - 1, spread evenly; None: all."""
-    return np.linspace(0, count - 1, min(most or count, count)).round().astype(int).tolist()

@@ -10,14 +10,22 @@ import processes
 import provenance
 import separations
 from algorithms import ALGORITHMS, baselines, labels_of
-from evaluation import HEALTHY, ORACLES, TOSS, TooFewEstimates, columns, score_item
+from evaluation import (
+    HEALTHY,
+    ORACLES,
+    TOSS,
+    StaticMask,
+    TooFewEstimates,
+    columns,
+    evenly,
+    score_item,
+)
 from evaluation.speech import PACKAGES, require
 from files import UserError
 from workers import pool
 
 CODE = (
-    "algorithms", "audio", "compat", "dataset", "evaluation", "features.py", "model",
-    "streams.py",
+    "algorithms", "audio", "compat", "dataset", "evaluation", "features.py", "model", "streams.py",
 )  # fmt: skip
 
 
@@ -36,7 +44,7 @@ class Scoring:
         splits = {settings.split, *(["train"] if config.datasets.train is not None else [])}
         data = experiment.build_datasets(config, splits, {"val", "test"} - splits, model)
         self.data = data[settings.split]
-        self.chosen = experiment.evenly(len(self.data), settings.num_items)
+        self.chosen = evenly(len(self.data), settings.num_items)
         #: labels of the sources in the order in which the algorithm gives them; None: in any order
         self.labels = labels_of(ALGORITHMS[name], model)
         self.methods, self.named = {}, {}
@@ -50,7 +58,7 @@ class Scoring:
         #: methods whose order is compared with that of the labels, and how often it may differ
         self.in_order = dict.fromkeys(self.named, HEALTHY)
         if "train" in splits:
-            self.named["static mask"] = experiment.build_static_mask(config)
+            self.named["static mask"] = StaticMask.learnt_from(data["train"])
             self.in_order["static mask"] = TOSS if self.labels is None else HEALTHY
         self.names = ["mixture", name, *settings.baselines]
         self.names += [*([] if "train" not in splits else ["static mask"]), *ORACLES]

@@ -207,10 +207,10 @@ def test_the_least_p_that_so_few_songs_allow_is_said(tmp_path, capsys, caplog):
         ("scores.csv", lambda t: "", "has no item, song, method, source"),
         ("scores.csv", lambda t: t + "i9,s9,mixture,vocals,1,1,1,1\n", "line 12"),
         ("summary.json", lambda t: "{", "summary.json: damaged"),
-        ("summary.json", lambda t: "[1]", "holds a list in place of an object"),
+        ("summary.json", lambda t: "[1]", "no mapping in it"),
         ("summary.json", lambda t: "[" * 100_000, "summary.json: damaged"),
-        ("../../history.csv", lambda t: "a,b\n1,2\n", "history.csv: damaged .has no epoch"),
-        ("../../history.csv", lambda t: t + "4,x,y\n", "history.csv: damaged .line 5"),
+        ("../../history.csv", lambda t: "a,b\n1,2\n", "history.csv: is damaged .has no epoch"),
+        ("../../history.csv", lambda t: t + "4,x,y\n", "history.csv: is damaged .line 5"),
         ("config.yml", lambda t: "[", "holds no evaluation of 'test', or a damaged one"),
         ("config.yml", lambda t: "info: 3", "holds no evaluation of 'test', or a damaged one"),
     ],
@@ -223,6 +223,26 @@ def test_files_damaged_by_hand_are_one_clear_message(
     path.write_text(spoil(path.read_text() if path.exists() else ""))
     said = run_script(tmp_path, capsys, caplog, [folder])
     assert re.search(message, said) and "Traceback" not in said
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"x", b"\xff\xfe", b"item,song,method,source,si_sdr\ni,s,DeepClustering,vocals,loud\n",
+    b"item,method\ni,DeepClustering\n", b"item,song,method,source\na,b,DeepClustering,c,1,2,3\n",
+    b'"' + b"x" * 200_000])  # fmt: skip
+def test_damaged_scores_are_told(runs, tmp_path, capsys, caplog, content):
+    (tmp_path / "a" / "evaluation" / "test" / "scores.csv").write_bytes(content)
+    said = run_script(tmp_path, capsys, caplog, runs)
+    assert said.startswith(f"error: {tmp_path / 'a'}") and "evaluate" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["history.csv", "evaluation/test/summary.json"])
+def test_other_damaged_files_of_a_run_are_told(runs, tmp_path, capsys, caplog, name):
+    (tmp_path / "a" / name).write_text("[1,")
+    said = run_script(tmp_path, capsys, caplog, runs)
+    assert name in said if "json" in name else said
+    (tmp_path / "a" / name).write_text("epoch,train_loss\n1,loud\n")
+    assert f"{tmp_path / 'a' / name}" in run_script(tmp_path, capsys, caplog, runs)
 
 
 def test_damaged_parts_of_an_evaluation_are_scored_again(tmp_path):

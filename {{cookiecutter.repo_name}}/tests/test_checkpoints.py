@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import checkpoints
+from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from compat import nussl
 from files import UserError
 
@@ -224,3 +225,14 @@ def test_a_model_with_something_else_in_a_part_of_it_is_told(model_path, key):
 @pytest.mark.parametrize("key", ["nussl_version", "sample_rate", "num_channels", "stft_params"])
 def test_a_model_that_lacks_a_part_of_its_description_is_told(model_path, key):
     assert "cannot be built" in altered(model_path, lambda content: content["metadata"].pop(key))
+
+
+def test_a_model_of_another_kind_is_told_with_the_algorithm_for_it(model_path):
+    given = checkpoints.load_model(model_path)[0].output_keys
+    ours = [DeepAudioEstimation, DeepClustering, DeepMaskEstimation]
+    kind = next(one for one in ours if one.model_output in given)
+    other = next(one for one in ours if one.model_output not in given)
+    kind.load(model_path, "cpu")
+    message = f"{other.__name__} needs; the algorithm for it is {kind.__name__}"
+    with pytest.raises(UserError, match=message):
+        other.load(model_path, "cpu")

@@ -361,8 +361,7 @@ def test_what_was_kept_is_there_again_for_the_same_work_only(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "3", "null", '{"checkpoint": 3}', '{"checkpoint": ["a"]}', "[" * 100_000,
-     "\x00"],
+    ["", "{", "[]", "3", "null", "[" * 100_000, "\x00"],
 )
 @pytest.mark.parametrize(
     "file", ["summary.json", "unfinished/identity.json", "unfinished/00000003.json",
@@ -371,10 +370,11 @@ def test_what_was_kept_is_there_again_for_the_same_work_only(tmp_path):
 def test_damaged_files_of_an_evaluation_count_as_not_there(tmp_path, file, content):
     results = Results(tmp_path, {"checkpoint": "a" * 64})
     results.begin()
-    results.keep(4, {"name": "x"})
+    whole = {"name": "x", "failed": "broken"}
+    results.keep(4, whole)
     (tmp_path / file).write_text(content)
     kept = Results(tmp_path, {"checkpoint": "a" * 64}).begin()
-    assert kept.get(4) == {"name": "x"} or "identity" in file
+    assert kept.get(4) == whole or "identity" in file
     results.keep(5, {"name": "y"})
     results.finish({"summary.json": "{}"})
 

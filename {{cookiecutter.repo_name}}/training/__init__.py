@@ -7,12 +7,4 @@ from .trainer import Term, Trainer
 
 TRAINERS = {"Trainer": Trainer}
 
-__all__ = [
-    "LOGGERS",
-    "LOSSES",
-    "OPTIMIZERS",
-    "SCHEDULERS",
-    "TRAINERS",
-    "Term",
-    "Trainer",
-]
+__all__ = ["LOGGERS", "LOSSES", "OPTIMIZERS", "SCHEDULERS", "TRAINERS", "Term", "Trainer"]
