@@ -282,6 +282,16 @@ def test_a_model_of_other_sources_than_the_data_is_refused_before_training(write
     assert not (path.parent / "small").exists()
 
 
+def test_excerpts_much_longer_than_the_tracks_are_warned_of(write_config, caplog):
+    """1,000 hops of 128 samples are 8 s, of which the snippets fill 4."""
+    trainer_of(write_config(excerpt_frames=501))
+    assert caplog.text == ""
+    trainer_of(write_config(excerpt_frames=1001))
+    assert "half of the tracks have at most 4 s: 50 % of what is trained on is silence" in (
+        caplog.text
+    )
+
+
 def test_a_head_that_no_loss_reaches_is_told(write_config, caplog):
     with caplog.at_level("WARNING"):
         trainer_of(write_config(builder="chimera", loss={"l1": {"class": "L1Loss"}}))

@@ -26,6 +26,8 @@ from .schedule import Schedule
 
 log = logging.getLogger("train")
 
+MUCH_SILENCE = 0.2  # of the excerpts, that follows tracks shorter than they are
+
 
 class Term(NamedTuple):
     """One term of the loss: a module, its factor, {key of a feature or output: its argument}."""
@@ -202,6 +204,7 @@ class Trainer(Loop):
         length = samples(settings.excerpt_frames)
         stages = [(s.epochs, samples(s.excerpt_frames)) for s in settings.curriculum]
         lengths = self._lengths(self.train_data)
+        self._warn_of_silence(lengths, length)
         count = settings.excerpts_per_epoch or covering(lengths, length)
         parts = self.share[1] * settings.accumulate
         size = min(settings.batch_size, count)
@@ -222,6 +225,17 @@ class Trainer(Loop):
                 lengths, settings.validation_excerpts or covering(lengths, length)
             )
         self.val_batches = batches_in_order(validation, size, self.share) if self.val_data else []
+
+    def _warn_of_silence(self, lengths, length):
+        """Tracks shorter than an excerpt are followed by silence: say so if there is much of it."""
+        silence = 1 - sum(min(track, length) for track in lengths) / (len(lengths) * length)
+        if silence > MUCH_SILENCE:
+            rate, median = self.train_data.sample_rate, sorted(lengths)[len(lengths) // 2]
+            log.warning(
+                "an excerpt has %.3g s, but half of the tracks have at most %.3g s: %.0f %% of "
+                "what is trained on is silence after them; lower train.excerpt_frames",
+                length / rate, median / rate, 100 * silence,
+            )  # fmt: skip
 
     @staticmethod
     def _lengths(data):
