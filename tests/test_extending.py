@@ -143,7 +143,7 @@ evaluate: {page_items: 1}
 visualize: {seed: 0}
 """
 WALKS = [  # tests that read registries or the project's files
-    f"tests/test_{name}.py" for name in ("extensions", "models", "losses_of_sources", "losses")
+    f"tests/test_{name}.py" for name in ("experiments", "extensions", "models", "losses_of_sources")
 ]
 
 
@@ -190,6 +190,6 @@ def test_every_recipe_of_the_docs_works_in_a_new_project_and_leaves_its_tests_gr
         for script in ("evaluate", "visualize"):
             code, said = run("python", "-m", f"scripts.{script}", "-p", file, cwd=extended)
             assert code == 0, said
-    code, said = run("python", "-m", "pytest", "-q", *WALKS, "tests/test_experiments.py", "-k",
-                     "not every_file and not slow", cwd=extended)  # fmt: skip
+    code, said = run("python", "-m", "pytest", "-q", "-n", "auto", *WALKS, "-k", "not every_file",
+                     cwd=extended)  # fmt: skip
     assert code == 0, said
