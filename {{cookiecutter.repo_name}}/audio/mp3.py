@@ -113,6 +113,10 @@ def _index(data):
             at += here.bytes
         elif tag := _tag(data, at):
             at += tag
+        elif _is_another(data, at):
+            seconds = len(starts) * first.samples / first.rate
+            flaws.append(f"goes on with another rate or other channels at {seconds:.1f} s")
+            break
         else:
             found = _resumed(first, data, at + 1)
             if found is None:
@@ -142,6 +146,12 @@ def _next_of(first, data, at):
         return None
     here = header(bits)
     return here if here is not None and here.channels == first.channels else None
+
+
+def _is_another(data, at):
+    """Do two frames of another stream begin at a place?"""
+    other = header(int.from_bytes(data[at : at + 4], "big"))
+    return other is not None and _next_of(other, data, at + other.bytes) is not None
 
 
 def _resumed(first, data, at):
