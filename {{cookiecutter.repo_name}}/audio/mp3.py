@@ -12,6 +12,7 @@ ISO/IEC 11172-3 and 13818-3, layer III; the first frame as LAME writes it
 import functools
 import io
 import mmap
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -156,11 +157,11 @@ def _is_another(data, at):
 
 def _resumed(first, data, at):
     """Where two frames in a row begin, from `at` on, or None."""
-    while (at := data.find(b"\xff", at)) >= 0:
-        here = _next_of(first, data, at)
-        if here is not None and _next_of(first, data, at + here.bytes) is not None:
-            return at
-        at += 1
+    second = first.bits >> 16 & 0xFE  # the last bit says if there is a checksum
+    for match in re.compile(b"\xff[%c%c]" % (second, second | 1), re.S).finditer(data, at):
+        here = _next_of(first, data, match.start())
+        if here is not None and _next_of(first, data, match.start() + here.bytes) is not None:
+            return match.start()
     return None
 
 

@@ -144,6 +144,11 @@ def test_what_follows_at_another_rate_is_not_passed_over_in_silence(tmp_path):
     assert flaw is not None and np.array_equal(sound, decoded(HEALTHY)[:, : sound.shape[1]])
 
 
+def test_much_garbage_is_searched_quickly(tmp_path):
+    path = save(tmp_path, HEALTHY + b"\xff" * 30_000_000 + SOUND[0])
+    assert audio.info(path)[2] == len(song())
+
+
 # ---- other formats ------------------------------------------------------------------------------
 
 NUMBERS = np.random.default_rng(3).integers(-9000, 9000, (30_000, 2)).astype(np.int16)
