@@ -25,8 +25,9 @@ import soundfile  # noqa: E402
 import torch  # noqa: E402
 from compat import nussl  # noqa: E402
 from dataset import Sample, StemFolder  # noqa: E402
-from training.excerpts import Excerpts, ShuffledBatches, loader  # noqa: E402
-from training.front_end import FrontEnd  # noqa: E402
+from features import FrontEnd  # noqa: E402
+from training.loading import Excerpts, load  # noqa: E402
+from training.sampling import ShuffledBatches, Spread  # noqa: E402
 
 FRAMES = 400
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
@@ -128,8 +129,8 @@ def batches_per_second(data, batches, workers=2):
     """(batches a second from workers, reading the same bytes, in batches a second)."""
     front_end = FrontEnd(PARAMS.window_length, PARAMS.hop_length, PARAMS.window_type)
     excerpts = Excerpts(data, front_end.samples(FRAMES), seed=0)
-    order = ShuffledBatches(len(data), 40, seed=0)
-    stream = iter(loader(excerpts, order, num_workers=workers))
+    order = ShuffledBatches(Spread([1] * len(data), len(data)), 40, seed=0)
+    stream = load(excerpts, order, num_workers=workers)
     for _ in range(4):  # until the workers are at it
         next(stream)
     began = time.perf_counter()

@@ -55,7 +55,7 @@ def our_step():
     import experiment
     import numpy as np
     import torch
-    from dataset import StemDataset, Track
+    from dataset import DATASETS, StemDataset, Track
 
     class Noise(StemDataset):
         def __init__(self, folder, split, sample_rate, num_channels, stft_params):
@@ -69,7 +69,7 @@ def our_step():
             rng = np.random.default_rng(index)
             return 0.1 * rng.standard_normal((2, 1, length or 64000)).astype(np.float32)
 
-    experiment.DATASETS["Noise"] = Noise
+    DATASETS["Noise"] = Noise
     settings = config.load(PROJECT / "experiments" / "deep_clustering.yml")
     noise = {"class": "Noise", "args": {"folder": ".", "split": "train"}}
     plain = settings.to_dict()

@@ -126,7 +126,8 @@ def test_litter_of_the_template_folder_does_not_get_into_a_new_project(bake, tem
     clean = all_files(bake(repo_name="clean"))
     folder = template / FOLDER
     litter = ["model/__pycache__/a.pyc", ".venv/bin/python", "data/sample/mix.wav",
-              "artifacts/run/model.pth", "output/viz/viz.png", ".ruff_cache/0.1/123"]
+              "artifacts/run/model.pth", "output/viz/viz.png", ".ruff_cache/0.1/123",
+              "cache/numba/core/a.nbi"]
     for name in litter:
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_bytes(b"\x9a{{ no template" if "cache" in name else b"litter")
@@ -163,6 +164,7 @@ def test_a_project_passes_its_own_tests(bake, environ, capfd):
     project = bake()
     with capfd.disabled():
         print(f"\n\nThe tests of a baked project, {project}:\n", flush=True)
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q"], cwd=project, env=environ)
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"]
+        done = subprocess.run(command, cwd=project, env=environ)
         print("\nThe template's own tests go on:", flush=True)
     assert done.returncode == 0, "tests of the baked project failed: see their output above"

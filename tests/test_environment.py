@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tomllib
+import venv
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,24 @@ def test_an_active_environment_that_does_not_fit_is_not_made_anew(bake, run, tmp
     assert code == 2
     assert "is active, but has no Python 3.11, 3.12 or 3.13" in said
     assert [path.name for path in active.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("target", ["test", "lint"])
+def test_nothing_is_installed_unasked_into_an_active_environment(project, run, tmp_path, target):
+    (tmp_path / "mine").touch()
+    code, said = run("make", target, cwd=project, VIRTUAL_ENV=str(tmp_path))
+    assert code == 2
+    assert f"make {target}: the active environment, {tmp_path}, does not hold the packages" in said
+    assert "run make install" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_script_of_a_project_that_is_not_installed_says_what_to_do(project, run, tmp_path):
+    venv.create(tmp_path / "bare")
+    python = tmp_path / "bare" / "bin" / "python"
+    code, said = run(python, "-m", "scripts.train", "-p", "experiments/demo.yml", cwd=project)
+    assert code == 1 and "Traceback" not in said
+    assert f"error: {python} has no package pydantic, yaml, numpy, torch, nussl; run" in said
 
 
 def test_the_active_conda_environment_is_the_one_that_is_used_but_not_base(project, run, tmp_path):

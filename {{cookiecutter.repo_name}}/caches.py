@@ -28,17 +28,24 @@ def settle():
         the folder.
     """
     wanted = Path(os.environ.get("CACHE_DIRECTORY") or DEFAULT).absolute()
-    user = os.getuid() if hasattr(os, "getuid") else os.getlogin()
-    places = [wanted, Path(tempfile.gettempdir()) / f"cache-{user}"]
-    folder = next(filter(_is_writable, places), None) or Path(tempfile.mkdtemp(prefix="cache-"))
+    folder = wanted if _is_writable(wanted) else _temporary()
     for variable, name in FOLDERS.items():
         os.environ.setdefault(variable, str(folder / name))
     return folder
 
 
-def _is_writable(folder):
+def _temporary():
+    """A folder that this user's next run finds again; nobody else's, for code is loaded from it."""
+    if hasattr(os, "getuid"):
+        folder = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
+        if _is_writable(folder, mode=0o700) and folder.stat().st_uid == os.getuid():
+            return folder
+    return Path(tempfile.mkdtemp(prefix="cache-"))
+
+
+def _is_writable(folder, mode=0o777):
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:

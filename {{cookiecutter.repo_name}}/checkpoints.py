@@ -14,12 +14,7 @@ import torch
 from compat import nussl
 from files import UserError, write_files
 
-#: the algorithms of ours that read a model, and what it must give them
-KINDS = {
-    "DeepClustering": "embedding",
-    "DeepMaskEstimation": "mask",
-    "DeepAudioEstimation": "audio",
-}
+BEST = Path("checkpoints") / "best.model.pth"  # in the output folder of an experiment
 UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks
 NEEDED = ("sample_rate", "num_channels", "stft_params")  # of a model's metadata, to separate
 
@@ -83,24 +78,6 @@ def load_model(path, device="cpu"):
     return _load_model(path, str(device), stamp)
 
 
-def check_kind(path, algorithm, device="cpu"):
-    """Refuse a model that does not give what an algorithm (its class's name) needs.
-
-    Of an algorithm that is not ours nothing is known here.
-
-    Raises:
-        UserError: as `load_model`; a model of another kind, and the algorithm for it.
-    """
-    given = load_model(path, device)[0].output_keys
-    needed = KINDS.get(algorithm)
-    if needed is not None and needed not in given:
-        suited = [name for name, key in KINDS.items() if key in given]
-        advice = f"; the algorithm for it is {' or '.join(suited)}" if suited else ""
-        raise UserError(
-            f"{path}: gives {', '.join(given)}, and no {needed}, which {algorithm} needs{advice}"
-        )
-
-
 @functools.lru_cache(maxsize=2)
 def _load_model(path, device, stamp):
     content = load(path)
@@ -120,7 +97,8 @@ def _load_model(path, device, stamp):
             f"{path}: the model in it cannot be built ({reason}); its weights and its "
             "description do not fit, or it needs modules of model/extras/"
         ) from error
-    return model.to(device).eval(), metadata
+    # nussl passes on only what it knows itself
+    return model.to(device).eval(), {**content["metadata"], **metadata}
 
 
 def fingerprint(path):

@@ -35,3 +35,13 @@ def available():
     names = ["cuda"] if torch.cuda.is_available() else []
     names += ["mps"] if torch.backends.mps.is_available() else []
     return [*names, "cpu"]
+
+
+def computes_bfloat16(device):
+    """Has the device instructions for bfloat16? Elsewhere torch may emulate it, which is slow."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":  # x86 and ARM name it differently
+        there = torch.cpu.get_capabilities()
+        return any(there.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return False

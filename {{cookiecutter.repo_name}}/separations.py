@@ -1,17 +1,20 @@
-"""One item, separated: what is heard and seen of it, and whose fault it is if that goes wrong."""
+"""One item, separated, with errors that name it."""
 
 import functools
-import inspect
 import io
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib.image
 import numpy as np
 
-from algorithms import ALGORITHMS
+import streams
+from algorithms import ALGORITHMS, Result, needs_model, separated
 from compat import nussl
+from evaluation import TooFewEstimates
 from files import UserError
 from report import draw_separation
+
+SHOWN = 10  # seconds of a recording in a picture
 
 # what reading, separating and scoring raise about one piece of audio
 FAILURES = (
@@ -26,48 +29,79 @@ def named(name, function, *args):
     """Call `function`; what goes wrong with this audio becomes a UserError that names it."""
     try:
         return function(*args)
+    except TooFewEstimates:  # no fault of this audio
+        raise
     except FAILURES as error:
         text = str(error)
         raise UserError(text if text.startswith(f"{name}: ") else f"{name}: {text}") from error
 
 
-class Separation(NamedTuple):
-    """An item, separated: AudioSignals, masks (sources, bins, frames), the embedding (bins, frames,
-    dims) and which of its points are loud, or None, and the bytes of a PNG file, if drawn."""
-
-    mix: Any
-    estimates: list
-    masks: Any
-    embedding: Any
-    loud: Any
-    picture: bytes | None = None
-
-
-def separate_item(title, separator, item):
-    """Separate a dataset's item and draw it; raises as `separation_of`."""
-    shown = separation_of(separator, item)
-    return shown._replace(picture=draw_separation(title, *shown[:5]))
-
-
-def separation_of(separator, item):
-    """Separate a dataset's item.
+def separate_item(separator, item):
+    """Separate a dataset's item: `algorithms.Result`.
 
     Raises:
         UserError: what goes wrong with this audio, by the item's name.
     """
-    name, mix = item["metadata"]["name"], item["mix"]
-    algorithm = named(name, separator, mix)
-    estimates = named(name, algorithm)
-    masks = np.stack([mask.mask.mean(axis=-1) for mask in algorithm.result_masks])
-    embedding = getattr(algorithm, "features", None)
-    loud = None
-    if embedding is not None:  # channels as one: (f, t, c, d) -> (f, t, d)
-        embedding, loud = embedding.mean(axis=2), algorithm.tf_point_over_cutoff.any(axis=-1)
-    return Separation(mix, estimates, masks, embedding, loud)
+    name = item["metadata"]["name"]
+    algorithm = named(name, separator, item["mix"])
+    return named(name, separated, algorithm)
+
+
+def by_label(labels, estimates):
+    """Estimates that come in the order of `labels`, in that of the sorted labels."""
+    return [estimates[labels.index(label)] for label in sorted(labels)]
+
+
+def draw(title, mix, result, frequency="auto", about=None):
+    """viz.png of an `algorithms.Result`: the bytes of a PNG file."""
+    return draw_separation(
+        title,
+        mix,
+        result.estimates,
+        result.masks,
+        result.embedding,
+        result.loud,
+        result.clusters,
+        result.stretch,
+        result.labels,
+        frequency,
+        about,
+    )
+
+
+def picture_of(title, recording, paths, work):
+    """viz.png of a file that was separated: of its loudest ten seconds.
+
+    Args:
+        title: a line above everything.
+        recording: as in `streams`.
+        paths: of the sources.
+        work: the `Streamed` that has separated it.
+    """
+    rate = recording.sample_rate
+    result = Result([], labels=work.labels)
+    if hasattr(work.algorithm, "result"):
+        result = work.algorithm.result([])._replace(masks=None)
+    if result.stretch is None:
+        starts = range(0, recording.length, SHOWN * rate)
+        loudness = [np.square(recording.read(start, SHOWN * rate)).sum() for start in starts]
+        first = starts[int(np.argmax(loudness))]
+    else:
+        first = int(result.stretch[0] * rate)
+    length = min(SHOWN * rate, recording.length - first)
+
+    def signal(data):
+        return nussl.AudioSignal(audio_data_array=data, sample_rate=rate)
+
+    estimates = [signal(streams.File(path).read(first, length)) for path in paths]
+    title = f"{title}, {first / rate:.0f} to {(first + length) / rate:.0f} s of "
+    title += f"{recording.length / rate:.0f} s"
+    mix = signal(recording.read(first, length))
+    return draw(title, mix, result._replace(estimates=estimates))
 
 
 class Demonstration(NamedTuple):
-    """What a logger shows: {title: (channels, samples)}, and a picture (height, width, 4)."""
+    """What a logger shows: {name: (channels, samples)}, and a picture (height, width, 4)."""
 
     sounds: dict
     sample_rate: int
@@ -77,13 +111,12 @@ class Demonstration(NamedTuple):
 def demonstrate(config, trainer):
     """Separate the first item of the validation data with the best model so far."""
     algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
-    if "model_path" in inspect.signature(algorithm).parameters:
+    if needs_model(algorithm):
         args |= {"model_path": str(trainer.best), "device": trainer.device}
     item = trainer.val_data[0]
+    mix, result = item["mix"], separate_item(functools.partial(algorithm, **args), item)
     title = f"{config.info.name}: {item['metadata']['name']}"
-    shown = separate_item(title, functools.partial(algorithm, **args), item)
-    sounds = {f"source {i}": estimate.audio_data for i, estimate in enumerate(shown.estimates)}
-    picture = matplotlib.image.imread(io.BytesIO(shown.picture))
-    return Demonstration(
-        {"mixture": shown.mix.audio_data, **sounds}, shown.mix.sample_rate, picture
-    )
+    picture = matplotlib.image.imread(io.BytesIO(draw(title, mix, result)))
+    names = result.labels or [f"source {i}" for i in range(len(result.estimates))]
+    sounds = {name: e.audio_data for name, e in zip(names, result.estimates, strict=True)}
+    return Demonstration({"mixture": mix.audio_data, **sounds}, mix.sample_rate, picture)

@@ -130,10 +130,11 @@ class SourceFiles:
         folder: made where it is missing.
         sample_rate, length: of every source.
         kind: "wav" or "flac".
+        titles: of the sources, what their files are called without ending; None: source0, ...
     """
 
-    def __init__(self, folder, sample_rate, length, kind="wav"):
-        self.folder, self.sample_rate = Path(folder), sample_rate
+    def __init__(self, folder, sample_rate, length, kind="wav", titles=None):
+        self.folder, self.sample_rate, self.titles = Path(folder), sample_rate, titles
         self.length, self.kind = length, kind
         self.files, self.names, self.peaks, self.made = [], [], [], False
 
@@ -181,7 +182,8 @@ class SourceFiles:
                 suffix = self.names[number].suffix
                 with open(self.names[number], "rb+") as written:
                     os.fsync(written.fileno())
-                paths.append(self.folder / f"source{number}{suffix}")
+                title = self.titles[number] if self.titles else f"source{number}"
+                paths.append(self.folder / f"{title}{suffix}")
             for name, path in zip(self.names, paths, strict=True):
                 os.replace(name, path)
         except (OSError, soundfile.LibsndfileError) as error:

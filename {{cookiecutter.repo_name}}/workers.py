@@ -1,5 +1,7 @@
-"""Processes that work for this one and end when it does, also when it is killed."""
+"""Worker processes that end when this one does, also when it is killed."""
 
+import atexit
+import functools
 import multiprocessing
 import os
 import threading
@@ -27,11 +29,25 @@ def _begin(begin, args):
 
 
 def end_with_parent():
-    """Have this process end when the one that wanted it is no more, for whom it would wait for
-    ever: with a server of forks between them (forkserver) the system has another parent for it."""
+    """End this process as soon as the one that started it has ended, by whatever. Under forkserver
+    the system knows another parent, whose end would say nothing."""
     threading.Thread(target=_wait_for_the_end, daemon=True, name="end with parent").start()
 
 
 def _wait_for_the_end():
     multiprocessing.parent_process().join()
     os._exit(1)
+
+
+@functools.cache  # once is enough
+def kill_children_at_exit():
+    """Kill the child processes that are left when this one ends normally.
+
+    multiprocessing would send them SIGTERM and wait, for ever if they ignore it.
+    """
+    atexit.register(_kill_children)  # called before multiprocessing's own, which came earlier
+
+
+def _kill_children():
+    for child in multiprocessing.active_children():
+        child.kill()

@@ -13,6 +13,15 @@ from .deep_audio import DeepAudioEstimation
 from .deep_clustering import DeepClustering
 from .deep_masks import DeepMaskEstimation
 from .separation import Streamed
+from .traits import (
+    Result,
+    count_sources,
+    labels_of,
+    needs_model,
+    needs_only_the_mixture,
+    separated,
+    trait,
+)
 
 SeparationBase = nussl.separation.base.SeparationBase
 MaskSeparationBase = nussl.separation.base.MaskSeparationBase
@@ -28,6 +37,16 @@ ALGORITHMS = {
     "RepetSim": nussl.separation.primitive.RepetSim,
 }
 
+
+def baselines():
+    """{name: class} of the algorithms that need nothing but a mixture."""
+    return {
+        name: algorithm
+        for name, algorithm in ALGORITHMS.items()
+        if not needs_model(algorithm) and needs_only_the_mixture(algorithm)
+    }
+
+
 __all__ = [
     "ALGORITHMS",
     "ClusteringSeparationBase",
@@ -35,7 +54,14 @@ __all__ = [
     "DeepClustering",
     "DeepMaskEstimation",
     "MaskSeparationBase",
+    "Result",
     "SeparationBase",
     "Streamed",
+    "baselines",
     "confidence",
+    "count_sources",
+    "labels_of",
+    "needs_model",
+    "separated",
+    "trait",
 ]

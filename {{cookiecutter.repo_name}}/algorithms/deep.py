@@ -7,10 +7,12 @@ import audio
 import checkpoints
 import streams
 from compat import nussl
+from features import FrontEnd
 from files import UserError
 
 from .chunks import Chunks
-from .masks import Masking
+from .masks import Masking, over_range
+from .traits import result_of
 
 CHUNK = 10.0  # seconds that the network hears at once; longer audio is heard in chunks
 OVERLAP = 1.0  # seconds over which a chunk is faded into the next
@@ -25,34 +27,78 @@ class ModelRate:
 
     After `listen`, `self.original` is the mixture as it came, `self.recording` the same to be read
     piece by piece, `self.heard` what the model hears of it, `self.model` and `self.loaded` are the
-    checkpoint's, and `self.chunks` says how it is cut.
+    checkpoint's, `self.front_end` makes what the model reads, and `self.chunks` says how the
+    recording is cut.
     """
 
-    def listen(self, signal, model_path, device, output):
-        """The mixture as the model hears it: an AudioSignal; of a recording, its first chunk.
+    #: the output of the model that a subclass works on
+    model_output = None
+    streams = True
+    #: are the sources those of the model, in its order?
+    keeps_order = True
 
-        output: the key that the model must give ("embedding", "mask", "audio").
+    @classmethod
+    def load(cls, model_path, device):
+        """(model, metadata) of a checkpoint that suits this algorithm.
 
         Raises:
-            UserError: the model gives no such output; the audio is silent, or shorter than one STFT
-                frame of the model.
+            UserError: it gives another output, or reads what separation does not have.
+        """
+        model, loaded = checkpoints.load_model(model_path, device)
+        if cls.model_output not in model.output_keys:
+            suited = {kind.model_output: kind.__name__ for kind in ModelRate.__subclasses__()}
+            given = [suited[key] for key in model.output_keys if key in suited]
+            advice = f"the algorithm for it is {' or '.join(given)}" if given else "train another"
+            raise UserError(
+                f"{model_path}: gives {', '.join(model.output_keys)}, and no {cls.model_output}, "
+                f"which {cls.__name__} needs; {advice}"
+            )
+        missing = sorted({*model.input} - {*FrontEnd.of_mixture})
+        if missing:
+            of_sources = {*missing} <= {*FrontEnd.of_sources}
+            raise UserError(
+                f"{model_path}: reads {', '.join(missing)}, which "
+                + ("is made of the sources" if of_sources else "features.py does not make")
+                + f"; of a mixture there is {', '.join(FrontEnd.of_mixture)}"
+            )
+        return model, loaded
+
+    @classmethod
+    def outputs_of(cls, model, loaded):
+        """How many sources a model gives; None where the algorithm decides."""
+        if not cls.keeps_order:
+            return None
+        params, device = loaded["stft_params"], next(model.parameters()).device
+        front_end = _front_end(params, model.input).to(device)
+        silence = torch.zeros(1, loaded["num_channels"], params.window_length, device=device)
+        with torch.inference_mode():
+            outputs = model({k: front_end({"mix": silence})[k] for k in model.input})
+        return outputs[cls.model_output].shape[-1]
+
+    @classmethod
+    def labels_of(cls, model, loaded):
+        """Labels of the sources in their order, if the model was trained with one; else None."""
+        return loaded["labels"] if cls.keeps_order and loaded.get("ordered") else None
+
+    @property
+    def source_labels(self):
+        return self.labels_of(self.model, self.loaded)
+
+    def listen(self, signal, model_path, device, also=()):
+        """The mixture as the model hears it: an AudioSignal; of a recording, its first chunk.
+
+        also: features that the algorithm needs beside those that the model reads.
+
+        Raises:
+            UserError: the model does not fit this algorithm; the audio is silent, or shorter than
+                one STFT frame of the model.
         """
         self.original, self.recording = signal, signal
         self.device = torch.device("cpu") if device is None else device
-        self.model, self.loaded = checkpoints.load_model(model_path, self.device)
-        if output not in self.model.output_keys:
-            suited = {
-                "embedding": "DeepClustering",
-                "mask": "DeepMaskEstimation",
-                "audio": "DeepAudioEstimation",
-            }
-            given = [suited[key] for key in self.model.output_keys if key in suited]
-            raise UserError(
-                f"{model_path}: gives {', '.join(self.model.output_keys)}, and no {output}, which "
-                f"{type(self).__name__} needs; the algorithm for it is {' or '.join(given)}"
-            )
+        self.model, self.loaded = self.load(model_path, self.device)
         rate, channels = self.loaded["sample_rate"], self.loaded["num_channels"]
         params = self.loaded["stft_params"]
+        self.front_end = _front_end(params, {*self.model.input, *also}).to(self.device)
         whole = isinstance(signal, nussl.AudioSignal)
         if whole:
             self.recording = streams.Memory(signal.audio_data, signal.sample_rate)
@@ -63,7 +109,8 @@ class ModelRate:
         if self.heard.length < params.window_length:
             raise UserError(
                 f"has {self.recording.length} samples ({self.heard.length} at the model's "
-                f"{rate} Hz); at least {params.window_length} are needed, one frame"
+                f"{rate} Hz), at least {params.window_length} are needed, one frame of the model's "
+                "STFT; leave it out"
             )
         if whole and not np.any(signal.audio_data):
             raise UserError("is silent (every sample is 0); there is nothing to separate")
@@ -76,50 +123,34 @@ class ModelRate:
         return nussl.AudioSignal(audio_data_array=data, sample_rate=rate, stft_params=params)
 
     def run_model(self, signal):
-        """The model's outputs for one AudioSignal, as tensors of a batch of one.
-
-        What is fed to it is what `training.FrontEnd` makes, computed by nussl.
-        """
-        spectrum = torch.from_numpy(np.asarray(signal.stft(), np.complex64))
-        spectrum = spectrum.transpose(0, 1)[None]  # (f, t, c) -> (1, t, f, c)
+        """The model's outputs for one AudioSignal, as tensors of a batch of one."""
         sound = torch.from_numpy(np.asarray(signal.audio_data, np.float32))[None]
-        return self._outputs(spectrum, sound)
+        return self._outputs(self.front_end({"mix": sound.to(self.device)}))
 
-    def _outputs(self, spectrum, sound):
-        features = {
-            "mix_magnitude": spectrum.abs(),
-            "mix_spectrum": torch.view_as_real(spectrum),
-            "mix_audio": sound,
-        }
-        wanted = {key: features[key].to(self.device) for key in self.model.input if key in features}
+    def _outputs(self, features):
         with torch.inference_mode():
-            return self.model(wanted)
+            return self.model({key: features[key] for key in self.model.input})
 
     def batches(self, numbers=None):
         """The model's outputs for the chunks (None: all), in batches.
 
         Yields:
-            (numbers of the chunks, magnitudes (batch, frames, bins, channels), outputs), the
-            outputs tensors (batch, ...).
+            (numbers of the chunks, features, outputs): {name: (batch, ...)} both; the features are
+            those of a slice of the whole recording's STFT.
         """
         numbers = list(range(self.chunks.count)) if numbers is None else numbers
         for first in range(0, len(numbers), BATCH):
             batch = numbers[first : first + BATCH]
-            spectrum, sound = zip(*(self._chunk(number) for number in batch), strict=True)
-            spectrum = torch.stack(spectrum)
-            yield batch, spectrum.abs(), self._outputs(spectrum, torch.stack(sound))
+            mix = torch.stack([self._chunk(number) for number in batch]).to(self.device)
+            features = self.front_end({"mix": mix}, with_margin=True)
+            yield batch, features, self._outputs(features)
 
     def _chunk(self, number):
-        """Spectrum (frames, bins, channels) and audio (channels, samples) of a chunk: a slice of
-        the whole recording's STFT, scaled as nussl's (scipy's)."""
-        params, count = self.loaded["stft_params"], self.chunks.length
-        hop, size = params.hop_length, params.window_length
-        window = nussl.AudioSignal.get_window(params.window_type, size)
-        window = torch.as_tensor(window / window.sum(), dtype=torch.float32)
-        start, half = self.chunks.starts[number] * hop, size // 2
-        data = torch.from_numpy(self.heard.read(start - half, (count - 1) * hop + size))
-        spectrum = torch.fft.rfft(data.unfold(1, size, hop) * window)  # (c, t, f)
-        return spectrum.permute(1, 2, 0), data[:, half:][:, : (count - 1) * hop]
+        """The audio of a chunk with the front end's margin around it: (channels, samples)."""
+        margin = self.front_end.margin
+        start = self.chunks.starts[number] * self.front_end.hop_length - margin
+        length = self.front_end.samples(self.chunks.length) + 2 * margin
+        return torch.from_numpy(self.heard.read(start, length))
 
     def loudest(self, most):
         """At most `most` numbers of chunks, spread evenly over those that are not nearly silent.
@@ -127,20 +158,34 @@ class ModelRate:
         Raises:
             UserError: the whole recording is silent.
         """
-        rate, hop = self.loaded["sample_rate"], self.loaded["stft_params"].hop_length
-        scale = self.recording.sample_rate * hop / rate
-        count = int(self.chunks.length * scale)
-        energies = np.array(
-            [
-                np.square(self.recording.read(int(start * scale), count)).sum()
-                for start in self.chunks.starts
-            ]
-        )
+        energies = self.energies()
         if not energies.any():
             raise UserError("is silent (every sample is 0); there is nothing to separate")
         loud = np.flatnonzero(energies > 1e-4 * energies.max())  # within 40 dB
         spread = np.linspace(0, len(loud) - 1, min(most, len(loud))).round().astype(int)
         return loud[spread].tolist()
+
+    def energies(self):
+        """The energy of each chunk: (chunks,)."""
+        rate, hop = self.loaded["sample_rate"], self.loaded["stft_params"].hop_length
+        scale = self.recording.sample_rate * hop / rate
+        count = int(self.chunks.length * scale)
+        return np.array(
+            [
+                np.square(self.recording.read(int(start * scale), count)).sum()
+                for start in self.chunks.starts
+            ]
+        )
+
+    def result(self, estimates):
+        """What `traits.separated` returns; masks over the frequencies of the mixture as it came."""
+        return self.as_it_came(result_of(self, estimates))
+
+    def as_it_came(self, result):
+        if result.masks is None:
+            return result
+        rates = self.heard.sample_rate, self.recording.sample_rate
+        return result._replace(masks=over_range(result.masks, *rates))
 
     def stream(self):
         """Separate in bounded memory, whatever the length.
@@ -167,6 +212,10 @@ class ModelRate:
     def finished(self, masks):
         """What is done to masks after they are joined."""
         return masks
+
+
+def _front_end(params, wanted):
+    return FrontEnd(params.window_length, params.hop_length, params.window_type, wanted=wanted)
 
 
 def one_hot(masks):

@@ -7,6 +7,7 @@ from compat import nussl
 from .chunks import in_one_order
 from .deep import ModelRate
 from .masks import apply_masks
+from .traits import mean_of_channels, result_of
 
 
 class DeepAudioEstimation(ModelRate, nussl.separation.deep.DeepAudioEstimation):
@@ -31,10 +32,12 @@ class DeepAudioEstimation(ModelRate, nussl.separation.deep.DeepAudioEstimation):
         UserError: as `DeepClustering`.
     """
 
+    model_output = "audio"
+
     def __init__(
         self, input_audio_signal, model_path: str, device=None, mixture_consistency: bool = True
     ):
-        heard = self.listen(input_audio_signal, model_path, device, "audio")
+        heard = self.listen(input_audio_signal, model_path, device)
         super().__init__(heard)
         self.metadata.update(self.loaded)
         self.mixture_consistency = mixture_consistency
@@ -89,11 +92,11 @@ class DeepAudioEstimation(ModelRate, nussl.separation.deep.DeepAudioEstimation):
         here, there = self.heard, self.recording
         return (here.sample_rate, here.num_channels) == (there.sample_rate, there.num_channels)
 
-    @property
-    def result_masks(self):
-        """Each source's share of the magnitudes, as nussl's SoftMasks: what a picture shows."""
+    def result(self, estimates):
+        """The masks shown are each source's share of the magnitudes."""
         shares = self._shares(np.moveaxis(self.audio, -1, 0))
-        return [nussl.core.masks.SoftMask(mask) for mask in shares]
+        masks = np.stack([mean_of_channels(share) for share in shares])
+        return self.as_it_came(result_of(self, estimates)._replace(masks=masks))
 
     def _shares(self, sources):
         """(sources, channels, samples) -> (sources, bins, frames, channels), adding up to 1"""

@@ -1,4 +1,4 @@
-"""Deep clustering for audio of any rate and length: the model's rate is its own affair."""
+"""Deep clustering for audio of any rate and length."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
 
     Audio longer than a chunk (`deep.CHUNK`) is heard in chunks. Clusters are fitted once, to loud
     points of chunks from the whole of it, and their centres serve every chunk: a source keeps its
-    number from beginning to end. `features` is then not kept.
+    number from beginning to end. `features` is then not kept (`result` shows the loudest chunk).
 
     Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for
     segmentation and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
@@ -49,6 +49,9 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
             not for deep clustering.
     """
 
+    model_output = "embedding"
+    keeps_order = False  # clusters have none
+
     def __init__(
         self,
         input_audio_signal,
@@ -61,7 +64,7 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         mask_type: Literal["soft", "binary"] = "soft",
         random_state: int = 0,
     ):
-        heard = self.listen(input_audio_signal, model_path, device, "embedding")
+        heard = self.listen(input_audio_signal, model_path, device, also=("mix_magnitude",))
         super().__init__(
             heard,
             num_sources or 2,
@@ -111,12 +114,35 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         # (b, t, f, c, s) -> (b, s, f, t, c)
         return self._responsibilities(batch[-1]["embedding"]).permute(0, 4, 2, 1, 3).numpy()
 
+    def result(self, estimates):
+        """Of what was separated chunk by chunk, the embedding shown is that of the loudest."""
+        result = super().result(estimates)
+        if result.embedding is not None:
+            return result
+        number = int(self.energies().argmax())
+        ((_, features, outputs),) = self.batches([number])
+        embedding = outputs["embedding"]
+        # (1, t, f, c, x) -> (f, t, x)
+        clusters = self._responsibilities(embedding)[0].mean(dim=2).argmax(dim=-1).T
+        magnitudes = features["mix_magnitude"][0].cpu().numpy()
+        loud = magnitudes >= np.percentile(magnitudes, self.percentile)
+        start = self.chunks.starts[number]
+        frame = self.loaded["stft_params"].hop_length / self.loaded["sample_rate"]
+        end = (start + self.chunks.length - 1) * frame
+        return result._replace(
+            embedding=embedding[0].mean(dim=2).transpose(0, 1).cpu().numpy(),
+            loud=loud.any(axis=-1).T,
+            clusters=clusters.numpy(),
+            stretch=(start * frame, min(end, self.heard.length / self.heard.sample_rate)),
+        )
+
     def finished(self, masks):
         return one_hot(masks) if self.mask_type == self.MASKS["binary"] else masks
 
     def _loud(self, batches):
         """The points over the percentile of these chunks: (points, dims), (points,)."""
-        magnitudes = torch.cat([magnitude for _, magnitude, _ in batches]).numpy()
+        magnitudes = torch.cat([features["mix_magnitude"] for _, features, _ in batches])
+        magnitudes = magnitudes.cpu().numpy()
         loud = magnitudes >= np.percentile(magnitudes, self.percentile)
         embedding = torch.cat([outputs["embedding"] for _, _, outputs in batches])
         points = embedding[torch.from_numpy(loud).to(embedding.device)]

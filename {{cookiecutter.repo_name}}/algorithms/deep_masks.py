@@ -34,6 +34,8 @@ class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
         ValueError: binary masks of a model with complex ones.
     """
 
+    model_output = "mask"
+
     def __init__(
         self,
         input_audio_signal,
@@ -42,7 +44,7 @@ class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
         mask_type: Literal["soft", "binary"] = "soft",
         mixture_consistency: bool = True,
     ):
-        heard = self.listen(input_audio_signal, model_path, device, "mask")
+        heard = self.listen(input_audio_signal, model_path, device)
         super().__init__(heard, mask_type=mask_type)
         self.metadata.update(self.loaded)
         self.mixture_consistency = mixture_consistency

@@ -121,6 +121,19 @@ def apply_masks(signal, masks, sample_rate, stft_params):
     return estimates
 
 
+def over_range(masks, sample_rate, recording_rate):
+    """Masks made at `sample_rate`, over the frequencies of a recording: as `Masking` applies them.
+
+    masks: (sources, bins, frames), 0 Hz to half of `sample_rate`; returned are as many bins more or
+    fewer as it takes to reach half of `recording_rate`.
+    """
+    bins = masks.shape[1]
+    count = round((bins - 1) * recording_rate / sample_rate) + 1
+    hertz = np.linspace(0, recording_rate / 2, count)
+    weights = _over_frequency(hertz, bins, sample_rate / 2)
+    return masks if weights is None else weights @ masks
+
+
 def _fast_size(length):
     """The even number near `length` whose FFT is quick: 1412 has a large prime factor and takes
     three times as long as 1408. `length` itself where that is even: the model's own rate."""

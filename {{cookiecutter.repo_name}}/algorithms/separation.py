@@ -5,7 +5,7 @@ import numpy as np
 from compat import nussl
 
 from .chunks import Chunks, in_one_order
-from .deep import ModelRate
+from .traits import labels_of, trait
 
 CHUNK = 60  # seconds that an algorithm without a stream of its own hears at once
 OVERLAP = 5  # seconds over which its chunks are faded into each other
@@ -25,8 +25,9 @@ class Streamed:
     def __init__(self, make, recording):
         self.make, self.recording = make, recording
         kind = getattr(make, "func", make)
-        own = isinstance(kind, type) and issubclass(kind, ModelRate)
-        self.algorithm = make(recording) if own else None
+        self.algorithm = make(recording) if trait(kind, "streams") else None
+        #: of the sources, in their order; None: they have none
+        self.labels = self.algorithm.source_labels if self.algorithm else labels_of(kind)
 
     def pieces(self):
         """Yields float32 (sources, channels, samples), one after the other."""

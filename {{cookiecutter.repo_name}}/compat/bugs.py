@@ -117,14 +117,15 @@ def sum_sources() -> None:
 
     @functools.wraps(call)
     def call_on_own_labels(self, data: dict) -> dict:
-        if self.source_key in data:
-            present = {key.split("::")[0] for key in data[self.source_key]}
-            for group in self.groupings:
-                if not present & set(group):
-                    raise transforms.TransformException(
-                        f"SumSources: none of the group {group} is among the item's sources "
-                        f"{sorted(present)}."
-                    )
+        if self.source_key not in data:
+            return call(self, data)  # which says so
+        present = {key.split("::")[0] for key in data[self.source_key]}
+        for group in self.groupings:
+            if not present & set(group):
+                raise transforms.TransformException(
+                    f"SumSources: none of the group {group} is among the item's sources "
+                    f"{sorted(present)}."
+                )
         if "labels" in data.get("metadata", {}):
             data["metadata"] = {**data["metadata"], "labels": list(data["metadata"]["labels"])}
         return call(self, data)

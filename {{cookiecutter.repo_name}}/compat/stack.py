@@ -2,10 +2,13 @@
 
 import functools
 import inspect
+import os
 import sys
 from typing import Any
+from unittest import mock
 
 import librosa
+import librosa.display
 import numpy as np
 import nussl
 import pandas as pd
@@ -13,6 +16,7 @@ import sklearn.cluster
 import sklearn.mixture
 import torch
 
+from compat.items import Items
 from compat.overlay import Overlay
 
 
@@ -56,39 +60,50 @@ def librosa_keywords() -> None:
 
 
 def librosa_display() -> None:
-    """librosa 0.10 dropped ``waveplot`` and changed the private functions that
-    core/utils.py:418,449,598 calls.
+    """librosa 0.10 dropped ``waveplot`` and changed what core/utils.py:418,449,598 calls.
 
-    Not repaired, refused: this project draws its own figures.
+    The spectrogram on the mel scale had librosa's own frames of 2048 samples under a time axis of
+    the signal's; now both are the signal's.
     """
     utils = nussl.core.utils
 
-    def refused(name: str) -> Any:
-        def refuse(*args: Any, **kwargs: Any) -> None:
-            raise NotImplementedError(
-                f"nussl.utils.{name} draws with functions that librosa 0.10 removed, "
-                "and is not repaired: use the figures of the project's report package."
-            )
+    @functools.wraps(utils.visualize_waveform)
+    def visualize_waveform(audio_signal, ch=0, do_mono=False, x_axis="time", **kwargs):
+        import matplotlib.pyplot as plt
 
-        return refuse
+        if do_mono:
+            audio_signal = audio_signal.to_mono(overwrite=False)
+        data = np.asfortranarray(audio_signal.audio_data[ch])
+        librosa.display.waveshow(data, sr=audio_signal.sample_rate, axis=x_axis, **kwargs)
+        plt.ylabel("Amplitude")
 
-    for name in (
-        "visualize_waveform",
-        "visualize_sources_as_waveform",
-        "visualize_sources_as_masks",
-    ):
-        setattr(utils, name, functools.wraps(getattr(utils, name))(refused(name)))
+    masks = utils.visualize_sources_as_masks
 
-    linear = utils.visualize_spectrogram  # draws well, unless on the mel scale
+    @functools.wraps(masks)
+    def visualize_sources_as_masks(*args, **kwargs):
+        scale = getattr(librosa.display, "__scale_axes")
+        takes_more = functools.partial(scale, tempo_min=16, tempo_max=480)  # librosa's defaults
+        with mock.patch.object(librosa.display, "__scale_axes", takes_more):
+            masks(*args, **kwargs)
 
-    @functools.wraps(linear)
+    spectrogram = utils.visualize_spectrogram
+
+    @functools.wraps(spectrogram)
     def visualize_spectrogram(
         audio_signal, ch=0, do_mono=False, x_axis="time", y_axis="linear", **kwargs
     ):
-        if y_axis == "mel":
-            refused("visualize_spectrogram(y_axis='mel')")()
-        linear(audio_signal, ch, do_mono, x_axis, y_axis, **kwargs)
+        params = audio_signal.stft_params
+        mel = librosa.feature.melspectrogram
 
+        def of_signal(y, sr):
+            size, hop = params.window_length, params.hop_length
+            return mel(y=y, sr=sr, n_fft=size, hop_length=hop)
+
+        with mock.patch.object(librosa.feature, "melspectrogram", of_signal):
+            spectrogram(audio_signal, ch, do_mono, x_axis, y_axis, **kwargs)
+
+    utils.visualize_waveform = visualize_waveform
+    utils.visualize_sources_as_masks = visualize_sources_as_masks
     utils.visualize_spectrogram = visualize_spectrogram
 
 
@@ -129,26 +144,25 @@ def numpy_float32_scores() -> None:
 def zarr_cache() -> None:
     """zarr 3.0 has no ``ThreadSynchronizer`` and stores no objects (datasets/transforms.py:646).
 
-    Not repaired, refused: the Cache also empties the folder it is given (base_dataset.py:172,
-    overwrite=False too), and has nothing to do here, where features are computed on the device.
+    The Cache keeps each item in a file of its own, and only when the first one is written are older
+    ones removed: making a dataset emptied a filled cache (base_dataset.py:172), and removed
+    whatever else lay in the folder.
     """
+    cache = nussl.datasets.transforms.Cache
 
-    def refuse(self, location: str, cache_size: int = 1, overwrite: bool = False) -> None:
-        raise nussl.datasets.transforms.TransformException(
-            f"nussl's Cache (of {location}) does not work with zarr 3 and is not repaired. Leave "
-            "it out: the project's datasets read only the excerpts they need, and features are "
-            "computed on the device, so there is nothing left to cache."
-        )
+    def open_cache(self, location: str) -> None:
+        if self.overwrite or os.path.exists(location):
+            self.cache = Items(location, writes=self.overwrite)
 
-    nussl.datasets.transforms.Cache.__init__ = refuse
+    cache._clear_cache = lambda self, location: None
+    cache._open_cache = open_cache
 
 
 def safe_globals() -> list[Any]:
     """What a nussl checkpoint holds besides tensors and plain containers, for
     ``torch.load(weights_only=True)``.
 
-    Cache is not among it: unpickling may call a constructor, and Cache's deletes the folder that it
-    is given.
+    Cache is not among it: unpickling may call a constructor, and Cache's opens a folder of pickles.
     """
     transforms = nussl.datasets.transforms
     classes = [

@@ -6,7 +6,7 @@ config.train.optimizer.class_name, config.get("train.optimizer.args")
 
 from .errors import ConfigError, Problem
 from .load import load
-from .schema import Config, json_schema
+from .schema import Config, flat, json_schema
 from .signatures import check_args, check_class
 from .write import write_resolved
 
@@ -16,6 +16,7 @@ __all__ = [
     "Problem",
     "check_args",
     "check_class",
+    "flat",
     "json_schema",
     "load",
     "write_resolved",

@@ -34,6 +34,13 @@ Device = Annotated[
     ),
 ]
 Workers = Annotated[int, Field(ge=0, description="processes that read data; 0: the main one")]
+Frequency = Annotated[
+    Literal["auto", "linear", "mel", "log"],
+    Field(
+        description="the axis of spectrograms: linear, mel or log; auto: linear up to a sample "
+        "rate of 22,050 Hz, mel above"
+    ),
+]
 Window = Literal["sqrt_hann", "hann", "hamming", "blackman", "rectangular"]
 
 
@@ -144,7 +151,17 @@ class Train(Section):
 
     class_name: Text = Field("Trainer", alias="class", description="the trainer")
     device: Device = "auto"
-    epochs: Count = Field(100, description="passes over the training data")
+    epochs: Count = Field(100, description="how long to train; see excerpts_per_epoch")
+    excerpts_per_epoch: Count | None = Field(
+        None,
+        description="excerpts in an epoch, spread evenly over the training data; null: as many as "
+        "cover its audio once",
+    )
+    validation_excerpts: Count | None = Field(
+        None,
+        description="excerpts that are validated on, spread evenly over the validation data and "
+        "the same each time; null: as many as cover its audio once",
+    )
     batch_size: Count = Field(8, description="excerpts in a step")
     accumulate: Count = Field(
         1, description="parts that a batch is computed in, one after the other, to save memory"
@@ -163,8 +180,10 @@ class Train(Section):
     target: Literal["phase_sensitive", "magnitude"] = Field(
         "phase_sensitive", description="what source_magnitudes and ideal_binary_mask are made of"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the network's arithmetic; weights and losses stay float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="of the network's arithmetic; weights and losses stay float32; auto: bfloat16 "
+        "on devices made for it, else float32",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
     optimizer: Component = Field(
@@ -228,13 +247,14 @@ class Evaluate(Section):
     baselines: list[Text] = Field(
         default_factory=list, description="scored beside it: FT2D, HPSS, Repet, RepetSim"
     )
-    metrics: list[Literal["bss_eval", "stoi", "pesq"]] = Field(
+    metrics: list[Literal["bss_eval", "usdr", "csdr", "stoi", "pesq"]] = Field(
         default_factory=list, description="scores besides SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR"
     )
     num_workers: int = Field(0, ge=0, description="processes that score items; 0: the main one")
     page_items: int = Field(
         8, ge=0, description="items to be heard on index.html, the best and the worst; 0: no page"
     )
+    frequency: Frequency = "auto"
     device: Device = "auto"
 
 
@@ -247,6 +267,7 @@ class Visualize(Section):
         None, ge=0, le=2**32 - 1, description="makes the random choice repeatable; null: any"
     )
     item: Text | None = Field(None, description="the item's name, instead of a random one")
+    frequency: Frequency = "auto"
     device: Device = "auto"
 
 
@@ -260,6 +281,7 @@ class Separate(Section):
     format: Literal["wav", "flac"] = Field(
         "wav", description="of the sources: wav (32-bit float) or flac (24-bit)"
     )
+    picture: bool = Field(False, description="also draw viz.png, of the loudest 10 seconds")
     device: Device = "auto"
 
 

@@ -31,11 +31,16 @@ def check_class(config: Config, key: str, choices: Mapping[str, Any]) -> list[Pr
 
 
 def check_args(
-    config: Config, key: str, callable_: Callable, given: Iterable[str] = ()
+    config: Config,
+    key: str,
+    callable_: Callable,
+    given: Iterable[str] = (),
+    optional: Iterable[str] = (),
 ) -> list[Problem]:
     """Can `callable_` be called with the mapping at `key`.args?
 
     given: arguments that the program itself supplies, and a file therefore must not.
+    optional: arguments that the program supplies where the file does not.
     """
     args_key = join_key(key, "args")
     args = config.get(args_key) or {}
@@ -74,7 +79,7 @@ def check_args(
             problems.append(config.problem(place, message))
     for argument in free:
         required = known[argument].default is inspect.Parameter.empty
-        if required and argument not in args and argument not in guessed:
+        if required and argument not in {*args, *guessed, *optional}:
             kind = f" ({_noun(hints[argument])})" if _judged(hints.get(argument)) else ""
             message = f"{name} needs the argument '{argument}'{kind}; add it"
             problems.append(config.problem(args_key, message))

@@ -10,7 +10,7 @@ from compat import nussl
 from files import UserError
 
 from .folders import around, did_you_mean, found_in
-from .tracks import REST, Channel, complete, grouped, log, measured
+from .tracks import REST, Channel, complete, grouped, log, measured, refuse_twins
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "val", "test")
@@ -47,6 +47,8 @@ class StemDataset(nussl.datasets.BaseDataset):
     published = None
     #: what a folder of this kind looks like, for messages
     layout = "audio files"
+    #: what was recognised of the folder, to be said once; None: nothing was left open
+    found = None
     #: do the groups leave stems out, which a mixture's own file then holds beside the sources?
     leaves_out = False
     #: how training excerpts are made of the tracks (`augment` in the YAML); None: as they are
@@ -100,6 +102,7 @@ class StemDataset(nussl.datasets.BaseDataset):
             self.leaves_out = REST not in named and bool(there - named)
             tracks = grouped(tracks, self.groups, type(self).__name__)
         labels = self.groups or sorted({stem for track in tracks for stem in track.stems})
+        refuse_twins(tracks, labels)
         tracks = complete(tracks, labels, self.missing)
         if not tracks:
             raise UserError(

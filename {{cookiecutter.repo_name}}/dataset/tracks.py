@@ -141,6 +141,24 @@ def _files(track, stems, named):
     return tuple(chosen)
 
 
+def refuse_twins(tracks, labels):
+    """Raise UserError if labels differ in capital letters only: they would be two sources."""
+    twins = {}
+    for label in labels:
+        twins.setdefault(label.casefold(), []).append(label)
+    tell(
+        f"sources {' and '.join(names)} differ in capital letters only "
+        f"({', '.join(_first_with(tracks, name) for name in names)}); rename the files, or write "
+        f"one source with both under `groups`: {names[-1]}: [{', '.join(names)}]"
+        for names in twins.values()
+        if len(names) > 1
+    )
+
+
+def _first_with(tracks, label):
+    return next(f"{label} in {track.name}" for track in tracks if track.stems.get(label))
+
+
 def complete(tracks, labels, missing):
     """The tracks that have files for all `labels`, by a policy for those that have not.
 

@@ -1,23 +1,29 @@
-"""Scores, what stands beside them, and what may be said of them."""
+"""Scores, what stands beside them, and what they allow to say."""
 
 from .bss_eval import BSSEval
-from .metrics import best_permutation, si_sdr
+from .metrics import best_permutation, si_sdr, usdr
 from .oracles import ORACLES
+from .order import HEALTHY, TOSS, orders, swapped
 from .results import Results
 from .scale_invariant import scale_invariant
-from .scoring import METRICS, score_item
+from .scoring import METRICS, TooFewEstimates, columns, score_item
 from .static_mask import StaticMask
-from .statistics import summarize
-from .table import aligned, format_table, format_tables, orders, scores_in, swapped, tabulate
+from .statistics import evenly, summarize
+from .table import aligned, format_table, format_tables, scores_in, tabulate
 
 __all__ = [
+    "HEALTHY",
     "METRICS",
     "ORACLES",
+    "TOSS",
     "BSSEval",
     "Results",
     "StaticMask",
+    "TooFewEstimates",
     "aligned",
     "best_permutation",
+    "columns",
+    "evenly",
     "format_table",
     "format_tables",
     "orders",
@@ -28,4 +34,5 @@ __all__ = [
     "summarize",
     "swapped",
     "tabulate",
+    "usdr",
 ]

@@ -12,6 +12,7 @@ from scipy.stats import wilcoxon
 
 from files import UserError, read_json
 
+from .oracles import ORACLES
 from .scoring import ABOUT, GAIN
 
 
@@ -35,7 +36,7 @@ def read_runs(folders, split):
     """[Run] of output folders that hold an evaluation of `split`; names made different.
 
     Raises:
-        UserError: a folder without one.
+        UserError: a folder without one, or with damaged files.
     """
     runs = [_read_run(Path(folder), split) for folder in folders]
     names = [run.name for run in runs]
@@ -49,40 +50,54 @@ def _read_run(folder, split):
     place = folder / "evaluation" / split
     try:
         config = yaml.safe_load((place / "config.yml").read_text(encoding="utf-8"))
-        rows = _rows(place / "scores.csv")
+        rows = _rows(place / "scores.csv", needed=("item", "song", "method", "source"))
         name, method = config["info"]["name"], config["algorithm"]["class"]
-        lacking = [key for key in ABOUT[:4] if key not in rows[0]] if rows else []
-        if lacking:
-            raise ValueError(f"scores.csv has no column {', '.join(lacking)}")
         scored = any(row["method"] == method for row in rows)
     except (OSError, ValueError, KeyError, TypeError, csv.Error, yaml.YAMLError) as error:
         raise UserError(
-            f"{folder}: holds no evaluation of {split!r} ({place}: {error}); run "
-            "python -m scripts.evaluate -p <its config> first"
+            f"{folder}: holds no evaluation of {split!r}, or a damaged one ({place}: {error}); run "
+            "python -m scripts.evaluate -p <its config>"
         ) from error
     if not scored:
         raise UserError(f"{place / 'scores.csv'}: has no scores of {method}; evaluate it again")
-    history = _history(folder / "history.csv")
     summary = place / "summary.json"
     about = read_json(summary) if summary.exists() else {}
-    return Run(name, folder, method, rows, _flat(config), history, about)
+    history = _history(folder / "history.csv")
+    return Run(str(name), folder, method, rows, _flat(config), history, about)
 
 
 def _history(path):
     """A row an epoch; [] of a run that was not trained here."""
     try:
-        return _rows(path) if path.exists() else []
-    except (OSError, ValueError, TypeError, csv.Error) as error:
+        rows = _rows(path, needed=("epoch",)) if path.exists() else []
+        if any(row["epoch"] is None for row in rows):
+            raise ValueError("has rows without an epoch")
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: is damaged ({error}); remove it, or train again") from error
+    return rows
 
 
-def _rows(path):
-    """The rows of a CSV file, numbers as numbers; an empty cell is None."""
+def _rows(path, needed=()):
+    """The rows of a CSV file, numbers as numbers; an empty cell is None.
+
+    needed: columns that have to be there.
+
+    Raises:
+        ValueError: a column is missing, a line has another number of cells than the first, or a
+            cell is no number.
+    """
     with open(path, newline="", encoding="utf-8") as file:
-        return [
-            {key: text if key in ABOUT else _number(text) for key, text in row.items()}
-            for row in csv.DictReader(file)
-        ]
+        reader, rows = csv.DictReader(file), []
+        if missing := [key for key in needed if key not in (reader.fieldnames or ())]:
+            raise ValueError(f"has no {', '.join(missing)}")
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(f"line {reader.line_num} has not as many cells as line 1")
+            try:
+                rows.append({k: t if k in ABOUT else _number(t) for k, t in row.items()})
+            except ValueError as error:
+                raise ValueError(f"line {reader.line_num}: {error}") from error
+    return rows
 
 
 def _number(text):
@@ -133,17 +148,34 @@ def shared(runs):
 
 
 def table_rows(runs):
-    """Rows of all runs for `tabulate`, each run's method under the run's name, and the methods
-    wanted: the first run's mixture, the runs, the ideal masks."""
+    """Rows of all runs for `tabulate`, each run's method under the run's name, and the names of the
+    methods: the first run's mixture and static mask, the runs, the first run's ideal masks."""
     rows = [
         row | {"method": run.name}
         for run in runs
         for row in run.rows
         if row["method"] == run.method
     ]
-    around = ["mixture", *sorted({r["method"] for r in runs[0].rows if "ideal" in r["method"]})]
-    rows += [row for row in runs[0].rows if row["method"] in around]
-    return rows, ["mixture", *(run.name for run in runs), *around[1:]]
+    there = dict.fromkeys(row["method"] for row in runs[0].rows)
+    before = [name for name in ("mixture", "static mask") if name in there]
+    after = [name for name in there if name in ORACLES]
+    rows += [row for row in runs[0].rows if row["method"] in (*before, *after)]
+    return rows, [*before, *(run.name for run in runs), *after]
+
+
+def losses_of(runs):
+    """{name of the run: its loss in words}, of runs that say it in their config."""
+    return {run.name: _loss(run.config) for run in runs}
+
+
+def _loss(config):
+    terms = {key.split(".")[2] for key in config if key.startswith("train.loss.")}
+    words = []
+    for term in sorted(terms):
+        weight = config.get(f"train.loss.{term}.weight", 1.0)
+        name = str(config.get(f"train.loss.{term}.class", term))
+        words.append(name if weight == 1 else f"{weight:g} {name}")
+    return " + ".join(words) or "loss"
 
 
 def paired_tests(runs, score):
@@ -154,8 +186,9 @@ def paired_tests(runs, score):
     method (Holm, "A simple sequentially rejective multiple test procedure", 1979).
 
     Returns:
-        [{"first", "second", "source", "songs", "difference", "p", "p_corrected"}], difference: the
-        mean of second - first; p None where no difference is there or too few songs.
+        [{"first", "second", "source", "songs", "difference", "p", "p_corrected", "least_p"}],
+        difference: the mean of second - first; p None where no difference is there or no song;
+        least_p: below which p cannot be with so many songs, 2 / 2^songs.
     """
     tests = []
     for first, second in itertools.combinations(runs, 2):
@@ -166,7 +199,8 @@ def paired_tests(runs, score):
             p = float(wilcoxon(difference).pvalue) if difference.any() else None
             mean = float(difference.mean()) if songs else None
             tests.append({"first": first.name, "second": second.name, "source": source,
-                          "songs": len(songs), "difference": mean, "p": p})  # fmt: skip
+                          "songs": len(songs), "difference": mean, "p": p,
+                          "least_p": 2.0 ** (1 - len(songs)) if songs else None})  # fmt: skip
     known = sorted((test["p"], i) for i, test in enumerate(tests) if test["p"] is not None)
     so_far = 0.0
     for rank, (p, number) in enumerate(known):

@@ -43,6 +43,27 @@ def si_sdr(estimate, reference):
     return float(np.mean(np.where(wanted > 0, scores, -np.inf)))
 
 
+def usdr(estimate, reference):
+    """The whole signal's SDR of the Music and Sound Demixing Challenges, in dB (uSDR).
+
+    10 log10(sum of s^2 / sum of (s - e)^2) over all channels and samples. Mitsufuji et al., "Music
+    Demixing Challenge 2021", Frontiers in Signal Processing 2022, equation (1), without its epsilon
+    of 1e-7. Computed in float64.
+
+    Args:
+        estimate, reference: (channels, samples), of the same shape.
+
+    Returns:
+        NaN of a silent reference; +inf for a perfect estimate, 0 dB for a silent one.
+    """
+    estimate, reference = np.asarray(estimate, float), np.asarray(reference, float)
+    energy, rest = np.sum(reference**2), np.sum((reference - estimate) ** 2)
+    if energy == 0:
+        return float("nan")
+    with np.errstate(divide="ignore"):
+        return float(10 * (np.log10(energy) - np.log10(rest)))
+
+
 def best_permutation(scores):
     """Which estimate belongs to which reference: the assignment with the highest sum of scores.
 

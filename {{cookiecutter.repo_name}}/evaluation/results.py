@@ -1,6 +1,7 @@
 """What an evaluation has scored so far, kept item by item, so that it can go on when killed."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -23,10 +24,10 @@ class Results:
         self.identity = json.loads(json.dumps(identity))
 
     def begin(self):
-        """Make the folder ready; whatever is there of another making than this is dropped.
+        """Make the folder ready; what was scored under another identity is dropped.
 
         Returns:
-            {index: what was kept of that item}
+            {index: what was kept of that item}; the caller checks it, files may be damaged
 
         Raises:
             UserError: the folder holds the results of another checkpoint.
@@ -39,9 +40,9 @@ class Results:
             text = json.dumps(self.identity, indent=1) + "\n"
             write_files({self.unfinished / "identity.json": text})
         kept = {}
-        for path in self.unfinished.glob("[0-9]*.json"):
+        for path in self.unfinished.glob("*.json"):
             content = _read(path)
-            if content is not None and path.stem.isdecimal() and _is_whole(content):
+            if content is not None and re.fullmatch(r"\d{8}", path.stem) and _is_whole(content):
                 kept[int(path.stem)] = content
         return kept
 

@@ -2,19 +2,41 @@
 
 import numpy as np
 
+from files import UserError
+
 from .bss_eval import NAMES as BSS_NAMES
 from .bss_eval import BSSEval
-from .metrics import best_permutation, si_sdr
+from .metrics import best_permutation, si_sdr, usdr
 from .oracles import ORACLES
 from .scale_invariant import NAMES, scale_invariant
 from .speech import pesq, stoi
 
 LIMIT = 100.0  # dB; a silent estimate counts as this bad, and neither drops out nor hides the rest
 SPEECH = {"stoi": stoi, "pesq": pesq}
-METRICS = {"scale_invariant": NAMES, "bss_eval": BSS_NAMES, "stoi": ("stoi",), "pesq": ("pesq",)}
+METRICS = {
+    "scale_invariant": NAMES,
+    "bss_eval": BSS_NAMES,
+    "usdr": ("usdr",),
+    "csdr": ("csdr",),
+    "stoi": ("stoi",),
+    "pesq": ("pesq",),
+}
 ABOUT = ("item", "song", "method", "source", "estimate")  # what is no score in a row
 GAIN = "_improvement"  # a score's improvement over the mixture, in a row
 WITHOUT_GAIN = ("si_sar", "isr", "sar")  # nothing is added to the mixture: none can improve on it
+# SI-SDR of the mixture, in dB, above which it is the source already (all others are silent, or 50
+# dB softer): whatever an algorithm does is a loss of tens of dB, which says nothing of it
+ALREADY_THERE = 50.0
+
+
+class TooFewEstimates(UserError):
+    """A method gives fewer estimates than there are sources: of every item alike."""
+
+
+def columns(metrics):
+    """The keys of a row of `score_item`, in their order."""
+    names = [name for metric in METRICS if metric in metrics for name in METRICS[metric]]
+    return [*ABOUT, *names, *(name + GAIN for name in names if name not in WITHOUT_GAIN)]
 
 
 def score_item(item, methods, named=None, metrics=("scale_invariant",)):
@@ -30,18 +52,28 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",)):
             with the highest sum of SI-SDR is taken, as clusters have no names.
         named: the same, for methods that give the sources in the order of their sorted labels.
         metrics: names of `METRICS`. The windows of BSS Eval last a second and do not overlap; the
-            score is the median over those where no source is silent, as in SiSEC 2018.
+            score is the median over those where no source is silent, as in SiSEC 2018. "csdr" is
+            the SDR of these windows by the name that the Sound Demixing Challenge gives it.
 
     Returns:
         rows {"item", "song", "method", "source", "estimate", score, score + "_improvement", ...},
-        the improvement over the mixture where there can be one (not `WITHOUT_GAIN`);
+        the improvement over the mixture where there can be one (not of `WITHOUT_GAIN`), NaN for a
+        source that the mixture is already (`ALREADY_THERE`);
         "estimate" is the number of the estimate that fits the source best in the best order. (Of
         `named` methods it is not the one that is scored, if labels are swapped.)
 
     Raises:
         ValueError: an estimate of another shape than its reference, or with a NaN.
+        TooFewEstimates: fewer estimates than sources.
+        UserError: the item is shorter than a frame of the STFT.
     """
     mix, metadata = item["mix"], item["metadata"]
+    if mix.signal_length < mix.stft_params.window_length:
+        raise UserError(
+            f"has {mix.signal_length} samples, fewer than one frame of the STFT "
+            f"({mix.stft_params.window_length}); leave the track out, or choose a shorter "
+            "signal.window_length"
+        )
     labels = sorted(item["sources"])
     references = np.stack([item["sources"][label].audio_data for label in labels])
     scorer = _Scorer(references.astype(np.float64), mix.sample_rate, metrics)
@@ -54,16 +86,25 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",)):
     everything = {name: (estimates, True) for name, estimates in ordered.items()}
     everything |= {name: (separate(mix), False) for name, separate in methods.items()}
     rows, before = [], None
+    there = [si_sdr(mix.audio_data, reference) > ALREADY_THERE for reference in references]
     for name, (signals, keeps_order) in everything.items():
+        if len(signals) < len(labels):
+            raise TooFewEstimates(
+                f"{name} gives {len(signals)} estimates, and there are {len(labels)} sources "
+                f"({', '.join(labels)}); sum sources by `groups` in the args of the dataset, or "
+                "choose another algorithm or other baselines"
+            )
         estimates = [signal.audio_data for signal in signals]
         best = scorer.best_order(estimates) if name != "mixture" else list(range(len(labels)))
         taken = range(len(labels)) if keeps_order else best
         scores = [scorer.scores(estimates[taken[i]], i) for i in range(len(labels))]
         before = before or scores
-        for label, number, score, mixture in zip(labels, best, scores, before, strict=True):
+        for i, (label, number, score) in enumerate(zip(labels, best, scores, strict=True)):
             about = (metadata["name"], metadata.get("song") or metadata["name"], name, label)
             gains = {
-                key + GAIN: score[key] - mixture[key] for key in score if key not in WITHOUT_GAIN
+                key + GAIN: float("nan") if there[i] else score[key] - before[i][key]
+                for key in score
+                if key not in WITHOUT_GAIN
             }
             rows.append(dict(zip(ABOUT, (*about, number), strict=True)) | score | gains)
     return rows
@@ -78,7 +119,7 @@ class _Scorer:
         self.sounding = [i for i, r in enumerate(references) if not np.isnan(si_sdr(r, r))]
         self.heard = references[self.sounding]
         self.bss_eval = None
-        if "bss_eval" in metrics and self.sounding:
+        if {"bss_eval", "csdr"} & {*metrics} and self.sounding:
             self.bss_eval = BSSEval(self.heard, sample_rate, sample_rate)
 
     def best_order(self, estimates):
@@ -90,18 +131,20 @@ class _Scorer:
         """{score: number} of an estimate of the reference at `index`."""
         reference = self.references[index]
         whole = si_sdr(estimate, reference)  # refuses other shapes and NaN
-        names = [name for metric in self.metrics for name in METRICS[metric]]
+        names = [name for metric in METRICS if metric in self.metrics for name in METRICS[metric]]
         if index not in self.sounding:
             return dict.fromkeys(names, float("nan"))
         result = self._ratios(estimate, self.sounding.index(index), whole)
         if not estimate.any():
             # by definition silence has an SNR and an SDR of 0 dB, more than many an honest estimate
             result = dict.fromkeys(result, -LIMIT)
+        if "usdr" in self.metrics:  # by its definition also of silence, to be that of others
+            result["usdr"] = usdr(estimate, reference)
         result = {name: _limited(value) for name, value in result.items()}
         for name in SPEECH:
             if name in self.metrics:
                 result[name] = SPEECH[name](estimate, reference, self.sample_rate)
-        return result
+        return {name: result[name] for name in names}
 
     def _ratios(self, estimate, place, whole):
         result = {}
@@ -110,8 +153,8 @@ class _Scorer:
             result["si_sdr"] = whole
         if self.bss_eval is not None:
             windows = self.bss_eval.score(estimate, place)
-            medians = map(_median, windows)
-            result |= dict(zip(BSS_NAMES, medians, strict=True))
+            medians = dict(zip(BSS_NAMES, map(_median, windows), strict=True))
+            result |= medians | {"csdr": medians["sdr"]}
         return result
 
 

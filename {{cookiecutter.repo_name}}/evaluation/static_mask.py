@@ -1,8 +1,13 @@
-"""What a dataset gives away for nothing: a fixed equaliser for each source."""
+"""The static mask: what a dataset gives away for nothing."""
 
 import numpy as np
 
 from compat import nussl
+from files import UserError
+
+from .statistics import evenly
+
+TRACKS = 60  # of the training data that it is learnt from
 
 
 class StaticMask:
@@ -30,6 +35,30 @@ class StaticMask:
             power = power + np.stack([(np.abs(s.stft()) ** 2).sum(axis=(1, 2)) for s in signals])
         self.stft_params = stft_params
         self.gains = power / np.maximum(power.sum(axis=0), np.finfo(float).tiny)  # (sources, bins)
+
+    @classmethod
+    def learnt_from(cls, data):
+        """The static mask of a dataset of ours, from the middle of at most `TRACKS` tracks.
+
+        Raises:
+            UserError: no track is as long as a frame of the STFT; shorter ones are passed over.
+        """
+        frame, most = data.stft_params.window_length, 10 * data.sample_rate
+        lengths = {index: data.length_of(index) for index in range(len(data))}
+        there = [index for index, length in lengths.items() if length >= frame]
+        if not there:
+            raise UserError(
+                f"datasets.train: no track has {frame} samples, one frame of the STFT "
+                "(signal.window_length), so that no static mask can be learnt from them"
+            )
+        chosen = [there[number] for number in evenly(len(there), TRACKS)]
+        data.ensure(chosen)
+
+        def middle(index):
+            length = min(lengths[index], most)
+            return data.excerpt(index, (lengths[index] - length) // 2, length)
+
+        return cls(map(middle, chosen), data.sample_rate, data.stft_params)
 
     def __call__(self, mix):
         mix.stft_params = self.stft_params

@@ -1,6 +1,4 @@
-"""Rows of scores into a table that carries its own doubts."""
-
-from collections import Counter
+"""Rows of scores into a table with intervals."""
 
 from .scoring import ABOUT, GAIN
 from .statistics import summarize
@@ -8,10 +6,11 @@ from .statistics import summarize
 ALL = "all sources"
 TITLES = {
     "si_sdr": "SI-SDR", "si_sir": "SI-SIR", "si_sar": "SI-SAR", "sd_sdr": "SD-SDR", "snr": "SNR",
-    "sdr": "SDR", "isr": "ISR", "sir": "SIR", "sar": "SAR", "stoi": "STOI", "pesq": "PESQ",
+    "sdr": "SDR", "isr": "ISR", "sir": "SIR", "sar": "SAR", "usdr": "uSDR", "csdr": "cSDR",
+    "stoi": "STOI", "pesq": "PESQ",
 }  # fmt: skip
 WITHOUT_UNIT = ("stoi", "pesq")
-IN_FULL = ("si_sdr", "sdr", "stoi", "pesq")  # each has a table of its own
+IN_FULL = ("si_sdr", "sdr", "usdr", "csdr", "stoi", "pesq")  # each has a table of its own
 
 
 def scores_in(rows):
@@ -45,51 +44,8 @@ def tabulate(rows, methods):
     return table
 
 
-def orders(rows):
-    """How often each order of a method's estimates fits the labels best.
-
-    Returns:
-        {method: {order: share of the items}}, the most frequent first; an order is the numbers of
-        the estimates, in the order of the sorted labels, as "0 1". Items with a silent source, of
-        which nothing can be said, are left out.
-    """
-    items = {}
-    for row in rows:
-        known = next(iter(row[name] for name in scores_in(rows)))
-        items.setdefault((row["method"], row["item"]), []).append(
-            (row["source"], row["estimate"], known == known)
-        )
-    found = {}
-    for (method, _), estimates in items.items():
-        order = " ".join(str(number) for _, number, _ in sorted(estimates))
-        counts = found.setdefault(method, Counter())
-        if all(known for *_, known in estimates):
-            counts[order] += 1
-    return {
-        method: {order: n / counts.total() for order, n in counts.most_common()}
-        for method, counts in found.items()
-        if method != "mixture"
-    }
-
-
-def swapped(found, fixed):
-    """Complaints about methods whose sources lie in another order than the labels.
-
-    found: what `orders` returns. fixed: the methods whose order has a meaning.
-    """
-    complaints = []
-    for method in fixed:
-        order, share = next(iter(found.get(method, {}).items()), ("", 0.0))
-        if order != " ".join(sorted(order.split(), key=int)) and share > 0.5:
-            complaints.append(
-                f"{method}: in {share:.0%} of the items its estimates fit the sorted labels in the "
-                f"order {order}; the labels of this split, or of its training data, look swapped"
-            )
-    return complaints
-
-
 def format_tables(table, scores, markdown=False):
-    """All scores as text: a table of each that is told `IN_FULL`, and one of the others' means."""
+    """All scores as text: a table of each of `IN_FULL`, and one of the others' means."""
     texts = [format_table(table, markdown, score) for score in scores if score in IN_FULL]
     others = [score for score in scores if score not in IN_FULL]
     if others:
@@ -102,8 +58,8 @@ def format_tables(table, scores, markdown=False):
 
 
 def format_table(table, markdown=False, score="si_sdr"):
-    """One score as text: mean, median, and the improvement with its 95 % interval; the interval is
-    the mean's if a score has no improvement."""
+    """One score as text: mean, median, and the improvement with its 95 % interval ("-" of one
+    song); the interval is the mean's if a score has no improvement."""
     return aligned(table_lines(table, score), 2, markdown, _ends)
 
 
@@ -118,7 +74,7 @@ def table_lines(table, score):
         numbers = [_number(value, key, score) for key in ("mean", "median")]
         numbers += [_number(doubted, "mean", score)] if gain else []
         low, high = (_number(doubted, key, score) for key in ("low", "high"))
-        interval = f"{low} to {high}" if doubted["count"] else "-"
+        interval = "-" if doubted["low"] is None else f"{low} to {high}"
         lines.append((row["method"], row["source"], str(value["count"]), *numbers, interval))
     return lines
 
@@ -128,7 +84,7 @@ def _title(score):
 
 
 def _number(statistics, key, score):
-    if not statistics["count"]:
+    if statistics[key] is None:
         return "-"
     digits = 3 if score in WITHOUT_UNIT else 2
     return f"{round(statistics[key], digits) + 0.0:.{digits}f}"  # no -0.00

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from .frequency import FrequencyAxis
+
 COLOURS = (
     "#0072b2",
     "#d55e00",
@@ -17,23 +19,47 @@ COLOURS = (
 GREY = "#767676"
 POINTS = 6000  # dots in the plane of the embedding
 FLOOR = -80  # dB under the loudest bin at which a spectrogram is black
+LEVEL = ("magma", (FLOOR, 0), "dB")  # colours, their limits, unit
+MASK = ("gray", (0, 1), "share")
 
 
-def draw_separation(title, mix, estimates, masks, embedding=None, loud=None):
+def draw_separation(
+    title,
+    mix,
+    estimates,
+    masks=None,
+    embedding=None,
+    loud=None,
+    clusters=None,
+    stretch=None,
+    labels=None,
+    frequency="auto",
+    about=None,
+):
     """Draw the mixture's spectrogram, masks, waveforms and the embedding's plane.
 
     Args:
         title: a line above everything.
         mix: AudioSignal of the mixture.
         estimates: [AudioSignal], the sources.
-        masks: (sources, bins, frames), 0 to 1.
+        masks: (sources, bins, frames), 0 to 1; None: the sources' spectrograms are drawn instead.
         embedding: (bins, frames, dims), or None for an algorithm that has none.
         loud: (bins, frames), true where the embedding was clustered.
+        clusters: (bins, frames), the source of each bin of the embedding; None: by the masks.
+        stretch: (start, stop) of the embedding in seconds; None: all of the mixture.
+        labels: the names of the sources; None: they have numbers.
+        frequency: the scale of the spectrograms, see `FrequencyAxis`.
+        about: {keyword: text} to keep in the file.
 
     Returns:
         the bytes of a PNG file.
     """
     sources = len(estimates)
+    files = labels or [f"source{i}" for i in range(sources)]
+    names = labels or [f"source {i}" for i in range(sources)]
+    axis = FrequencyAxis(frequency, mix.sample_rate)
+    if embedding is not None and clusters is None:
+        clusters = masks.argmax(axis=0)
     with matplotlib.rc_context(
         {
             "font.size": 9,
@@ -50,54 +76,52 @@ def draw_separation(title, mix, estimates, masks, embedding=None, loud=None):
             3 if embedding is not None else 2,
             width_ratios=(1, 1, 0.85) if embedding is not None else (1, 1),
         )
-        spectrogram = figure.add_subplot(grid[0, 0])
-        _draw_spectrogram(figure, spectrogram, mix)
+        first = figure.add_subplot(grid[0, 0])
+        reference = max(np.abs(mix.stft()).max(), 1e-12)
+        _draw_bins(figure, first, mix, _level(mix, reference), axis, "mixture")
         _draw_waveform(figure.add_subplot(grid[0, 1]), mix, GREY, "mixture.wav", mix)
-        for i, (estimate, mask) in enumerate(zip(estimates, masks, strict=True)):
+        for i, estimate in enumerate(estimates):
             colour = COLOURS[i % len(COLOURS)]
-            _draw_mask(
-                figure,
-                figure.add_subplot(grid[i + 1, 0], sharex=spectrogram, sharey=spectrogram),
-                mix,
-                mask,
-                i,
-                colour,
-            )
-            _draw_waveform(
-                figure.add_subplot(grid[i + 1, 1]), estimate, colour, f"source{i}.wav", mix
-            )
+            axes = figure.add_subplot(grid[i + 1, 0], sharex=first, sharey=first)
+            if masks is None:
+                level = _level(estimate, reference)
+                _draw_bins(figure, axes, mix, level, axis, f"spectrogram of {names[i]}", colour)
+            else:
+                _draw_bins(figure, axes, mix, masks[i], axis, f"mask of {names[i]}", colour, MASK)
+            axes.set(xlabel="seconds")
+            axes = figure.add_subplot(grid[i + 1, 1])
+            _draw_waveform(axes, estimate, colour, f"{files[i]}.wav", mix)
         if embedding is not None:
-            _draw_embedding(figure.add_subplot(grid[:, 2]), embedding, masks, loud)
+            axes = figure.add_subplot(grid[:, 2])
+            _draw_embedding(axes, embedding, clusters, names, loud, stretch)
         picture = io.BytesIO()
-        figure.savefig(picture, format="png")
+        figure.savefig(picture, format="png", metadata=about)
     return picture.getvalue()
 
 
-def _draw_spectrogram(figure, axes, mix):
-    magnitude = np.abs(mix.stft()).mean(axis=-1)
-    level = 20 * np.log10(np.maximum(magnitude / magnitude.max(), 10 ** (FLOOR / 20)))
-    _draw_bins(figure, axes, mix, level, "magma", (FLOOR, 0), "dB")
-    axes.set(title="mixture", ylabel="kHz")
+def _level(signal, reference):
+    """Decibels under `reference`, the mean of the channels: (bins, frames)"""
+    magnitude = np.abs(signal.stft()).mean(axis=-1)
+    return 20 * np.log10(np.maximum(magnitude / reference, 10 ** (FLOOR / 20)))
 
 
-def _draw_mask(figure, axes, mix, mask, number, colour):
-    _draw_bins(figure, axes, mix, mask, "gray", (0, 1), "share")
-    axes.set(ylabel="kHz", xlabel="seconds")
-    axes.set_title(f"mask of source {number}", color=colour)
-
-
-def _draw_bins(figure, axes, mix, values, colours, limits, unit):
+def _draw_bins(figure, axes, mix, values, axis, title, colour="black", kind=LEVEL):
     """(bins, frames) over the seconds and kilohertz of `mix`, with a bar that explains colours."""
+    colours, limits, unit = kind
     image = axes.imshow(
-        values,
+        axis.rows(values),
         origin="lower",
         aspect="auto",
-        extent=(0, mix.signal_duration, 0, mix.sample_rate / 2000),
+        extent=(0, mix.signal_duration, 0, 1),
         cmap=colours,
         vmin=limits[0],
         vmax=limits[1],
         interpolation="nearest",
     )
+    places, texts = zip(*axis.ticks(), strict=True)
+    axes.set_yticks(places, texts)
+    axes.set(ylabel="kHz" if axis.scale == "linear" else f"kHz ({axis.scale})")
+    axes.set_title(title, color=colour)
     figure.colorbar(image, ax=axes, label=unit, pad=0.01)
 
 
@@ -113,16 +137,16 @@ def _draw_waveform(axes, signal, colour, title, mix):
     axes.set_title(title, color=colour)
 
 
-def _draw_embedding(axes, embedding, masks, loud):
+def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
     """The loud bins in the plane of their two principal components, coloured by cluster."""
     points = embedding.reshape(-1, embedding.shape[-1])
-    cluster = masks.reshape(len(masks), -1).argmax(axis=0)
+    cluster = clusters.reshape(-1)
     chosen = np.arange(len(points)) if loud is None else np.flatnonzero(loud.reshape(-1))
     if len(chosen) > POINTS:
         chosen = np.random.default_rng(0).choice(chosen, POINTS, replace=False)
     plane = PCA(n_components=2, random_state=0).fit(points[chosen])
     flat = plane.transform(points[chosen])
-    for i in range(len(masks)):
+    for i, name in enumerate(names):
         here = cluster[chosen] == i
         axes.scatter(
             *flat[here].T,
@@ -130,11 +154,12 @@ def _draw_embedding(axes, embedding, masks, loud):
             alpha=0.4,
             linewidths=0,
             color=COLOURS[i % len(COLOURS)],
-            label=f"source {i}: {here.mean():.0%}",
+            label=f"{name}: {here.mean():.0%}",
         )
     share = plane.explained_variance_ratio_.sum()
+    part = "" if stretch is None else f"\nof {stretch[0]:.0f} to {stretch[1]:.0f} s, the loudest"
     axes.set(
-        title=f"embedding of the loud bins\n{points.shape[1]} dims in a plane: "
+        title=f"embedding of the loud bins{part}\n{points.shape[1]} dims in a plane: "
         f"{share:.0%} of the variance",
         xlabel="first component",
         ylabel="second component",

@@ -13,6 +13,7 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from .figures import FLOOR
+from .frequency import FrequencyAxis
 
 PARTS = Path(__file__).parent / "page"
 SECONDS = 30  # of a longer item so many are on the page, from its middle
@@ -42,7 +43,9 @@ def listening_page(title, about, items, table=None, summary=None, warnings=()):
     )
     notes = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in warnings)
     stage = '<div id="stage"></div>'
-    data = json.dumps({"items": items}).replace("</", "<\\/")
+    data = json.dumps({"items": items})
+    for sign in "<>&":  # "<!--<script>" in a name would keep the browser from finding the end
+        data = data.replace(sign, f"\\u{ord(sign):04x}")
     page = (PARTS / "page.html").read_text(encoding="utf-8")
     parts = {
         "TITLE": html.escape(title),
@@ -122,8 +125,19 @@ def _items(table):
     )
 
 
-def page_item(number, name, mix, tracks, masks=(), embedding=None, loud=None, cluster_of=None):
-    """An item as the page's script wants it: plain data.
+def page_item(
+    number,
+    name,
+    mix,
+    tracks,
+    masks=(),
+    embedding=None,
+    loud=None,
+    cluster_of=None,
+    stretch=None,
+    frequency="auto",
+):
+    """An item as the page's script takes it: plain data.
 
     Args:
         number: of the item on the page.
@@ -133,7 +147,10 @@ def page_item(number, name, mix, tracks, masks=(), embedding=None, loud=None, cl
         masks: [(label, number of the source, (bins, frames))], to be drawn.
         embedding: (bins, frames, dims); loud: (bins, frames), true where it is to be drawn;
         cluster_of: (bins, frames), the number of the source of each bin.
+        stretch: (start, stop) of the embedding in seconds; None: all of the mixture.
+        frequency: the scale of the spectrograms, see `FrequencyAxis`.
     """
+    axis = FrequencyAxis(frequency, mix.sample_rate)
     rate, length = mix.sample_rate, mix.signal_length
     most = SECONDS * rate
     part = slice(0, length)
@@ -151,11 +168,11 @@ def page_item(number, name, mix, tracks, masks=(), embedding=None, loud=None, cl
         )
     pictures = [
         _picture(_level(track["signal"]), "magma", (FLOOR, 0), " ".join(
-            filter(None, (track["label"], track["kind"], "spectrogram"))), mix)
+            filter(None, (track["label"], track["kind"], "spectrogram"))), axis)
         for track in [mixture, *tracks]
     ]  # fmt: skip
     pictures += [
-        _picture(mask, "gray", (0, 1), f"mask of {label}", mix) for label, _, mask in masks
+        _picture(mask, "gray", (0, 1), f"mask of {label}", axis) for label, _, mask in masks
     ]
     return {
         "number": number,
@@ -174,7 +191,8 @@ def page_item(number, name, mix, tracks, masks=(), embedding=None, loud=None, cl
             for track in [mixture, *tracks]
         ],
         "pictures": pictures,
-        "plane": None if embedding is None else _plane(embedding, loud, cluster_of),
+        "ticks": {"time": _ticks_of_time(length / rate), "frequency": axis.ticks()},
+        "plane": None if embedding is None else _plane(embedding, loud, cluster_of, stretch),
     }
 
 
@@ -208,7 +226,16 @@ def _level(signal):
     return 20 * np.log10(np.maximum(magnitude / top, 10 ** (FLOOR / 20)))
 
 
-def _picture(values, colours, limits, what, mix):
+def _ticks_of_time(seconds, most=5):
+    """[(0 to 1, text in seconds)]"""
+    steps = (base * 10**power for power in range(-2, 6) for base in (1, 2, 5))
+    step = next((step for step in steps if seconds / step <= most), seconds)
+    count = int(seconds / step * 0.97)  # none at the very edge
+    return [(i * step / seconds, f"{i * step:g}") for i in range(count + 1)]
+
+
+def _picture(values, colours, limits, what, axis):
+    values = axis.rows(values)
     step = -(-values.shape[1] // WIDEST)
     buffer = io.BytesIO()
     low, high = limits
@@ -217,12 +244,12 @@ def _picture(values, colours, limits, what, mix):
     palette = matplotlib.colormaps[colours](np.linspace(0, 1, SHADES), bytes=True)[:, :3]
     image.putpalette(palette.tobytes())
     image.save(buffer, "PNG", optimize=True)
-    extent = f"0 to {mix.signal_duration:.1f} s, 0 to {mix.sample_rate / 2000:g} kHz"
-    return {"png": _text(buffer.getvalue()), "alt": f"{what}, {extent}",
-            "caption": f"{what[0].upper()}{what[1:]} ({extent})"}  # fmt: skip
+    scale = f"kHz ({axis.scale}) over seconds"
+    return {"png": _text(buffer.getvalue()), "alt": f"{what}, {scale}",
+            "caption": f"{what[0].upper()}{what[1:]}, {scale}"}  # fmt: skip
 
 
-def _plane(embedding, loud, cluster_of):
+def _plane(embedding, loud, cluster_of, stretch):
     points = embedding.reshape(-1, embedding.shape[-1])
     chosen = np.arange(len(points)) if loud is None else np.flatnonzero(loud.reshape(-1))
     if len(chosen) > POINTS:
@@ -232,9 +259,10 @@ def _plane(embedding, loud, cluster_of):
     flat = np.round(flat / max(np.abs(flat).max(), 1e-9) * 127).astype(int)
     sources = cluster_of.reshape(-1)[chosen]
     share = plane.explained_variance_ratio_.sum()
+    part = "" if stretch is None else f" from {stretch[0]:.0f} to {stretch[1]:.0f} s (the loudest)"
     said = (
-        f"The embedding of {len(chosen)} loud bins in the plane of their two principal components "
-        f"({share:.0%} of the variance), coloured by source"
+        f"The embedding of {len(chosen)} loud bins{part} in the plane of their two principal "
+        f"components ({share:.0%} of the variance), coloured by source"
     )
     points = [
         [int(x), int(y), _colour(int(source))]

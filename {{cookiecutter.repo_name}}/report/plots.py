@@ -1,10 +1,12 @@
 """Pictures of many items: scores of runs beside each other, and how they came about."""
 
 import io
+import itertools
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .figures import COLOURS, GREY
 
@@ -31,8 +33,8 @@ def boxes(runs, title):
             colour = COLOURS[number % len(COLOURS)]
             rng = np.random.default_rng(0)
             for place, column in enumerate(values, 1):
-                ax.scatter(column, place + rng.uniform(-0.2, 0.2, len(column)), s=3, alpha=0.35,
-                           color=colour, linewidths=0)  # fmt: skip
+                ax.scatter(column, place + rng.uniform(-0.2, 0.2, len(column)),
+                           color=colour, linewidths=0, **_dots(len(column)))  # fmt: skip
             median = {"color": "black", "linewidth": 2}
             ax.boxplot(values, orientation="horizontal", widths=0.5,
                        showfliers=False, medianprops=median)  # fmt: skip
@@ -56,35 +58,57 @@ def against_input(runs, title, unit=""):
         for ax, (name, sources) in zip(axes, runs.items(), strict=True):
             for number, (source, pairs) in enumerate(sorted(sources.items())):
                 pairs = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
-                ax.scatter(*pairs.T, s=6, alpha=0.5, linewidths=0, label=source,
-                           color=COLOURS[number % len(COLOURS)])  # fmt: skip
+                ax.scatter(*pairs.T, linewidths=0, label=source,
+                           color=COLOURS[number % len(COLOURS)], **_dots(len(pairs)))  # fmt: skip
             ax.axline((0, 0), slope=1, color=GREY, linewidth=0.8)
             ax.set_title(name)
             ax.set_xlabel(f"{title} of the mixture{unit}")
         axes[0].set_ylabel(f"{title} of the estimate{unit}")
-        axes[0].legend(frameon=False, markerscale=2)
+        for handle in axes[0].legend(frameon=False).legend_handles:
+            handle.set(sizes=[30], alpha=1)
         return _png(figure)
 
 
-def learning_curves(runs):
-    """Training and validation loss over the epochs.
+def learning_curves(runs, losses=None):
+    """Training and validation loss over the epochs, a panel for each loss: they have other units.
 
     Args:
-        runs: {name: [{"epoch", "train_loss", "val_loss"}]}.
+        runs: {name: [{"epoch", "train_loss", "val_loss", ...}]}, a row as in history.csv.
+        losses: {name: what its loss is}; None: the names of its terms in the rows.
     """
+    panels = {}
+    for name, rows in runs.items():
+        loss = losses[name] if losses else _terms(rows)
+        panels.setdefault(loss, []).append(name)
+    colours = dict(zip(runs, itertools.cycle(COLOURS), strict=False))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7, 3.6), layout="constrained", dpi=110)
-        ax = figure.add_subplot()
-        for number, (name, rows) in enumerate(runs.items()):
-            colour = COLOURS[number % len(COLOURS)]
-            for key, line in (("train_loss", ":"), ("val_loss", "-")):
-                points = [(r["epoch"], r[key]) for r in rows if r.get(key) is not None]
+        figure = Figure(figsize=(7, 0.4 + 3.2 * len(panels)), layout="constrained", dpi=110)
+        axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+        for ax, (loss, names) in zip(axes, panels.items(), strict=True):
+            for name, (key, line) in itertools.product(
+                names, (("train_loss", ":"), ("val_loss", "-"))
+            ):
+                points = [(r["epoch"], r[key]) for r in runs[name] if r.get(key) is not None]
                 if points:
                     label = f"{name}, {key.removesuffix('_loss')}"
-                    ax.plot(*zip(*points, strict=True), line, color=colour, label=label)
-        ax.set(xlabel="epoch", ylabel="loss")
-        ax.legend(frameon=False)
+                    single = "o" if len(points) == 1 else ""  # a line of one point is not seen
+                    ax.plot(*zip(*points, strict=True), line + single, color=colours[name],
+                            label=label)  # fmt: skip
+            ax.set(xlabel="epoch", ylabel="loss", title=loss)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.legend(frameon=False)
         return _png(figure)
+
+
+def _terms(rows):
+    """The terms of a loss, by the columns of history.csv."""
+    terms = [key.removeprefix("train_") for key in rows[0] if key.startswith("train_")]
+    return " + ".join(term for term in terms if term != "loss") or "loss"
+
+
+def _dots(count):
+    """Size and opacity of `count` dots: few are large, many do not hide each other."""
+    return {"s": float(np.clip(600 / max(count, 1), 4, 40)), "alpha": 0.8 if count < 50 else 0.4}
 
 
 def _finite(values):

@@ -8,6 +8,8 @@ from scripts.common import run
 
 log = logging.getLogger("analyze")
 
+SMALL = 0.001  # where the least p that is possible is above this, it is said
+
 
 def main(config):
     folders = find_runs(config)
@@ -30,7 +32,8 @@ def main(config):
     if curves:
         from report import learning_curves
 
-        files[folder / "learning_curves.png"] = learning_curves(curves)
+        losses = comparison.losses_of(runs)
+        files[folder / "learning_curves.png"] = learning_curves(curves, losses)
     tests = [t for score in settings.scores for t in tests_of(runs, score)]
     if tests:
         files[folder / "tests.csv"] = csv_text(tests)
@@ -116,7 +119,10 @@ def sentence(test):
     head += f"{test['difference']:+.2f} over {test['songs']} songs"
     if test["p"] is None:
         return head + ", no difference at all"
-    return head + f", p = {test['p']:.2g} (Wilcoxon), {test['p_corrected']:.2g} corrected (Holm)"
+    head += f", p = {test['p']:.2g} (Wilcoxon), {test['p_corrected']:.2g} corrected (Holm)"
+    if test["least_p"] > SMALL:
+        head += f"; with {test['songs']} songs no p below {test['least_p']:.2g} is possible"
+    return head
 
 
 if __name__ == "__main__":

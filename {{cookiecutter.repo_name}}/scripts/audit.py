@@ -12,14 +12,15 @@ log.setLevel(logging.INFO)
 
 def main(config):
     import experiment
+    import labels
     from auditing import as_html, as_text, audit
     from files import UserError, write_files
 
     experiment.check(config)
     settings = config.audit
-    there = [s for s in ("train", "val", "test") if getattr(config.datasets, s) is not None]
-    splits = settings.splits or there
-    report = audit({split: experiment.build_dataset(config, split) for split in splits}, settings)
+    data = experiment.build_datasets(config, settings.splits or experiment.SPLITS)
+    log.info("%s", labels.announcement(next(iter(data.values()))))
+    report = audit(data, settings)
     report = {"experiment": config.info.name, "limits": settings.model_dump(), **report}
     folder = Path(settings.output_folder or Path(config.info.output_folder) / "audit")
     text = as_text(report)

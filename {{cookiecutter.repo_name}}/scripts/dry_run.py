@@ -5,11 +5,13 @@ from scripts.common import run
 
 def main(config):
     import experiment
+    import labels
     from training import rehearsal
 
     experiment.check(config)
     trainer = experiment.build_trainer(config)
     print(trainer.describe())
+    print(labels.announcement(trainer.train_data))
     batch = trainer.batches.batch_size // (trainer.share[1] * config.train.accumulate)
     features, outputs, _, _ = rehearsal.shapes(trainer, batch)
     print(f"\nshapes of a batch{' (a part of it)' if config.train.accumulate > 1 else ''}")
@@ -30,7 +32,8 @@ def main(config):
         f"s), its data {took['loading']:.3g} s\n"
         f"memory above that of the idle program: {took['memory'] / 1e6:.0f} MB\n"
         f"an epoch of {steps} steps: about {steps * step / 60:.3g} min without validation; "
-        f"{config.train.epochs} epochs: {config.train.epochs * steps * step / 3600:.3g} h\n"
+        f"{config.train.epochs} epochs, {config.train.epochs * steps} steps: "
+        f"{config.train.epochs * steps * step / 3600:.3g} h\n"
         "nothing was written"
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from math import isnan
 from pathlib import Path
 
 from scripts.common import run
@@ -20,6 +21,7 @@ def evaluate(config):
     from tqdm import tqdm
 
     import experiment
+    import labels
     import processes
     from evaluation import Results
     from files import UserError
@@ -29,6 +31,8 @@ def evaluate(config):
     scoring = processes.one_after_the_first(lambda: ready(Scoring(config)))
     settings = config.evaluate
     folder = Path(config.info.output_folder) / "evaluation" / settings.split
+    if processes.is_first():
+        log.info("%s", labels.announcement(scoring.data))
     about = identity(config, scoring.data)
     results = Results(folder, about)
 
@@ -61,55 +65,81 @@ def ready(scoring):
 
 def report(config, scoring, results, about, rows, failed):
     """Write the tables and say what they say."""
+    import experiment
     from config import write_resolved
     from evaluation import format_tables, orders, scores_in, swapped, tabulate
     from files import csv_text
 
     settings, count = config.evaluate, len(scoring.chosen)
     table, scores = tabulate(rows, scoring.names), scores_in(rows)
-    silent = sorted({row["item"] for row in rows if row["si_sdr"] != row["si_sdr"]})
-    found = orders(rows)
-    complaints = swapped(found, scoring.ordered)
+    silent = sorted({row["item"] for row in rows if isnan(row["si_sdr"])})
+    without_gain = sorted(
+        {
+            row["item"]
+            for row in rows
+            if isnan(row["si_sdr_improvement"]) and not isnan(row["si_sdr"])
+        }
+    )
+    songs = len({row["song"] for row in rows})
+    complaints = swapped(rows, scoring.in_order)
     result = {
         "experiment": config.info.name,
         "split": settings.split,
         "items": count,
         "items_in_split": len(scoring.data),
+        "songs": songs,
         "failed": failed,
         "with_a_silent_source": silent,
-        "label_order": {"found": found, "complaints": complaints},
+        "without_improvement": without_gain,
+        "sources": scoring.data.labels,
+        "label_order": {"found": orders(rows), "complaints": complaints},
+        "model_path": experiment.model_path(config),
         "checkpoint": about["checkpoint"],
         "manifest": about["manifest"],
         "versions": about["versions"],
         "table": table,
     }
-    names = f" ({', '.join(list(failed)[:5])})" if failed else ""
-    said = (
-        f"{count - len(failed)} of {len(scoring.data)} items of {settings.split} scored, "
-        f"{len(failed)} failed{names}, "
-        f"{len(silent)} with a silent source, for which there is no score"
-    )
+    said = sentences(result)
     warnings = [f"WARNING: {complaint}" for complaint in complaints]
     text = format_tables(table, scores, markdown=True)
     page = {}
     if settings.page_items:
         from scripts.pages import page_of_many
 
-        page["index.html"] = page_of_many(config, scoring, result, rows)
+        page["index.html"] = page_of_many(config, scoring, result, rows, said)
     results.finish(
         page
         | {
             "scores.csv": csv_text(rows),
             "summary.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
-            "table.md": "\n\n".join([text, said, *warnings]) + "\n",
+            "table.md": "\n\n".join([text, " ".join(said), *warnings]) + "\n",
         }
     )
     write_resolved(config, results.folder / "config.yml")
     log.info("%s\n", format_tables(table, scores))
-    log.info("%s", said)
-    for warning in warnings:
-        log.info("%s", warning)
-    log.info("%s", results.folder)
+    for sentence in (*said, *warnings, results.folder):
+        log.info("%s", sentence)
+
+
+def sentences(result):
+    """What has to be known of the table, of what summary.json holds."""
+    failed, silent = result["failed"], result["with_a_silent_source"]
+    names = f" ({', '.join(list(failed)[:5])})" if failed else ""
+    said = [
+        f"{result['items'] - len(failed)} of {result['items_in_split']} items of "
+        f"{result['split']} scored, {len(failed)} failed{names}, {len(silent)} with a silent "
+        "source, for which there is no score."
+    ]
+    if result["without_improvement"]:
+        said.append(
+            f"{len(result['without_improvement'])} items have a source that the mixture is already "
+            "(all others are silent or nearly so); its improvement is left out of the means."
+        )
+    if result["songs"] == 1:
+        said.append("No interval: all items are of one song.")
+    if result["checkpoint"] is not None:
+        said.append(f"Checkpoint {result['model_path']}, SHA-256 {result['checkpoint'][:12]}.")
+    return said
 
 
 if __name__ == "__main__":

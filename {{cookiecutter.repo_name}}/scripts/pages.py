@@ -1,48 +1,54 @@
 """The listening pages of scripts.evaluate and scripts.visualize: from scores to a page."""
 
-import experiment
+import provenance
 import separations
 from evaluation.table import TITLES, table_lines
 from report import listening_page, page_item
 
 
-def page_of_one(title, item, shown, method, rows):
-    """The page of one separated item; `rows`: its scores."""
-    content = _item(0, item, shown, method, rows)
-    about = {"Algorithm": method, "Versions": _versions(experiment.versions())}
+def page_of_one(title, item, result, method, rows, about=None, frequency="auto"):
+    """The page of one separated item.
+
+    Args:
+        result: `algorithms.Result`.
+        rows: the item's scores.
+        about: {term: text} that the page shows besides.
+    """
+    content = _item(0, item, result, method, rows, frequency)
+    about = {"Algorithm": method, **(about or {}), "Versions": _versions(provenance.versions())}
     return listening_page(title, about, [content])
 
 
-def page_of_many(config, scoring, result, rows):
+def page_of_many(config, scoring, summary, rows, sentences):
     """The page of an evaluation, with the best and the worst items to be heard.
 
-    result: what summary.json holds; rows: the scores of all items.
+    Args:
+        summary: what summary.json holds; rows: the scores of all items.
+        sentences: what has to be known of the scores.
     """
-    method = config.algorithm.class_name
+    method, settings = config.algorithm.class_name, config.evaluate
     own = [row for row in rows if row["method"] == method]
     table = _table(own)
-    heard = _best_and_worst(table, config.evaluate.page_items)
+    heard = _best_and_worst(table, settings.page_items)
     indices = {scoring.data.tracks[index].name: index for index in scoring.chosen}
     items = []
     for entry in heard:
         item = scoring.data[indices[entry["name"]]]
-        shown = separations.separation_of(scoring.separator, item)
+        result = separations.separate_item(scoring.separator, item)
         mine = [row for row in own if row["item"] == entry["name"]]
-        items.append(_item(len(items), item, shown, method, mine))
+        items.append(_item(len(items), item, result, method, mine, settings.frequency))
         entry["number"] = items[-1]["number"]
-    failed = result["failed"]
     about = {
-        "Scored": f"{result['items'] - len(failed)} of {result['items_in_split']} items of "
-        f"{result['split']}, {len(failed)} failed, {len(result['with_a_silent_source'])} with a "
-        "silent source, for which there is no score",
-        "Checkpoint": result["checkpoint"] or "none",
-        "Manifest": result["manifest"] or "none",
-        "Versions": _versions(result["versions"]),
+        "Scored": " ".join(sentences),
+        "Model": summary["model_path"] or "none",
+        "Checkpoint": summary["checkpoint"] or "none",
+        "Manifest": summary["manifest"] or "none",
+        "Versions": _versions(summary["versions"]),
     }
-    warnings = [*result["label_order"]["complaints"]]
-    warnings += [f"failed: {name}: {why}" for name, why in list(failed.items())[:10]]
-    lines = table_lines(result["table"], "si_sdr")
-    title = f"{config.info.name}, {result['split']}"
+    warnings = [*summary["label_order"]["complaints"]]
+    warnings += [f"failed: {name}: {why}" for name, why in list(summary["failed"].items())[:10]]
+    lines = table_lines(summary["table"], "si_sdr")
+    title = f"{config.info.name}, {summary['split']}"
     return listening_page(title, about, items, table, (lines, method), warnings)
 
 
@@ -77,36 +83,50 @@ def _best_and_worst(table, count):
     return scored[: count - worst] + scored[len(scored) - worst :]
 
 
-def _item(number, item, shown, method, rows):
-    labels = sorted(item["sources"])
+def _item(number, item, result, method, rows, frequency):
     mine = {row["source"]: row for row in rows if row["method"] == method}
     tracks, masks, place = [], [], {}
-    for source, label in enumerate(labels):
+    for source, label in enumerate(sorted(item["sources"])):
         row = mine[label]
-        place[row["estimate"]] = source
+        # what is scored: of sources with an order the one of this label, else the one that fits
+        taken = row["estimate"] if result.labels is None else result.labels.index(label)
+        place[taken] = source
         tracks += [
             {"label": label, "kind": "reference", "source": source,
              "signal": item["sources"][label], "scores": ""},
             {"label": label, "kind": "estimate", "source": source,
-             "signal": shown.estimates[row["estimate"]], "scores": _scores(row)},
+             "signal": result.estimates[taken], "scores": _scores(row)},
         ]  # fmt: skip
-        masks.append((label, source, shown.masks[row["estimate"]]))
-    for left in range(len(shown.estimates)):
+        if result.masks is not None:
+            masks.append((label, source, result.masks[taken]))
+    for left in range(len(result.estimates)):
         if left not in place:  # more estimates than sources
             place[left] = len(place)
             tracks.append({"label": f"estimate {left}", "kind": "of no source",
-                           "source": place[left], "signal": shown.estimates[left],
+                           "source": place[left], "signal": result.estimates[left],
                            "scores": ""})  # fmt: skip
-    loudest = shown.masks.argmax(axis=0)
-    cluster_of = sum((loudest == estimate) * source for estimate, source in place.items())
-    name = item["metadata"]["name"]
+    source_of = None
+    if result.clusters is not None:
+        source_of = sum((result.clusters == taken) * source for taken, source in place.items())
     return page_item(
-        number, name, shown.mix, tracks, masks, shown.embedding, shown.loud, cluster_of
+        number,
+        item["metadata"]["name"],
+        item["mix"],
+        tracks,
+        masks,
+        result.embedding,
+        result.loud,
+        source_of,
+        result.stretch,
+        frequency,
     )
 
 
 def _scores(row):
-    if row["si_sdr"] != row["si_sdr"]:
+    if _known(row["si_sdr"]) is None:
         return "no score: the reference is silent"
     parts = [f"{TITLES[key]} {row[key]:.1f}" for key in ("si_sdr", "si_sir", "si_sar")]
-    return f"{', '.join(parts)} dB; {row['si_sdr_improvement']:+.1f} dB over the mixture"
+    gain = _known(row["si_sdr_improvement"])
+    if gain is None:
+        return f"{', '.join(parts)} dB; the mixture is this source already"
+    return f"{', '.join(parts)} dB; {gain:+.1f} dB over the mixture"

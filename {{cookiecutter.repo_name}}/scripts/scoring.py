@@ -1,4 +1,4 @@
-"""The work of scripts.evaluate: score items, in one process or many, go on where one stopped."""
+"""The work of scripts.evaluate: score items in any number of processes, resume what was stopped."""
 
 import hashlib
 import json
@@ -7,14 +7,26 @@ from pathlib import Path
 
 import experiment
 import processes
+import provenance
 import separations
-from evaluation import ORACLES, score_item
+from algorithms import ALGORITHMS, baselines, labels_of
+from evaluation import (
+    HEALTHY,
+    ORACLES,
+    TOSS,
+    StaticMask,
+    TooFewEstimates,
+    columns,
+    evenly,
+    score_item,
+)
 from evaluation.speech import PACKAGES, require
 from files import UserError
 from workers import pool
 
-CODE = ("algorithms", "audio", "compat", "dataset", "evaluation", "model", "streams.py")
-CLUSTERS = ("DeepClustering",)  # algorithms whose sources have no order
+CODE = (
+    "algorithms", "audio", "compat", "dataset", "evaluation", "features.py", "model", "streams.py",
+)  # fmt: skip
 
 
 class Scoring:
@@ -27,18 +39,29 @@ class Scoring:
                 require(name)
         name = config.algorithm.class_name
         self.separator = experiment.build_separator(config, settings.device)
-        self.methods = {name: lambda mix: self.separator(mix)()}
+        model = experiment.load_model_of(config, settings.device)
+        # training data are the static mask's
+        splits = {settings.split, *(["train"] if config.datasets.train is not None else [])}
+        data = experiment.build_datasets(config, splits, {"val", "test"} - splits, model)
+        self.data = data[settings.split]
+        self.chosen = evenly(len(self.data), settings.num_items)
+        #: labels of the sources in the order in which the algorithm gives them; None: in any order
+        self.labels = labels_of(ALGORITHMS[name], model)
+        self.methods, self.named = {}, {}
+        if self.labels is None:
+            self.methods[name] = lambda mix: self.separator(mix)()
+        else:
+            self.named[name] = lambda mix: separations.by_label(self.labels, self.separator(mix)())
         for baseline in settings.baselines:
-            algorithm = experiment.BASELINES[baseline]
+            algorithm = baselines()[baseline]
             self.methods[baseline] = lambda mix, algorithm=algorithm: algorithm(mix)()
-        self.data = experiment.build_dataset(config, settings.split)
-        self.chosen = experiment.evenly(len(self.data), settings.num_items)
-        self.named = {}
-        if config.datasets.train is not None:
-            self.named["static mask"] = experiment.build_static_mask(config)
-        self.names = ["mixture", *self.methods, *self.named, *ORACLES]
-        unordered = {*CLUSTERS, *experiment.BASELINES}
-        self.ordered = [*self.named, *({name} - unordered)]
+        #: methods whose order is compared with that of the labels, and how often it may differ
+        self.in_order = dict.fromkeys(self.named, HEALTHY)
+        if "train" in splits:
+            self.named["static mask"] = StaticMask.learnt_from(data["train"])
+            self.in_order["static mask"] = TOSS if self.labels is None else HEALTHY
+        self.names = ["mixture", name, *settings.baselines]
+        self.names += [*([] if "train" not in splits else ["static mask"]), *ORACLES]
         self.metrics = ("scale_invariant", *settings.metrics)
 
     def item(self, index):
@@ -49,9 +72,26 @@ class Scoring:
                 name,
                 lambda: score_item(self.data[index], self.methods, self.named, self.metrics),
             )
+        except TooFewEstimates:  # so it is with every item
+            raise
         except UserError as error:  # counted and named in every result
             return {"name": name, "failed": str(error)}
         return {"name": name, "rows": rows}
+
+    def is_of(self, index, content):
+        """Is this what `item` returns, and not a file that somebody has changed?"""
+        if not isinstance(content, dict) or content.get("name") != self.data.tracks[index].name:
+            return False
+        rows, keys = content.get("rows"), columns(self.metrics)
+        if not isinstance(rows, list) or not rows:
+            return isinstance(content.get("failed"), str)
+        return all(
+            isinstance(row, dict)
+            and list(row) == keys
+            and all(isinstance(row[key], str) for key in keys[:4])
+            and all(isinstance(row[key], (int, float)) for key in keys[4:])
+            for row in rows
+        ) and {row["method"] for row in rows} == {*self.names}
 
 
 def identity(config, data):
@@ -60,7 +100,7 @@ def identity(config, data):
     how = {
         key: value
         for key, value in plain["evaluate"].items()
-        if key not in ("num_items", "num_workers", "device", "page_items")
+        if key not in ("num_items", "num_workers", "device", "page_items", "frequency")
     }
     code = hashlib.sha256()
     root = Path(__file__).parents[1]
@@ -78,7 +118,7 @@ def identity(config, data):
         "signal": plain["signal"],
         "datasets": plain["datasets"],
         "code": code.hexdigest(),
-        "versions": experiment.versions(),
+        "versions": provenance.versions(),
     }
 
 
@@ -91,7 +131,7 @@ def score_all(config, scoring, results, progress):
         {index: what `Scoring.item` returns} of all chosen items, in their order, in each process.
     """
     kept = processes.gathered(results.begin() if processes.is_first() else None)[0]
-    kept = {index: kept[index] for index in scoring.chosen if index in kept}
+    kept = {i: kept[i] for i in scoring.chosen if i in kept and scoring.is_of(i, kept[i])}
     left = [index for index in scoring.chosen if index not in kept]
     mine = left[processes.number() :: processes.count()]
     found = {}

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import recordings
-from files import UserError, read_json
+from files import UserError, read_json, write_files
 from scripts.common import run
 
 log = logging.getLogger("separate")
@@ -24,6 +24,8 @@ def main(config):
         "format": config.separate.format,
         "checkpoint": experiment.model_fingerprint(config),
     }
+    if config.separate.picture:
+        about["picture"] = "viz.png"
     failed, there = [], 0
     for path, folder in files:
         try:
@@ -33,8 +35,10 @@ def main(config):
             record = separations.named(path, separate, path, folder, make, about)
             for name in record["files"]:
                 log.info("%s", folder / name)
-            for name, value in record["confidence"].items():
-                log.info("  confidence, %s: %.3f", name, value)
+            if record["confidence"]:
+                values = ", ".join(f"{k} {v:.3f}" for k, v in record["confidence"].items())
+                log.info("  how distinct the clusters are (no certainty of being right, see "
+                         "docs/separation.md): %s", values)  # fmt: skip
         except UserError as error:  # one bad file does not stop the others
             failed.append(str(error))
             log.error("error: %s", error)
@@ -52,6 +56,8 @@ def separate(path, folder, make, about):
 
     import streams
     from algorithms import Streamed, confidence
+    from labels import file_names
+    from separations import picture_of
 
     recording = streams.File(path)
     if recording.flaw is not None:
@@ -60,12 +66,15 @@ def separate(path, folder, make, about):
     work = Streamed(make, recording)
     rate, length = recording.sample_rate, recording.length
     bar = tqdm(total=round(length / rate, 1), desc=path.name, unit="s", disable=None, leave=False)
-    with bar, streams.SourceFiles(folder, rate, length, about["format"]) as sources:
+    titles = file_names(work.labels, len(work.labels)) if work.labels else None
+    with bar, streams.SourceFiles(folder, rate, length, about["format"], titles) as sources:
         for piece in work.pieces():
             sources.write(piece)
             bar.update(round(piece.shape[-1] / rate, 1))
         record = {**about, "input": stamp(path), "confidence": confidence(work.algorithm)}
         paths = sources.finish(record)
+    if "picture" in about:
+        write_files({folder / about["picture"]: picture_of(path, recording, paths, work)})
     return {**record, "files": [path.name for path in paths]}
 
 
@@ -74,7 +83,8 @@ def is_done(path, folder, about):
     try:
         record = read_json(folder / recordings.RECORD)
         same = {key: record[key] for key in about} == json.loads(json.dumps(about))
-        files = [folder / name for name in record["files"]]
+        names = [*record["files"], *([about["picture"]] if "picture" in about else [])]
+        files = [folder / name for name in names]
         return same and record["input"] == stamp(path) and all(map(Path.is_file, files))
     except (UserError, OSError, KeyError, TypeError):
         return False  # not there, or another's

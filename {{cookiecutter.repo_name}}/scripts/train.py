@@ -1,5 +1,6 @@
 """Train a model: python -m scripts.train -p experiments/deep_clustering.yml"""
 
+import contextlib
 import logging
 
 from scripts.common import run
@@ -14,20 +15,26 @@ def main(config):
 def train(config):
     """Train in this process, alone or with others that run the same."""
     import experiment
+    import labels
     import processes
+    import provenance
     from config import write_resolved
 
     experiment.check(config)
-    if not processes.is_first():  # of many, one tells
+    if not processes.is_first():  # which speaks for all
         logging.getLogger("train").setLevel(logging.WARNING)
     trainer = experiment.build_trainer(config)
     trainer.restore()  # refuses a folder that holds something else before anything is written
     for data in (trainer.train_data, trainer.val_data):
         if data is not None:
             processes.one_after_the_first(lambda data=data: data.ensure(range(len(data))))
+    log = contextlib.nullcontext()
     if processes.is_first():
+        logging.getLogger("train").info("%s", labels.announcement(trainer.train_data))
         write_resolved(config, trainer.folder)
-    trainer.fit()
+        log = provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment")
+    with log:
+        trainer.fit()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,24 @@
 """What the tests share: one folder of rendered snippets, made once a session."""
 
 import os
+import random
 
 import pytest
 
 # before torch and numpy are imported, and for every process that a test starts: the tests' arrays
 # are so small that threads, waiting for each other, only double the time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """The same random numbers for a test in every run, alone or among others."""
+    import numpy as np
+    import torch
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

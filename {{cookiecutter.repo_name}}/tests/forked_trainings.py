@@ -13,7 +13,7 @@ from multiprocessing import forkserver
 import torch
 from trainings import fit
 
-from training.excerpts import worker_context
+from training.loading import worker_context
 
 torch.set_num_threads(1)
 

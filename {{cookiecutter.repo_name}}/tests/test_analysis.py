@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -173,6 +174,55 @@ def test_what_is_not_there_is_told(tmp_path, capsys, caplog):
     assert "analyze.runs[1]: " in said and "run python -m scripts.evaluate first" in said
     said = run_script(tmp_path, capsys, caplog, [folder], scores=["sdr"])
     assert "has no score 'sdr', only si_sdr; add it to evaluate.metrics" in said
+
+
+def test_the_static_mask_stands_beside_the_runs(tmp_path):
+    folder = make_run(tmp_path / "a", "a", range(4))
+    path = Path(folder) / "evaluation/test/scores.csv"
+    more = "".join(f"i{n},s{n},{method},vocals,1.0,1.0\n" for n in range(4)
+                   for method in ("static mask", "ideal ratio mask"))  # fmt: skip
+    path.write_text(path.read_text() + more)
+    rows, methods = comparison.table_rows(comparison.read_runs([folder], "test"))
+    assert methods == ["mixture", "static mask", "a", "ideal ratio mask"]
+    assert {row["method"] for row in rows} == {*methods}
+
+
+def test_the_least_p_that_so_few_songs_allow_is_said(tmp_path, capsys, caplog):
+    folders = [make_run(tmp_path / "a", "a", range(5)), make_run(tmp_path / "b", "b", range(1, 6))]
+    said = run_script(tmp_path, capsys, caplog, folders)
+    # all five better: Wilcoxon's exact p is 2 / 2^5
+    assert "p = 0.062 (Wilcoxon)" in said and "with 5 songs no p below 0.062 is possible" in said
+    folders = [make_run(tmp_path / f"{n}{len(folders)}", n, np.arange(40) + gain)
+               for n, gain in (("c", 0), ("d", 1))]  # fmt: skip
+    said = run_script(tmp_path, capsys, caplog, folders)
+    assert "is possible" not in said.split("d against c")[1]
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "message"),
+    [
+        ("scores.csv", lambda t: t + "i9,s9\n", "has not as many cells as line 1"),
+        ("scores.csv", lambda t: t + "i9,s9,mixture,vocals,x,1\n", "could not convert"),
+        ("scores.csv", lambda t: t.replace("source", "sauce"), "has no source"),
+        ("scores.csv", lambda t: "", "has no item, song, method, source"),
+        ("scores.csv", lambda t: t + "i9,s9,mixture,vocals,1,1,1,1\n", "line 12"),
+        ("summary.json", lambda t: "{", "summary.json: damaged"),
+        ("summary.json", lambda t: "[1]", "no mapping in it"),
+        ("summary.json", lambda t: "[" * 100_000, "summary.json: damaged"),
+        ("../../history.csv", lambda t: "a,b\n1,2\n", "history.csv: is damaged .has no epoch"),
+        ("../../history.csv", lambda t: t + "4,x,y\n", "history.csv: is damaged .line 5"),
+        ("config.yml", lambda t: "[", "holds no evaluation of 'test', or a damaged one"),
+        ("config.yml", lambda t: "info: 3", "holds no evaluation of 'test', or a damaged one"),
+    ],
+)  # fmt: skip
+def test_files_damaged_by_hand_are_one_clear_message(
+    tmp_path, capsys, caplog, file, spoil, message
+):
+    folder = make_run(tmp_path / "a", "a", range(5))
+    path = Path(folder) / "evaluation/test" / file
+    path.write_text(spoil(path.read_text() if path.exists() else ""))
+    said = run_script(tmp_path, capsys, caplog, [folder])
+    assert re.search(message, said) and "Traceback" not in said
 
 
 @pytest.mark.parametrize("content", [

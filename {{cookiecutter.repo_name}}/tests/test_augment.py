@@ -11,7 +11,8 @@ from layouts import SAMPLE_RATE
 from compat import nussl
 from config.data import Augment
 from dataset import StemFolder
-from training.excerpts import Excerpts, ShuffledBatches, loader
+from training.loading import Excerpts, load
+from training.sampling import ShuffledBatches, Spread
 
 RATE = 16000
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
@@ -179,11 +180,11 @@ def test_it_travels_to_another_process(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_any_number_of_workers_give_the_same_batches(folder, method, monkeypatch):
-    made = excerpts(folder, **EVERYTHING)
+    made, spread = excerpts(folder, **EVERYTHING), Spread([1] * 4, 4)
 
     def batches(workers):
         return [batch for batch, _ in zip(
-            loader(made, ShuffledBatches(4, 2, seed=3, first_step=1), workers), range(4),
+            load(made, ShuffledBatches(spread, 2, seed=3, first_step=1), workers), range(4),
             strict=False)]
 
     monkeypatch.setattr("multiprocessing.get_context",
@@ -207,8 +208,8 @@ def test_a_training_that_goes_on_sees_the_excerpts_that_it_would_have_seen(folde
     made = excerpts(folder, **EVERYTHING)
 
     def batches(first_step, count):
-        order = ShuffledBatches(4, 2, seed=3, first_step=first_step)
-        return [batch for batch, _ in zip(loader(made, order, 0), range(count), strict=False)]
+        order = ShuffledBatches(Spread([1] * 4, 4), 2, seed=3, first_step=first_step)
+        return [batch for batch, _ in zip(load(made, order, 0), range(count), strict=False)]
 
     for went_on, at_once in zip(batches(3, 4), batches(0, 7)[3:], strict=True):
         assert torch.equal(went_on["sources"], at_once["sources"])

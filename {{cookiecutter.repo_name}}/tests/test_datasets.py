@@ -98,12 +98,11 @@ def test_the_sources_are_the_songs_stems_and_the_mixture_is_their_sum(layout, na
     assert np.abs(data.mix(1) - data.excerpt(1).sum(axis=0)).max() < 1e-4
 
 
-def test_every_dataset_of_the_seed_is_known_by_name_and_says_how_to_get_it():
-    assert set(DATASETS) == {"MUSDB18", "MIR1K", "Slakh2100", "WSJ0Mix", "WHAM", "RemixPacks600",
-                             "StemFolder", "Scaper", "Sample"}
-    for cls in DATASETS.values():
-        told = cls.__doc__
-        assert "folder/" in told and "licence" in told.lower() and "Args:" in told, cls
+@pytest.mark.parametrize("name", ["MUSDB18", "MIR1K", "Slakh2100", "WSJ0Mix", "WHAM",
+                                  "RemixPacks600", "StemFolder", "Scaper", "Sample"])
+def test_every_published_dataset_is_known_by_name_and_says_how_to_get_it(name):
+    text = DATASETS[name].__doc__
+    assert "folder/" in text and "licence" in text.lower() and "Args:" in text
 
 
 def test_musdbs_validation_songs_are_those_of_the_publishers_reader():

@@ -1,4 +1,4 @@
-"""Every YAML file that comes with the project: complete, and each of its parts runs."""
+"""Every YAML file that comes with the project runs, and those that you add name what is there."""
 
 from pathlib import Path
 
@@ -10,9 +10,19 @@ import yaml
 import config
 import experiment
 from compat import nussl
+from files import UserError
 
 PROJECT = Path(__file__).parent.parent
-FILES = sorted([*PROJECT.glob("experiments/*.yml"), PROJECT / "best_model" / "config.yml"])
+SHIPPED = [
+    "analyze", "chimera", "chimera_plus_plus", "chimera_small", "conv_tasnet",
+    "conv_tasnet_small", "deep_clustering", "deep_clustering_small", "demo", "demo_quick",
+    "dual_path", "dual_path_small", "mask_inference", "mask_inference_small", "mir1k", "musdb18",
+    "remix_packs600", "scaper", "separate", "slakh2100", "stem_folder", "tasnet", "tasnet_small",
+    "wham", "wsj0_2mix", "wsj0_3mix",
+]  # fmt: skip
+FILES = [PROJECT / "best_model" / "config.yml"]
+FILES += [PROJECT / "experiments" / f"{name}.yml" for name in SHIPPED]
+ADDED = sorted({*PROJECT.glob("experiments/*.yml")} - {*FILES})
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -33,11 +43,13 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
             "epochs": 1,
             "batch_size": 10,
             "excerpt_frames": 8,
+            "excerpts_per_epoch": 10,
+            "validation_excerpts": 10,
             "num_workers": 0,
             "device": "cpu",
         }
         model_path = tmp_path / "checkpoints" / "best.model.pth"
-        plain["algorithm"]["args"]["model_path"] = str(model_path)
+        plain["algorithm"].setdefault("args", {})["model_path"] = str(model_path)
     small = tmp_path / "small.yml"
     small.write_text(yaml.safe_dump(plain))
     settings = config.load(small)
@@ -54,12 +66,23 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
     assert abs(sum(s.audio_data for s in sources) - noise).max() < 1e-5
 
 
+@pytest.mark.parametrize("path", ADDED, ids=lambda path: path.stem)
+def test_a_file_that_you_added_names_what_is_there(path):
+    try:
+        settings = config.load(path)
+    except config.ConfigError as error:
+        if all("environment variable" in str(problem) for problem in error.problems):
+            pytest.skip(str(error))
+        raise
+    experiment.check(settings)
+
+
 def test_what_an_experiment_trains_is_what_it_separates_with():
     for path in FILES:
-        plain = config.load(path)
-        if plain.train is not None:
-            folder = Path(plain.info.output_folder)
-            assert Path(plain.algorithm.args["model_path"]) == folder / "checkpoints/best.model.pth"
+        settings = config.load(path)
+        if settings.train is not None:
+            folder = Path(settings.info.output_folder)
+            assert experiment.model_path(settings) == str(folder / "checkpoints/best.model.pth")
 
 
 def test_the_network_of_the_seed_has_its_known_size():
@@ -70,3 +93,47 @@ def test_the_network_of_the_seed_has_its_known_size():
     embedding = 600 * 257 * 20 + 257 * 20
     batch_norm = 2
     assert sum(p.numel() for p in model.parameters()) == lstm + embedding + batch_norm
+
+
+def small(path, tmp_path, sample_folder, **changes):
+    """demo_quick.yml, of one step, in a folder of its own."""
+    plain = yaml.safe_load((PROJECT / "experiments" / "demo_quick.yml").read_text())
+    plain["info"]["output_folder"] = str(tmp_path / path)
+    for split in plain["datasets"].values():
+        split["args"] |= {"folder": str(sample_folder), "num_songs": 1}
+    plain["train"] |= {"epochs": 1, "excerpts_per_epoch": 10, "device": "cpu"}
+    for key, value in changes.items():
+        plain[key] = {**plain.get(key, {}), **value}
+    file = tmp_path / f"{path}.yml"
+    file.write_text(yaml.safe_dump(plain))
+    return config.load(file)
+
+
+def test_a_copied_experiment_separates_with_its_own_model_or_says_that_it_does_not(
+    tmp_path, sample_folder, caplog
+):
+    torch.set_num_threads(1)
+    first = small("first", tmp_path, sample_folder)
+    experiment.build_trainer(first).fit()
+    other = small("other", tmp_path, sample_folder)
+    with pytest.raises(UserError, match=r"other/checkpoints/best.model.pth: no such checkpoint"):
+        experiment.build_separator(other, "cpu")
+    experiment.build_separator(first, "cpu")
+    assert caplog.text == ""
+    args = {"num_sources": 2, "model_path": experiment.best_model(first)}
+    copied = small("copied", tmp_path, sample_folder, algorithm={"args": args},
+                   signal={"hop_length": 256})  # fmt: skip
+    experiment.build_separator(copied, "cpu")
+    assert "names another model than the one that this experiment trains" in caplog.text
+    assert "was trained with signal.hop_length = 128, here 256" in caplog.text
+
+
+def test_a_split_is_the_key_that_its_dataset_stands_under(tmp_path, sample_folder):
+    same, other = ({"class": "Sample", "args": {"folder": str(sample_folder), "split": split}}
+                   for split in ("train", "test"))  # fmt: skip
+    experiment.check(small("same", tmp_path, sample_folder, datasets={"train": same}))
+    with pytest.raises(config.ConfigError, match=(
+        r"datasets.train.args.split: is 'test', but what stands under datasets.train is the train "
+        r"split; remove it, or move the dataset to datasets.test"
+    )):  # fmt: skip
+        experiment.check(small("other", tmp_path, sample_folder, datasets={"train": other}))

@@ -27,6 +27,7 @@ def stems(tmp_path):
 
 
 def build(folder, cls=StemFolder, rate=RATE, channels=1, **args):
+    args = {"layout": "stems", **args} if cls is StemFolder else args  # "a" and "one" may be either
     return cls(folder, "train", rate, channels, PARAMS, **args)
 
 

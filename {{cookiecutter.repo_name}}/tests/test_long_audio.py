@@ -176,11 +176,20 @@ def test_a_chunk_is_a_slice_of_what_the_network_hears_of_the_whole(make, short_c
     data = sound(3.3)
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=RATE, stft_params=PARAMS)
     algorithm = make(builder)(mix)
-    whole = np.asarray(mix.stft()).transpose(1, 0, 2)
-    for number, start in enumerate(algorithm.chunks.starts):
-        spectrum, _ = algorithm._chunk(number)
-        expected = whole[start : start + algorithm.chunks.length]
-        assert np.abs(spectrum.numpy() - expected).max() < 1e-6
+    whole = np.abs(mix.stft()).transpose(1, 0, 2)
+    seen = []
+    for numbers, features, _ in algorithm.batches():
+        for row, number in enumerate(numbers):
+            start, frames = algorithm.chunks.starts[number], algorithm.chunks.length
+            samples = slice(start * PARAMS.hop_length, (start + frames - 1) * PARAMS.hop_length)
+            wanted = {"mix_magnitude": whole[start : start + frames], "mix_audio": data[:, samples]}
+            for name in {*wanted} & {*features}:
+                got = features[name][row].numpy()
+                if name == "mix_audio":  # the last chunk ends in silence
+                    got = got[:, : wanted[name].shape[-1]]
+                assert np.abs(got - wanted[name]).max() < 1e-6
+                seen.append(number)
+    assert seen == list(range(algorithm.chunks.count))
 
 
 @pytest.mark.parametrize("clustering", ["KMeans", "GaussianMixture"])

@@ -165,9 +165,10 @@ def test_equal_values_leave_no_doubt():
     assert summarize([3.0] * 5)["low"] == summarize([3.0] * 5)["high"] == 3.0
 
 
-def test_a_single_group_has_an_interval_of_no_width():
+def test_a_single_group_has_no_interval():
     result = summarize([1.0, 2.0, 3.0], groups=["a"] * 3)
-    assert result["low"] == result["high"] == result["mean"] == 2.0
+    assert result["low"] is result["high"] is None
+    assert result["mean"] == result["median"] == 2.0
 
 
 def test_the_interval_is_that_of_the_normal_distribution_where_it_applies():

@@ -136,18 +136,19 @@ def test_torchrun_and_srun_are_recognised(monkeypatch, environment, count):
 
 
 def test_every_process_gets_an_equal_share_and_all_get_everything():
-    from training.excerpts import ShuffledBatches, batches_in_order
+    from training.sampling import ShuffledBatches, Spread, batches_in_order
 
-    whole = iter(ShuffledBatches(12, 6, seed=0))
-    parts = [iter(ShuffledBatches(12, 6, seed=0, share=(i, 3))) for i in range(3)]
+    twelve, seven = (Spread([1] * count, count) for count in (12, 7))
+    whole = iter(ShuffledBatches(twelve, 6, seed=0))
+    parts = [iter(ShuffledBatches(twelve, 6, seed=0, share=(i, 3))) for i in range(3)]
     for _ in range(4):
         batch, shares = next(whole), [next(part) for part in parts]
         assert [len(share) for share in shares] == [2, 2, 2]
         assert sorted(key for share in shares for key in share) == sorted(batch)
-    shares = [batches_in_order(7, 3, (i, 2)) for i in range(2)]
+    shares = [batches_in_order(seven, 3, (i, 2)) for i in range(2)]
     keys = [key for share in shares for batch in share for key in batch]
-    assert sorted(keys) == [(0, i) for i in range(7)]
-    assert shares[1] == [[(0, 1)], [(0, 4)]]  # it has no part in the last batch of one
+    assert sorted(keys) == [(0, i, 0) for i in range(7)]
+    assert shares[1] == [[(0, 1, 0)], [(0, 4, 0)]]  # it has no part in the last batch of one
 
 
 @pytest.mark.parametrize("code, status", [(None, 0), (75, 75), ("error: no", 1)])

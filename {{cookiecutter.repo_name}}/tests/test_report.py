@@ -5,7 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from compat import nussl
-from report import draw_separation
+from report import against_input, boxes, draw_separation, learning_curves, plots
+from report.frequency import FrequencyAxis
 
 BINS, FRAMES = 257, 63
 
@@ -63,3 +64,98 @@ def test_the_embedding_is_coloured_by_the_cluster_of_its_bins(axes):
     labels = [text.get_text() for text in plane.get_legend().get_texts()]
     assert labels == [f"source 0: {len(first) / 6000:.0%}", f"source 1: {len(other) / 6000:.0%}"]
     assert 0.73 < len(first) / 6000 < 0.77  # of the bins that were drawn by lot
+
+
+def test_sources_have_their_names_where_they_are_known(axes):
+    mix, estimates, masks = separation()
+    draw_separation("title", mix, estimates, masks, labels=["vocals", "bass"])
+    assert {"mask of vocals", "vocals.wav", "mask of bass", "bass.wav"} <= {*axes()}
+
+
+def test_without_masks_the_spectrograms_of_the_sources_are_drawn(axes):
+    mix, estimates, _ = separation()
+    draw_separation("title", mix, estimates)
+    (image,) = axes()["spectrogram of source 1"].get_images()
+    level = 20 * np.log10(np.abs(estimates[1].stft())[..., 0] / np.abs(mix.stft()).max())
+    assert np.abs(image.get_array() - np.maximum(level, -80)).max() < 1e-9
+
+
+def test_an_embedding_of_a_stretch_is_coloured_by_its_own_clusters_and_says_so(axes):
+    mix, estimates, masks = separation()
+    embedding = np.random.default_rng(1).standard_normal((20, 30, 4))
+    clusters = np.zeros((20, 30), int)
+    draw_separation("title", mix, estimates, masks, embedding, None, clusters, (20.0, 30.0))
+    (title,) = (title for title in axes() if title.startswith("embedding"))
+    assert "of 20 to 30 s, the loudest" in title
+    labels = [text.get_text() for text in axes()[title].get_legend().get_texts()]
+    assert labels == ["source 0: 100%", "source 1: 0%"]
+
+
+# ---- the frequency axis --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", ["linear", "mel", "log"])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_a_tone_is_drawn_where_the_axis_says(scale, rate):
+    axis, bins = FrequencyAxis(scale, rate), 1025
+    for hertz in (500, 1000, 4000, 7500):
+        values = np.zeros((bins, 3))
+        values[round(hertz / (rate / 2) * (bins - 1))] = 1.0
+        level = axis.rows(values)[:, 1]
+        row = np.flatnonzero(level > level.max() / 2).mean() + 0.5  # a low bin covers several
+        assert row / bins == pytest.approx(float(axis.place(hertz)), abs=0.003)
+
+
+def test_places_of_known_frequencies():
+    assert FrequencyAxis("linear", 16000).place(2000) == 0.25
+    mel = FrequencyAxis("mel", 44100)
+    assert float(mel.place(700)) == pytest.approx(np.log10(2) / np.log10(1 + 22050 / 700))
+    log = FrequencyAxis("log", 48000)
+    assert float(log.place(np.sqrt(30 * 24000))) == pytest.approx(0.5)
+    assert (float(log.place(0)), float(log.place(24000))) == (0, pytest.approx(1))
+
+
+def test_music_rates_have_a_mel_axis_unless_another_is_asked_for():
+    assert [FrequencyAxis("auto", rate).scale for rate in (8000, 16000, 22050, 44100)] == [
+        "linear", "linear", "linear", "mel"]  # fmt: skip
+    with pytest.raises(ValueError, match="write auto, linear, mel, log"):
+        FrequencyAxis("bark", 44100)
+
+
+@pytest.mark.parametrize("scale", ["linear", "mel", "log"])
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 96000])
+def test_ticks_are_where_they_say_and_do_not_overlap(scale, rate):
+    axis = FrequencyAxis(scale, rate)
+    places = [place for place, _ in axis.ticks()]
+    assert 4 <= len(places) <= 10 and min(np.diff(places)) > 0.06
+    for place, text in axis.ticks():
+        assert place == pytest.approx(float(axis.place(1000 * float(text))))
+
+
+# ---- pictures of many items ----------------------------------------------------------------------
+
+
+def test_losses_of_other_units_have_panels_of_their_own(monkeypatch):
+    kept = []
+    monkeypatch.setattr(plots, "_png", kept.append)
+    rows = [{"epoch": 1, "train_loss": 0.3, "val_loss": 0.4}]
+    runs = {"a": rows, "b": rows, "c": rows}
+    learning_curves(runs, {"a": "DeepClusteringLoss", "b": "SISDRLoss", "c": "DeepClusteringLoss"})
+    panels = {ax.get_title(loc="left"): ax for ax in kept[0].axes}
+    labels = {title: [line.get_label() for line in ax.lines] for title, ax in panels.items()}
+    assert labels == {
+        "DeepClusteringLoss": ["a, train", "a, val", "c, train", "c, val"],
+        "SISDRLoss": ["b, train", "b, val"],
+    }
+    learning_curves({"d": [{"epoch": 1, "train_loss": 1.0, "train_mine": 1.0, "val_loss": None}]})
+    assert kept[1].axes[0].get_title(loc="left") == "mine"
+
+
+@pytest.mark.parametrize(("count", "least"), [(3, 30), (40, 10), (3000, 3)])
+def test_few_items_have_large_dots(monkeypatch, count, least):
+    kept = []
+    monkeypatch.setattr(plots, "_png", kept.append)
+    boxes({"run": {"vocals": list(range(count))}}, "x")
+    against_input({"run": {"vocals": [(i, i + 1) for i in range(count)]}}, "x")
+    for figure in kept:
+        assert figure.axes[0].collections[0].get_sizes()[0] >= least

@@ -10,7 +10,19 @@ import pytest
 import scipy.signal
 
 from compat import nussl
-from evaluation import BSSEval, Results, orders, scale_invariant, score_item, swapped, tabulate
+from evaluation import (
+    HEALTHY,
+    BSSEval,
+    Results,
+    columns,
+    format_table,
+    orders,
+    scale_invariant,
+    score_item,
+    swapped,
+    tabulate,
+    usdr,
+)
 from evaluation import speech as speech_module
 from files import UserError
 
@@ -140,13 +152,13 @@ def test_swapped_labels_are_caught():
     rows = []
     for number in range(10):
         estimates = references + 0.05 * noise(2, 1, RATE, seed=number)
-        data = item(references) | {"metadata": {"name": str(number), "song": "s"}}
+        data = item(references) | {"metadata": {"name": str(number), "song": f"song {number}"}}
         rows += score_item(data, {"clusters": gives(estimates)}, {"masks": gives(estimates[::-1])})
     found = orders(rows)
     assert found["clusters"] == {"0 1": 1.0} and found["masks"] == {"1 0": 1.0}
     assert found["ideal ratio mask"] == {"0 1": 1.0}
-    (complaint,) = swapped(found, ["masks", "ideal ratio mask"])
-    assert complaint.startswith("masks: in 100% of the items") and "look swapped" in complaint
+    (complaint,) = swapped(rows, {"masks": HEALTHY, "ideal ratio mask": HEALTHY})
+    assert complaint.startswith("masks: in 10 of 10 items") and "look swapped" in complaint
     scored = {row["method"]: row["si_sdr"] for row in rows if row["source"] == "voice"}
     assert scored["masks"] < 0 < 10 < scored["clusters"]  # named ones are scored by their names
 
@@ -198,6 +210,81 @@ def test_the_best_of_all_orders_is_taken():
         mine = [row for row in rows if row["method"] == "m"]
         assert [order[row["estimate"]] for row in mine] == [0, 1, 2]
         assert min(row["si_sdr"] for row in mine) > 20
+
+
+# ---- the challenges' scores ----------------------------------------------------------------------
+
+
+def test_usdr_is_over_all_channels_and_samples_and_snr_the_mean_over_channels():
+    """A loud channel at 20 dB and one 20 dB softer at 0 dB: 17.0 dB of the whole, 10 on average."""
+    time = np.arange(4 * RATE) / RATE
+    tone, other = np.sin(2 * np.pi * 400 * time), np.sin(2 * np.pi * 1000 * time)
+    reference = np.stack([tone, 0.1 * tone])
+    error = np.stack([0.1 * other, 0.1 * other])
+    kinds = ("scale_invariant", "usdr")
+    rows = score_item(item(np.stack([reference, error])), {}, {"m": gives(
+        [reference + error, error])}, kinds)  # fmt: skip
+    (row,) = (r for r in rows if (r["method"], r["source"]) == ("m", "bass"))
+    assert row["usdr"] == pytest.approx(10 * np.log10(1.01 / 0.02), abs=1e-9)
+    assert row["usdr"] == pytest.approx(17.03, abs=0.01)
+    assert row["snr"] == pytest.approx(10, abs=1e-6)
+
+
+@pytest.mark.parametrize("level", [-20, 0, 12])
+def test_usdr_of_noise_at_a_known_level_is_that_level(level):
+    reference, error = noise(2, RATE), noise(2, RATE, seed=1)
+    error *= np.sqrt(np.square(reference).sum() / np.square(error).sum()) * 10 ** (-level / 20)
+    assert usdr(reference + error, reference) == pytest.approx(level, abs=1e-9)
+    assert usdr(0 * reference, reference) == 0  # as in the challenges
+    assert usdr(reference, reference) == np.inf and np.isnan(usdr(reference, 0 * reference))
+
+
+def test_csdr_is_the_median_over_seconds_of_musevals_sdr():
+    references = noise(2, 2, 5 * RATE)
+    references[1, :, 2 * RATE : 3 * RATE] = 0  # a second without a score
+    estimates = references + 0.3 * references[::-1] + 0.02 * noise(2, 2, 5 * RATE, seed=3)
+    theirs = museval.metrics.bss_eval(
+        references.transpose(0, 2, 1), estimates.transpose(0, 2, 1), window=RATE, hop=RATE
+    )[0]
+    rows = score_item(item(references), {}, {"m": gives(estimates)}, ("csdr",))
+    mine = [row["csdr"] for row in rows if row["method"] == "m"]
+    assert mine == pytest.approx(np.nanmedian(theirs, axis=1), abs=0.01)
+    assert list(rows[0]) == columns(("csdr",))
+
+
+# ---- a mixture that is the source already --------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-4])
+def test_where_the_others_are_silent_there_is_no_improvement(level):
+    """Silent, or 80 dB softer: the mixture has 80 dB or more, and any estimate loses."""
+    references = noise(2, 1, RATE)
+    references[1] *= level
+    estimates = references + 0.1 * noise(2, 1, RATE, seed=4)
+    silent = score_item(item(references), {}, {"m": gives(estimates)})
+    whole = noise(2, 1, RATE, seed=8)
+    sounding = score_item(item(whole) | {"metadata": {"name": "two", "song": "b"}}, {},
+                          {"m": gives(whole + 0.1 * noise(2, 1, RATE, seed=4))})  # fmt: skip
+    table = tabulate([*silent, *sounding], ["mixture", "m"])
+    (bass,) = (row for row in table if (row["method"], row["source"]) == ("m", "bass"))
+    (alone,) = (row for row in tabulate(sounding, ["m"]) if row["source"] == "bass")
+    gain = bass["si_sdr_improvement"]
+    assert (gain["count"], gain["left_out"]) == (1, 1)
+    assert gain["mean"] == alone["si_sdr_improvement"]["mean"] > 5
+    assert bass["si_sdr"]["count"] == 2  # it has a score all the same
+
+
+def test_one_song_has_no_interval_and_the_table_shows_a_dash():
+    references = noise(2, 1, RATE)
+    rows = score_item(item(references), {}, {"m": gives(references + 0.1 * noise(2, 1, RATE))})
+    text = format_table(tabulate(rows, ["m"]))
+    assert all(line.rstrip().endswith("-") for line in text.splitlines()[2:])
+
+
+def test_an_item_shorter_than_a_frame_is_refused_with_what_to_do():
+    references = noise(2, 1, 100)
+    with pytest.raises(UserError, match="100 samples, fewer than one frame .*leave the track out"):
+        score_item(item(references), {})
 
 
 # ---- speech -------------------------------------------------------------------------------------
@@ -270,6 +357,26 @@ def test_what_was_kept_is_there_again_for_the_same_work_only(tmp_path):
     (kept,) = Results(tmp_path, identity).begin().items()
     assert kept[0] == 3 and kept[1]["name"] == "x" and np.isnan(kept[1]["rows"][0]["si_sdr"])
     assert Results(tmp_path, identity | {"algorithm": {"class": "Y"}}).begin() == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "3", "null", "[" * 100_000, "\x00"],
+)
+@pytest.mark.parametrize(
+    "file", ["summary.json", "unfinished/identity.json", "unfinished/00000003.json",
+             "unfinished/0x3.json"]
+)  # fmt: skip
+def test_damaged_files_of_an_evaluation_count_as_not_there(tmp_path, file, content):
+    results = Results(tmp_path, {"checkpoint": "a" * 64})
+    results.begin()
+    whole = {"name": "x", "failed": "broken"}
+    results.keep(4, whole)
+    (tmp_path / file).write_text(content)
+    kept = Results(tmp_path, {"checkpoint": "a" * 64}).begin()
+    assert kept.get(4) == whole or "identity" in file
+    results.keep(5, {"name": "y"})
+    results.finish({"summary.json": "{}"})
 
 
 @pytest.mark.parametrize("finished", [True, False])

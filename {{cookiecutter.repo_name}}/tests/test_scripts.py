@@ -49,6 +49,7 @@ def trained(tmp_path_factory, sample_folder):
             "epochs": 1,
             "batch_size": 5,
             "excerpt_frames": 40,
+            "excerpts_per_epoch": 10,
             "loss": {"dc": {"class": "DeepClusteringLoss"}},
         },
         "algorithm": {

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import os
 import re
 import subprocess
 import sys
@@ -19,8 +20,8 @@ from trainings import MODELS, close, fit, same, trainer_of, weights, write
 import checkpoints
 import experiment
 from files import UserError
-from training.excerpts import Curriculum, SameBatches
 from training.gradients import Clipping
+from training.sampling import Curriculum, SameBatches
 
 torch.set_num_threads(1)
 
@@ -167,24 +168,68 @@ def test_overfitting_sees_the_same_excerpts_again_and_again(write_config):
     assert [row["step"] for row in rows(trainer)] == ["1", "2", "3"]
     losses = {row[key] for row in rows(trainer) for key in ("train_loss", "val_loss")}
     assert max(map(float, losses)) == pytest.approx(min(map(float, losses)), rel=1e-5)
-    batches = iter(SameBatches(10, 4, num_batches=2))
+    batches = iter(SameBatches([1] * 16, 4, num_batches=2))
     first = [next(batches) for _ in range(2)]
-    assert first == [[(0, 0), (0, 1), (0, 2), (0, 3)], [(0, 4), (0, 5), (0, 6), (0, 7)]]
+    tracks = [[1, 3, 5, 7], [9, 11, 13, 15]]  # evenly over all of them
+    assert first == [[(0, track, 0) for track in batch] for batch in tracks]
     assert [next(batches) for _ in range(2)] == first
 
 
-def test_float16_trains_to_nearly_the_same_losses(write_config):
-    model = {"builder": "mask_inference", "args": {**STEADY, "body": "convolutional"}}
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("body", ["convolutional", "recurrent"])
+def test_half_precision_trains_to_nearly_the_same_losses(write_config, precision, body):
+    args = {**STEADY, "body": body}
+    model = {"builder": "mask_inference", "args": args}
+    path = write_config(precision, **model, precision=precision)
+    try:
+        low = fit(path)
+    except UserError as error:
+        assert body == "recurrent"  # convolutions run in half precision on every processor
+        pytest.skip(str(error))
     exact = fit(write_config("float32", **model))
-    low = fit(write_config("float16", **model, precision="float16"))
-    assert low.scaler.is_enabled() and all(p.dtype == torch.float32 for p in low.model.parameters())
+    assert low.scaler.is_enabled() == (precision == "float16")
+    assert all(p.dtype == torch.float32 for p in low.model.parameters())
     for a, b in zip(exact.history.rows, low.history.rows, strict=True):
         assert b["train_loss"] == pytest.approx(a["train_loss"], rel=0.03)
 
 
-def test_float16_lstms_on_a_cpu_are_refused(write_config):
-    with pytest.raises(UserError, match="train.precision is float16, .* write bfloat16"):
-        trainer_of(write_config(precision="float16"))
+AVX2 = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}  # oneDNN as on a processor without AVX-512
+
+
+def test_a_precision_that_the_processor_lacks_is_refused_with_those_that_work(write_config):
+    path = write_config(precision="bfloat16")
+    command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
+    done = subprocess.run(command, env=AVX2, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert re.match(
+        r"error: train.precision is bfloat16, in which cpu cannot compute this network \(could not "
+        r"create a primitive descriptor .*\); write auto or float32\n", done.stderr
+    )
+    assert not (path.parent / "small").exists()
+
+
+def test_auto_trains_on_a_processor_without_bfloat16(write_config):
+    command = [sys.executable, "-m", "scripts.train", "-p", str(write_config(precision="auto"))]
+    done = subprocess.run(command, env=AVX2, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "in float32" in done.stdout
+
+
+def test_auto_takes_bfloat16_where_the_device_is_made_for_it(write_config, monkeypatch):
+    model = {"builder": "mask_inference", "args": {"body": "convolutional"}}
+    for native, chosen in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr("training.precision.computes_bfloat16", lambda _, native=native: native)
+        assert trainer_of(write_config(precision="auto", **model)).precision == chosen
+
+
+def test_asking_for_the_precision_draws_no_random_number(write_config):
+    model = {"builder": "mask_inference", "args": {"body": "convolutional", "dropout": 0.5}}
+    states = []
+    for precision in ("float32", "bfloat16"):
+        trainer_of(write_config(precision=precision, **model))
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)
 
 
 def test_a_gradient_that_overflowed_is_no_memory_of_autoclip():
@@ -235,6 +280,16 @@ def test_a_model_of_other_sources_than_the_data_is_refused_before_training(write
     with pytest.raises(UserError, match="do not fit .*3.*; the data have 2 sources: accompaniment"):
         trainer_of(path)
     assert not (path.parent / "small").exists()
+
+
+def test_excerpts_much_longer_than_the_tracks_are_warned_of(write_config, caplog):
+    """1,000 hops of 128 samples are 8 s, of which the snippets fill 4."""
+    trainer_of(write_config(excerpt_frames=501))
+    assert caplog.text == ""
+    trainer_of(write_config(excerpt_frames=1001))
+    assert "half of the tracks have at most 4 s: 50 % of what is trained on is silence" in (
+        caplog.text
+    )
 
 
 def test_a_head_that_no_loss_reaches_is_told(write_config, caplog):

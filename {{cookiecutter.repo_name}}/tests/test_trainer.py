@@ -19,7 +19,8 @@ import config
 import experiment
 from compat import nussl
 from files import UserError
-from training.excerpts import Excerpts, ShuffledBatches, batches_in_order
+from training.loading import Excerpts
+from training.sampling import ShuffledBatches, Spread, batches_in_order, covering
 
 torch.set_num_threads(1)
 
@@ -86,7 +87,7 @@ def test_a_killed_training_goes_on_and_leaves_no_half_written_file(write_config)
         checkpoints.load(latest)  # whole
     last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert last.returncode == 0, last.stderr
-    told = last.stdout.count("going on from step")
+    told = last.stdout.count("resuming at step")
     assert told == 1 or "nothing to do" in last.stdout
     state = checkpoints.load(latest)
     assert state["iteration"] == 16
@@ -119,7 +120,7 @@ def test_a_folder_that_holds_another_training_is_refused_and_left_as_it_is(write
     path.write_text(path.read_text().replace("hidden_size: 8", "hidden_size: 6"))
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert re.search(r"model.args = .*'hidden_size': 8.*choose another", done.stderr)
+    assert re.search(r"model.args.hidden_size was 8, is now 6\nchoose another", done.stderr)
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
@@ -180,14 +181,6 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(write_config, monkeypatch)
     assert sorted(p.name for p in latest.parent.iterdir()) == ["best.model.pth", "latest.pth"]
 
 
-def test_bfloat16_trains_to_nearly_the_same_losses(write_config):
-    exact = fit(write_config("float32"))
-    low = fit(write_config("bfloat16", precision="bfloat16"))
-    assert all(p.dtype == torch.float32 for p in low.model.parameters())
-    for a, b in zip(exact.history.rows, low.history.rows, strict=True):
-        assert b["train_loss"] == pytest.approx(a["train_loss"], rel=0.03)
-
-
 def test_a_trainer_of_ones_own_is_found_by_its_name(write_config, monkeypatch):
     from training import TRAINERS, Trainer
 
@@ -214,24 +207,65 @@ def test_autoclip_limits_the_gradient_to_the_percentile_of_those_seen(write_conf
 
 
 def test_every_epoch_sees_each_item_once_in_another_order():
-    batches = iter(ShuffledBatches(12, 4, seed=0))
+    batches = iter(ShuffledBatches(Spread([7] * 12, 12), 4, seed=0))
     epochs = [[key for _ in range(3) for key in next(batches)] for _ in range(3)]
     for number, keys in enumerate(epochs):
-        assert {epoch for epoch, _ in keys} == {number}
-        assert sorted(index for _, index in keys) == list(range(12))
-    assert [i for _, i in epochs[0]] != [i for _, i in epochs[1]]
+        assert {epoch for epoch, _, _ in keys} == {number}
+        assert sorted(index for _, index, _ in keys) == list(range(12))
+    assert [i for _, i, _ in epochs[0]] != [i for _, i, _ in epochs[1]]
 
 
 @pytest.mark.parametrize("first_step", [1, 2, 3, 7])
 def test_batches_from_any_step_are_those_of_an_uninterrupted_run(first_step):
-    whole, later = iter(ShuffledBatches(10, 3, 1)), iter(ShuffledBatches(10, 3, 1, first_step))
+    spread = Spread([100, 300, 50], 10)
+    whole, later = (iter(ShuffledBatches(spread, 3, 1, step)) for step in (0, first_step))
     for _ in range(first_step):
         next(whole)
     assert [next(whole) for _ in range(8)] == [next(later) for _ in range(8)]
 
 
 def test_validation_sees_every_item_at_the_same_place():
-    assert batches_in_order(5, 2) == [[(0, 0), (0, 1)], [(0, 2), (0, 3)], [(0, 4)]]
+    assert batches_in_order(Spread([9] * 5, 5), 2) == [
+        [(0, 0, 0), (0, 1, 0)], [(0, 2, 0), (0, 3, 0)], [(0, 4, 0)]
+    ]
+
+
+def test_an_epoch_covers_the_audio_of_tracks_of_any_length():
+    lengths, samples = [1000, 100, 4000, 1900], 100
+    count = covering(lengths, samples)
+    assert count == 70
+    for offset in (0.0, 0.5, 1.0):
+        excerpts = Spread(lengths, count)(offset)
+        assert len(set(excerpts)) == 70
+        tracks = [index for index, _ in excerpts]
+        assert all(abs(tracks.count(i) - n // samples) <= 1 for i, n in enumerate(lengths))
+    assert covering([10, 10, 10], samples) == 3  # each short track once
+
+
+def test_tracks_that_an_epoch_has_no_room_for_are_seen_in_others():
+    spread = Spread([5] * 100, 10)
+    batches = iter(ShuffledBatches(spread, 10, seed=0))
+    seen = [sorted(index for _, index, _ in next(batches)) for _ in range(100)]
+    assert all(len(set(indices)) == 10 for indices in seen)
+    assert set(sum(seen, [])) == set(range(100))
+
+
+def test_excerpts_of_one_track_in_one_epoch_differ(write_config):
+    data = experiment.build_dataset(config.load(write_config()), "train")
+    excerpts = Excerpts(data, 5000, seed=0)
+    first, second = excerpts[(0, 3, 0)], excerpts[(0, 3, 1)]
+    assert first["name"] == second["name"]
+    assert not torch.equal(first["sources"], second["sources"])
+
+
+def test_the_first_lines_of_a_training_say_how_much_it_is(write_config, caplog):
+    """10 snippets of 4 s; 29 hops of 128 samples are 0.232 s."""
+    with caplog.at_level("INFO"):
+        fit(write_config(excerpts_per_epoch=None, validation_excerpts=None, epochs=2))
+    assert (
+        "10 tracks, 0.0111 h of audio; an epoch has 173 excerpts, 43 steps with batches of 4, "
+        "0.0111 h; 2 epochs: 86 steps, 0.0222 h" in caplog.text
+    )
 
 
 def test_an_excerpt_is_a_stretch_of_its_track_and_another_in_each_epoch(write_config):

@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from others import running, wait_until
+import soundfile
+from others import running, wait_for_another, wait_until
+from trainings import write
 
 SCORING = """
 import time
@@ -55,3 +58,96 @@ def test_workers_end_with_a_process_that_is_killed(tmp_path, write_config, progr
     finally:
         for pid in running(process.pid):
             os.kill(pid, signal.SIGKILL)
+
+
+def plain_of(folder, workers):
+    """A training without an end on files in `folder`."""
+    data = {"class": "StemFolder", "args": {"folder": str(folder / "data")}}
+    return {
+        "info": {"name": "broken", "output_folder": str(folder / "run")},
+        "signal": {"sample_rate": 8000},
+        "datasets": {"train": data},
+        "model": {"builder": "deep_clustering", "args": {"num_layers": 1, "hidden_size": 4}},
+        "train": {
+            "epochs": 100_000,
+            "batch_size": 4,
+            "excerpt_frames": 10,
+            "num_workers": workers,
+            "device": "cpu",
+            "loss": {"deep_clustering": {"class": "DeepClusteringLoss"}},
+        },
+    }
+
+
+def training_of_files(folder, workers, *launcher):
+    """A training, begun, on files that may be spoilt: the process."""
+    rng = np.random.default_rng(0)
+    for source in ("a", "b"):
+        place = folder / "data" / "train" / source
+        place.mkdir(parents=True)
+        for number in range(12):
+            soundfile.write(place / f"{number:02}.wav", rng.normal(size=4000) * 0.1, 8000)
+    path = write(folder / "broken.yml", plain_of(folder, workers))
+    process = subprocess.Popen(
+        [sys.executable, "-m", *launcher, "scripts.train", "-p", str(path)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for_another(folder / "run" / "checkpoints" / "latest.pth", 120, process)
+    return process
+
+
+def ends(process):
+    """What a process says on stderr, and that it leaves nothing behind."""
+    try:
+        _, errors = process.communicate(timeout=120)
+        wait_until(lambda: running(process.pid) == [])
+        return errors
+    finally:
+        for pid in running(process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("spoilt", ["missing", "broken"])
+def test_a_file_that_is_spoilt_meanwhile_ends_the_training_with_one_line(
+    tmp_path, workers, spoilt
+):
+    process = training_of_files(tmp_path, workers)
+    file = tmp_path / "data" / "train" / "b" / "05.wav"
+    if spoilt == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(b"RIFF")
+    errors = ends(process)
+    assert process.returncode == 1
+    assert errors.count("\n") == 1 and errors.startswith(f"error: {file}: "), errors
+
+
+def test_a_killed_worker_ends_the_training_with_one_line(tmp_path):
+    process = training_of_files(tmp_path, 2)
+    commands = {
+        pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running(process.pid)
+    }
+    parents = {pid: int(_parent(pid)) for pid in commands}
+    servers = {pid for pid, command in commands.items() if b"forkserver" in command}
+    worker = next(pid for pid, parent in parents.items() if parent in servers)
+    os.kill(worker, signal.SIGKILL)
+    errors = ends(process)
+    assert process.returncode == 1
+    assert errors.count("\n") == 1 and "lower train.num_workers" in errors, errors
+
+
+def _parent(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+
+
+@pytest.mark.slow
+def test_a_broken_file_of_one_process_ends_all_of_them(tmp_path):
+    process = training_of_files(
+        tmp_path, 1, "torch.distributed.run", "--nproc-per-node", "2", "-m"
+    )
+    file = tmp_path / "data" / "train" / "a" / "07.wav"
+    file.unlink()
+    errors = ends(process)
+    assert process.returncode != 0
+    assert f"error: {file}: no such file" in errors

@@ -33,9 +33,12 @@ class Halves:
         self.heads.input = {name: name for name in (*self.crossing, *self.inputs)}
 
     @staticmethod
-    def can_cut(model):
-        """Does the model end with modules of `HEADS`, and begin with others?"""
-        return 0 < _cut(model) < len(model.connections)
+    def can_cut(model, losses):
+        """Does the model end with modules of `HEADS` and begin with others, and are all losses
+        means over the items of a batch (`mean_over_items`)?"""
+        # its own word: what a subclass computes may be no mean
+        means = all(vars(type(loss)).get("mean_over_items", False) for loss in losses)
+        return means and 0 < _cut(model) < len(model.connections)
 
     def backward(self, features, items, forward, losses):
         """Losses and gradients of a batch, `items` excerpts at a time.

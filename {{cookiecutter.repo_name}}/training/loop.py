@@ -12,9 +12,10 @@ import checkpoints
 import processes
 from files import UserError, write_files
 
-from . import interruption, random_state
-from .excerpts import loader
+from . import interruption, random_state, resuming
 from .history import History
+from .loading import load
+from .locking import Lock
 
 log = logging.getLogger("train")
 
@@ -31,13 +32,14 @@ class Loop:
         self.folder = Path(output_folder)
         self.metadata, self.identity, self.loggers = metadata, identity, list(loggers)
         self.latest = self.folder / "checkpoints" / "latest.pth"
-        self.best = self.folder / "checkpoints" / "best.model.pth"
+        self.best = self.folder / checkpoints.BEST
+        self.lock = Lock(self.folder)
         self.history = History(validated=self.val_data is not None)
         self.seconds = 0.0  # spent training, in all sessions
         self._sums = torch.zeros(1 + len(self.losses), dtype=torch.float64)  # of this epoch
         self._steps_summed = 0
         self._stop_reason = None
-        self._restored = False
+        self._restored, self._resumed = False, []  # and what is to be said of it
         self._interrupted = lambda: False
         self.engine = self._build_engine()
 
@@ -47,23 +49,31 @@ class Loop:
         `fit` does it too, if it was not done before.
 
         Raises:
-            UserError: the folder holds another training, or a model whose state is not there.
+            UserError: the folder holds a training with other settings or data, a model without the
+                state of its training, or a state without its best model; another process trains in
+                it at this moment.
         """
         if self._restored:
             return
         random_state.seed(self.seed, *self.share)
-        if self.latest.exists():
-            self._resume()
-        elif self.best.exists():
-            raise UserError(
-                f"{self.best} is there but {self.latest.name}, from which its training "
-                "could go on, is not; it would be overwritten. Choose another "
-                "info.output_folder, or move it away"
-            )
+        if processes.is_first():
+            self.lock.acquire()
+        try:
+            if self.latest.exists():
+                self._resume()
+            elif self.best.exists():
+                raise UserError(
+                    f"{self.best} is there but {self.latest.name}, from which its training "
+                    "could be resumed, is not; it would be overwritten. Choose another "
+                    "info.output_folder, or move it away"
+                )
+        except UserError:
+            self.lock.release()
+            raise
         self._restored = True
 
     def fit(self):
-        """Train until the epochs, the minutes or the patience are used up; go on if it had begun.
+        """Train until the epochs, the minutes or the patience are used up; resume what had begun.
 
         Returns:
             the path of the best model.
@@ -73,6 +83,14 @@ class Loop:
             Interrupted: SIGTERM came; the state is saved.
         """
         self.restore()
+        try:
+            return self._fit()
+        finally:
+            self.lock.release()
+
+    def _fit(self):
+        if self._resumed:
+            log.info("%s", "\n  ".join(self._resumed))
         self._clock = time.monotonic()
         if self._steps_summed and not self.engine.state.iteration % self.batches.steps_per_epoch:
             self._end_epoch()  # interrupted right after its last step
@@ -91,7 +109,7 @@ class Loop:
                 self._save_latest()
                 raise interruption.Interrupted(
                     f"stopped by SIGTERM at step {self.engine.state.iteration}; the state is in "
-                    f"{self.latest}, and the same command goes on from it"
+                    f"{self.latest}, and the same command resumes it"
                 )
             if self._steps_summed:  # stopped within an epoch
                 self._end_epoch()
@@ -164,7 +182,7 @@ class Loop:
     def _validate(self):
         """[total loss, each of its terms], the mean over all items."""
         sums = torch.zeros(1 + len(self._sums), dtype=torch.float64)
-        for batch in loader(self.val_excerpts, self.val_batches, 0):
+        for batch in load(self.val_excerpts, self.val_batches, 0):
             count = len(batch["name"])
             values = self.validation_step(self.to_device(batch))
             sums += count * torch.cat([torch.ones(1, dtype=torch.float64), values])
@@ -192,8 +210,10 @@ class Loop:
         if processes.is_first():
             write_files({self.folder / "history.csv": self.history.csv()})
         self.engine.state.metrics = {k: v for k, v in row.items() if v is not None}
+        began = time.monotonic()
         for logger in self.loggers if best else ():
             logger.show(self.engine.state.iteration)
+        self._clock += time.monotonic() - began  # is not training: train.max_minutes stays whole
         validated = row.get("val_loss") is not None
         log.info(
             "epoch %d  step %d  %.1f min  train %.5f%s%s",
@@ -248,7 +268,7 @@ class Loop:
     def _save_latest(self):
         state = {name: part.state_dict() for name, part in self._stateful().items()}
         state |= {
-            "identity": self.identity,
+            "begun_with": self._begun_with(),
             "iteration": self.engine.state.iteration,
             "history": self.history.rows,
             "seconds": self.seconds,
@@ -261,15 +281,12 @@ class Loop:
 
     def _resume(self):
         state = checkpoints.load(self.latest)
-        if not isinstance(state, dict) or "identity" not in state:
-            raise UserError(f"{self.latest}: is not a checkpoint of a training; move it away")
-        for key in sorted({*self.identity, *state["identity"]}):
-            was, now = state["identity"].get(key), self.identity.get(key)
-            if was != now:
-                raise UserError(
-                    f"{self.latest} holds a training with {key} = {was}, the config says "
-                    f"{now}; choose another info.output_folder, or move the old one away"
-                )
+        if not isinstance(state, dict) or "begun_with" not in state:
+            raise UserError(
+                f"{self.latest}: is not the state of a training of this version; move it away, or "
+                "choose another info.output_folder"
+            )
+        changed = resuming.compare(self.latest, state["begun_with"], self._begun_with())
         for name, part in self._stateful().items():
             if name in state:
                 part.load_state_dict(state[name])
@@ -281,7 +298,8 @@ class Loop:
         self.engine.load_state_dict(
             {
                 "iteration": state["iteration"],
-                "max_epochs": self.settings.epochs,
+                # fewer than are done already: `fit` has nothing to do
+                "max_epochs": max(self.settings.epochs, len(self.history.rows)),
                 "epoch_length": self.batches.steps_per_epoch,
             }
         )
@@ -290,7 +308,24 @@ class Loop:
             random_state.restore(state["random"][number], self.device)
         else:  # other processes than before: each draws its own numbers from here on
             random_state.seed(self.seed + state["iteration"], number, count)
-        log.info("going on from step %d of %s", state["iteration"], self.latest)
+        self._check_best()
+        self._resumed = [f"resuming at step {state['iteration']} from {self.latest}", *changed]
+
+    def _begun_with(self):
+        """What must be the same when this training is resumed."""
+        data = {"train": self.train_data, "val": self.val_data}
+        tracks = {name: resuming.tracks_of(part) for name, part in data.items() if part is not None}
+        return {"settings": self.identity, "data": tracks}
+
+    def _check_best(self):
+        """Is the best model so far there? That of the last epoch can be written again."""
+        best = self.history.best_epochs(1)
+        if not best or self.best.exists() or not processes.is_first():
+            return
+        if best[0] != len(self.history.rows) or self._steps_summed:
+            raise resuming.missing_model(self.best, self.latest, best[0])
+        checkpoints.save_model(self.best, self.judged, self._model_metadata())
+        log.warning("%s was not there and is written again", self.best)
 
     def _model_metadata(self):
         """What nussl expects of a trained model's file."""

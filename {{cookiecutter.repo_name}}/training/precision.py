@@ -1,20 +1,64 @@
-"""Arithmetic of half precision: where it is used, and the scale that keeps float16 above zero."""
+"""Half precision: where it is used, where it works, and the loss scaling that float16 needs."""
+
+import copy
 
 import torch
 
+from devices import computes_bfloat16
 from files import UserError
 
 TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+FRAMES = 8  # of the STFT, in the excerpts of a probe
 
 
-def refuse_what_there_is_not(device, name, model):
-    """UserError for float16 in recurrent layers on a CPU, for which torch has no arithmetic."""
-    recurrent = any(isinstance(module, torch.nn.RNNBase) for module in model.modules())
-    if name == "float16" and device.type == "cpu" and recurrent:
+def choose(trainer, name):
+    """The precision to train in: `name`, or for "auto" bfloat16 where the device is made for it.
+
+    Not every processor has the arithmetic for every layer (an LSTM in bfloat16 needs AVX-512), and
+    torch finds out in the middle of a step. So the network takes a small step first.
+
+    Args:
+        trainer: whose model and front end are on the device to train on.
+        name: "auto", "float32", "bfloat16" or "float16".
+
+    Returns:
+        "float32", "bfloat16" or "float16".
+
+    Raises:
+        UserError: the device cannot compute this network in `name`.
+    """
+    if name == "auto":
+        native = computes_bfloat16(trainer.device)
+        return "bfloat16" if native and failure(trainer, "bfloat16") is None else "float32"
+    reason = failure(trainer, name)
+    if reason is not None:
+        works = [other for other in TYPES if other != name and failure(trainer, other) is None]
         raise UserError(
-            "train.precision is float16, which recurrent layers on a CPU cannot compute in; "
-            "write bfloat16"
+            f"train.precision is {name}, in which {trainer.device} cannot compute this network "
+            f"({reason}); write {' or '.join(['auto', 'float32', *works])}"
         )
+    return name
+
+
+def failure(trainer, name):
+    """Why a small step of the network in `name` fails on its device; None if it does not."""
+    if name == "float32":
+        return None
+    model = copy.deepcopy(trainer.model).train()
+    samples = trainer.front_end.samples(FRAMES)
+    data = trainer.train_data
+    size = (2, len(data.labels), data.num_channels, samples)
+    sources = torch.zeros(size, device=trainer.device)
+    devices = [trainer.device] if trainer.device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=devices):  # dropout must not draw here
+            features = trainer.front_end({"mix": sources.sum(dim=1), "sources": sources})
+            with autocast(trainer.device, name):
+                outputs = model({key: features[key] for key in model.input})
+            sum(output.float().sum() for output in outputs.values()).backward()
+    except (RuntimeError, NotImplementedError) as error:
+        return str(error).splitlines()[0].split(". ")[0]
+    return None
 
 
 def autocast(device, name):

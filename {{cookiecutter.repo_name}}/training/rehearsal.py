@@ -13,19 +13,30 @@ ITEMS = 2  # in a batch without numbers
 def shapes(trainer, items=ITEMS):
     """What a step of `trainer` handles, on the meta device, where nothing is computed or kept.
 
+    A network or loss that needs numbers (`.item()`, a condition on a tensor) takes the step where
+    it will train, on noise.
+
     Returns:
-        (features, outputs, total loss, the model): tensors without numbers.
+        (features, outputs, total loss, the model).
     """
-    model = copy.deepcopy(trainer.model).to("meta").train()
-    front_end = copy.deepcopy(trainer.front_end).to("meta")
+    try:
+        return _step(trainer, items, "meta")
+    except (RuntimeError, NotImplementedError) as error:
+        if "meta" not in str(error):
+            raise
+    devices = [trainer.device] if trainer.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):  # what is drawn here is missed nowhere
+        return _step(trainer, items, trainer.device)
+
+
+def _step(trainer, items, device):
+    model = copy.deepcopy(trainer.model).to(device).train()
+    front_end = copy.deepcopy(trainer.front_end).to(device)
     data = trainer.train_data
-    size = (data.num_channels, trainer.front_end.samples(trainer.settings.excerpt_frames))
-    features = front_end(
-        {
-            "mix": torch.empty(items, *size, device="meta"),
-            "sources": torch.empty(items, len(data.labels), *size, device="meta"),
-        }
-    )
+    samples = trainer.front_end.samples(trainer.settings.excerpt_frames)
+    size = (items, len(data.labels), data.num_channels, samples)
+    sources = torch.rand(size, device=device) - 0.5
+    features = front_end({"mix": sources.sum(dim=1), "sources": sources})
     outputs = model({key: features[key] for key in model.input})
     total, _ = trainer.compute_losses(outputs, features)
     return features, outputs, total, model
@@ -60,7 +71,7 @@ def measure(trainer, steps=3):
     The trainer is not fit to train afterwards: its weights have moved.
     """
     first = trainer.batches.keys(0)[: (steps + 1) * trainer.batches.batch_size]
-    trainer.train_data.ensure([index for _, index in first])
+    trainer.train_data.ensure([index for _, index, _ in first])
     batches = iter(trainer.training_batches())
     before = peak_memory(trainer.device)
     loading, computing = [], []

@@ -9,13 +9,24 @@ import processes
 from files import UserError
 
 from . import precision, rehearsal, weights
-from .excerpts import Curriculum, Excerpts, SameBatches, ShuffledBatches, batches_in_order, loader
 from .gradients import Clipping
 from .heads import Halves
+from .loading import Excerpts, load
 from .loop import Loop
+from .optimizers import OPTIMIZERS, SCHEDULERS
+from .sampling import (
+    Curriculum,
+    SameBatches,
+    ShuffledBatches,
+    Spread,
+    batches_in_order,
+    covering,
+)
 from .schedule import Schedule
 
 log = logging.getLogger("train")
+
+MUCH_SILENCE = 0.2  # of the excerpts, that follows tracks shorter than they are
 
 
 class Term(NamedTuple):
@@ -42,12 +53,13 @@ class Trainer(Loop):
         settings: the section `train` of a config.
         model: a nussl SeparationModel, on the device to train on.
         losses: {name: Term}.
-        front_end: turns a batch of waveforms into features (`training.FrontEnd`).
+        front_end: turns a batch of waveforms into features (`features.FrontEnd`).
         train_data, val_data: datasets of ours; without val_data the training loss decides.
         output_folder: where to write.
         seed: of the order of the data, the excerpts and dropout.
         metadata: what goes into the model's file beside its weights.
-        identity: plain data that must be the same when going on (model, signal).
+        identity: {dotted key: plain value} of what a resumed training must share with its
+            beginning (`resuming.settings_of`).
         loggers: what else is told about the training (`training.loggers`).
     """
 
@@ -71,9 +83,9 @@ class Trainer(Loop):
         self.train_data = train_data
         self.val_data = train_data if settings.overfit and val_data else val_data
         self.share = (processes.number(), processes.count())
-        precision.refuse_what_there_is_not(self.device, settings.precision, model)
         self._choose_data()
         unreached = self._refuse_what_does_not_fit()
+        self.precision = precision.choose(self, settings.precision)
         self.network = weights.distributed(weights.compiled(model, settings.compile), unreached)
         self.halves = self._halves()
         self.average = weights.averaged(model, settings.ema_decay)
@@ -85,27 +97,25 @@ class Trainer(Loop):
             settings.warmup_steps,
         )
         self.clipping = Clipping(settings.gradient_clip)
-        self.scaler = precision.scaler(self.device, settings.precision)
+        self.scaler = precision.scaler(self.device, self.precision)
         super().__init__(output_folder, metadata, identity, loggers)
 
     # ---- what a subclass may want to change ------------------------------------------------
 
     def build_optimizer(self):
         component = self.settings.optimizer
-        return getattr(torch.optim, component.class_name)(self.model.parameters(), **component.args)
+        return OPTIMIZERS[component.class_name](self.model.parameters(), **component.args)
 
     def build_scheduler(self):
         component = self.settings.scheduler
         if component is None:
             return None
-        return getattr(torch.optim.lr_scheduler, component.class_name)(
-            self.optimizer, **component.args
-        )
+        return SCHEDULERS[component.class_name](self.optimizer, **component.args)
 
     def forward(self, features, network):
-        """The outputs of `network` as float32, computed in `train.precision`."""
+        """The outputs of `network` as float32, computed in `self.precision`."""
         inputs = {key: features[key] for key in getattr(network, "input", self.model.input)}
-        with precision.autocast(self.device, self.settings.precision):
+        with precision.autocast(self.device, self.precision):
             outputs = network(inputs)
         return {key: value.float() for key, value in outputs.items()}
 
@@ -165,44 +175,71 @@ class Trainer(Loop):
     # ---- the data, and the step as the loop takes it -----------------------------------------
 
     def describe(self):
-        """What is trained on what, in a line."""
+        """What is trained on what, in a line or two."""
         batch, (_, count) = self.batches.batch_size, self.share
         parts = count * self.settings.accumulate
         divided = f" (in {parts} parts of {batch // parts})" if parts > 1 else ""
+        steps = self.batches.steps_per_epoch
+        hours = batch * steps * self.excerpts.length.samples / self.train_data.sample_rate / 3600
+        total = sum(self._lengths(self.train_data)) / self.train_data.sample_rate / 3600
         return (
-            f"{len(self.train_data)} excerpts, {self.batches.steps_per_epoch} steps an epoch, "
-            f"batches of {batch}{divided}, {sum(p.numel() for p in self.model.parameters())} "
-            f"parameters, on {self.device}" + (f" and {count - 1} more" if count > 1 else "")
+            f"{len(self.train_data)} tracks, {total:.3g} h of audio; an epoch has "
+            f"{len(self.batches.spread)} excerpts, {steps} steps with batches of {batch}{divided}, "
+            f"{hours:.3g} h; {self.settings.epochs} epochs: {self.settings.epochs * steps} steps, "
+            f"{self.settings.epochs * hours:.3g} h\n"
+            f"{sum(p.numel() for p in self.model.parameters())} parameters, on {self.device}"
+            f"{f' and {count - 1} more' if count > 1 else ''}, in {self.precision}"
         )
 
     def training_batches(self):
         """This process's part of the batches, without end, from the step that comes next."""
         self.batches.first_step = self.engine.state.iteration
         workers = self.settings.num_workers
-        return loader(self.excerpts, self.batches, workers, self.device.type == "cuda")
+        return load(self.excerpts, self.batches, workers, self.device.type == "cuda")
 
     def _choose_data(self):
         """`batches` and `excerpts` to train on, `val_batches` and `val_excerpts` to validate."""
-        settings, count = self.settings, len(self.train_data)
+        settings = self.settings
         samples = self.front_end.samples
         length = samples(settings.excerpt_frames)
         stages = [(s.epochs, samples(s.excerpt_frames)) for s in settings.curriculum]
+        lengths = self._lengths(self.train_data)
+        self._warn_of_silence(lengths, length)
+        count = settings.excerpts_per_epoch or covering(lengths, length)
         parts = self.share[1] * settings.accumulate
         size = min(settings.batch_size, count)
         if size < parts or settings.batch_size % parts:
             raise UserError(
-                f"train.batch_size is {settings.batch_size}, of {count} items; it has to be a "
+                f"train.batch_size is {settings.batch_size}, of {count} excerpts; it has to be a "
                 f"multiple of {parts}, the {self.share[1]} processes times train.accumulate"
             )
         self.excerpts = Excerpts(self.train_data, Curriculum(stages, length), self.seed)
-        if settings.overfit:
-            self.batches = SameBatches(count, size, settings.overfit, self.share)
-            count = self.batches.count
-        else:
-            self.batches = ShuffledBatches(count, size, self.seed, share=self.share)
-            count = len(self.val_data or ())
         self.val_excerpts = Excerpts(self.val_data, length, self.seed)
-        self.val_batches = batches_in_order(count, size, self.share)
+        if settings.overfit:
+            self.batches = SameBatches(lengths, size, settings.overfit, self.share)
+            validation = self.batches.spread
+        else:
+            self.batches = ShuffledBatches(Spread(lengths, count), size, self.seed, 0, self.share)
+            lengths = self._lengths(self.val_data or ())
+            validation = Spread(
+                lengths, settings.validation_excerpts or covering(lengths, length)
+            )
+        self.val_batches = batches_in_order(validation, size, self.share) if self.val_data else []
+
+    def _warn_of_silence(self, lengths, length):
+        """Tracks shorter than an excerpt are followed by silence: say so if there is much of it."""
+        silence = 1 - sum(min(track, length) for track in lengths) / (len(lengths) * length)
+        if silence > MUCH_SILENCE:
+            rate, median = self.train_data.sample_rate, sorted(lengths)[len(lengths) // 2]
+            log.warning(
+                "an excerpt has %.3g s, but half of the tracks have at most %.3g s: %.0f %% of "
+                "what is trained on is silence after them; lower train.excerpt_frames",
+                length / rate, median / rate, 100 * silence,
+            )  # fmt: skip
+
+    @staticmethod
+    def _lengths(data):
+        return [data.length_of(index) for index in range(len(data))]
 
     def _refuse_what_does_not_fit(self):
         """A step on the meta device, where nothing is computed: do the shapes agree?
@@ -224,12 +261,14 @@ class Trainer(Loop):
 
     def _halves(self):
         """The network in two, if its heads are to be computed a few items at a time."""
-        possible = self.network is self.model and Halves.can_cut(self.model)
+        losses = [term.loss for term in self.losses.values()]
+        possible = self.network is self.model and Halves.can_cut(self.model, losses)
         if self.settings.head_items is None:
             return Halves(self.model) if possible and self.device.type == "cpu" else None
         if not possible:
             raise UserError(
-                "train.head_items needs a model that ends with heads, and goes neither with "
+                "train.head_items needs a model that ends with heads and losses that are means "
+                "over the items of a batch (mean_over_items = True), and goes neither with "
                 "train.compile nor with many processes; write head_items: null"
             )
         return Halves(self.model)

@@ -193,7 +193,8 @@ function pictures(item) {
   const inside = make("div", { className: "pictures" });
   item.pictures.forEach((picture) => {
     const image = make("img", { src: `data:image/png;base64,${picture.png}`, alt: picture.alt });
-    inside.append(make("figure", {}, image, make("figcaption", { textContent: picture.caption })));
+    const axes = make("div", { className: "axes" }, image, ticks(item.ticks.frequency, "frequency"), ticks(item.ticks.time, "time"));
+    inside.append(make("figure", {}, axes, make("figcaption", { textContent: picture.caption })));
   });
   const details = make("details", {}, make("summary", { textContent: "Spectrograms, masks, embedding" }), inside);
   details.open = data.items.length === 1;
@@ -205,6 +206,17 @@ function pictures(item) {
     details.addEventListener("toggle", () => plane(canvas, item.plane));
   }
   return details;
+}
+
+function ticks(marks, kind) {
+  const axis = make("div", { className: kind });
+  axis.setAttribute("aria-hidden", "true"); // the picture's text says what the axes are
+  marks.forEach(([place, text]) => {
+    const mark = make("span", { textContent: text });
+    mark.style[kind === "time" ? "left" : "bottom"] = `${100 * place}%`;
+    axis.append(mark);
+  });
+  return axis;
 }
 
 function plane(canvas, { points }) {

@@ -1,7 +1,9 @@
 """Losses by name: what `class` under `train.loss` in a YAML file may say.
 
 A loss has `DEFAULT_KEYS`, nussl's convention: {key of the model's output or of the batch: name of
-the argument that it becomes}.
+the argument that it becomes}. One that is the mean of a cost of each item may say
+`mean_over_items = True`: on a CPU it then sees a few items of a batch at a time, which is faster
+and gives the same gradients. All others see whole batches.
 """
 
 from .deep_clustering import DeepClusteringLoss

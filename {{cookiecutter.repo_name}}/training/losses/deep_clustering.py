@@ -17,6 +17,7 @@ class DeepClusteringLoss(nn.Module):
     functions for deep clustering", ICASSP 2018. Same values as nussl's DeepClusteringLoss.
     """
 
+    mean_over_items = True
     DEFAULT_KEYS = {
         "embedding": "embedding",
         "ideal_binary_mask": "assignments",

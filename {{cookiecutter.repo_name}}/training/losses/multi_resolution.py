@@ -29,6 +29,7 @@ class MultiResolutionSTFTLoss(SourceLoss):
             than its FFT.
     """
 
+    mean_over_items = True
     DEFAULT_KEYS = {"audio": "estimates", "source_audio": "targets"}
 
     def __init__(

@@ -16,6 +16,7 @@ class L1Loss(SourceLoss):
         permutation_invariant: see `SourceLoss`.
     """
 
+    mean_over_items = True
     DEFAULT_KEYS = {"estimates": "estimates", "source_magnitudes": "targets"}
 
     def paired(self, estimates, targets):
@@ -33,6 +34,7 @@ class MSELoss(SourceLoss):
         permutation_invariant: see `SourceLoss`.
     """
 
+    mean_over_items = True
     DEFAULT_KEYS = L1Loss.DEFAULT_KEYS
 
     def paired(self, estimates, targets):

@@ -60,6 +60,8 @@ class SNRLoss(_RatioLoss):
         ValueError: max_db is not above 0 and at most 120.
     """
 
+    mean_over_items = True
+
     def paired(self, estimates, targets):
         """(batch, channels, samples, sources) twice -> (batch, sources)"""
         energy = _energy(targets)
@@ -82,6 +84,8 @@ class SISDRLoss(_RatioLoss):
 
     Args, Raises: as of `SNRLoss`.
     """
+
+    mean_over_items = True
 
     def paired(self, estimates, targets):
         """(batch, channels, samples, sources) twice -> (batch, sources)"""

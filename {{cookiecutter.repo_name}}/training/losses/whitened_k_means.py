@@ -21,6 +21,7 @@ class WhitenedKMeansLoss(nn.Module):
     that separate the sources, and dims + sources.
     """
 
+    mean_over_items = True
     DEFAULT_KEYS = DeepClusteringLoss.DEFAULT_KEYS
 
     def forward(self, embedding, assignments, weights):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from compat import nussl
-from training.front_end import FrontEnd, ideal_binary_mask
+from features import FrontEnd, ideal_binary_mask
 
 RATE = 8000
 WINDOWS = ("sqrt_hann", "hann", "hamming", "blackman", "rectangular")

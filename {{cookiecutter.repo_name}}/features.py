@@ -1,4 +1,4 @@
-"""Features of a batch, made where the model is: waveforms in, what networks and losses read out."""
+"""The front end of training and separation: waveforms in, what networks and losses read out."""
 
 import functools
 from typing import Literal, get_args
@@ -16,7 +16,9 @@ class FrontEnd(nn.Module):
 
     Equal to nussl's transforms GetAudio, PhaseSensitiveSpectrumApproximation (or
     MagnitudeSpectrumApproximation) and MagnitudeWeights applied to each item (tests hold it to
-    1e-5), but for a whole batch at once, on its device. No gradient flows through them.
+    1e-5), but for a whole batch at once, on its device. No gradient flows through them. Training,
+    separation of whole items and of chunks use this class, so that a feature added here (a name in
+    `of_mixture` or `of_sources`, and how it is computed in `forward`) works in all of them.
 
     Args:
         window_length, hop_length: in samples.
@@ -26,14 +28,15 @@ class FrontEnd(nn.Module):
         wanted: names of the features to compute; None: all.
 
     Raises:
-        ValueError: a target or a feature that there is not.
+        ValueError: an unknown target or feature.
     """
 
-    #: what `forward` can add to a batch, for checks before anything is computed
-    features = (
-        "mix_audio", "mix_spectrum", "mix_magnitude", "weights",
-        "source_audio", "source_spectra", "source_magnitudes", "ideal_binary_mask",
-    )  # fmt: skip
+    #: made of the mixture alone: what a network may read, since separation has nothing else
+    of_mixture = ("mix_audio", "mix_spectrum", "mix_magnitude", "weights")
+    #: made of the sources too: for losses
+    of_sources = ("source_audio", "source_spectra", "source_magnitudes", "ideal_binary_mask")
+    #: everything that `forward` can add to a batch
+    features = (*of_mixture, *of_sources)
 
     def __init__(
         self,
@@ -68,14 +71,23 @@ class FrontEnd(nn.Module):
         """How many samples `length` is short of whole frames."""
         return (self.odd - length) % self.hop_length
 
-    def stft(self, audio):
+    @property
+    def margin(self):
+        """Samples around the first and the last frame's middle that these frames reach into."""
+        return self.window_length // 2
+
+    def stft(self, audio, with_margin=False):
         """(..., samples) -> complex (..., bins, frames), scaled as nussl's (scipy's) STFT.
 
         The signal is padded with zeros by half a window, and at its end to a whole number of hops.
+
+        with_margin: the signal has `margin` samples more at either end, what surrounds it in a
+            longer one, in place of the zeros; without these it is `samples(frames)` long.
         """
-        half = self.window_length // 2
-        # one copy for all padding; center=True would make another
-        audio = nn.functional.pad(audio, (half, half + self._missing(audio.shape[-1])))
+        if not with_margin:
+            padding = (self.margin, self.margin + self._missing(audio.shape[-1]))
+            # one copy for all padding; center=True would make another
+            audio = nn.functional.pad(audio, padding)
         spectrum = torch.stft(
             audio.reshape(-1, audio.shape[-1]),
             self.window_length,
@@ -99,12 +111,14 @@ class FrontEnd(nn.Module):
         return audio.reshape(*spectrum.shape[:-2], -1)[..., :length]
 
     @torch.no_grad()
-    def forward(self, batch):
+    def forward(self, batch, with_margin=False):
         """Add the wanted features to a batch.
 
         Args:
             batch: {"mix": (batch, channels, samples)} and, for the targets, "sources":
                 (batch, sources, channels, samples).
+            with_margin: the mixtures have a margin at either end, as in `stft`; `mix_audio` is
+                without it.
 
         Returns:
             a new dict with everything in `batch` and, as far as they are wanted:
@@ -118,10 +132,12 @@ class FrontEnd(nn.Module):
             limited to [0, mix_magnitude];
             ideal_binary_mask: the same shape, 1 for the loudest source, all 0 where none is.
         """
-        made = {"mix_audio": batch["mix"].to(self.window.dtype)}
+        heard = batch["mix"].to(self.window.dtype)
+        inside = slice(self.margin, heard.shape[-1] - self.margin) if with_margin else slice(None)
+        made = {"mix_audio": heard[..., inside]}
         if self.wanted - {"mix_audio", "source_audio"}:
             # (b, c, f, t) -> (b, t, f, c)
-            mix = self.stft(made["mix_audio"]).permute(0, 3, 2, 1)
+            mix = self.stft(heard, with_margin).permute(0, 3, 2, 1)
             made["mix_spectrum"] = torch.view_as_real(mix)
             made["mix_magnitude"] = magnitude = _magnitude(mix)
             if "weights" in self.wanted:

@@ -1,0 +1,124 @@
+"""What an algorithm states of itself, and what is left when it has run.
+
+Any class of nussl's base classes works in every script. What it does not state is as here::
+
+    model_output = None    the output of a network that it works on ("mask", ...); None: no network
+    streams = False        it takes a recording of `streams`, and has a `stream` as `ModelRate` has
+    source_labels = None   labels of its sources in their order; None: its sources have no order
+
+The last one may depend on the instance (a network's sources have an order if it was trained with
+one).
+"""
+
+import inspect
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from compat import nussl
+
+DEFAULTS = {"model_output": None, "streams": False, "source_labels": None}
+
+
+class Result(NamedTuple):
+    """What came of a mixture; all but the estimates may be None.
+
+    estimates: [AudioSignal], of the mixture's length, rate and channels.
+    masks: (sources, bins, frames), 0 to 1, means over the channels; bins from 0 Hz to half of the
+        mixture's rate.
+    embedding: (bins, frames, dims), of a stretch of the mixture.
+    loud: (bins, frames), true where the embedding was clustered.
+    clusters: (bins, frames), the number of the estimate that each bin of the embedding belongs to.
+    stretch: (start, stop) of the embedding in seconds; None: all.
+    labels: the names of the estimates, in their order.
+    """
+
+    estimates: list
+    masks: Any = None
+    embedding: Any = None
+    loud: Any = None
+    clusters: Any = None
+    stretch: tuple | None = None
+    labels: list | None = None
+
+
+def trait(algorithm, name):
+    """What an algorithm (a class or an instance) states, or the default."""
+    return getattr(algorithm, name, DEFAULTS[name])
+
+
+def needs_model(algorithm):
+    """Does a class separate by a network that was trained before?"""
+    return trait(algorithm, "model_output") is not None or "model_path" in _takes(algorithm)
+
+
+def needs_only_the_mixture(algorithm):
+    """Can a class be used without arguments, as a baseline?"""
+    _, *others = _takes(algorithm).values()
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return all(p.default is not p.empty or p.kind in variable for p in others)
+
+
+def count_sources(algorithm, args, model=None):
+    """How many estimates `algorithm(mixture, **args)` will give; None if that is not known.
+
+    model: what `ModelRate.load` returned, of an algorithm that has it.
+    """
+    if model is not None and (count := algorithm.outputs_of(*model)) is not None:
+        return count
+    if labels := labels_of(algorithm, model):
+        return len(labels)
+    parameter = _takes(algorithm).get("num_sources")
+    if parameter is None:
+        return None
+    count = args.get("num_sources", parameter.default)
+    return count if isinstance(count, int) else None
+
+
+def labels_of(algorithm, model=None):
+    """The labels of a class's sources in their order; None: they have no order.
+
+    model: as in `count_sources`.
+    """
+    if model is not None:
+        return algorithm.labels_of(*model)
+    labels = trait(algorithm, "source_labels")
+    return None if isinstance(labels, property) or not labels else list(labels)
+
+
+def separated(algorithm):
+    """Run an algorithm that was made for a mixture: Result.
+
+    Masks are those of nussl's `MaskSeparationBase`, embeddings those of nussl's
+    `ClusteringSeparationBase`; a class that has others gives them by a method `result(estimates)`.
+    """
+    estimates = algorithm()
+    if hasattr(algorithm, "result"):
+        return algorithm.result(estimates)
+    return result_of(algorithm, estimates)
+
+
+def result_of(algorithm, estimates):
+    """What nussl's base classes keep of a run, as a Result."""
+    base = nussl.separation.base
+    masks = embedding = loud = clusters = None
+    if isinstance(algorithm, base.MaskSeparationBase) and algorithm.result_masks:
+        masks = np.stack([mean_of_channels(mask.mask) for mask in algorithm.result_masks])
+    features = getattr(algorithm, "features", None)
+    if isinstance(algorithm, base.ClusteringSeparationBase) and features is not None:
+        # channels as one: (f, t, c, d) -> (f, t, d)
+        embedding, loud = features.mean(axis=2), algorithm.tf_point_over_cutoff.any(axis=-1)
+        clusters = None if masks is None else masks.argmax(axis=0)
+    labels = trait(algorithm, "source_labels")
+    labels = list(labels) if labels else None
+    return Result(estimates, masks, embedding, loud, clusters, None, labels)
+
+
+def mean_of_channels(mask):
+    """A mask (bins, frames, channels), real, complex or boolean, as (bins, frames), 0 to 1."""
+    size = np.abs(mask) if np.iscomplexobj(mask) else np.asarray(mask, dtype=float)
+    return np.clip(size.mean(axis=-1), 0.0, 1.0)
+
+
+def _takes(algorithm):
+    return dict(inspect.signature(algorithm).parameters)

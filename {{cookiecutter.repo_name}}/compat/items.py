@@ -1,0 +1,40 @@
+"""Objects on disk, by number: what nussl's Cache asks of a zarr array."""
+
+import pickle
+from pathlib import Path
+
+from files import write_files
+
+
+class Items:
+    """The items of a dataset, each a pickle in a file of its own, whole or not there.
+
+    Args:
+        location: the folder.
+        writes: may items be written? The first one written removes those that lie there, and no
+            other files.
+    """
+
+    def __init__(self, location, writes):
+        self.folder, self.writes, self.stale = Path(location), writes, writes
+
+    def __setitem__(self, index, item):
+        if not self.writes:
+            raise ValueError(f"{self.folder}: the cache is open for reading only")
+        if self.stale:
+            for path in self.folder.glob("*.item"):
+                path.unlink()
+            self.stale = False
+        write_files({self._path(index): pickle.dumps(item)})
+
+    def __getitem__(self, index):
+        """The item; None where there is none."""
+        path = self._path(index)
+        return pickle.loads(path.read_bytes()) if path.exists() else None
+
+    @property
+    def info(self):
+        return f"{len(list(self.folder.glob('*.item')))} items in {self.folder}"
+
+    def _path(self, index):
+        return self.folder / f"{index:08d}.item"

@@ -1,0 +1,167 @@
+"""Every class and argument that a config names, looked up before any data is read."""
+
+import torch
+
+from algorithms import ALGORITHMS, baselines
+from compat import nussl
+from config import check_args, check_class
+from dataset import DATASETS
+from features import FrontEnd
+from model import BUILDERS
+from preparation import STEPS
+from training import LOGGERS, LOSSES, OPTIMIZERS, SCHEDULERS, TRAINERS
+
+from .data import SPLITS
+from .training import MODEL_GIVEN, build_graph
+
+# arguments that the program supplies: always, or where the file does not
+DATASET_GIVEN = ("sample_rate", "num_channels", "stft_params")
+DATASET_OPTIONAL = ("split",)
+ALGORITHM_GIVEN = ("input_audio_signal", "device")
+ALGORITHM_OPTIONAL = ("model_path",)
+LOGGER_GIVEN = ("folder", "name", "config")
+
+
+def check(config):
+    """Raise ConfigError with every unknown class and argument in the file."""
+    problems = []
+    for split in SPLITS:
+        if config.datasets is not None and getattr(config.datasets, split) is not None:
+            problems += _check(
+                config, f"datasets.{split}", DATASETS, DATASET_GIVEN, DATASET_OPTIONAL
+            )
+            problems += _check_split(config, split)
+    if config.model is not None and config.model.builder is not None:
+        wrong = check_class(config, "model.builder", BUILDERS)
+        problems += wrong or check_args(
+            config, "model", BUILDERS[config.model.builder], MODEL_GIVEN
+        )
+    if config.model is not None:
+        for name, module in (config.model.modules or {}).items():
+            if module.class_name is not None:
+                problems += _check(config, f"model.modules.{name}", _modules(module.class_name))
+    if config.train is not None:
+        problems += check_class(config, "train", TRAINERS)
+        problems += _check(config, "train.optimizer", OPTIMIZERS, ("params",))
+        if config.train.scheduler is not None:
+            problems += _check(config, "train.scheduler", SCHEDULERS, ("optimizer",))
+        for name in config.train.loss:
+            problems += _check(config, f"train.loss.{name}", LOSSES)
+        for number in range(len(config.train.loggers)):
+            problems += _check(config, f"train.loggers[{number}]", LOGGERS, LOGGER_GIVEN)
+    if config.algorithm is not None:
+        problems += _check(config, "algorithm", ALGORITHMS, ALGORITHM_GIVEN, ALGORITHM_OPTIONAL)
+    if config.prepare is not None:
+        for number in range(len(config.prepare.steps)):
+            problems += _check(config, f"prepare.steps[{number}]", STEPS)
+    if config.evaluate is not None:
+        for number in range(len(config.evaluate.baselines)):
+            problems += check_class(config, f"evaluate.baselines[{number}]", baselines())
+    if not problems:
+        problems = _check_model(config) + _check_training(config)
+    config.require(problems)
+
+
+def _check(config, key, choices, given=(), optional=()):
+    wrong = check_class(config, key, choices)
+    return wrong or check_args(config, key, choices[config.get(key + ".class")], given, optional)
+
+
+def _modules(name):
+    """{name: class} of what a graph may hold: modules of nussl's and of model/extras/, or `name`
+    of torch.nn."""
+    known = vars(nussl.ml.networks.modules)
+    modules = {
+        key: item
+        for key, item in known.items()
+        if isinstance(item, type) and issubclass(item, torch.nn.Module)
+    }
+    of_torch = getattr(torch.nn, name, None)
+    return modules if name in modules or of_torch is None else {**modules, name: of_torch}
+
+
+def _check_split(config, split):
+    """The split of a dataset is its key; args may repeat it, but not say another one."""
+    written = getattr(config.datasets, split).args.get("split", split)
+    if written == split:
+        return []
+    return [
+        config.problem(
+            f"datasets.{split}.args.split",
+            f"is {written!r}, but what stands under datasets.{split} is the {split} split; remove "
+            f"it, or move the dataset to datasets.{written}",
+        )
+    ]
+
+
+def _check_model(config):
+    """Can the graph be built, and does something provide what each loss reads?"""
+    if config.model is None:
+        return []
+    try:
+        graph = build_graph(config)
+        with torch.device("meta"):  # shapes only: nothing is computed or kept
+            model = nussl.ml.SeparationModel(graph)
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        return [config.problem("model", f"cannot be built: {error}")]
+    features = ", ".join(FrontEnd.features)
+    inputs = ", ".join(FrontEnd.of_mixture)
+    problems = [
+        config.problem("model.modules", f"reads '{key}'; of a mixture the front end gives {inputs}")
+        for key in model.input
+        if key not in FrontEnd.of_mixture
+    ]
+    for name, component in config.train.loss.items() if config.train else ():
+        place, loss = f"train.loss.{name}", LOSSES[component.class_name]
+        own = getattr(loss, "DEFAULT_KEYS", {})
+        keys = component.keys or own
+        if not keys:
+            text = (
+                f"{component.class_name} has no DEFAULT_KEYS; say what it reads: "
+                "keys: {output or feature: its argument}"
+            )
+            problems.append(config.problem(place, text))
+            continue
+        missing = sorted({*own.values()} - {*keys.values()})
+        if missing:
+            text = f"names nothing for {', '.join(missing)} of {component.class_name}"
+            problems.append(config.problem(f"{place}.keys", text))
+        problems += [
+            config.problem(
+                place,
+                f"{component.class_name} reads '{key}', which nothing provides; the model gives "
+                f"{', '.join(graph['output'])}, the front end {features}",
+            )
+            for key in keys
+            if key not in {*FrontEnd.features, *graph["output"]}
+        ]
+        if not {*keys} & {*graph["output"]}:
+            text = f"reads nothing that the model gives ({', '.join(graph['output'])})"
+            problems.append(config.problem(place, text))
+    return problems
+
+
+def _check_training(config):
+    """Do optimiser, scheduler and losses take the values that they are given?"""
+    if config.train is None:
+        return []
+    problems = []
+
+    def attempt(key, make):
+        try:
+            return make()
+        except (ValueError, TypeError, RuntimeError) as error:
+            problems.append(config.problem(f"{key}.args", f"refused: {error}"))
+            return None
+
+    chosen = config.train.optimizer
+    optimizer = attempt(
+        "train.optimizer",
+        lambda: OPTIMIZERS[chosen.class_name]([torch.nn.Parameter(torch.zeros(1))], **chosen.args),
+    )
+    plan = config.train.scheduler
+    if plan is not None and optimizer is not None:
+        attempt("train.scheduler", lambda: SCHEDULERS[plan.class_name](optimizer, **plan.args))
+    for name, loss in config.train.loss.items():
+        attempt(f"train.loss.{name}", lambda loss=loss: LOSSES[loss.class_name](**loss.args))
+    return problems

@@ -1,0 +1,84 @@
+"""The algorithm of a config, and the checkpoint that it reads."""
+
+import functools
+import inspect
+import logging
+import multiprocessing
+from pathlib import Path
+
+import checkpoints
+import devices
+from algorithms import ALGORITHMS
+from config import flat
+
+log = logging.getLogger("experiment")
+
+
+def build_separator(config, device):
+    """A function that makes `algorithm` of the config for an AudioSignal, ready to be called.
+
+    Raises:
+        UserError: the device or the model that the algorithm needs is not there.
+    """
+    algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
+    device = devices.choose(device)
+    if "device" in inspect.signature(algorithm).parameters:
+        args["device"] = device
+    if (path := model_path(config)) is not None:
+        args["model_path"] = path
+        # kept for the algorithm; what is wrong with it is found now, not at the first file
+        _, metadata = getattr(algorithm, "load", checkpoints.load_model)(path, device)
+        if multiprocessing.parent_process() is None:  # said once
+            _warn_of_another_model(config, path, metadata)
+    return functools.partial(algorithm, **args)
+
+
+def best_model(config):
+    """The path of the best model that this experiment trains."""
+    return str(Path(config.info.output_folder) / checkpoints.BEST)
+
+
+def model_path(config):
+    """The path of the checkpoint that the algorithm reads, by default the best model of this
+    experiment; None if it reads none."""
+    algorithm = ALGORITHMS[config.algorithm.class_name]
+    if "model_path" not in inspect.signature(algorithm).parameters:
+        return None
+    return config.algorithm.args.get("model_path", best_model(config))
+
+
+def _warn_of_another_model(config, path, metadata):
+    """Say so if the model that separates is not the one that this experiment trains."""
+    if config.train is None:
+        return
+    if Path(path).resolve() != Path(best_model(config)).resolve():
+        log.warning(
+            "%s: algorithm.args.model_path names another model than the one that this experiment "
+            "trains, %s; remove the key to use that",
+            path, best_model(config),
+        )  # fmt: skip
+    trained = metadata.get("experiment") or {}
+    now = config.to_dict()
+    differ = [
+        f"{key} = {was.get(key)!r}, here {here.get(key)!r}"
+        for section in ("signal", "model")
+        for was, here in [(flat(trained.get(section), section), flat(now.get(section), section))]
+        for key in sorted({*was, *here})
+        if trained.get(section) and was.get(key) != here.get(key) and key != section
+    ]
+    if differ:
+        log.warning("%s: was trained with %s", path, "; ".join(differ[:5]))
+
+
+def model_fingerprint(config):
+    """SHA-256 of the checkpoint that the algorithm reads; None if it reads none."""
+    path = model_path(config)
+    return None if path is None else checkpoints.fingerprint(path)
+
+
+def load_model_of(config, device):
+    """The model that the algorithm reads, and its metadata; None if it needs none of ours."""
+    algorithm = ALGORITHMS[config.algorithm.class_name]
+    if not hasattr(algorithm, "load"):
+        return None
+    return algorithm.load(model_path(config), devices.choose(device))

@@ -1,0 +1,116 @@
+"""The model, the losses and the trainer of a config."""
+
+import functools
+import inspect
+from pathlib import Path
+
+import torch
+
+import devices
+from compat import nussl
+from features import FrontEnd
+from model import BUILDERS
+from separations import demonstrate
+from training import LOGGERS, LOSSES, TRAINERS, Term
+from training.resuming import settings_of
+
+from .data import build_datasets, build_stft_params
+
+MODEL_GIVEN = ("num_features", "num_audio_channels")  # what the program supplies to a builder
+
+
+def build_graph(config):
+    """The model as plain data, as nussl's SeparationModel takes it."""
+    if config.model.builder is None:
+        return config.model.graph
+    builder = BUILDERS[config.model.builder]
+    values = (config.signal.num_features, config.signal.num_channels)
+    given = dict(zip(MODEL_GIVEN, values, strict=True))
+    takes = inspect.signature(builder).parameters
+    return builder(**config.model.args, **{key: given[key] for key in given if key in takes})
+
+
+def build_front_end(config, wanted):
+    """The front end that makes the features named by `wanted`."""
+    signal = config.signal
+    return FrontEnd(
+        signal.window_length,
+        signal.hop_length,
+        signal.window_type,
+        target=config.train.target,
+        wanted=wanted,
+    )
+
+
+def build_trainer(config):
+    """The trainer with all that it works on; weights are drawn from `info.seed`."""
+    device = devices.choose(config.train.device)
+    torch.manual_seed(config.info.seed)
+    graph = build_graph(config)
+    model = nussl.ml.SeparationModel(graph).to(device)
+    losses = {}
+    for name, component in config.train.loss.items():
+        loss = LOSSES[component.class_name](**component.args).to(device)
+        losses[name] = Term(loss, component.weight, component.keys or loss.DEFAULT_KEYS)
+    wanted = {*model.input}.union(*(term.keys for term in losses.values()))
+    data = build_datasets(config, ("train", "val"), if_there=("test",))
+    train_data, val_data = data["train"], data.get("val")
+    trainer = TRAINERS[config.train.class_name](
+        settings=config.train,
+        model=model,
+        losses=losses,
+        front_end=build_front_end(config, wanted & {*FrontEnd.features}),
+        train_data=train_data,
+        val_data=val_data,
+        output_folder=config.info.output_folder,
+        seed=config.info.seed,
+        metadata=_model_metadata(config, model, losses, train_data, val_data),
+        identity=settings_of(config),
+        loggers=build_loggers(config),
+    )
+    if config.algorithm is not None and val_data is not None:
+        for logger in trainer.loggers:
+            logger.demonstrate = functools.partial(demonstrate, config, trainer)
+    return trainer
+
+
+def build_loggers(config):
+    """Who else is told about the training."""
+    given = (Path(config.info.output_folder), config.info.name, config.to_dict())
+    return [LOGGERS[c.class_name](*given, **c.args) for c in config.train.loggers]
+
+
+def _model_metadata(config, model, losses, train_data, val_data):
+    """What nussl's own separation classes read from a checkpoint, and ours: `labels`, and if the
+    model gives the sources in their order."""
+    invariant = [getattr(term.loss, "permutation_invariant", None) for term in losses.values()]
+    transforms = nussl.datasets.transforms
+    if "mix_audio" in model.input:
+        features = [transforms.GetAudio()]
+    elif config.train.target == "magnitude":
+        features = [transforms.MagnitudeSpectrumApproximation(), transforms.MagnitudeWeights()]
+    else:
+        features = [transforms.PhaseSensitiveSpectrumApproximation(), transforms.MagnitudeWeights()]
+    pipeline = transforms.Compose([*features, transforms.ToSeparationModel()])
+    described = {
+        "stft_params": build_stft_params(config),
+        "sample_rate": config.signal.sample_rate,
+        "num_channels": config.signal.num_channels,
+    }
+
+    def of(data):
+        return {
+            **described,
+            "name": type(data).__name__,
+            "folder": data.folder,
+            "transforms": pipeline,
+        }
+
+    metadata = {
+        **described,
+        "train_dataset": of(train_data),
+        "labels": train_data.labels,
+        "ordered": False in invariant and True not in invariant,
+        "experiment": config.to_dict(),
+    }
+    return metadata if val_data is None else {**metadata, "val_dataset": of(val_data)}

@@ -1,0 +1,89 @@
+"""The names of the sources: are they the same in all splits, and does the algorithm fit them?"""
+
+from algorithms import ALGORITHMS, count_sources, labels_of
+
+UNSAFE = set('/\\:*?"<>|')  # in the name of a file, on some system
+
+
+def sentence(labels):
+    """ "2 sources: accompaniment, vocals"."""
+    return f"{len(labels)} source{'s' if len(labels) != 1 else ''}: {', '.join(labels)}"
+
+
+def announcement(data):
+    """What scripts print once of a dataset: its sources, and what was recognised of its folder."""
+    return sentence(data.labels) + (f" ({data.found})" if data.found else "")
+
+
+def problems(config, labels, model=None):
+    """What is wrong with the labels of the splits: [Problem] of the config.
+
+    Args:
+        labels: {split: sorted labels}.
+        model: what the algorithm's `load` returned, where its model is there.
+    """
+    found = _different(config, labels)
+    return found or _of_the_algorithm(config, labels, model)
+
+
+def _different(config, labels):
+    first, *others = labels
+    found = []
+    for split in others:
+        if set(labels[split]) == set(labels[first]):
+            continue
+        text = f"has {sentence(labels[split])}; {first} has {sentence(labels[first])}"
+        case = {label.casefold(): label for label in labels[first]}
+        twins = [
+            f"{label} and {case[label.casefold()]}"
+            for label in labels[split]
+            if label not in labels[first] and label.casefold() in case
+        ]
+        if twins:
+            text += f"; {', '.join(twins)} differ in capital letters only"
+        text += "; all splits need the same: rename files, or name the sources by `groups` in args"
+        found.append(config.problem(f"datasets.{split}", text))
+    return found
+
+
+def _of_the_algorithm(config, labels, model):
+    if config.algorithm is None or not labels:
+        return []
+    algorithm, args = ALGORITHMS[config.algorithm.class_name], config.algorithm.args
+    split, sources = next(iter(labels.items()))
+    known = labels_of(algorithm, model)
+    if known is not None and set(known) != set(sources):
+        text = (
+            f"{config.algorithm.class_name} gives {', '.join(known)}, and {split} has "
+            f"{', '.join(sources)}; name the sources alike by `groups` in the args of the dataset"
+        )
+        return [config.problem("algorithm", text)]
+    count = count_sources(algorithm, args, model)
+    if count is None or count >= len(sources):
+        return []
+    key = "algorithm.args.num_sources" if "num_sources" in args else "algorithm"
+    text = (
+        f"{config.algorithm.class_name} gives {count} sources, and {split} has "
+        f"{sentence(sources)}; ask for {len(sources)}, or sum sources by `groups` in the args of "
+        "the dataset"
+    )
+    return [config.problem(key, text)]
+
+
+def file_names(labels, count, taken=("mixture", "viz", "index", "separation")):
+    """What the files of `count` sources are called, without ending: their labels, where every one
+    of them can be a file's name beside those `taken`, else source0, source1, ..."""
+    free = {label.casefold() for label in labels or ()} - {*taken}
+    if labels is not None and len(free) == count and all(map(_can_be_a_name, labels)):
+        return list(labels)
+    return [f"source{number}" for number in range(count)]
+
+
+def _can_be_a_name(label):
+    return (
+        label.isprintable()
+        and not UNSAFE & set(label)
+        and not label.startswith(".")
+        and label == label.strip()
+        and 0 < len(label.encode("utf-8", "surrogateescape")) < 200
+    )

@@ -1,0 +1,177 @@
+"""What happens to a training whose settings, data or files change before it is resumed."""
+
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from trainings import fit, same, trainer_of, weights, write
+
+from files import UserError
+from training.locking import Lock
+
+torch.set_num_threads(1)
+
+REFUSED = {
+    "train.optimizer": {"class": "Adam", "args": {"lr": 1.0}},
+    "train.scheduler": {"class": "ReduceLROnPlateau", "args": {"patience": 7}},
+    "train.loss": {"deep_clustering": {"class": "DeepClusteringLoss", "weight": 2.0}},
+    "train.batch_size": 5,
+    "train.excerpt_frames": 20,
+    "train.excerpts_per_epoch": 20,
+    "train.target": "magnitude",
+    "train.warmup_steps": 3,
+    "train.ema_decay": 0.9,
+    "model.args": {"num_layers": 2, "hidden_size": 6},
+    "signal": {"window_type": "hann"},
+    "info.seed": 9,
+}
+TAKES_EFFECT = {
+    "train.epochs": 4,
+    "train.gradient_clip": {"max_norm": 1e-9},
+    "train.keep_best": 2,
+    "train.early_stopping": 1,
+    "train.num_workers": 1,
+}
+
+
+def changed(path, key, value):
+    """The config at `path`, with the value at a dotted key changed."""
+    plain = yaml.safe_load(path.read_text())
+    *sections, last = key.split(".")
+    place = plain
+    for section in sections:
+        place = place.setdefault(section, {})
+    place[last] = value
+    return write(path, plain)
+
+
+@pytest.fixture
+def begun(write_config):
+    """The config of a training of two epochs that has ended."""
+    path = write_config(epochs=2)
+    fit(path)
+    return path
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_a_setting_that_would_make_another_training_is_refused_by_its_key(begun, key):
+    changed(begun, key, REFUSED[key])
+    latest = begun.parent / "small" / "checkpoints" / "latest.pth"
+    before = latest.read_bytes()
+    with pytest.raises(UserError) as refusal:
+        fit(begun)
+    _, *lines, advice = str(refusal.value).splitlines()
+    assert lines and all(line.startswith(f"  {key}") and " is now " in line for line in lines)
+    assert advice.startswith("choose another info.output_folder")
+    assert latest.read_bytes() == before
+
+
+@pytest.mark.parametrize("key", TAKES_EFFECT)
+def test_every_other_setting_takes_effect_and_is_logged(begun, key, caplog):
+    changed(begun, "train.epochs", 3)
+    changed(begun, key, TAKES_EFFECT[key])
+    before = weights(trainer_of(begun))
+    with caplog.at_level("INFO"):
+        trainer = fit(begun)
+    assert f"{key}" in caplog.text and "resuming at step 4" in caplog.text
+    if key == "train.epochs":
+        assert len(trainer.history.rows) == 4
+    if key == "train.gradient_clip":  # a step of Adam is as long with tiny gradients as with others
+        assert not same(before, weights(trainer)) and trainer.clipping.settings.max_norm == 1e-9
+    if key == "train.keep_best":
+        assert len(list(trainer.best.parent.glob("epoch*.model.pth"))) >= 1
+
+
+def test_a_changed_learning_rate_is_not_written_into_the_config_of_the_run(begun):
+    command = [sys.executable, "-m", "scripts.train", "-p", str(begun)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    resolved = begun.parent / "small" / "config.yml"
+    before = resolved.read_bytes()
+    changed(begun, "train.optimizer", REFUSED["train.optimizer"])
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "train.optimizer.args.lr was 0.001, is now 1.0\nchoose another" in done.stderr
+    assert resolved.read_bytes() == before
+
+
+def test_fewer_epochs_than_are_done_is_nothing_to_do(begun, caplog):
+    changed(begun, "train.epochs", 1)
+    with caplog.at_level("INFO"):
+        fit(begun)
+    assert "nothing to do: 2 epochs are trained, train.epochs is 1" in caplog.text
+
+
+def test_data_that_grew_or_were_renamed_are_refused(begun):
+    changed(begun, "train.epochs", 3)
+    trainer = trainer_of(begun)
+    data = trainer.train_data
+    data.tracks[0] = type(data.tracks[0])("another name", data.tracks[0].stems, 16000, 64000)
+    with pytest.raises(UserError, match="datasets.train has tracks of other names or lengths now"):
+        trainer.fit()
+    trainer = trainer_of(begun)
+    trainer.val_data.tracks.append(trainer.val_data.tracks[0])
+    trainer.val_data.items.append(10)
+    with pytest.raises(UserError, match="datasets.val had 10 tracks, has 11 now"):
+        trainer.fit()
+
+
+def test_the_best_model_is_written_again_or_its_absence_is_refused(begun, caplog):
+    trainer = trainer_of(begun)
+    trainer.restore()
+    trainer.lock.release()
+    (epoch,) = trainer.history.best_epochs(1)
+    trainer.best.unlink()
+    if epoch == 2:
+        fit(begun)
+        assert trainer.best.exists() and "is written again" in caplog.text
+    state = torch.load(trainer.latest, weights_only=True)
+    state["history"][0]["val_loss"] = -1.0  # the first epoch was the best one
+    torch.save(state, trainer.latest)
+    trainer.best.unlink(missing_ok=True)
+    with pytest.raises(UserError, match="best.model.pth: is not there, .* in epoch 1, "):
+        fit(begun)
+
+
+def test_two_trainings_in_one_folder_the_second_names_the_first(write_config):
+    path = write_config()
+    first = trainer_of(path)
+    first.restore()
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.train", "-p", str(path)], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert f"another training is running here (process {os.getpid()} on" in done.stderr
+    first.fit()
+    assert not first.lock.path.exists()
+    fit(path)  # nothing to do, and nobody in the way
+
+
+def test_a_lock_does_not_outlive_a_killed_process(tmp_path):
+    code = (
+        "import os, signal, sys; from training.locking import Lock\n"
+        "lock = Lock(sys.argv[1]); lock.acquire(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")])
+    lock = Lock(tmp_path / "run")
+    assert lock.path.exists()
+    lock.acquire()
+    lock.release()
+    assert not lock.path.parent.exists()  # there was nothing else in it
+
+
+def test_a_training_leaves_a_log_with_what_it_ran_on(write_config):
+    path = write_config(epochs=1)
+    command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    log = (path.parent / "small" / "train.log").read_text()
+    assert f"torch {torch.__version__}" in log and f"-m scripts.train -p {path}" in log
+    assert "code: " in log and "Python 3" in log
+    for line in done.stdout.splitlines():
+        assert line in log
+    subprocess.run(command, check=True, capture_output=True)
+    assert (path.parent / "small" / "train.log").read_text().startswith(log)  # appended
+    assert logging.getLogger("train").handlers == []

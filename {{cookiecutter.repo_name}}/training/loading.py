@@ -1,0 +1,133 @@
+"""Batches of excerpts, read in this process or in workers."""
+
+import math
+import multiprocessing
+import signal
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from files import UserError
+from workers import end_with_parent, kill_children_at_exit
+
+from .augment import draw
+
+ERROR = "error"  # key of a batch that a worker could not read
+
+
+class Excerpts(Dataset):
+    """Random excerpts of a dataset's tracks; a key of `sampling.py` decides which.
+
+    Args:
+        data: a dataset of ours (`excerpt`, `mix`, `length_of`, `tracks`); its `augment` says what
+            is done to the excerpts (`training/augment.py`).
+        length: samples in an excerpt, or a `Curriculum`; a shorter track is followed by silence.
+        seed: of all that is drawn.
+    """
+
+    def __init__(self, data, length, seed):
+        self.data, self.length, self.seed = data, length, seed
+
+    def __getitem__(self, key):
+        epoch, index, *_ = key
+        length = self.length(epoch) if callable(self.length) else self.length
+        rng = np.random.default_rng([self.seed, *key])
+        mix, sources, name = draw(self.data, index, length, rng)
+        return {"mix": torch.from_numpy(mix), "sources": torch.from_numpy(sources), "name": name}
+
+    def __getitems__(self, keys):
+        """The batch of these keys; in a worker, what is wrong with a file comes as {"error": text}:
+        an exception would reach the main process with the worker's traceback for its message."""
+        try:
+            return self._batch(keys)
+        except UserError as error:
+            if get_worker_info() is None:
+                raise
+            return {ERROR: str(error)}
+
+    def _batch(self, keys):
+        """Each excerpt is laid into the batch as soon as it is drawn: a list of all, stacked in the
+        end, would go through memory twice."""
+        batch = {"name": []}
+        for number, key in enumerate(keys):
+            item = self[key]
+            batch["name"].append(item["name"])
+            for part in ("mix", "sources"):
+                if number == 0:
+                    batch[part] = _empty((len(keys), *item[part].shape))
+                batch[part][number] = item[part]
+        return batch
+
+
+def _empty(shape):
+    """A float32 tensor; in a worker, in memory that the main process is handed without a copy."""
+    if get_worker_info() is None:
+        return torch.empty(shape)
+    # as torch's own default_collate does
+    storage = torch.UntypedStorage._new_shared(4 * math.prod(shape))
+    return torch.empty(0).set_(storage, 0, shape)
+
+
+def load(excerpts, batches, num_workers, pin_memory=False):
+    """Read batches, in workers if there are any.
+
+    Yields:
+        {"mix": (batch, channels, samples), "sources": (batch, sources, channels, samples), "name":
+        [str]}
+
+    Raises:
+        UserError: a file is missing or broken; a worker was killed.
+    """
+    if num_workers:
+        kill_children_at_exit()  # they do not heed the signal by which Python would end them
+    iterator = iter(
+        DataLoader(
+            excerpts,
+            batch_sampler=batches,
+            collate_fn=_unchanged,
+            num_workers=num_workers,
+            multiprocessing_context=worker_context() if num_workers else None,
+            worker_init_fn=_follow_the_main_process,
+            pin_memory=pin_memory,
+            # its own: a DataLoader draws its workers' seed when it starts, and must not take it
+            # from the numbers that dropout would have drawn
+            generator=torch.Generator(),
+        )
+    )
+    try:
+        for batch in iterator:
+            if ERROR in batch:
+                raise UserError(batch[ERROR])
+            yield batch
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        raise UserError(
+            f"a worker process that reads data was killed, perhaps for lack of memory ({error}); "
+            "lower train.num_workers, and give the same command again: it resumes"
+        ) from error
+    finally:
+        del iterator  # ends the workers
+
+
+def _unchanged(batch):
+    return batch
+
+
+def worker_context():
+    """Workers are not forked from this process, whose threads would not survive it; on Linux and
+    macOS they are forked from a server that has imported what they need once for all."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dataset", "training.loading"])
+    return context
+
+
+def _follow_the_main_process(_):
+    """A signal to the whole group is the main process's to answer: it saves, then ends workers.
+    One that it cannot answer ends them too."""
+    end_with_parent()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,84 @@
+"""One training at a time in an output folder."""
+
+import contextlib
+import errno
+import os
+import socket
+import time
+from pathlib import Path
+
+from files import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock
+    fcntl = None
+
+UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class Lock:
+    """A lock on a folder that the system takes away from a process that ends, however it ends.
+
+    Args:
+        folder: made where it is missing; the lock is the file `training.lock` in it.
+    """
+
+    def __init__(self, folder):
+        self.path, self.file = Path(folder) / "training.lock", None
+
+    def acquire(self):
+        """Take the lock; on file systems that have none, nothing happens.
+
+        Raises:
+            UserError: another process holds it, or the folder cannot be written.
+        """
+        while fcntl is not None and self.file is None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115  (kept open)
+            except OSError as error:
+                raise UserError(
+                    f"{self.path.parent}: cannot be written ({error.strerror or error}); choose "
+                    "another info.output_folder"
+                ) from error
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                holder = file.read().strip() or "of which nothing is known yet"
+                file.close()
+                raise UserError(
+                    f"{self.path.parent}: another training is running here ({holder}); wait for "
+                    "it, stop it, or choose another info.output_folder"
+                ) from error
+            except OSError as error:
+                file.close()
+                if error.errno in UNSUPPORTED:
+                    return
+                raise
+            if self._is_current(file):  # else its last holder has just removed it
+                self.file = file
+                self._sign()
+
+    def release(self):
+        """Give the lock back, and remove what it left."""
+        if self.file is None:
+            return
+        self.path.unlink(missing_ok=True)
+        self.file.close()
+        self.file = None
+        with contextlib.suppress(OSError):  # there is something in the folder: it stays
+            self.path.parent.rmdir()
+
+    def _is_current(self, file):
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def _sign(self):
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        self.file.truncate(0)
+        self.file.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
+        self.file.flush()

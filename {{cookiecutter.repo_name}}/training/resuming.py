@@ -1,0 +1,91 @@
+"""What a training that is resumed must have in common with its beginning, and what may change."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from files import UserError
+
+MAY_CHANGE = (  # as a training goes on; all else would make another training of it
+    "datasets.train.args.folder", "datasets.val.args.folder", "train.accumulate",
+    "train.checkpoint_every", "train.compile", "train.device", "train.early_stopping",
+    "train.epochs", "train.gradient_clip", "train.head_items", "train.keep_best", "train.loggers",
+    "train.max_minutes", "train.num_workers", "train.precision", "train.validate_every",
+)  # fmt: skip
+
+
+def settings_of(config):
+    """What a checkpoint keeps of a config: {dotted key: plain value}, all that training reads."""
+    plain = config.to_dict()
+    kept = {"info": {"seed": plain["info"]["seed"]}}
+    kept |= {section: plain[section] for section in ("signal", "model", "train")}
+    kept["datasets"] = {
+        split: {**plain["datasets"][split], "args": dict(plain["datasets"][split]["args"])}
+        for split in ("train", "val")
+        if split in plain["datasets"]
+    }
+    for data in kept["datasets"].values():
+        data["args"].pop("split", None)  # says what its key says
+    return _leaves(kept)
+
+
+def _leaves(value, key=""):
+    if not isinstance(value, dict) or not value:
+        return {key: value}
+    return {
+        name: leaf
+        for part, inner in value.items()
+        for name, leaf in _leaves(inner, f"{key}.{part}".lstrip(".")).items()
+    }
+
+
+def tracks_of(data):
+    """What tells a dataset from another of the same config: how many tracks, and a digest of their
+    names and lengths."""
+    tracks = [(track.name, data.length_of(index)) for index, track in enumerate(data.tracks)]
+    digest = hashlib.sha256(json.dumps(tracks).encode()).hexdigest()
+    return {"tracks": len(tracks), "digest": digest}
+
+
+def compare(latest, before, now):
+    """May the training whose state `latest` holds go on with the present settings?
+
+    Args:
+        latest: path of the state, for messages.
+        before, now: {"settings": of `settings_of`, "data": {split: of `tracks_of`}}.
+
+    Returns:
+        [what has changed and takes effect from here on], a line each.
+
+    Raises:
+        UserError: with every difference that would make another training of it.
+    """
+    refused, changed = [], []
+    for key in sorted({*before["settings"], *now["settings"]}):
+        was, here = before["settings"].get(key), now["settings"].get(key)
+        if was != here:
+            allowed = any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE)
+            (changed if allowed else refused).append(f"{key} was {was}, is now {here}")
+    for split in before["data"] if not refused else ():
+        was, here = before["data"][split], now["data"].get(split)
+        if here is not None and was["tracks"] != here["tracks"]:
+            refused.append(f"datasets.{split} had {was['tracks']} tracks, has {here['tracks']} now")
+        elif here is not None and was != here:
+            refused.append(f"datasets.{split} has tracks of other names or lengths now")
+    if refused:
+        raise UserError(
+            f"{latest}: holds a training that was begun with other settings:\n  "
+            + "\n  ".join(refused)
+            + "\nchoose another info.output_folder for a new training, move the old one away, or "
+            "change the settings back to resume it"
+        )
+    return changed
+
+
+def missing_model(best, latest, epoch):
+    """The UserError for a training whose best model is gone."""
+    return UserError(
+        f"{best}: is not there, though the training in {Path(latest).name} has reached its best "
+        f"loss in epoch {epoch}, and only this file held those weights; put it back, or move "
+        f"{latest} away to train anew"
+    )
