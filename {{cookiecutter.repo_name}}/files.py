@@ -37,9 +37,17 @@ def files_below(folder, entered=lambda folder, names: True):
     followed, though never round in circles.
 
     entered: of a folder below and the names of its files, is it looked into?
+
+    Raises:
+        UserError: a folder that may not be looked into.
     """
+
+    def refuse(error):
+        if not isinstance(error, FileNotFoundError):
+            raise UserError(f"{error.filename}: cannot be looked into ({error.strerror})")
+
     found, seen = [], set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         here, real = Path(place), os.path.realpath(place)
         if real in seen or (here != Path(folder) and not entered(here, names)):
             folders.clear()

@@ -2,12 +2,11 @@
 
 import fnmatch
 import itertools
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import audio
-from files import files_below
+from files import UserError, files_below, read_json
 
 RECORD = "separation.json"  # what lies beside the sources of a recording
 SIGNS = "*?["
@@ -92,9 +91,8 @@ def _names(recording, output):
 def _owner(folder):
     """The file whose sources lie in a folder, or None."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return Path(record["input"]["path"]).absolute()
-    except (OSError, ValueError, KeyError, TypeError):
+        return Path(read_json(folder / RECORD)["input"]["path"]).absolute()
+    except (UserError, KeyError, TypeError):  # none of ours
         return None
 
 

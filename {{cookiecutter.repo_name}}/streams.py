@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 import audio
-from files import UserError, write_files
+from files import UserError, read_json, write_files
 
 MARGIN = 4096  # samples around a piece that is resampled, more than the resampler's filter is long
 COMPRESSED = ("MPEG", "VORBIS", "OPUS")
@@ -196,10 +196,10 @@ class SourceFiles:
     def _remove_older(self, kept):
         """What an earlier separation, of another format or number of sources, left here."""
         try:
-            record = json.loads((self.folder / "separation.json").read_text(encoding="utf-8"))
+            record = read_json(self.folder / "separation.json")
             for name in set(record["files"]) - kept:
                 (self.folder / Path(name).name).unlink(missing_ok=True)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (UserError, OSError, KeyError, TypeError):
             return  # no record, or none of ours: nothing is touched
 
     def _open(self, sources, channels):

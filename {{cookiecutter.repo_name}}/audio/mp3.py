@@ -12,6 +12,7 @@ ISO/IEC 11172-3 and 13818-3, layer III; the first frame as LAME writes it
 import functools
 import io
 import mmap
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -46,13 +47,15 @@ class Header(NamedTuple):
 
 
 class Index(NamedTuple):
-    """Where the frames of a file lie; `length` samples are left after `skipped` ones."""
+    """Where the frames of a file lie; `length` samples are left after `skipped` ones. `silent`: of
+    frames that cannot be decoded, how many bytes of earlier ones they hand on."""
 
     header: Header
     starts: np.ndarray
     sizes: np.ndarray
     skipped: int
     length: int
+    silent: dict
     flaw: str | None
 
 
@@ -98,7 +101,7 @@ def index(path, stamp):
 def _index(data):
     at = _tag(data, 0)
     first = header(int.from_bytes(data[at : at + 4], "big"))
-    starts, sizes, flaws, promised = [], [], [], None
+    starts, sizes, gaps, flaws, promised = [], [], [], [], None
     size = len(data)
     while at + 4 <= size:
         here = _next_of(first, data, at)
@@ -113,12 +116,17 @@ def _index(data):
             at += here.bytes
         elif tag := _tag(data, at):
             at += tag
+        elif _is_another(data, at):
+            seconds = len(starts) * first.samples / first.rate
+            flaws.append(f"goes on with another rate or other channels at {seconds:.1f} s")
+            break
         else:
             found = _resumed(first, data, at + 1)
             if found is None:
                 break
             seconds = len(starts) * first.samples / first.rate
             flaws.append(f"damaged at {seconds:.1f} s ({found - at} bytes there are no MP3)")
+            gaps.append(len(starts))
             at = found
     frames, delay, padding = promised or (0, 0, 0)
     count = len(starts)
@@ -131,8 +139,30 @@ def _index(data):
     if cut:
         whole = frames * first.samples - delay - padding
         flaws.insert(0, cut_short(length, whole, first.rate))
+    silent = _undecodable(first, data, starts, sizes, gaps)
     return Index(first, np.array(starts, np.int64), np.array(sizes, np.int64), skipped, length,
-                 ", ".join(flaws) or None)  # fmt: skip
+                 silent, ", ".join(flaws) or None)  # fmt: skip
+
+
+def _undecodable(first, data, starts, sizes, gaps):
+    """{frame: bytes it hands on}: those around a gap that are damaged or need bytes from it."""
+    silent = {}
+    for gap in gaps:
+        lent = 0
+        silent[gap - 1] = 0  # its end may be gone
+        for number in range(gap, min(gap + RESERVOIR, len(starts))):
+            side = starts[number] + (4 if data[starts[number] + 1] & 1 else 6)
+            wanted = int.from_bytes(data[side : side + 2], "big") >> (16 - _reach(first)[0])
+            if wanted <= lent:
+                break
+            silent[number] = lent
+            lent = min(lent + sizes[number] - 4 - first.side, _reach(first)[1])
+    return silent
+
+
+def _reach(head):
+    """(bits of the number of earlier bytes that a frame needs, the most that it can be)."""
+    return (9, 511) if head.samples == 1152 else (8, 255)
 
 
 def _next_of(first, data, at):
@@ -144,13 +174,19 @@ def _next_of(first, data, at):
     return here if here is not None and here.channels == first.channels else None
 
 
+def _is_another(data, at):
+    """Do two frames of another stream begin at a place?"""
+    other = header(int.from_bytes(data[at : at + 4], "big"))
+    return other is not None and _next_of(other, data, at + other.bytes) is not None
+
+
 def _resumed(first, data, at):
     """Where two frames in a row begin, from `at` on, or None."""
-    while (at := data.find(b"\xff", at)) >= 0:
-        here = _next_of(first, data, at)
-        if here is not None and _next_of(first, data, at + here.bytes) is not None:
-            return at
-        at += 1
+    second = first.bits >> 16 & 0xFE  # the last bit says if there is a checksum
+    for match in re.compile(b"\xff[%c%c]" % (second, second | 1), re.S).finditer(data, at):
+        here = _next_of(first, data, match.start())
+        if here is not None and _next_of(first, data, match.start() + here.bytes) is not None:
+            return match.start()
     return None
 
 
@@ -230,7 +266,10 @@ class Mp3:
 
     def _frame(self, number):
         self.file.seek(self.index.starts[number])
-        return self.file.read(self.index.sizes[number])
+        frame = self.file.read(self.index.sizes[number])
+        if number in self.index.silent:
+            return _silent(self.index.header, frame, self.index.silent[number])
+        return frame
 
     def close(self):
         self.file.close()
@@ -255,13 +294,13 @@ def _muted(head, frames):
     muted, lent = [], 0
     for frame in frames:
         muted.append(_silent(head, frame, lent))
-        lent = min(lent + len(frame) - 4 - head.side, 511 if head.samples == 1152 else 255)
+        lent = min(lent + len(frame) - 4 - head.side, _reach(head)[1])
     return muted
 
 
 def _silent(head, frame, lent):
     """A frame of which the side information says: no sound, `lent` bytes of earlier frames."""
     bits = (head.bits | 1 << 16).to_bytes(4, "big")  # no checksum
-    begin = lent << 7 if head.samples == 1152 else lent << 8
+    begin = lent << 16 - _reach(head)[0]
     side = begin.to_bytes(2, "big").ljust(head.side, b"\0")
     return bits[:2] + frame[2:4] + side + frame[4 + head.side :]

@@ -77,6 +77,8 @@ def _streams(data):
         page = _page(data, at)
         if page is None:
             cut = data[at : at + 4] == b"OggS"
+            if not cut and streams and data.find(b"OggS", at) < 0 and streams[-1][1][-1][1] & LAST:
+                return streams, at, None  # a player's tag behind the end
             return streams, at, f"cut short at byte {at}" if cut else f"damaged at byte {at}"
         size, flags, granule, serial, number, sound = page
         if flags & FIRST and not begins:  # streams that run side by side begin together
@@ -146,20 +148,20 @@ class Ogg:
         self.at = frame
 
     def read(self, frames, dtype, always_2d):
-        """float32 (frames, channels), fewer at the file's end; the arguments are SoundFile's."""
-        assert dtype == "float32" and always_2d
-        parts, left, begin = [np.zeros((0, self.channels), np.float32)], frames, 0
+        """(frames, channels), fewer at the file's end; the arguments are SoundFile's."""
+        assert always_2d
+        parts, left, begin = [np.zeros((0, self.channels), dtype)], frames, 0
         for number, link in enumerate(self.index.links):
             first = self.at - begin
             begin += link.length
             if 0 <= first < link.length and left > 0:
-                part = self._read(number, first, min(left, link.length - first))
+                part = self._read(number, first, min(left, link.length - first), dtype)
                 parts.append(part)
                 self.at += len(part)
                 left -= len(part)
         return np.concatenate(parts) if len(parts) > 2 else parts[-1]
 
-    def _read(self, number, first, count):
+    def _read(self, number, first, count, dtype):
         """`count` samples from `first` of one of the streams."""
         self._open(number)
         link, begin, end = self.index.links[number], first, first + count
@@ -170,7 +172,7 @@ class Ogg:
             else:
                 begin = max(0, min(first, link.safe - BLOCK))
             self.file.seek(begin)
-        sound = self.file.read(end - begin, dtype="float32", always_2d=True)
+        sound = self.file.read(end - begin, dtype=dtype, always_2d=True)
         return sound[first - begin : first - begin + count]
 
     def _open(self, number):

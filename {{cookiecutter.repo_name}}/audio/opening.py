@@ -38,7 +38,8 @@ def opened(path, damaged=False):
     Raises:
         UserError: no such file, not audio, of an impossible rate, or a part of it is missing.
     """
-    file = PlainWav.of(path) or _opened(path)
+    stamp = _stamp(path)
+    file = PlainWav.of(path) or _opened(path, stamp)
     problem = None
     if not RATES[0] <= file.samplerate <= RATES[1]:
         problem = (
@@ -53,16 +54,15 @@ def opened(path, damaged=False):
     return file
 
 
-def _opened(path):
-    stamp = _stamp(path)
+def _opened(path, stamp):
     try:
         if is_mp3(path):
             return Mp3(path, stamp)
         with open(path, "rb") as file:
-            head = file.read(4)
-        if head == b"OggS":
+            head = file.read(64)
+        if head[:4] == b"OggS" and (b"vorbis" in head or b"OpusHead" in head):
             return Ogg(path, stamp)
-        if head == b"fLaC" and (about := _flac(str(path), stamp)) is not None:
+        if head[:4] == b"fLaC" and (about := _flac(str(path), stamp)) is not None:
             return _File(about[2](), *about[:2])
         return _by_libsndfile(path, stamp)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
@@ -128,7 +128,8 @@ def _by_libsndfile(path, stamp):
         file.close()
         file = soundfile.SoundFile(Corrected(path, place, b"\xff\xff\xff\xff"))
     there = promised = file.frames
-    if not file.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")):
+    plain = file.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
+    if not plain or file.format in ("FLAC", "OGG") or there > stamp[0]:
         there = counted(str(path), stamp)
         promised = there if promised > ENDLESS else promised
     # libsndfile takes what is there for the whole, and tells only its log that more was promised

@@ -9,7 +9,7 @@ import scipy.signal
 from tqdm import tqdm
 
 import audio
-from files import UserError, write_files
+from files import UserError, tell, write_files
 
 from .convert import sixteen_bits
 
@@ -55,10 +55,15 @@ class MixWSJ0:
 
     def run(self, source, folder):
         for split in SPLITS:
+            problems = {}  # each once: an utterance stands in many mixtures
             path = self.lists / f"mix_{self.num_speakers}_spk_{split}.txt"
             lines = self._lines(path)
             for number, line in enumerate(tqdm(lines, desc=path.stem, unit="mix", disable=None)):
-                self._mix(f"{path}:{number + 1}", line, Path(source), folder, split)
+                try:
+                    self._mix(f"{path}:{number + 1}", line, Path(source), folder, split)
+                except UserError as error:  # one bad file does not hide the others
+                    problems[str(error)] = None
+            tell(problems)
 
     def _lines(self, path):
         """[[(path, decibels) of each speaker]] of a list."""

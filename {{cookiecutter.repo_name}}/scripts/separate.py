@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import recordings
-from files import UserError, write_files
+from files import UserError, read_json, write_files
 from scripts.common import run
 
 log = logging.getLogger("separate")
@@ -81,13 +81,13 @@ def separate(path, folder, make, about):
 def is_done(path, folder, about):
     """Are the sources of this very file, made by this very algorithm, there already?"""
     try:
-        record = json.loads((folder / recordings.RECORD).read_text(encoding="utf-8"))
+        record = read_json(folder / recordings.RECORD)
         same = {key: record[key] for key in about} == json.loads(json.dumps(about))
         names = [*record["files"], *([about["picture"]] if "picture" in about else [])]
         files = [folder / name for name in names]
         return same and record["input"] == stamp(path) and all(map(Path.is_file, files))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # not there, or of another making
+    except (UserError, OSError, KeyError, TypeError):
+        return False  # not there, or another's
 
 
 def stamp(path):

@@ -2,6 +2,7 @@
 reader goes by what decodes, and an excerpt is a slice of the whole."""
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -113,13 +114,14 @@ def test_a_healthy_mp3_is_what_libsndfile_decodes(tmp_path):
 
 
 @pytest.mark.parametrize("name", CUT)
-def test_an_mp3_that_is_cut_is_refused_and_separated_as_far_as_it_decodes(tmp_path, name):
+def test_an_mp3_that_is_cut_is_refused_and_separated_as_far_as_it_decodes(tmp_path, name, capfd):
     path = save(tmp_path, CUT[name])
     said = r"a.mp3: cut short, decodes to .* that its header promises[^;]*; copy it again"
     for refused in (audio.info, audio.read, lambda p: audio.stretch(p, RATE, 2, 0, 100)):
         with pytest.raises(UserError, match=said):
             refused(path)
     sound, flaw = pieces(path)
+    assert capfd.readouterr().err == ""  # where libsndfile's decoder would complain
     said = float(flaw.split("decodes to ")[1].split(" s of")[0])
     assert said == pytest.approx(sound.shape[1] / RATE, abs=0.06)
     known = decoded(HEALTHY)
@@ -131,6 +133,21 @@ def test_an_mp3_that_is_cut_is_refused_and_separated_as_far_as_it_decodes(tmp_pa
     other = of_ffmpeg(path, 2)
     if other is not None:
         assert abs(other.shape[1] - sound.shape[1]) <= 4 * FRAME
+
+
+def test_what_follows_at_another_rate_is_not_passed_over_in_silence(tmp_path):
+    buffer = io.BytesIO()
+    soundfile.write(buffer, song(2.0)[::2], 22050, format="MP3")
+    path = save(tmp_path, HEALTHY + buffer.getvalue())
+    with pytest.raises(UserError, match="a.mp3: goes on with another rate or other channels at 4."):
+        audio.info(path)
+    sound, flaw = pieces(path)
+    assert flaw is not None and np.array_equal(sound, decoded(HEALTHY)[:, : sound.shape[1]])
+
+
+def test_much_garbage_is_searched_quickly(tmp_path):
+    path = save(tmp_path, HEALTHY + b"\xff" * 30_000_000 + SOUND[0])
+    assert audio.info(path)[2] == len(song())
 
 
 # ---- other formats ------------------------------------------------------------------------------
@@ -275,6 +292,26 @@ def test_ogg_files_that_follow_each_other_are_one(tmp_path, subtype):
     assert audio.info(path)[2] == sum(part.shape[1] for part in parts)
 
 
+def test_a_tag_behind_the_end_of_an_ogg_file_is_no_damage(tmp_path):
+    path = save(tmp_path, ogg(song(2.0)) + b"TAG" + bytes(125), "a.ogg")
+    assert audio.info(path) == (RATE, 2, 2 * RATE)
+    path.write_bytes(ogg(song(2.0)) + ogg(song(2.0)[::2], RATE // 2))
+    with pytest.raises(UserError, match="a.ogg: goes on with another rate or other channels"):
+        audio.info(path)
+
+
+@pytest.mark.parametrize("total", [10**10, 0])
+def test_a_flac_file_without_a_whole_end_is_counted_and_not_believed(tmp_path, total):
+    path = written(tmp_path, "a.flac")
+    with_total(path, total)
+    path.write_bytes(path.read_bytes() + bytes(999_999))
+    for reader in (audio.info, audio.read, streams.File):
+        try:
+            reader(path)
+        except UserError as error:
+            assert str(error).startswith(f"{path}: ")
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 @pytest.mark.parametrize("damage", ["cut", "a byte", "a hole"])
 def test_an_ogg_file_is_separated_up_to_its_damage(tmp_path, subtype, damage):
@@ -291,6 +328,13 @@ def test_an_ogg_file_is_separated_up_to_its_damage(tmp_path, subtype, damage):
     assert 0.2 < sound.shape[1] / known.shape[1] < 0.8
     same = sound.shape[1] - 2000
     assert np.array_equal(sound[:, :same], known[:, :same])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(UserError, match="a.wav: is no file but a pipe or a device"):
+        audio.info(tmp_path / "a.wav")
 
 
 # ---- places -------------------------------------------------------------------------------------

@@ -128,6 +128,20 @@ def test_the_folder_of_a_song_stays_when_a_namesake_appears(tmp_path):
     assert folders([elsewhere], output) == {str(elsewhere): "song.wav"}
 
 
+@pytest.mark.parametrize("content", [
+    "", "[" * 100_000, "[]", "null", '{"input": 3}', '{"input": {"path": 3}, "files": [1]}',
+    '{"input": {"path": "a\\u0000b"}, "files": 7}'])  # fmt: skip
+def test_a_damaged_record_is_none_and_the_song_is_separated_again(
+    tmp_path, capsys, caplog, content
+):
+    path = sound(tmp_path / "a.wav")
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    record = tmp_path / "out" / "a" / "separation.json"
+    record.write_text(content)
+    assert run(tmp_path, capsys, [path], tmp_path / "out")[0] == 0
+    assert json.loads(record.read_text())["input"]["path"] == str(path)
+
+
 def test_many_namesakes_get_a_folder_each(tmp_path):
     files = [sound(tmp_path / str(number) / "song.wav") for number in range(5)]
     named = folders(files, tmp_path / "out")
