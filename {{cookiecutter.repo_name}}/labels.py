@@ -2,6 +2,7 @@
 
 from algorithms import ALGORITHMS, count_sources, labels_of
 
+FEWEST = 2  # sources that an algorithm finds which counts them for itself
 UNSAFE = set('/\\:*?"<>|')  # in the name of a file, on some system
 
 
@@ -58,10 +59,16 @@ def _of_the_algorithm(config, labels, model):
             f"{', '.join(sources)}; name the sources alike by `groups` in the args of the dataset"
         )
         return [config.problem("algorithm", text)]
+    key = "algorithm.args.num_sources" if "num_sources" in args else "algorithm"
     count = count_sources(algorithm, args, model)
+    if count is None and "num_sources" in args and len(sources) > FEWEST:
+        text = (
+            f"is null: {config.algorithm.class_name} counts for itself and may find {FEWEST}, and "
+            f"{split} has {sentence(sources)}; write {len(sources)}"
+        )
+        return [config.problem(key, text)]
     if count is None or count >= len(sources):
         return []
-    key = "algorithm.args.num_sources" if "num_sources" in args else "algorithm"
     text = (
         f"{config.algorithm.class_name} gives {count} sources, and {split} has "
         f"{sentence(sources)}; ask for {len(sources)}, or sum sources by `groups` in the args of "

@@ -7,7 +7,10 @@ Any class of nussl's base classes works in every script. What it does not state 
     source_labels = None   labels of its sources in their order; None: its sources have no order
 
 The last one may depend on the instance (a network's sources have an order if it was trained with
-one).
+one): then the class has `labels_of(model, metadata)`, and with it `load(model_path, device)`, which
+returns the two, and `outputs_of(model, metadata)`, how many sources it gives; see `ModelRate`.
+A class whose masks or embedding are not where nussl's base classes have them returns a `Result`
+from a method `result(estimates)`.
 """
 
 import inspect

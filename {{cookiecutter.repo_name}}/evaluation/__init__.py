@@ -3,7 +3,7 @@
 from .bss_eval import BSSEval
 from .metrics import best_permutation, si_sdr, usdr
 from .oracles import ORACLES
-from .order import HEALTHY, TOSS, orders, swapped
+from .order import HEALTHY, by_chance, orders, swapped
 from .results import Results
 from .scale_invariant import scale_invariant
 from .scoring import METRICS, TooFewEstimates, columns, score_item
@@ -15,13 +15,13 @@ __all__ = [
     "HEALTHY",
     "METRICS",
     "ORACLES",
-    "TOSS",
     "BSSEval",
     "Results",
     "StaticMask",
     "TooFewEstimates",
     "aligned",
     "best_permutation",
+    "by_chance",
     "columns",
     "evenly",
     "format_table",

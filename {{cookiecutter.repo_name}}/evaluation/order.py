@@ -1,5 +1,6 @@
 """Do estimates lie in the order of the labels? What is said of labels that look swapped."""
 
+import math
 from collections import Counter
 
 from scipy.stats import binomtest
@@ -8,7 +9,6 @@ SIGNIFICANCE = 0.001  # a warning where labels are right comes once in a thousan
 # The share of items in which another order than the right one scores higher. On the built-in sample
 # the static mask, the weakest method with an order, has 4 %: twice that is still called healthy.
 HEALTHY = 0.08
-TOSS = 0.5  # the same of a method that does not know an order, of two sources
 NAMED = 10  # so many items are named in a warning
 
 
@@ -31,6 +31,11 @@ def orders(rows):
     return found
 
 
+def by_chance(sources):
+    """The share of items in which another order scores higher, of so many sources without one."""
+    return 1 - 1 / math.factorial(sources)
+
+
 def swapped(rows, methods):
     """Warnings about methods whose sources lie in another order than the labels.
 
@@ -41,7 +46,7 @@ def swapped(rows, methods):
     Args:
         rows: what `score_item` returns, of all items.
         methods: {method whose estimates come in the order of the labels: the share, `HEALTHY`, or
-            `TOSS` where it is not known if the labels have an order}.
+            `by_chance` where it is not known if the labels have an order}.
     """
     complaints, items_of = [], _orders_of_items(rows)
     for method, share in methods.items():

@@ -107,6 +107,8 @@ def report(config, scoring, results, about, rows, failed):
         from scripts.pages import page_of_many
 
         page["index.html"] = page_of_many(config, scoring, result, rows, said)
+    if result["checkpoint"] is not None:
+        said.append(f"Checkpoint {result['model_path']}, SHA-256 {result['checkpoint'][:12]}.")
     results.finish(
         page
         | {
@@ -137,8 +139,6 @@ def sentences(result):
         )
     if result["songs"] == 1:
         said.append("No interval: all items are of one song.")
-    if result["checkpoint"] is not None:
-        said.append(f"Checkpoint {result['model_path']}, SHA-256 {result['checkpoint'][:12]}.")
     return said
 
 

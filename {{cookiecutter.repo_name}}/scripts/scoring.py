@@ -13,9 +13,9 @@ from algorithms import ALGORITHMS, baselines, labels_of
 from evaluation import (
     HEALTHY,
     ORACLES,
-    TOSS,
     StaticMask,
     TooFewEstimates,
+    by_chance,
     columns,
     evenly,
     score_item,
@@ -59,7 +59,8 @@ class Scoring:
         self.in_order = dict.fromkeys(self.named, HEALTHY)
         if "train" in splits:
             self.named["static mask"] = StaticMask.learnt_from(data["train"])
-            self.in_order["static mask"] = TOSS if self.labels is None else HEALTHY
+            unknown = by_chance(len(self.data.labels))
+            self.in_order["static mask"] = unknown if self.labels is None else HEALTHY
         self.names = ["mixture", name, *settings.baselines]
         self.names += [*([] if "train" not in splits else ["static mask"]), *ORACLES]
         self.metrics = ("scale_invariant", *settings.metrics)

@@ -218,6 +218,13 @@ def test_more_sources_than_the_algorithm_gives_are_refused_before_the_work(run, 
     assert "epoch" not in said
 
 
+def test_an_algorithm_that_counts_the_sources_itself_is_refused_where_there_are_more_than_two(run):
+    splits = dict.fromkeys(("train", "val", "test"), ("vocals", "bass", "drums"))
+    algorithm = {"class": "DeepClustering", "args": {"model_path": "x.pth", "num_sources": None}}
+    status, _ = run("train", splits, algorithm=algorithm)
+    assert "algorithm.args.num_sources: is null" in status and "write 3" in status
+
+
 # ---- names of files -----------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation import HEALTHY, TOSS, swapped
+from evaluation import HEALTHY, by_chance, swapped
 
 
 def rows(flags, method="masks", songs=None):
@@ -36,11 +36,23 @@ def test_a_model_that_errs_in_a_few_items_is_not_suspected(count, wrong):
 
 
 def test_a_method_without_an_order_is_not_suspected_for_a_coin_toss():
-    rng = np.random.default_rng(1)
+    rng, toss = np.random.default_rng(1), by_chance(2)
+    assert toss == 0.5
     for _ in range(50):
-        assert swapped(rows(rng.integers(0, 2, 200)), {"masks": TOSS}) == []
+        assert swapped(rows(rng.integers(0, 2, 200)), {"masks": toss}) == []
         assert swapped(rows(rng.integers(0, 2, 200)), {}) == []
-    assert len(swapped(rows(flags(200, 150)), {"masks": TOSS})) == 1
+    assert len(swapped(rows(flags(200, 150)), {"masks": toss})) == 1
+
+
+def test_three_speakers_lie_in_another_order_five_times_of_six():
+    rng = np.random.default_rng(3)
+    items = [
+        {"item": str(number), "song": str(number), "method": "masks", "source": f"s{place}",
+         "estimate": int(estimate), "si_sdr": 1.0}
+        for number in range(200) for place, estimate in enumerate(rng.permutation(3))
+    ]  # fmt: skip
+    assert swapped(items, {"masks": by_chance(3)}) == []
+    assert by_chance(3) == pytest.approx(5 / 6)
 
 
 def test_false_alarms_are_as_rare_as_is_said():
