@@ -20,7 +20,8 @@ def versions():
 
 
 def code():
-    """The commit of this project's repository and whether files differ from it; None: none."""
+    """The commit of the repository that holds this project, and whether files differ from it; None
+    where none does."""
     folder = Path(__file__).parent
 
     def git(*arguments):
@@ -29,6 +30,7 @@ def code():
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # a folder may lie in a foreign one
         commit = git("rev-parse", "HEAD")
         return commit + (", with changes" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):  # no git, or no repository

@@ -339,6 +339,20 @@ def test_tensorboard_gets_curves_sounds_and_pictures(write_config):
     assert matplotlib.image.imread(io.BytesIO(png)).shape[1] > 800
 
 
+def test_what_loggers_show_does_not_count_against_the_minutes(write_config, monkeypatch):
+    clock = types.SimpleNamespace(now=0.0)
+    monkeypatch.setattr("training.loop.time", types.SimpleNamespace(monotonic=lambda: clock.now))
+    trainer = trainer_of(write_config(epochs=3, max_minutes=1.0))
+
+    def show(step):
+        clock.now += 1000.0
+
+    trainer.loggers = [types.SimpleNamespace(show=show, close=lambda: None)]
+    trainer.fit()
+    assert clock.now >= 1000.0
+    assert trainer.seconds == 0.0 and len(trainer.history.rows) == 3
+
+
 def test_a_logger_whose_package_is_missing_says_what_to_install(write_config, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
     path = write_config(loggers=[{"class": "WandB", "args": {"project": "separation"}}])
