@@ -12,6 +12,7 @@ ISO/IEC 11172-3 and 13818-3, layer III; the first frame as LAME writes it
 import functools
 import io
 import mmap
+import os
 import re
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ DECODER_DELAY = 529  # samples, which are counted to the encoder's delay
 RESERVOIR = 29  # frames whose bytes a later one may need: 511 bytes of at least 24 - 4 - 9
 SETTLED = 3  # frames after which the overlap and the filter bank hold what they hold in the whole
 TURN = 8  # frames after which the filter bank adds up in the same order again
+SEARCHED = 1 << 16  # bytes in which a file that is called .mp3 begins
 INFO = (b"Xing", b"Info")
 
 
@@ -77,18 +79,33 @@ def header(bits):
 
 
 def is_mp3(path):
-    """Does the file begin with MP3 frames, perhaps behind an ID3 tag?"""
+    """Does the file begin with MP3 frames, perhaps behind an ID3 tag; or, called .mp3, behind the
+    rest of a frame, as a recording of a broadcast does?"""
     with open(path, "rb") as file:
         head = file.read(10)
-        if not head.startswith((b"ID3", b"\xff")):
+        called = os.fspath(path).lower().endswith(".mp3")
+        if not called and not head.startswith((b"ID3", b"\xff")):
             return False
         file.seek(_tag(head, 0))
-        first = header(int.from_bytes(file.read(4), "big"))
+        return _begin(file.read(SEARCHED if called else 8192)) is not None
+
+
+def _begin(data, at=0):
+    """Where the first frame begins that another one, a tag or the file's end follows, or None."""
+    for match in re.compile(rb"\xff[\xe2-\xfb]").finditer(data, at, at + SEARCHED):
+        place = match.start()
+        first = header(int.from_bytes(data[place : place + 4], "big"))
         if first is None:
-            return False
-        file.seek(first.bytes - 4, io.SEEK_CUR)
-        second = file.read(4)
-    return len(second) < 4 or _next_of(first, second, 0) is not None or _tag(second, 0) > 0
+            continue
+        follows = place + first.bytes
+        second = _next_of(first, data, follows)
+        if second is not None and place == at:
+            return place
+        if second is not None and _next_of(first, data, follows + second.bytes) is not None:
+            return place
+        if place == at and (follows + 4 > len(data) or _tag(data, follows)):
+            return place
+    return None
 
 
 @functools.lru_cache(maxsize=1000)
@@ -99,9 +116,11 @@ def index(path, stamp):
 
 
 def _index(data):
-    at = _tag(data, 0)
+    behind = _tag(data, 0)
+    at = _begin(data, behind)
     first = header(int.from_bytes(data[at : at + 4], "big"))
-    starts, sizes, gaps, flaws, promised = [], [], [], [], None
+    starts, sizes, flaws, promised = [], [], [], None
+    gaps = [0] if at > behind else []
     size = len(data)
     while at + 4 <= size:
         here = _next_of(first, data, at)
@@ -149,7 +168,8 @@ def _undecodable(first, data, starts, sizes, gaps):
     silent = {}
     for gap in gaps:
         lent = 0
-        silent[gap - 1] = 0  # its end may be gone
+        if gap:
+            silent[gap - 1] = 0  # its end may be gone
         for number in range(gap, min(gap + RESERVOIR, len(starts))):
             side = starts[number] + (4 if data[starts[number] + 1] & 1 else 6)
             wanted = int.from_bytes(data[side : side + 2], "big") >> (16 - _reach(first)[0])

@@ -131,7 +131,9 @@ def _by_libsndfile(path, stamp):
     plain = file.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
     if not plain or file.format in ("FLAC", "OGG") or there > stamp[0]:
         there = counted(str(path), stamp)
-        promised = there if promised > ENDLESS else promised
+        # libsndfile guesses how many frames of MPEG there are
+        if promised > ENDLESS or file.subtype.startswith("MPEG"):
+            promised = there
     # libsndfile takes what is there for the whole, and tells only its log that more was promised
     for name, size, found in SIZES.findall(file.extra_info):
         most = STREAMED if name in ("data", "SSND", "Data Size") else ENDLESS
