@@ -43,7 +43,7 @@ def _wait_for_the_end():
 def kill_children_at_exit():
     """Kill the child processes that are left when this one ends normally.
 
-    multiprocessing would send them SIGTERM and wait, for ever if they ignore it.
+    multiprocessing would send them SIGTERM and wait for them, without end if they ignore it.
     """
     atexit.register(_kill_children)  # called before multiprocessing's own, which came earlier
 

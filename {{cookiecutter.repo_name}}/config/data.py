@@ -131,7 +131,7 @@ class Audit(Section):
     residual_db: float = Field(
         -30.0,
         le=0,
-        description="mixture minus sources is told above this level, in dB against the mixture",
+        description="mixture minus sources is reported above this level, in dB against the mixture",
     )
     similarity: float = Field(
         0.25,

@@ -226,7 +226,7 @@ class Train(Section):
         None, description="train and validate on the same so many batches, to see it learn"
     )
     loggers: list[Component] = Field(
-        default_factory=list, description="who else is told: TensorBoard, WandB, MLflow"
+        default_factory=list, description="where else to log: TensorBoard, WandB, MLflow"
     )
 
 

@@ -29,7 +29,7 @@ def run(main, description, needs, argv=None):
     if hasattr(sys.stdout, "reconfigure"):  # a name that is not UTF-8 is printed all the same
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
-    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # an error is told once, by us
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # errors are reported once, by this file
     for name in ("train", "evaluate", "visualize", "separate", "analyze"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:

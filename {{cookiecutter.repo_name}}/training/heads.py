@@ -1,4 +1,4 @@
-"""A network cut in two, so that what is computed for every bin never lies there for a whole batch.
+"""A network cut in two, so that what is computed for each bin is never held for a whole batch.
 
 The embedding of a batch is many times larger than anything before it, and it is read and written
 over and over on the way to the loss and back. Head and loss of one excerpt at a time fit into a

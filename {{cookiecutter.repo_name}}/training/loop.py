@@ -142,7 +142,7 @@ class Loop:
         return engine
 
     def _watch(self):
-        """Is it time to stop? All processes have to be of one mind."""
+        """Is it time to stop? All processes must give the same answer."""
         now = time.monotonic()
         self.seconds, self._clock = self.seconds + now - self._clock, now
         if processes.any_of(self._interrupted()):

@@ -101,7 +101,7 @@ def best_order(costs):
         return orders[costs[:, orders, places].sum(dim=-1).argmin(dim=-1)]
     if costs.is_meta:
         return costs.new_zeros(batch, targets, dtype=torch.long)
-    # a NaN must not raise here: the loss will be NaN too, and who trains will hear what of
+    # a NaN must not raise here: the loss will be NaN too, and the Trainer reports where from
     matrices = costs.double().nan_to_num().transpose(1, 2).cpu().numpy()
     orders = [torch.from_numpy(linear_sum_assignment(matrix)[1]) for matrix in matrices]
     return torch.stack(orders).to(costs.device)
