@@ -2,8 +2,8 @@
 
     python -m benchmarks.training [--quick] [--json FILE]
 
-Deep clustering at its published size (4 BLSTMs of 300 units a direction, 257 bins, 400 frames, batch
-8, 20 dimensions, one thread), three ways, in one process each, in turn:
+Deep clustering of the published size (4 BLSTMs of 300 units a direction, 257 bins, 400 frames,
+batch 8, 20 dimensions, one thread), three ways, in one process each, in turn:
 
 - stock: nussl's graph, loss and TrainClosure, with features at hand (`compat` repairs nussl, which
   changes no cost of these);

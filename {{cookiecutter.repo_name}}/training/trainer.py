@@ -256,7 +256,7 @@ class Trainer(Loop):
                 + ", ".join(self.train_data.labels)
             ) from error
         if unreached:
-            log.warning("no loss reaches %s, which will keep its initial values", ", ".join(unreached))
+            log.warning("no loss reaches %s, which will not be trained", ", ".join(unreached))
         return unreached
 
     def _halves(self):
