@@ -1,6 +1,7 @@
 """Training as a user meets it: a config in, files out, stopped and gone on with at any time."""
 
 import csv
+import multiprocessing
 import os
 import re
 import signal
@@ -283,3 +284,4 @@ def test_an_excerpt_is_a_stretch_of_its_track_and_another_in_each_epoch(write_co
 def test_the_order_of_data_does_not_depend_on_the_number_of_workers(write_config):
     alone, helped = fit(write_config("alone")), fit(write_config("helped", num_workers=2))
     assert same(weights(alone), weights(helped))
+    assert multiprocessing.active_children() == []  # the workers end with the training

@@ -1,5 +1,6 @@
 """The loop around a step: epochs, validation, what is kept, when to stop and how to go on."""
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -99,9 +100,12 @@ class Loop:
             log.info("nothing to do: %s", self._stop_reason)
             return self.best
         log.info("%s", self.describe())
-        with interruption.noticed() as self._interrupted:
+        with (
+            interruption.noticed() as self._interrupted,
+            contextlib.closing(self.training_batches()) as batches,  # and their workers
+        ):
             self.engine.run(
-                self.training_batches(),
+                batches,
                 max_epochs=self.settings.epochs,
                 epoch_length=self.batches.steps_per_epoch,
             )

@@ -1,5 +1,6 @@
 """A step before the first one: with shapes alone, or for its time and memory."""
 
+import contextlib
 import copy
 import resource
 import sys
@@ -72,18 +73,18 @@ def measure(trainer, steps=3):
     """
     first = trainer.batches.keys(0)[: (steps + 1) * trainer.batches.batch_size]
     trainer.train_data.ensure([index for _, index, _ in first])
-    batches = iter(trainer.training_batches())
     before = peak_memory(trainer.device)
     loading, computing = [], []
-    for _ in range(steps + 1):
-        start = time.monotonic()
-        batch = trainer.to_device(next(batches))
-        loaded = time.monotonic()
-        trainer.train_step(batch)
-        if trainer.device.type == "cuda":
-            torch.cuda.synchronize(trainer.device)
-        loading.append(loaded - start)
-        computing.append(time.monotonic() - loaded)
+    with contextlib.closing(trainer.training_batches()) as batches:  # and their workers
+        for _ in range(steps + 1):
+            start = time.monotonic()
+            batch = trainer.to_device(next(batches))
+            loaded = time.monotonic()
+            trainer.train_step(batch)
+            if trainer.device.type == "cuda":
+                torch.cuda.synchronize(trainer.device)
+            loading.append(loaded - start)
+            computing.append(time.monotonic() - loaded)
     return {
         "first": computing[0],
         "seconds": sorted(computing[1:])[steps // 2],
