@@ -42,5 +42,5 @@ class Streamed:
     def _separated(self, start, length):
         data, rate = self.recording.read(start, length), self.recording.sample_rate
         mix = nussl.AudioSignal(audio_data_array=data, sample_rate=rate)
-        estimates = estimates_of(self.make(mix))
+        estimates = estimates_of(self.make(mix), mix)
         return np.stack([estimate.audio_data for estimate in estimates]).astype(np.float32)

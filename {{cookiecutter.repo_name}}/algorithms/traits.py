@@ -91,14 +91,13 @@ def labels_of(algorithm, model=None):
     return None if isinstance(labels, property) or not labels else list(labels)
 
 
-def estimates_of(algorithm):
-    """Run an algorithm that was made for a mixture: [AudioSignal], each like the mixture.
+def estimates_of(algorithm, mix):
+    """Run an algorithm that was made for the AudioSignal `mix`: [AudioSignal], each like `mix`.
 
     Raises:
         UserError: it returned something else; the text says what.
     """
-    name, mix = type(algorithm).__name__, algorithm.audio_signal
-    wanted = _form(mix)  # before the run, in which the algorithm may resample its own mixture
+    name, wanted = type(algorithm).__name__, _form(mix)
     try:
         estimates = algorithm()
     except nussl.core.audio_signal.AudioSignalException as error:  # NaN in an estimate, say
@@ -127,13 +126,13 @@ def _form(signal):
     return f"{samples} samples in {channels} channel(s) at {signal.sample_rate} Hz"
 
 
-def separated(algorithm):
-    """Run an algorithm that was made for a mixture: Result.
+def separated(algorithm, mix):
+    """Run an algorithm that was made for the AudioSignal `mix`: Result.
 
     Masks are those of nussl's `MaskSeparationBase`, embeddings those of nussl's
     `ClusteringSeparationBase`; a class that has others gives them by a method `result(estimates)`.
     """
-    estimates = estimates_of(algorithm)
+    estimates = estimates_of(algorithm, mix)
     if hasattr(algorithm, "result"):
         return algorithm.result(estimates)
     return result_of(algorithm, estimates)

@@ -1,5 +1,7 @@
 """Every class and argument that a config names, looked up before any data is read."""
 
+import inspect
+
 import torch
 
 from algorithms import ALGORITHMS, baselines
@@ -134,6 +136,16 @@ def _check_model(config):
             )
             for key in keys
             if key not in {*FrontEnd.features, *graph["output"]}
+        ]
+        takes = inspect.signature(loss.forward).parameters
+        free = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        known = [argument for argument in takes if argument != "self"]
+        problems += [
+            config.problem(
+                place, f"{component.class_name} takes no '{argument}'; it takes {', '.join(known)}"
+            )
+            for argument in keys.values()
+            if argument not in known and not free
         ]
         if not {*keys} & {*graph["output"]}:
             text = f"reads nothing that the model gives ({', '.join(graph['output'])})"

@@ -49,14 +49,14 @@ class Scoring:
         self.labels = labels_of(ALGORITHMS[name], model)
         self.methods, self.named = {}, {}
         if self.labels is None:
-            self.methods[name] = lambda mix: estimates_of(self.separator(mix))
+            self.methods[name] = lambda mix: estimates_of(self.separator(mix), mix)
         else:
             self.named[name] = lambda mix: separations.by_label(
-                self.labels, estimates_of(self.separator(mix))
+                self.labels, estimates_of(self.separator(mix), mix)
             )
         for baseline in settings.baselines:
             algorithm = baselines()[baseline]
-            self.methods[baseline] = lambda mix, algorithm=algorithm: estimates_of(algorithm(mix))
+            self.methods[baseline] = lambda mix, make=algorithm: estimates_of(make(mix), mix)
         #: methods whose order is compared with that of the labels, and how often it may differ
         self.in_order = dict.fromkeys(self.named, HEALTHY)
         if "train" in splits:

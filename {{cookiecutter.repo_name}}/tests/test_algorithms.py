@@ -207,7 +207,7 @@ def test_every_algorithm_that_needs_only_the_mixture_is_a_baseline(monkeypatch):
 def test_masks_of_nussls_own_algorithms_are_part_of_the_result(name):
     data = 0.1 * np.random.default_rng(0).normal(size=(2, 48000))
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=8000)
-    result = separated(ALGORITHMS[name](mix))
+    result = separated(ALGORITHMS[name](mix), mix)
     assert isinstance(result, Result) and result.embedding is None and result.labels is None
     assert result.masks.shape == (2, *mix.stft().shape[:2])
     assert 0 <= result.masks.min() <= result.masks.max() <= 1
