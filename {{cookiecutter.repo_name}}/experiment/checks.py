@@ -10,6 +10,7 @@ from config import check_args, check_class
 from dataset import DATASETS
 from features import FrontEnd
 from model import BUILDERS
+from model.graphs import refuse_activations
 from preparation import STEPS
 from training import LOGGERS, LOSSES, OPTIMIZERS, SCHEDULERS, TRAINERS
 
@@ -42,6 +43,8 @@ def check(config):
         for name, module in (config.model.modules or {}).items():
             if module.class_name is not None:
                 problems += _check(config, f"model.modules.{name}", _modules(module.class_name))
+            if module.class_name == "Embedding":
+                problems += _check_activation(config, f"model.modules.{name}.args.activation")
     if config.train is not None:
         problems += check_class(config, "train", TRAINERS)
         problems += _check(config, "train.optimizer", OPTIMIZERS, ("params",))
@@ -80,6 +83,16 @@ def _modules(name):
     }
     of_torch = getattr(torch.nn, name, None)
     return modules if name in modules or of_torch is None else {**modules, name: of_torch}
+
+
+def _check_activation(config, key):
+    """An activation that nussl's Embedding does not know would be left out without a word."""
+    chosen = config.get(key, [])
+    try:
+        refuse_activations("it", chosen if isinstance(chosen, list) else [chosen])
+    except ValueError as error:
+        return [config.problem(key, f"cannot be used: {error}")]
+    return []
 
 
 def _check_split(config, split):

@@ -140,3 +140,30 @@ def test_a_key_for_an_argument_that_a_loss_does_not_take_is_refused(with_loss):
     keys = {"estimates": "estimate", "source_magnitudes": "source_magnitudes"}
     with pytest.raises(config.ConfigError, match="Plain takes no 'estimate'; it takes estimates, "):
         experiment.check(config.load(with_loss(keys=keys)))
+
+
+@pytest.mark.parametrize(
+    ("activation", "known"),
+    [("sigmod", False), (["softmax", "x"], False), (3, False), (["sigmoid"], True)],
+)
+def test_an_activation_that_an_embedding_in_a_graph_would_leave_out_is_refused(
+    write_config, tmp_path, activation, known
+):
+    plain = yaml.safe_load(write_config(builder="mask_inference").read_text())
+    args = {"num_features": 129, "hidden_size": 129, "embedding_size": 2}
+    embedding = {"class": "Embedding", "args": {**args, "activation": activation}}
+    plain["model"] = {
+        "name": "graph",
+        "modules": {"mix_magnitude": {}, "mask": embedding, "estimates": {"class": "Mask"}},
+        "connections": [["mask", ["mix_magnitude"]], ["estimates", ["mask", "mix_magnitude"]]],
+        "output": ["mask", "estimates"],
+    }
+    path = tmp_path / "graph.yml"
+    path.write_text(yaml.safe_dump(plain))
+    try:
+        experiment.check(config.load(path))
+        said = ""
+    except config.ConfigError as error:
+        said = str(error)
+    assert ("model.modules.mask.args.activation: cannot be used" not in said) == known
+    assert known or "known are sigmoid, tanh" in said
