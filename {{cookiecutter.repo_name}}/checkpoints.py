@@ -50,7 +50,8 @@ def load(path, device="cpu"):
             "of, and train anew where you do not"
         ) from error
     except Exception as error:  # whatever an unpickler stumbles over in bytes that are not its own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        text = str(error).splitlines()[0] if str(error) else ""
+        reason = text if " " in text else f"{type(error).__name__} {text}".strip()
         raise UserError(
             f"{path}: is not a checkpoint, or is cut short ({reason[:160]}); "
             "train anew or copy it again"

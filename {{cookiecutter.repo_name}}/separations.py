@@ -44,7 +44,7 @@ def separate_item(separator, item):
     """
     name = item["metadata"]["name"]
     algorithm = named(name, separator, item["mix"])
-    return named(name, separated, algorithm)
+    return named(name, separated, algorithm, item["mix"])
 
 
 def by_label(labels, estimates):

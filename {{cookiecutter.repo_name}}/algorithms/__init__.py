@@ -16,6 +16,7 @@ from .separation import Streamed
 from .traits import (
     Result,
     count_sources,
+    estimates_of,
     labels_of,
     needs_model,
     needs_only_the_mixture,
@@ -60,6 +61,7 @@ __all__ = [
     "baselines",
     "confidence",
     "count_sources",
+    "estimates_of",
     "labels_of",
     "needs_model",
     "separated",

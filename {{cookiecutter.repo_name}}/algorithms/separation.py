@@ -5,7 +5,7 @@ import numpy as np
 from compat import nussl
 
 from .chunks import Chunks, in_one_order
-from .traits import labels_of, trait
+from .traits import estimates_of, labels_of, trait
 
 CHUNK = 60  # seconds that an algorithm without a stream of its own hears at once
 OVERLAP = 5  # seconds over which its chunks are faded into each other
@@ -41,5 +41,6 @@ class Streamed:
 
     def _separated(self, start, length):
         data, rate = self.recording.read(start, length), self.recording.sample_rate
-        estimates = self.make(nussl.AudioSignal(audio_data_array=data, sample_rate=rate))()
+        mix = nussl.AudioSignal(audio_data_array=data, sample_rate=rate)
+        estimates = estimates_of(self.make(mix), mix)
         return np.stack([estimate.audio_data for estimate in estimates]).astype(np.float32)

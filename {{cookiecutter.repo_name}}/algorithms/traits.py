@@ -14,11 +14,13 @@ from a method `result(estimates)`.
 """
 
 import inspect
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from compat import nussl
+from files import UserError
 
 DEFAULTS = {"model_output": None, "streams": False, "source_labels": None}
 
@@ -89,13 +91,48 @@ def labels_of(algorithm, model=None):
     return None if isinstance(labels, property) or not labels else list(labels)
 
 
-def separated(algorithm):
-    """Run an algorithm that was made for a mixture: Result.
+def estimates_of(algorithm, mix):
+    """Run an algorithm that was made for the AudioSignal `mix`: [AudioSignal], each like `mix`.
+
+    Raises:
+        UserError: it returned something else; the text says what.
+    """
+    name, wanted = type(algorithm).__name__, _form(mix)
+    try:
+        estimates = algorithm()
+    except nussl.core.audio_signal.AudioSignalException as error:  # NaN in an estimate, say
+        raise UserError(f"{name} failed: {error}") from error
+    if isinstance(estimates, dict) or not isinstance(estimates, Iterable):
+        kind = type(estimates).__name__
+        raise UserError(f"{name} returns a {kind}; it has to return a list of AudioSignals")
+    estimates = list(estimates)
+    for estimate in estimates:
+        is_signal = isinstance(estimate, nussl.AudioSignal)
+        if not is_signal or _form(estimate) != wanted:
+            found = _form(estimate) if is_signal else f"a {type(estimate).__name__}"
+            raise UserError(
+                f"{name} returns {found} as an estimate; each has to be an AudioSignal like the "
+                f"mixture, {wanted}"
+            )
+    labels = trait(algorithm, "source_labels")
+    if not estimates or (labels and len(labels) != len(estimates)):
+        named = f", its source_labels name {len(labels)}" if labels else "; at least 1 is needed"
+        raise UserError(f"{name} returns {len(estimates)} estimates{named}")
+    return estimates
+
+
+def _form(signal):
+    channels, samples = signal.audio_data.shape
+    return f"{samples} samples in {channels} channel(s) at {signal.sample_rate} Hz"
+
+
+def separated(algorithm, mix):
+    """Run an algorithm that was made for the AudioSignal `mix`: Result.
 
     Masks are those of nussl's `MaskSeparationBase`, embeddings those of nussl's
     `ClusteringSeparationBase`; a class that has others gives them by a method `result(estimates)`.
     """
-    estimates = algorithm()
+    estimates = estimates_of(algorithm, mix)
     if hasattr(algorithm, "result"):
         return algorithm.result(estimates)
     return result_of(algorithm, estimates)

@@ -86,7 +86,8 @@ def _rows(path, needed=()):
         ValueError: a column is missing, a line has another number of cells than the first, or a
             cell is no number.
     """
-    with open(path, newline="", encoding="utf-8") as file:
+    # a spreadsheet that saved it may have begun it with a byte order mark
+    with open(path, newline="", encoding="utf-8-sig") as file:
         reader, rows = csv.DictReader(file), []
         if missing := [key for key in needed if key not in (reader.fieldnames or ())]:
             raise ValueError(f"has no {', '.join(missing)}")

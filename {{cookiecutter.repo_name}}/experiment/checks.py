@@ -1,5 +1,7 @@
 """Every class and argument that a config names, looked up before any data is read."""
 
+import inspect
+
 import torch
 
 from algorithms import ALGORITHMS, baselines
@@ -8,6 +10,7 @@ from config import check_args, check_class
 from dataset import DATASETS
 from features import FrontEnd
 from model import BUILDERS
+from model.graphs import refuse_activations
 from preparation import STEPS
 from training import LOGGERS, LOSSES, OPTIMIZERS, SCHEDULERS, TRAINERS
 
@@ -40,6 +43,8 @@ def check(config):
         for name, module in (config.model.modules or {}).items():
             if module.class_name is not None:
                 problems += _check(config, f"model.modules.{name}", _modules(module.class_name))
+            if module.class_name == "Embedding":
+                problems += _check_activation(config, f"model.modules.{name}.args.activation")
     if config.train is not None:
         problems += check_class(config, "train", TRAINERS)
         problems += _check(config, "train.optimizer", OPTIMIZERS, ("params",))
@@ -78,6 +83,16 @@ def _modules(name):
     }
     of_torch = getattr(torch.nn, name, None)
     return modules if name in modules or of_torch is None else {**modules, name: of_torch}
+
+
+def _check_activation(config, key):
+    """An activation that nussl's Embedding does not know would be left out without a word."""
+    chosen = config.get(key, [])
+    try:
+        refuse_activations("it", chosen if isinstance(chosen, list) else [chosen])
+    except ValueError as error:
+        return [config.problem(key, f"cannot be used: {error}")]
+    return []
 
 
 def _check_split(config, split):
@@ -134,6 +149,16 @@ def _check_model(config):
             )
             for key in keys
             if key not in {*FrontEnd.features, *graph["output"]}
+        ]
+        takes = inspect.signature(loss.forward).parameters
+        free = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        known = [argument for argument in takes if argument != "self"]
+        problems += [
+            config.problem(
+                place, f"{component.class_name} takes no '{argument}'; it takes {', '.join(known)}"
+            )
+            for argument in keys.values()
+            if argument not in known and not free
         ]
         if not {*keys} & {*graph["output"]}:
             text = f"reads nothing that the model gives ({', '.join(graph['output'])})"

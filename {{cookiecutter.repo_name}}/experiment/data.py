@@ -1,11 +1,18 @@
 """The datasets of a config."""
 
 import contextlib
+import itertools
+import logging
+import multiprocessing
 
 import labels
+from algorithms import ALGORITHMS, count_sources
 from compat import nussl
 from dataset import DATASETS
-from files import UserError
+from dataset.tracks import files_of
+from files import UserError, readable
+
+log = logging.getLogger("experiment")
 
 SPLITS = ("train", "val", "test")
 
@@ -40,10 +47,46 @@ def build_datasets(config, splits, if_there=(), model=None):
     """
     of_config = [split for split in SPLITS if getattr(config.datasets, split) is not None]
     data = {split: build_dataset(config, split) for split in of_config if split in splits}
-    of_splits = {split: one.labels for split, one in data.items()}
+    known = dict(data)
     for split in of_config:
         if split in if_there:
             with contextlib.suppress(UserError):  # whoever needs it will say so
-                of_splits[split] = build_dataset(config, split).labels
+                known[split] = build_dataset(config, split)
+    of_splits = {split: one.labels for split, one in known.items()}
     config.require(labels.problems(config, of_splits, model))
+    if multiprocessing.parent_process() is None:  # said once
+        for doubt in _doubts(config, known, model):
+            log.warning("%s", doubt)
     return data
+
+
+def _doubts(config, data, model):
+    """Yields what may be meant, but would make a score other than it looks."""
+    files = {
+        split: {path for track in one.tracks for path in files_of(track)}
+        for split, one in data.items()
+    }
+    for one, other in itertools.combinations(data, 2):
+        if shared := files[one] & files[other]:
+            yield (
+                f"datasets.{one} and datasets.{other} share {len(shared)} files, "
+                f"{readable(min(shared))} for one: scores on {other} then say little about data "
+                "that were not trained on; give each split files of its own"
+            )
+    kinds = {split: one.mixture for split, one in data.items()}
+    if len({*kinds.values()}) > 1:
+        text = ", ".join(f"{split} has mixture: {kind}" for split, kind in kinds.items())
+        yield (
+            f"datasets: {text}; if the files hold more than the sources, add them everywhere, or "
+            "write the same `mixture` in the args of all"
+        )
+    if config.algorithm is not None and data:
+        name, split = config.algorithm.class_name, next(iter(data))
+        count = count_sources(ALGORITHMS[name], config.algorithm.args, model)
+        sources = data[split].labels
+        if count is not None and count > len(sources):
+            yield (
+                f"algorithm: {name} gives {count} sources, and {split} has "
+                f"{labels.sentence(sources)}; only the {len(sources)} estimates that fit best are "
+                "scored, which flatters it"
+            )

@@ -1,11 +1,15 @@
 """viz.png: a separation at one glance."""
 
 import io
+import warnings
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from sklearn.decomposition import PCA
+
+from files import readable
 
 from .frequency import FrequencyAxis
 
@@ -17,6 +21,14 @@ COLOURS = (
     "#e69f00",
 )  # told apart without colour vision
 GREY = "#767676"
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "text.parse_math": False,  # names of files hold any number of $
+}
 POINTS = 6000  # dots in the plane of the embedding
 FLOOR = -80  # dB under the loudest bin at which a spectrogram is black
 LEVEL = ("magma", (FLOOR, 0), "dB")  # colours, their limits, unit
@@ -60,15 +72,7 @@ def draw_separation(
     axis = FrequencyAxis(frequency, mix.sample_rate)
     if embedding is not None and clusters is None:
         clusters = masks.argmax(axis=0)
-    with matplotlib.rc_context(
-        {
-            "font.size": 9,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlesize": 10,
-            "axes.titlelocation": "left",
-        }
-    ):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(13, 3.2 + 2.4 * sources), layout="constrained", dpi=110)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         grid = figure.add_gridspec(
@@ -94,7 +98,16 @@ def draw_separation(
         if embedding is not None:
             axes = figure.add_subplot(grid[:, 2])
             _draw_embedding(axes, embedding, clusters, names, loud, stretch)
-        picture = io.BytesIO()
+        return png(figure, about)
+
+
+def png(figure, about=None):
+    """The bytes of a figure as a PNG file, whatever characters the names in it have."""
+    for text in figure.findobj(Text):
+        text.set_text(readable(text.get_text()))
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
         figure.savefig(picture, format="png", metadata=about)
     return picture.getvalue()
 

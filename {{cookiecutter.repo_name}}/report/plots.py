@@ -1,6 +1,5 @@
 """Pictures of many items: scores of runs beside each other, and how they came about."""
 
-import io
 import itertools
 
 import matplotlib
@@ -8,10 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .figures import COLOURS, GREY
+from files import readable
 
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-         "axes.titlesize": 10, "axes.titlelocation": "left"}  # fmt: skip
+from .figures import COLOURS, GREY, STYLE, png
 
 
 def boxes(runs, title):
@@ -41,9 +39,9 @@ def boxes(runs, title):
             ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
             ax.set_title(source, color=colour)
             ax.set_xlabel(title)
-        axes[0].set_yticks(range(1, len(runs) + 1), list(runs))
+        axes[0].set_yticks(range(1, len(runs) + 1), map(readable, runs))
         axes[0].invert_yaxis()
-        return _png(figure)
+        return png(figure)
 
 
 def against_input(runs, title, unit=""):
@@ -66,7 +64,7 @@ def against_input(runs, title, unit=""):
         axes[0].set_ylabel(f"{title} of the estimate{unit}")
         for handle in axes[0].legend(frameon=False).legend_handles:
             handle.set(sizes=[30], alpha=1)
-        return _png(figure)
+        return png(figure)
 
 
 def learning_curves(runs, losses=None):
@@ -97,7 +95,7 @@ def learning_curves(runs, losses=None):
             ax.set(xlabel="epoch", ylabel="loss", title=loss)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.legend(frameon=False)
-        return _png(figure)
+        return png(figure)
 
 
 def _terms(rows):
@@ -114,9 +112,3 @@ def _dots(count):
 def _finite(values):
     values = np.asarray(list(values), dtype=float)
     return values[np.isfinite(values)]
-
-
-def _png(figure):
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()

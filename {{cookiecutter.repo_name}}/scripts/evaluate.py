@@ -54,7 +54,7 @@ def evaluate(config):
         )
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(found)} items failed; the first: {next(iter(failed.items()))}"
+            f"{len(failed)} of {len(found)} items failed; the first: {next(iter(failed.values()))}"
         )
 
 

@@ -9,7 +9,7 @@ import experiment
 import processes
 import provenance
 import separations
-from algorithms import ALGORITHMS, baselines, labels_of
+from algorithms import ALGORITHMS, baselines, estimates_of, labels_of
 from evaluation import (
     HEALTHY,
     ORACLES,
@@ -49,12 +49,14 @@ class Scoring:
         self.labels = labels_of(ALGORITHMS[name], model)
         self.methods, self.named = {}, {}
         if self.labels is None:
-            self.methods[name] = lambda mix: self.separator(mix)()
+            self.methods[name] = lambda mix: estimates_of(self.separator(mix), mix)
         else:
-            self.named[name] = lambda mix: separations.by_label(self.labels, self.separator(mix)())
+            self.named[name] = lambda mix: separations.by_label(
+                self.labels, estimates_of(self.separator(mix), mix)
+            )
         for baseline in settings.baselines:
             algorithm = baselines()[baseline]
-            self.methods[baseline] = lambda mix, algorithm=algorithm: algorithm(mix)()
+            self.methods[baseline] = lambda mix, make=algorithm: estimates_of(make(mix), mix)
         #: methods whose order is compared with that of the labels, and how often it may differ
         self.in_order = dict.fromkeys(self.named, HEALTHY)
         if "train" in splits:

@@ -1,6 +1,7 @@
 """Any algorithm of nussl's base classes in every script, and one front end for all of them."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,63 @@ def run(tmp_path, sample_folder, monkeypatch, caplog, capsys):
         return status, capsys.readouterr().out + caplog.text
 
     return call
+
+
+class Wrong(Halves):
+    """Returns what it should not; `kind` says what."""
+
+    def __init__(self, input_audio_signal, kind: str):
+        self.kind = kind
+        super().__init__(input_audio_signal)
+
+    def make_audio_signals(self):
+        data, rate = 0.5 * self.audio_signal.audio_data, self.audio_signal.sample_rate
+        signal = lambda data, rate=rate: nussl.AudioSignal(  # noqa: E731
+            audio_data_array=data, sample_rate=rate
+        )
+        return {
+            "short": lambda: [signal(data[:, :-300])] * 2,
+            "stereo": lambda: [signal(np.repeat(data, 2, axis=0))] * 2,
+            "rate": lambda: [signal(data, 2 * rate)] * 2,
+            "arrays": lambda: [data, data],
+            "nothing": lambda: None,
+            "mapping": lambda: {"vocals": signal(data)},
+            "empty": list,
+            "nan": lambda: [signal(data * np.nan)] * 2,
+        }[self.kind]()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("short", "Wrong returns {short} samples in 1 channel(s) at 8000 Hz as an estimate; each "
+                  "has to be an AudioSignal like the mixture, {long} samples in 1 channel(s) at"),
+        ("stereo", "in 2 channel(s) at 8000 Hz as an estimate"),
+        ("rate", "at 16000 Hz as an estimate"),
+        ("arrays", "Wrong returns a ndarray as an estimate; each has to be an AudioSignal"),
+        ("nothing", "Wrong returns a NoneType; it has to return a list of AudioSignals"),
+        ("mapping", "Wrong returns a dict; it has to return a list of AudioSignals"),
+        ("empty", "Wrong returns 0 estimates; at least 1 is needed"),
+        ("nan", "Wrong failed: Not all values of audio_data are finite"),
+    ],
+)  # fmt: skip
+def test_what_an_algorithm_should_not_return_is_one_clear_error(
+    run, tmp_path, monkeypatch, script, kind, message
+):
+    monkeypatch.setitem(ALGORITHMS, "Wrong", Wrong)
+    soundfile.write(tmp_path / "song.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 9000), 8000)
+    files = {"separate": {"files": [str(tmp_path / "song.wav")], "output_folder": str(tmp_path)}}
+    viz = {"visualize": {"seed": 0, "output_folder": str(tmp_path / "viz")}}
+    signal = {"signal": {"sample_rate": 8000, "window_length": 256, "hop_length": 64}}
+    evaluate = {"evaluate": {"num_items": 1}}
+    section = {"separate": files, "visualize": viz, "evaluate": evaluate}[script]
+    status, said = run(script, "Wrong", {"kind": kind}, **section, **signal)
+    lengths = re.findall(r"([0-9]+) samples in", str(status)) or ["", ""]
+    assert message.format(short=lengths[0], long=lengths[-1]) in str(status)
+    assert "Traceback" not in said and not list(tmp_path.rglob("source*"))
+    if kind == "short":
+        assert int(lengths[1]) - int(lengths[0]) == 300
 
 
 def test_an_algorithm_without_masks_is_scored_and_has_a_page(run, tmp_path):
@@ -149,7 +207,7 @@ def test_every_algorithm_that_needs_only_the_mixture_is_a_baseline(monkeypatch):
 def test_masks_of_nussls_own_algorithms_are_part_of_the_result(name):
     data = 0.1 * np.random.default_rng(0).normal(size=(2, 48000))
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=8000)
-    result = separated(ALGORITHMS[name](mix))
+    result = separated(ALGORITHMS[name](mix), mix)
     assert isinstance(result, Result) and result.embedding is None and result.labels is None
     assert result.masks.shape == (2, *mix.stft().shape[:2])
     assert 0 <= result.masks.min() <= result.masks.max() <= 1

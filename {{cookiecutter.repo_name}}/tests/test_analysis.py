@@ -225,6 +225,12 @@ def test_files_damaged_by_hand_are_one_clear_message(
     assert re.search(message, said) and "Traceback" not in said
 
 
+def test_scores_that_a_spreadsheet_has_saved_are_read(runs, tmp_path, capsys, caplog):
+    path = tmp_path / "a" / "evaluation" / "test" / "scores.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # it begins with a byte order mark
+    assert "error" not in run_script(tmp_path, capsys, caplog, runs)
+
+
 @pytest.mark.parametrize("content", [
     b"", b"x", b"\xff\xfe", b"item,song,method,source,si_sdr\ni,s,DeepClustering,vocals,loud\n",
     b"item,method\ni,DeepClustering\n", b"item,song,method,source\na,b,DeepClustering,c,1,2,3\n",

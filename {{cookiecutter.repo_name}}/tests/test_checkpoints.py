@@ -122,6 +122,11 @@ def test_a_zip_file_that_is_none_is_told(tmp_path):
     assert "is not a checkpoint, or is cut short" in refusal(tmp_path / "a.zip")
 
 
+def test_a_reason_that_is_a_number_alone_is_told_with_its_kind(tmp_path):
+    (tmp_path / "a.pth").write_text("hello")
+    assert "cut short (KeyError 101)" in refusal(tmp_path / "a.pth")
+
+
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.75, 0.95, 0.999])
 def test_a_file_cut_short_is_told(model_path, share):
     os.truncate(model_path, int(share * model_path.stat().st_size))

@@ -6,6 +6,7 @@ import yaml
 
 import config
 import experiment
+from files import UserError
 from training import LOSSES, OPTIMIZERS
 
 torch.set_num_threads(1)
@@ -91,3 +92,78 @@ def test_modules_of_a_graph_are_checked_like_everything_else(write_config, chang
     line = 1 + path.read_text().splitlines().index("    stack:")
     assert message in str(problems.value)
     assert line < int(str(problems.value).split(":")[1]) <= line + 4
+
+
+class OneNumber(torch.nn.Module):
+    """A loss whose `forward` a test replaces."""
+
+    DEFAULT_KEYS = KEYS
+
+    def forward(self, estimates, source_magnitudes):
+        return (estimates - source_magnitudes).abs().mean()
+
+
+def l1(estimates, source_magnitudes):
+    return (estimates - source_magnitudes).abs()
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda a, b: float(l1(a, b).mean().item()), "train.loss.x: returns a float; it has to"),
+        (lambda a, b: l1(a, b).mean(dim=(1, 2, 3, 4)), "train.loss.x: returns a tensor (2,)"),
+        (lambda a, b: (l1(a, b).mean(), 1), "train.loss.x: returns a tuple"),
+        (lambda a, b: None, "train.loss.x: returns a NoneType"),
+        (lambda a, b: l1(a, b).mean().detach(), "train.loss: has no gradient"),
+        (lambda a, b: torch.tensor(l1(a, b).detach().numpy()).mean(), "train.loss: has no"),
+    ],
+    ids=["item", "an item each", "tuple", "nothing", "detached", "numpy"],
+)
+def test_a_loss_that_returns_no_number_with_a_gradient_is_one_clear_error(
+    write_config, monkeypatch, returned, message
+):
+    def forward(self, estimates, source_magnitudes):
+        return returned(estimates, source_magnitudes)
+
+    monkeypatch.setitem(LOSSES, "OneNumber", OneNumber)
+    monkeypatch.setattr(OneNumber, "forward", forward)
+    settings = config.load(
+        write_config(builder="mask_inference", epochs=1, loss={"x": {"class": "OneNumber"}})
+    )
+    experiment.check(settings)
+    with pytest.raises(UserError) as error:
+        experiment.build_trainer(settings)
+    assert message in str(error.value)
+
+
+def test_a_key_for_an_argument_that_a_loss_does_not_take_is_refused(with_loss):
+    keys = {"estimates": "estimate", "source_magnitudes": "source_magnitudes"}
+    with pytest.raises(config.ConfigError, match="Plain takes no 'estimate'; it takes estimates, "):
+        experiment.check(config.load(with_loss(keys=keys)))
+
+
+@pytest.mark.parametrize(
+    ("activation", "known"),
+    [("sigmod", False), (["softmax", "x"], False), (3, False), (["sigmoid"], True)],
+)
+def test_an_activation_that_an_embedding_in_a_graph_would_leave_out_is_refused(
+    write_config, tmp_path, activation, known
+):
+    plain = yaml.safe_load(write_config(builder="mask_inference").read_text())
+    args = {"num_features": 129, "hidden_size": 129, "embedding_size": 2}
+    embedding = {"class": "Embedding", "args": {**args, "activation": activation}}
+    plain["model"] = {
+        "name": "graph",
+        "modules": {"mix_magnitude": {}, "mask": embedding, "estimates": {"class": "Mask"}},
+        "connections": [["mask", ["mix_magnitude"]], ["estimates", ["mask", "mix_magnitude"]]],
+        "output": ["mask", "estimates"],
+    }
+    path = tmp_path / "graph.yml"
+    path.write_text(yaml.safe_dump(plain))
+    try:
+        experiment.check(config.load(path))
+        said = ""
+    except config.ConfigError as error:
+        said = str(error)
+    assert ("model.modules.mask.args.activation: cannot be used" not in said) == known
+    assert known or "known are sigmoid, tanh" in said

@@ -8,6 +8,7 @@ import soundfile
 import yaml
 
 import scripts.common
+from algorithms import ALGORITHMS, SeparationBase
 from compat import nussl
 from dataset import StemFolder
 from files import UserError
@@ -16,6 +17,20 @@ from scripts import audit, dry_run, evaluate, train
 
 RATE = 8000
 PARAMS = nussl.STFTParams(256, 64, "sqrt_hann")
+
+
+class Three(SeparationBase):
+    """Three equal parts of the mixture."""
+
+    def __init__(self, input_audio_signal, num_sources: int = 3):
+        super().__init__(input_audio_signal)
+
+    def run(self):
+        return []
+
+    def make_audio_signals(self):
+        data = self.audio_signal.audio_data / 3
+        return [self.audio_signal.make_copy_with_audio_data(data, verbose=False)] * 3
 
 
 def save(folder, paths, seconds=0.5):
@@ -223,6 +238,36 @@ def test_an_algorithm_that_counts_the_sources_itself_is_refused_where_there_are_
     algorithm = {"class": "DeepClustering", "args": {"model_path": "x.pth", "num_sources": None}}
     status, _ = run("train", splits, algorithm=algorithm)
     assert "algorithm.args.num_sources: is null" in status and "write 3" in status
+
+
+@pytest.mark.parametrize("script", ["train", "dry_run", "evaluate"])
+def test_an_algorithm_that_gives_more_sources_than_there_are_is_warned_of(run, script):
+    splits = dict.fromkeys(("train", "val", "test"), ("vocals", "bass"))
+    class_name = "DeepClustering" if script != "evaluate" else "Three"
+    algorithm = {"class": class_name, "args": {"num_sources": 3}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ALGORITHMS, "Three", Three)
+        status, said = run(script, splits, algorithm=algorithm)
+    assert status == 0, said
+    assert f"algorithm: {class_name} gives 3 sources, and " in said
+    assert "has 2 sources: bass, vocals; only the 2 estimates that fit best are scored" in said
+
+
+@pytest.mark.parametrize("script", ["train", "dry_run", "evaluate"])
+def test_splits_that_read_the_same_files_are_warned_of(run, tmp_path, script):
+    save(tmp_path / "flat", ["vocals/a", "vocals/b", "bass/a", "bass/b"], 2)
+    data = {"class": "StemFolder", "args": {"folder": str(tmp_path / "flat")}}
+    status, said = run(script, {}, datasets=dict.fromkeys(("train", "val", "test"), data))
+    assert status == 0, said
+    assert "datasets.train and datasets.val share 4 files" in said
+    assert "datasets.train and datasets.test share 4 files" in said
+
+
+def test_mixtures_that_are_files_in_one_split_only_are_warned_of(run, tmp_path):
+    splits = dict.fromkeys(("train", "val", "test"), ("vocals", "bass"))
+    status, said = run("dry_run", {**splits, "train": ("vocals", "bass", "mix")})
+    assert status == 0, said
+    assert "train has mixture: file, val has mixture: sum, test has mixture: sum" in said
 
 
 # ---- names of files -----------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def test_ticks_are_where_they_say_and_do_not_overlap(scale, rate):
 
 def test_losses_of_other_units_have_panels_of_their_own(monkeypatch):
     kept = []
-    monkeypatch.setattr(plots, "_png", kept.append)
+    monkeypatch.setattr(plots, "png", kept.append)
     rows = [{"epoch": 1, "train_loss": 0.3, "val_loss": 0.4}]
     runs = {"a": rows, "b": rows, "c": rows}
     learning_curves(runs, {"a": "DeepClusteringLoss", "b": "SISDRLoss", "c": "DeepClusteringLoss"})
@@ -154,8 +154,26 @@ def test_losses_of_other_units_have_panels_of_their_own(monkeypatch):
 @pytest.mark.parametrize(("count", "least"), [(3, 30), (40, 10), (3000, 3)])
 def test_few_items_have_large_dots(monkeypatch, count, least):
     kept = []
-    monkeypatch.setattr(plots, "_png", kept.append)
+    monkeypatch.setattr(plots, "png", kept.append)
     boxes({"run": {"vocals": list(range(count))}}, "x")
     against_input({"run": {"vocals": [(i, i + 1) for i in range(count)]}}, "x")
     for figure in kept:
         assert figure.axes[0].collections[0].get_sizes()[0] >= least
+
+
+# ---- names that people give ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["cash $x$", r"$\frac$", "caf\udce9", "a\nb", "🎵", "^_{}"])
+def test_a_picture_is_drawn_whatever_a_file_a_source_or_a_run_is_called(name):
+    mix, estimates, masks = separation()
+    rng = np.random.default_rng(0)
+    embedding = rng.standard_normal((*masks.shape[1:], 3))
+    rows = [{"epoch": 1, "train_loss": 1.0, "train_mine": 1.0, "val_loss": None}]
+    pictures = [
+        draw_separation(name, mix, estimates, masks, embedding, labels=[name, "b"]),
+        boxes({name: {name: [1.0, 2.0]}}, "SI-SDR"),
+        against_input({name: {name: [(1.0, 2.0)]}}, "SI-SDR"),
+        learning_curves({name: rows}, {name: name}),
+    ]
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)

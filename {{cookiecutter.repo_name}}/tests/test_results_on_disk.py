@@ -265,7 +265,7 @@ def test_the_embedding_of_a_long_item_is_that_of_its_loudest_chunk(tmp_path):
     path = save_model(tmp_path / "m.pth", "deep_clustering")
     data = np.concatenate([0.1 * sound("low", 1, 24), sound("high", 2, 8) + sound("low", 3, 8)])
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=RATE)
-    result = separated(DeepClustering(mix, 2, path))
+    result = separated(DeepClustering(mix, 2, path), mix)
     assert result.stretch[0] >= 20 and result.stretch[1] == pytest.approx(32, abs=0.05)
     frames = result.embedding.shape[1]
     assert frames == pytest.approx(10 * RATE / 64, abs=2)
@@ -277,7 +277,7 @@ def test_the_embedding_of_a_long_item_is_that_of_its_loudest_chunk(tmp_path):
     inner = slice(100, frames - 150)  # where no other chunk is faded in
     assert np.mean(masks[:, inner] == result.clusters[:, inner]) > 0.99
     short = nussl.AudioSignal(audio_data_array=data[: 5 * RATE], sample_rate=RATE)
-    assert separated(DeepClustering(short, 2, path)).stretch is None
+    assert separated(DeepClustering(short, 2, path), short).stretch is None
 
 
 def test_masks_are_shown_over_the_frequencies_of_the_mixture(tmp_path, monkeypatch):
@@ -293,7 +293,7 @@ def test_masks_are_shown_over_the_frequencies_of_the_mixture(tmp_path, monkeypat
     monkeypatch.setattr(DeepMaskEstimation, "forward", forward)
     data = 0.1 * np.random.default_rng(0).standard_normal(32000)
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=32000)
-    low, high = separated(DeepMaskEstimation(mix, path)).masks
+    low, high = separated(DeepMaskEstimation(mix, path), mix).masks
     assert len(low) == 4 * 128 + 1  # 0 to 16 kHz at the model's spacing
     assert low[:60].min() == 1 and low[70:].max() < 0.03 and np.abs(low + high - 1).max() < 1e-6
 

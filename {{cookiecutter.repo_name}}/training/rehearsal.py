@@ -22,7 +22,7 @@ def shapes(trainer, items=ITEMS):
     """
     try:
         return _step(trainer, items, "meta")
-    except (RuntimeError, NotImplementedError) as error:
+    except (RuntimeError, NotImplementedError, TypeError) as error:
         if "meta" not in str(error):
             raise
     devices = [trainer.device] if trainer.device.type == "cuda" else []

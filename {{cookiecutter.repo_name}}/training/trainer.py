@@ -37,6 +37,22 @@ class Term(NamedTuple):
     keys: dict
 
 
+def _number(name, value):
+    """What the loss `name` returned, if it is a tensor with one number.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if isinstance(value, torch.Tensor) and value.ndim == 0:
+        return value
+    kind = type(value).__name__
+    found = f"a tensor {(*value.shape,)}" if isinstance(value, torch.Tensor) else f"a {kind}"
+    raise UserError(
+        f"train.loss.{name}: returns {found}; it has to return a tensor with one number, computed "
+        "by torch alone, so that it has a gradient"
+    )
+
+
 class Trainer(Loop):
     """Train a model on excerpts, keep the best, stop and go on at any time.
 
@@ -123,7 +139,7 @@ class Trainer(Loop):
         """The weighted sum and each term of it: (scalar, {name: scalar})."""
         known = {**batch, **outputs}
         terms = {
-            name: term.loss(**{argument: known[key] for key, argument in term.keys.items()})
+            name: _number(name, term.loss(**{arg: known[key] for key, arg in term.keys.items()}))
             for name, term in self.losses.items()
         }
         return sum(self.losses[name].weight * value for name, value in terms.items()), terms
@@ -250,6 +266,11 @@ class Trainer(Loop):
         try:
             unreached = rehearsal.step_without_numbers(self)
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
+            if "does not require grad" in str(error):
+                raise UserError(
+                    "train.loss: has no gradient; a loss has to be computed by torch alone, "
+                    "without detach(), item() or numpy()"
+                ) from error
             raise UserError(
                 f"the model, the losses and the data do not fit ({str(error).splitlines()[0]}); "
                 f"the data have {len(self.train_data.labels)} sources: "
