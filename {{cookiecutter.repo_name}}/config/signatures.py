@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,6 +74,9 @@ def check_args(
             hint = f"did you mean '{guess}'? " if guess else ""
             takes = f"it takes {listed(free)}" if free else "it takes none"
             message = f"{name} has no argument '{argument}'; {hint}{takes}"
+            problems.append(config.problem(place, message))
+        elif isinstance(value, float) and not math.isfinite(value):
+            message = f"must be a finite number, {found(value)}"
             problems.append(config.problem(place, message))
         elif argument in hints and not _fits(value, hints[argument]):
             message = f"must be {_noun(hints[argument])}, {found(value)}"

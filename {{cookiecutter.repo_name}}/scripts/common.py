@@ -56,6 +56,21 @@ def _told_once(main, path, needs):
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        sys.exit(
+            f"error: out of memory ({reason[:200]}); a training needs less with a lower "
+            "train.batch_size, a higher train.accumulate or a smaller model (python -m "
+            "scripts.dry_run says what a step takes), an evaluation with fewer num_workers"
+        )
+
+
+def is_out_of_memory(error):
+    """Is it a MemoryError, or what torch raises instead, on a GPU or on the CPU?"""
+    named = type(error).__name__ == "OutOfMemoryError"  # torch's, which may not be imported
+    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
 
 
 def keep_memory():

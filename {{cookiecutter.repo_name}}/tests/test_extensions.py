@@ -167,3 +167,25 @@ def test_an_activation_that_an_embedding_in_a_graph_would_leave_out_is_refused(
         said = str(error)
     assert ("model.modules.mask.args.activation: cannot be used" not in said) == known
     assert known or "known are sigmoid, tanh" in said
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1.0e+999"])
+def test_an_argument_that_is_no_finite_number_is_refused(write_config, value):
+    path = write_config(optimizer={"class": "Adam", "args": {"lr": 7.0}})
+    path.write_text(path.read_text().replace("lr: 7.0", f"lr: {value}"))
+    with pytest.raises(config.ConfigError, match="optimizer.args.lr: must be a (finite )?number, f"):
+        experiment.check(config.load(path))
+
+
+@pytest.mark.parametrize("error", [
+    MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
+])  # fmt: skip
+def test_too_little_memory_is_one_line_that_says_what_to_lower(write_config, error):
+    import scripts.common
+
+    def main(_):
+        raise error
+
+    with pytest.raises(SystemExit, match=r"error: out of memory \(.+\); .* lower train.batch_size"):
+        scripts.common.run(main, "", (), ["-p", str(write_config())])

@@ -65,7 +65,8 @@ def compare(latest, before, now):
         was, here = before["settings"].get(key), now["settings"].get(key)
         if was != here:
             allowed = any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE)
-            (changed if allowed else refused).append(f"{key} was {was}, is now {here}")
+            line = f"{key} was {_shown(was)}, is now {_shown(here)}"
+            (changed if allowed else refused).append(line)
     for split in before["data"] if not refused else ():
         was, here = before["data"][split], now["data"].get(split)
         if here is not None and was["tracks"] != here["tracks"]:
@@ -74,12 +75,16 @@ def compare(latest, before, now):
             refused.append(f"datasets.{split} has tracks of other names or lengths now")
     if refused:
         raise UserError(
-            f"{latest}: holds a training that was begun with other settings:\n  "
+            f"{latest}: holds a training that was begun with other settings or data:\n  "
             + "\n  ".join(refused)
             + "\nchoose another info.output_folder for a new training, move the old one away, or "
             "change the settings back to resume it"
         )
     return changed
+
+
+def _shown(value):
+    return "not set" if value is None else value
 
 
 def missing_model(best, latest, epoch):
