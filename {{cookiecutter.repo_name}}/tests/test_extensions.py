@@ -173,7 +173,7 @@ def test_an_activation_that_an_embedding_in_a_graph_would_leave_out_is_refused(
 def test_an_argument_that_is_no_finite_number_is_refused(write_config, value):
     path = write_config(optimizer={"class": "Adam", "args": {"lr": 7.0}})
     path.write_text(path.read_text().replace("lr: 7.0", f"lr: {value}"))
-    with pytest.raises(config.ConfigError, match="optimizer.args.lr: must be a (finite )?number, f"):
+    with pytest.raises(config.ConfigError, match="args.lr: must be a (finite )?number, f"):
         experiment.check(config.load(path))
 
 
