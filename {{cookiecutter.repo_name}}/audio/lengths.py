@@ -44,6 +44,22 @@ def counted(path, stamp):
     return count
 
 
+class Opened:
+    """What opened files share: `file` is closed at the end of a `with`."""
+
+    file = None
+
+    def close(self):
+        if self.file is not None:
+            self.file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
 class Corrected(io.FileIO):
     """A file some of whose bytes are other ones than on the disk."""
 

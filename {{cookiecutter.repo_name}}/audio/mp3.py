@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from .lengths import cut_short
+from .lengths import Opened, cut_short
 
 KBITS = {  # a second, by the index in a frame's header
     3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0),
@@ -248,7 +248,7 @@ def _promise(data, at, here):
     return frames, delay, padding
 
 
-class Mp3:
+class Mp3(Opened):
     """An MP3 file, with what is used here of a SoundFile."""
 
     subtype = "MPEG_LAYER_III"
@@ -290,15 +290,6 @@ class Mp3:
         if number in self.index.silent:
             return _silent(self.index.header, frame, self.index.silent[number])
         return frame
-
-    def close(self):
-        self.file.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def _stream(head, frames):

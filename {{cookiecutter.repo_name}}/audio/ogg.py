@@ -18,7 +18,7 @@ import soundfile
 
 from files import UserError
 
-from .lengths import Window, sound_file
+from .lengths import Opened, Window, sound_file
 
 PREROLL = 0.5  # seconds that Opus decodes before a place; after that music is as in the whole
 MOST = 1 << 18  # samples that are decoded at once
@@ -128,7 +128,7 @@ def _crc(content):
     return crc.to_bytes(4, "big").translate(MIRRORED)
 
 
-class Ogg:
+class Ogg(Opened):
     """An Ogg file, with what is used here of a SoundFile."""
 
     def __init__(self, path, stamp):
@@ -183,13 +183,3 @@ class Ogg:
         whole = len(self.index.links) == 1 and self.index.flaw is None
         place = self.path if whole else Window(self.path, link.start, link.end)
         self.link, self.file = number, sound_file(place)
-
-    def close(self):
-        if self.file is not None:
-            self.file.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()

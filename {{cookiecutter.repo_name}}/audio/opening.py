@@ -14,7 +14,7 @@ import soundfile
 from files import UserError
 
 from . import flac
-from .lengths import Corrected, counted, cut_short, sound_file
+from .lengths import Corrected, Opened, counted, cut_short, sound_file
 from .mp3 import Mp3, is_mp3
 from .ogg import Ogg
 from .wav import PlainWav, without_size
@@ -94,7 +94,7 @@ def _flac(path, stamp):
     return flac.measured(path)
 
 
-class _File:
+class _File(Opened):
     """A SoundFile whose number of samples is known."""
 
     def __init__(self, file, there, promised):
@@ -110,15 +110,6 @@ class _File:
 
     def read(self, frames, **kwargs):
         return self.file.read(max(0, min(frames, self.frames - self.file.tell())), **kwargs)
-
-    def close(self):
-        self.file.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def _by_libsndfile(path, stamp):

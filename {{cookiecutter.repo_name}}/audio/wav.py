@@ -6,14 +6,15 @@ import struct
 
 import numpy as np
 
+from .lengths import Opened
+
 HEADER = 4096  # bytes in which a plain WAV file's sound has begun
 
 
-class PlainWav:
+class PlainWav(Opened):
     """A whole 16-bit PCM WAV file, with what is used here of a SoundFile at half its cost."""
 
     subtype = "PCM_16"
-
     flaw = None
 
     @classmethod
@@ -49,15 +50,6 @@ class PlainWav:
         data = data[: self.file.readinto(data) // (2 * self.channels)]
         self.at += len(data)
         return data
-
-    def close(self):
-        self.file.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def without_size(path):
