@@ -8,12 +8,14 @@ from tqdm import tqdm
 
 from files import UserError
 
+from . import labels
 from .fingerprint import Fingerprint, fingerprint, matches, repetition
 from .tracks import inspect
 
 #: what would spoil a result; all else is only told
 ERRORS = ("unreadable", "leak", "duplicate", "residual", "misaligned")
 
+NAMED = 10  # so many tracks are named in a finding
 LOOP = 0.6  # of a source's fingerprint comes again within it: it is made of a pattern
 
 
@@ -27,7 +29,7 @@ def audit(datasets, settings):
         plain data: {"splits": {split: summary}, "tracks": {split: [what was found of each]},
         "findings": [{"level": "error" or "warning", "kind", "split", "track", "source", "text"}]}.
     """
-    findings, tracks, prints = [], {}, []
+    findings, tracks, prints, spectra = [], {}, [], {}
     for split, data in datasets.items():
         chosen = _evenly(len(data), settings.num_items)
         data.ensure(chosen)
@@ -41,12 +43,20 @@ def audit(datasets, settings):
                 continue
             findings += [_finding(kind, split, name, label, text) for kind, label, text in found]
             tracks[split].append(told)
+            spectra.setdefault(split, []).append(
+                (name, told["song"], {
+                    label: labels.spectrum(source, data.sample_rate)
+                    for label, source in zip(data.labels, sources, strict=True)
+                })
+            )  # fmt: skip
             sounds = [("the mixture", mix), *zip(data.labels, sources, strict=True)]
             prints += [
                 _Print(split, name, told["song"], label, fingerprint(sound, data.sample_rate))
                 for label, sound in sounds
             ]
     findings += _same_songs(tracks) + _same_recordings(prints, settings.similarity)
+    for split, of_tracks in spectra.items():
+        findings += _swapped_labels(split, of_tracks, datasets[split].labels)
     order = {"error": 0, "warning": 1}
     findings.sort(key=lambda f: (order[f["level"]], f["kind"], f["split"], f["track"]))
     return {
@@ -72,6 +82,16 @@ def _finding(kind, split, track, source, text):
         level = "warning"  # a song that is learnt from twice spoils nothing
     return {"level": level, "kind": kind, "split": split, "track": track, "source": source,
             "text": text}  # fmt: skip
+
+
+def _swapped_labels(split, of_tracks, names):
+    return [
+        _finding("swapped", split, there[0], first,
+                 f"{first} and {second} look swapped in {len(there)} of {len(of_tracks)} tracks, "
+                 f"by their long-term spectra (p = {p:.1g}): {', '.join(there[:NAMED])}"
+                 + (f" and {len(there) - NAMED} more" if len(there) > NAMED else ""))
+        for first, second, there, p in labels.swapped(of_tracks, names)
+    ]  # fmt: skip
 
 
 def _same_songs(tracks):

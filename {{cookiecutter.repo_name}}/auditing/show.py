@@ -8,6 +8,7 @@ ADVICE = {
     "leak": "keep each recording in one split only",
     "duplicate": "keep one of the two",
     "pattern": "listen to both: two songs may share a drum kit or a loop, not a recording",
+    "swapped": "listen to some of them, and exchange the files of those that are swapped",
     "residual": "use mixture: sum, or find out what else the mixture holds",
     "misaligned": "shift the stems, or use mixture: sum",
     "silent": "such a source has no score; it teaches silence",

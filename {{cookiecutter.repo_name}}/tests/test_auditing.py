@@ -363,3 +363,20 @@ def test_what_is_right_has_no_cause():
     residual, text = compare(one + two + 0.1 * rng.normal(size=one.shape),
                              {"one": one, "two": two}, 8000, -40)
     assert residual == pytest.approx(-23, abs=0.5) and "it is not the sum" in text
+
+
+def test_labels_that_are_swapped_in_half_of_the_songs_are_reported(run):
+    def plant(folder):
+        for number in range(8):
+            rng = np.random.default_rng(number)
+            low = np.cumsum(rng.standard_normal(LENGTH)) * 1e-3
+            high = np.diff(rng.standard_normal(LENGTH + 1)) * 0.05
+            pair = (low - low.mean(), high) if number % 2 else (high, low - low.mean())
+            save(folder, "train", f"planted{number}", *pair)
+
+    status, printed, report = run(plant)
+    (finding,) = [f for f in report["findings"] if f["kind"] == "swapped"]
+    assert finding["level"] == "warning" and finding["split"] == "train"
+    assert re.match(r"drums and vocals look swapped in \d of 10 tracks, by their long-term spectra",
+                    finding["text"])  # fmt: skip
+    assert "exchange the files" in printed
