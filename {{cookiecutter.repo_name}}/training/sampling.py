@@ -102,10 +102,12 @@ class ShuffledBatches(Sampler):
 
 
 class SameBatches(ShuffledBatches):
-    """The same `num_batches` batches of the same excerpts in every epoch: to overfit."""
+    """The same `num_batches` batches of the same excerpts in every epoch, of the first tracks: to
+    overfit."""
 
     def __init__(self, lengths, batch_size, num_batches, share=(0, 1)):
-        spread = Spread(lengths, num_batches * batch_size)
+        count = num_batches * batch_size
+        spread = Spread(lengths[:count], count)
         super().__init__(spread, batch_size, seed=0, share=share)
 
     def keys(self, epoch):
