@@ -30,10 +30,10 @@ def train(config):
             processes.one_after_the_first(lambda data=data: data.ensure(range(len(data))))
     log = contextlib.nullcontext()
     if processes.is_first():
-        logging.getLogger("train").info("%s", labels.announcement(trainer.train_data))
         write_resolved(config, trainer.folder)
         log = provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment")
     with log:
+        logging.getLogger("train").info("%s", labels.announcement(trainer.train_data))
         trainer.fit()
 
 
