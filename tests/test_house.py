@@ -28,7 +28,7 @@ LINES = 400
 
 def files(*suffixes):
     """The project's files, as a path relative to it; not what git ignores or runs leave."""
-    left_out = {"__pycache__", "cache", "artifacts", "data", "runs", ".venv", "venv", "node_modules"}
+    left_out = {"__pycache__", "artifacts", "cache", "data", "runs", "venv", "node_modules"}
     found = [path.relative_to(PROJECT) for path in PROJECT.rglob("*") if path.suffix in suffixes]
     return sorted(path for path in found
                   if not any(part in left_out or part.startswith(".") for part in path.parts))
