@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from evaluation.statistics import evenly
 from files import UserError
 
 from . import labels
@@ -31,7 +32,7 @@ def audit(datasets, settings):
     """
     findings, tracks, prints, spectra = [], {}, [], {}
     for split, data in datasets.items():
-        chosen = _evenly(len(data), settings.num_items)
+        chosen = evenly(len(data), settings.num_items)
         data.ensure(chosen)
         tracks[split] = []
         for index in tqdm(chosen, desc=f"looking at {split}", unit="track", disable=None):
@@ -175,7 +176,3 @@ def _summary(data, tracks):
 def _spread(values):
     """[least, median, most], or None."""
     return [min(values), statistics.median(values), max(values)] if values else None
-
-
-def _evenly(count, most):
-    return np.linspace(0, count - 1, min(most or count, count)).round().astype(int).tolist()

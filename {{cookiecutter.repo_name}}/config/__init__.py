@@ -6,6 +6,7 @@ config.train.optimizer.class_name, config.get("train.optimizer.args")
 
 from .errors import ConfigError, Problem
 from .load import load
+from .plain import leaves
 from .schema import Config, flat, json_schema
 from .signatures import check_args, check_class
 from .write import write_resolved
@@ -18,6 +19,7 @@ __all__ = [
     "check_class",
     "flat",
     "json_schema",
+    "leaves",
     "load",
     "write_resolved",
 ]

@@ -3,13 +3,14 @@
 import csv
 import itertools
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas
 import yaml
 from scipy.stats import wilcoxon
 
+from config import leaves
 from files import UserError, read_json
 
 from .oracles import ORACLES
@@ -63,7 +64,7 @@ def _read_run(folder, split):
     summary = place / "summary.json"
     about = read_json(summary) if summary.exists() else {}
     history = _history(folder / "history.csv")
-    return Run(str(name), folder, method, rows, _flat(config), history, about)
+    return Run(str(name), folder, method, rows, leaves(config), history, about)
 
 
 def _history(path):
@@ -103,16 +104,6 @@ def _rows(path, needed=()):
 
 def _number(text):
     return float(text) if text else None
-
-
-def _flat(value: Any, key=""):
-    if isinstance(value, dict) and value:
-        return {
-            name: item
-            for part, inner in value.items()
-            for name, item in _flat(inner, f"{key}.{part}".lstrip(".")).items()
-        }
-    return {key: value}
 
 
 def frame(runs, with_config=True):

@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from config import leaves
 from files import UserError
 
 MAY_CHANGE = (  # as a training goes on; all else would make another training of it
@@ -26,17 +27,7 @@ def settings_of(config):
     }
     for data in kept["datasets"].values():
         data["args"].pop("split", None)  # says what its key says
-    return _leaves(kept)
-
-
-def _leaves(value, key=""):
-    if not isinstance(value, dict) or not value:
-        return {key: value}
-    return {
-        name: leaf
-        for part, inner in value.items()
-        for name, leaf in _leaves(inner, f"{key}.{part}".lstrip(".")).items()
-    }
+    return leaves(kept)
 
 
 def tracks_of(data):
