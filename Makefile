@@ -67,6 +67,7 @@ $(INSTALLED): requirements.lock $(TEMPLATE)/requirements.lock
 
 lint: install ## Check the style of the code
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
 
 lock: install ## Write poetry.lock and both requirements.lock after a change of a pyproject.toml
 	@rm -rf build/lock

@@ -44,16 +44,19 @@ def measure(folder, items):
             measures.setdefault(name, []).append(value)
         rows = score_item(item, {"model": lambda mix, found=estimates: found})
         rows = [row for row in rows if row["method"] == "model"]
-        scores.append([np.mean([row[key] for row in rows])
-                       for key in ("si_sdr", "si_sdr_improvement")])
+        scores.append(
+            [np.mean([row[key] for row in rows]) for key in ("si_sdr", "si_sdr_improvement")]
+        )
     return {name: np.array(values) for name, values in measures.items()}, np.array(scores)
 
 
 def correlation(values, scores):
     """Spearman's rank correlation with its 95 % interval: (rho, low, high)."""
     rng = np.random.default_rng(0)
-    drawn = [spearmanr(values[pick], scores[pick]).statistic
-             for pick in rng.integers(len(values), size=(RESAMPLINGS, len(values)))]
+    drawn = [
+        spearmanr(values[pick], scores[pick]).statistic
+        for pick in rng.integers(len(values), size=(RESAMPLINGS, len(values)))
+    ]
     return (spearmanr(values, scores).statistic, *np.percentile(drawn, (2.5, 97.5)))
 
 
@@ -71,11 +74,20 @@ def main():
     for name, values in measures.items():
         for column, title in enumerate(("SI-SDR", "SI-SDR improvement")):
             rho, low, high = correlation(values, scores[:, column])
-            print(f"confidence: {name} with {title}, {items} snippets: "
-                  f"{rho:.2f} ({low:.2f} to {high:.2f})")
-            rows.append({"name": f"confidence: rank correlation of {name} with {title}",
-                         "ours": round(float(rho), 3), "theirs": None, "ratio": None,
-                         "goal": None, "holds": None})
+            print(
+                f"confidence: {name} with {title}, {items} snippets: "
+                f"{rho:.2f} ({low:.2f} to {high:.2f})"
+            )
+            rows.append(
+                {
+                    "name": f"confidence: rank correlation of {name} with {title}",
+                    "ours": round(float(rho), 3),
+                    "theirs": None,
+                    "ratio": None,
+                    "goal": None,
+                    "holds": None,
+                }
+            )
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 0

@@ -78,10 +78,19 @@ def ours(folder, rate, channels):
 def stock(folder, rate, channels):
     transforms = nussl.datasets.transforms
     data = nussl.datasets.MixSourceFolder(
-        str(folder), sample_rate=rate, num_channels=channels, stft_params=PARAMS,
-        transform=transforms.Compose([
-            transforms.PhaseSensitiveSpectrumApproximation(), transforms.MagnitudeWeights(),
-            transforms.ToSeparationModel(), transforms.GetExcerpt(FRAMES)]))
+        str(folder),
+        sample_rate=rate,
+        num_channels=channels,
+        stft_params=PARAMS,
+        transform=transforms.Compose(
+            [
+                transforms.PhaseSensitiveSpectrumApproximation(),
+                transforms.MagnitudeWeights(),
+                transforms.ToSeparationModel(),
+                transforms.GetExcerpt(FRAMES),
+            ]
+        ),
+    )
     return lambda number: data[number % len(data)]
 
 
@@ -159,13 +168,22 @@ def row(name, value, theirs=None, goal=None, holds=None, digits=4):
     ratio = None if theirs is None else theirs / value
     shown = f"{name}: {value:.{digits}g}"
     if theirs is not None:
-        shown += f", stock nussl {theirs:.{digits}g}, ratio {ratio:.0f}" if ratio > 20 else (
-            f", stock nussl {theirs:.{digits}g}, ratio {ratio:.1f}")
+        shown += (
+            f", stock nussl {theirs:.{digits}g}, ratio {ratio:.0f}"
+            if ratio > 20
+            else (f", stock nussl {theirs:.{digits}g}, ratio {ratio:.1f}")
+        )
     if goal is not None:
         shown += f"; goal {goal}: {'holds' if holds else 'MISSED'}"
     print(shown, flush=True)
-    return {"name": f"data: {name}", "ours": value, "theirs": theirs, "ratio": ratio, "goal": goal,
-            "holds": None if holds is None else bool(holds)}
+    return {
+        "name": f"data: {name}",
+        "ours": value,
+        "theirs": theirs,
+        "ratio": ratio,
+        "goal": goal,
+        "holds": None if holds is None else bool(holds),
+    }
 
 
 def measure(folder, quick):
@@ -174,21 +192,47 @@ def measure(folder, quick):
     write_song(folder / "song", minutes)
     mine, theirs = compared(folder / "song", 44100, 2, 40, 1 if quick else 3)
     goal = theirs / mine >= 200
-    rows.append(row(f"CPU-seconds an excerpt, song of {minutes} min, 44.1 kHz stereo, 4 stems",
-                    mine, theirs, None if quick else "at most 1/200", None if quick else goal))
+    rows.append(
+        row(
+            f"CPU-seconds an excerpt, song of {minutes} min, 44.1 kHz stereo, 4 stems",
+            mine,
+            theirs,
+            None if quick else "at most 1/200",
+            None if quick else goal,
+        )
+    )
     sample = Sample(folder / "sample", "train", 16000, 1, PARAMS)
     sample.ensure(range(snippets))
     write_snippets(folder / "snippets", sample, snippets)
     mine, theirs = compared(folder / "snippets", 16000, 1, 200, 40)
-    rows.append(row("CPU-seconds an excerpt, snippets of 4 s, 16 kHz mono, 2 sources", mine, theirs,
-                    "at most 1/8", theirs / mine >= 8))
+    rows.append(
+        row(
+            "CPU-seconds an excerpt, snippets of 4 s, 16 kHz mono, 2 sources",
+            mine,
+            theirs,
+            "at most 1/8",
+            theirs / mine >= 8,
+        )
+    )
     write_song(folder / "short", 1)
     write_song(folder / "long", 2 if quick else 8)
     short, long = peak("ours", folder / "short"), peak("ours", folder / "long")
-    rows.append(row(f"peak MB of excerpts from a song of {2 if quick else 8} min", long,
-                    peak("stock", folder / "short") if quick else None))
-    rows.append(row(f"the same over that of 1 min ({short:.1f} MB)", long / short, None,
-                    "at most 1.1", long / short <= 1.1))
+    rows.append(
+        row(
+            f"peak MB of excerpts from a song of {2 if quick else 8} min",
+            long,
+            peak("stock", folder / "short") if quick else None,
+        )
+    )
+    rows.append(
+        row(
+            f"the same over that of 1 min ({short:.1f} MB)",
+            long / short,
+            None,
+            "at most 1.1",
+            long / short <= 1.1,
+        )
+    )
     sample.tracks, sample.items = sample.tracks[:snippets], sample.items[:snippets]
     wavs = StemFolder(folder / "snippets", "train", 16000, 1, PARAMS, mixture="sum")
     for data, kind in ((wavs, "2 WAV files each"), (sample, "the sample, 4 WAV files each")):
@@ -197,8 +241,9 @@ def measure(folder, quick):
         rows.append(row(name, speed, None, "above 10", speed > 10))
         rows.append(row("  the same, if reading the bytes of the files were all", disk))
     tracks = 2000 if quick else 10000
-    rows.append(row(f"CPU-seconds to list {tracks} tracks",
-                    seconds_to_list(folder / "many", tracks)))
+    rows.append(
+        row(f"CPU-seconds to list {tracks} tracks", seconds_to_list(folder / "many", tracks))
+    )
     return rows
 
 

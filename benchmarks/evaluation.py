@@ -30,8 +30,13 @@ from evaluation import si_sdr as our_si_sdr  # noqa: E402
 RATE = 16000
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 MODEL = PROJECT / "best_model/checkpoints/best.model.pth"
-SCALE = {"si_sdr": "SI-SDR", "si_sir": "SI-SIR", "si_sar": "SI-SAR", "sd_sdr": "SD-SDR",
-         "snr": "SNR"}
+SCALE = {
+    "si_sdr": "SI-SDR",
+    "si_sir": "SI-SIR",
+    "si_sar": "SI-SAR",
+    "sd_sdr": "SD-SDR",
+    "snr": "SNR",
+}
 
 
 def estimates_of(item, static):
@@ -40,9 +45,11 @@ def estimates_of(item, static):
     sources = [item["sources"][label] for label in labels]
     model = DeepClustering(item["mix"], 2, str(MODEL))()
     table = [[our_si_sdr(e.audio_data, r.audio_data) for r in sources] for e in model]
-    methods = {"mixture": [item["mix"]] * len(labels),
-               "model": [model[i] for i in best_permutation(table)],
-               "static mask": static(item["mix"])}
+    methods = {
+        "mixture": [item["mix"]] * len(labels),
+        "model": [model[i] for i in best_permutation(table)],
+        "static mask": static(item["mix"]),
+    }
     methods |= {name: oracle(item["mix"], sources) for name, oracle in ORACLES.items()}
     return sources, methods
 
@@ -59,8 +66,9 @@ def theirs_v4(references, estimates):
 def ours_v4(references, estimates):
     """(methods, 4, sources, windows)"""
     scorer = BSSEval(references, RATE, RATE)
-    return [np.stack([scorer.score(e, k) for k, e in enumerate(part)], axis=1)
-            for part in estimates]
+    return [
+        np.stack([scorer.score(e, k) for k, e in enumerate(part)], axis=1) for part in estimates
+    ]
 
 
 def timed(function, *args):
@@ -111,15 +119,28 @@ def rows_of(total, worst, items):
         theirs = total[key.replace("ours", "museval")]
         ratio = theirs / total[key]
         goal = ">= 5 times faster" if key == "ours" else None
-        rows.append({"name": f"evaluation: BSS Eval v4 of {items} snippets, {title} (CPU s)",
-                     "ours": round(total[key], 2), "theirs": round(theirs, 2),
-                     "ratio": round(ratio, 2), "goal": goal,
-                     "holds": None if goal is None else ratio >= 5})
+        rows.append(
+            {
+                "name": f"evaluation: BSS Eval v4 of {items} snippets, {title} (CPU s)",
+                "ours": round(total[key], 2),
+                "theirs": round(theirs, 2),
+                "ratio": round(ratio, 2),
+                "goal": goal,
+                "holds": None if goal is None else ratio >= 5,
+            }
+        )
     bounds = (("v4", "museval 0.4.1", 0.01), ("scale", "nussl's BSSEvalScale", 1e-4))
     for key, title, bound in bounds:
-        rows.append({"name": f"evaluation: greatest difference from {title} (dB)",
-                     "ours": worst[key], "theirs": None, "ratio": None, "goal": f"<= {bound:g}",
-                     "holds": worst[key] <= bound})
+        rows.append(
+            {
+                "name": f"evaluation: greatest difference from {title} (dB)",
+                "ours": worst[key],
+                "theirs": None,
+                "ratio": None,
+                "goal": f"<= {bound:g}",
+                "holds": worst[key] <= bound,
+            }
+        )
     return rows
 
 

@@ -22,8 +22,11 @@ from evaluation import ORACLES, StaticMask, format_table, score_item, tabulate  
 RATE = 16000
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 # (system, source, bound on the mean SI-SDR improvement in dB)
-GOALS = {("static mask", "vocals"): ("<", 1.5), ("ideal ratio mask", "vocals"): (">", 8.0),
-         ("ideal ratio mask", "accompaniment"): (">", 4.0)}
+GOALS = {
+    ("static mask", "vocals"): ("<", 1.5),
+    ("ideal ratio mask", "vocals"): (">", 8.0),
+    ("ideal ratio mask", "accompaniment"): (">", 4.0),
+}
 
 
 def measure(folder, songs):
@@ -45,9 +48,16 @@ def goals_of(table):
         ours = row["si_sdr_improvement"]["mean"]
         sign, bound = GOALS.get((row["method"], row["source"]), (None, None))
         holds = None if sign is None else bool(ours < bound if sign == "<" else ours > bound)
-        rows.append({"name": f"sample: {row['method']}, {row['source']}, SI-SDR improvement (dB)",
-                     "ours": round(ours, 3), "theirs": None, "ratio": None,
-                     "goal": None if sign is None else f"{sign} {bound}", "holds": holds})
+        rows.append(
+            {
+                "name": f"sample: {row['method']}, {row['source']}, SI-SDR improvement (dB)",
+                "ours": round(ours, 3),
+                "theirs": None,
+                "ratio": None,
+                "goal": None if sign is None else f"{sign} {bound}",
+                "holds": holds,
+            }
+        )
     return rows
 
 

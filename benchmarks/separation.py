@@ -79,8 +79,9 @@ def run(name, seconds, folder):
     with tempfile.TemporaryDirectory(dir=folder) as target:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", __file__, "--child", name, str(path), target],
-            capture_output=True, text=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+        )
     if done.returncode:
         print(f"{name}, {seconds} s: {done.stderr.strip().splitlines()[-1:] or 'killed'}")
         return None
@@ -110,9 +111,16 @@ def measure(quick, stock_seconds):
 
     def row(name, mine, theirs, goal, holds):
         ratio = None if theirs is None else round(mine / theirs, 3)
-        rows.append({"name": f"separation: {name}", "ours": round(mine, 5),
-                     "theirs": theirs and round(theirs, 3), "ratio": ratio, "goal": goal,
-                     "holds": holds})
+        rows.append(
+            {
+                "name": f"separation: {name}",
+                "ours": round(mine, 5),
+                "theirs": theirs and round(theirs, 3),
+                "ratio": ratio,
+                "goal": goal,
+                "holds": holds,
+            }
+        )
         beside = "" if theirs is None else f", stock nussl {theirs:.4g}, ratio {ratio}"
         verdict = "" if holds is None else f", goal {goal}: {'holds' if holds else 'MISSED'}"
         print(f"{rows[-1]['name']}: {mine:.5g}{beside}{verdict}", flush=True)
@@ -132,13 +140,23 @@ def measure(quick, stock_seconds):
             stock_seconds = stock_seconds if theirs else stock_seconds * 9 // 10
         mine = run("ours", stock_seconds, folder)
         share = mine["cpu"] / theirs["cpu"]
-        row(f"CPU seconds for {stock_seconds} s", mine["cpu"], theirs["cpu"], "<= 1/3 of theirs",
-            share <= 1 / 3)
+        row(
+            f"CPU seconds for {stock_seconds} s",
+            mine["cpu"],
+            theirs["cpu"],
+            "<= 1/3 of theirs",
+            share <= 1 / 3,
+        )
         row(f"peak memory for {stock_seconds} s (MB)", mine["peak"], theirs["peak"], None, None)
         if not quick:
             hour = run("ours", 3600, folder)
-            row("CPU seconds for one hour", hour["cpu"] if hour else -1.0, None, "completes",
-                hour is not None)
+            row(
+                "CPU seconds for one hour",
+                hour["cpu"] if hour else -1.0,
+                None,
+                "completes",
+                hour is not None,
+            )
             row("peak memory of one hour (MB)", hour["peak"] if hour else -1.0, None, None, None)
     return rows
 

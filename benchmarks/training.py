@@ -37,15 +37,21 @@ def stock_step():
     from compat import nussl
 
     graph = nussl.ml.networks.builders.build_recurrent_dpcl(
-        BINS, HIDDEN, LAYERS, True, 0.3, DIMS, ["tanh", "unit_norm"])
+        BINS, HIDDEN, LAYERS, True, 0.3, DIMS, ["tanh", "unit_norm"]
+    )
     model = nussl.ml.SeparationModel(graph)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     closure = nussl.ml.train.closures.TrainClosure(
-        {"DeepClusteringLoss": {"weight": 1.0}}, optimizer, model)
+        {"DeepClusteringLoss": {"weight": 1.0}}, optimizer, model
+    )
     magnitude = torch.rand(BATCH, FRAMES, BINS, 1)
     mask = torch.nn.functional.one_hot(torch.randint(2, magnitude.shape), 2).float()
-    batch = {"mix_magnitude": magnitude, "weights": torch.rand_like(magnitude),
-             "ideal_binary_mask": mask, "source_magnitudes": mask * magnitude[..., None]}
+    batch = {
+        "mix_magnitude": magnitude,
+        "weights": torch.rand_like(magnitude),
+        "ideal_binary_mask": mask,
+        "source_magnitudes": mask * magnitude[..., None],
+    }
     return lambda: closure(None, dict(batch))
 
 
@@ -105,8 +111,7 @@ STEPS = {"stock": stock_step, "ours": our_step, "floor": floor_step}
 
 def held():
     """(peak, now) bytes of memory of this process; the peak since it was last forgotten."""
-    found = dict(
-        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    found = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return tuple(1024 * int(found[name].split()[0]) for name in ("VmHWM", "VmRSS"))
 
 
@@ -164,17 +169,27 @@ def table(found):
     for title, key, unit in (("CPU time", "seconds", 1), ("peak memory", "memory", 1e6)):
         ours, theirs = found["ours"][key], found["stock"][key]
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        rows.append({
-            "name": f"training: a deep clustering step, {title} ({'s' if unit == 1 else 'MB'})",
-            "ours": round(statistics.median(ours) / unit, 3),
-            "theirs": round(statistics.median(theirs) / unit, 3),
-            "ratio": round(ratio, 3),
-            "goal": f"<= {GOALS[title]}",
-            "holds": ratio <= GOALS[title],
-        })
+        rows.append(
+            {
+                "name": f"training: a deep clustering step, {title} ({'s' if unit == 1 else 'MB'})",
+                "ours": round(statistics.median(ours) / unit, 3),
+                "theirs": round(statistics.median(theirs) / unit, 3),
+                "ratio": round(ratio, 3),
+                "goal": f"<= {GOALS[title]}",
+                "holds": ratio <= GOALS[title],
+            }
+        )
     floor = statistics.median(found["floor"]["seconds"])
-    rows.append({"name": "training: its matrix products alone, CPU time (s)", "ours": None,
-                 "theirs": round(floor, 3), "ratio": None, "goal": None, "holds": None})
+    rows.append(
+        {
+            "name": "training: its matrix products alone, CPU time (s)",
+            "ours": None,
+            "theirs": round(floor, 3),
+            "ratio": None,
+            "goal": None,
+            "holds": None,
+        }
+    )
     return rows
 
 
@@ -190,8 +205,10 @@ def main():
             print(f"{row['name']}: {row['theirs']:.2f}")
             continue
         verdict = "holds" if row["holds"] else "MISSED"
-        print(f"{row['name']}: ours {row['ours']:.2f}, stock nussl {row['theirs']:.2f}, "
-              f"ratio {row['ratio']:.2f}, goal {row['goal']}: {verdict}")
+        print(
+            f"{row['name']}: ours {row['ours']:.2f}, stock nussl {row['theirs']:.2f}, "
+            f"ratio {row['ratio']:.2f}, goal {row['goal']}: {verdict}"
+        )
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
     return int(any(row["holds"] is False for row in rows))

@@ -17,7 +17,10 @@ def files_of(folder):
     """The files of a folder that git knows, or would know after `git add .`, relative to it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=folder, check=True, capture_output=True, text=True,
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split("\0")
     return sorted(file for file in listed if file and (folder / file).exists())
 
@@ -36,13 +39,28 @@ def template(tmp_path_factory):
 def environ(tmp_path_factory):
     """An environment in which neither the user's settings nor an active virtualenv play a part."""
     home = tmp_path_factory.mktemp("home")
-    dropped = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "DATA_DIRECTORY", "CACHE_DIRECTORY",
-               "ARTIFACTS_DIRECTORY", "INSTALLER", "TORCH_INDEX", "MAKEFLAGS", "MAKELEVEL")
-    kept = {key: value for key, value in os.environ.items()
-            if key not in dropped and not key.startswith(("CONDA_", "GIT_", "PYTEST_"))}
+    dropped = (
+        "VIRTUAL_ENV",
+        "PYTHONDONTWRITEBYTECODE",
+        "DATA_DIRECTORY",
+        "CACHE_DIRECTORY",
+        "ARTIFACTS_DIRECTORY",
+        "INSTALLER",
+        "TORCH_INDEX",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+    )
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in dropped and not key.startswith(("CONDA_", "GIT_", "PYTEST_"))
+    }
     person = {"NAME": "A tester", "EMAIL": "tester@localhost"}
-    git = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
-           for key, value in person.items()}
+    git = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in person.items()
+    }
     return {**kept, **git, "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
 
 
@@ -52,8 +70,14 @@ def run(environ):
 
     def run(*command, cwd, **changes):
         command = [sys.executable if part == "python" else str(part) for part in command]
-        done = subprocess.run(command, cwd=cwd, env=environ | changes, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environ | changes,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         return done.returncode, done.stdout
 
     return run
@@ -65,9 +89,16 @@ def bake(template, tmp_path, monkeypatch, environ):
     monkeypatch.setenv("HOME", environ["HOME"])
 
     def bake(template=template, **answers):
-        return Path(cookiecutter(str(template), no_input=True, extra_context=answers,
-                                 output_dir=str(tmp_path), default_config=True,
-                                 overwrite_if_exists=answers.pop("again", False)))
+        return Path(
+            cookiecutter(
+                str(template),
+                no_input=True,
+                extra_context=answers,
+                output_dir=str(tmp_path),
+                default_config=True,
+                overwrite_if_exists=answers.pop("again", False),
+            )
+        )
 
     return bake
 
@@ -75,5 +106,11 @@ def bake(template, tmp_path, monkeypatch, environ):
 @pytest.fixture(scope="session")
 def project(template, tmp_path_factory):
     """A project of the default answers, for tests that write nothing into it."""
-    return Path(cookiecutter(str(template), no_input=True, default_config=True,
-                             output_dir=str(tmp_path_factory.mktemp("project"))))
+    return Path(
+        cookiecutter(
+            str(template),
+            no_input=True,
+            default_config=True,
+            output_dir=str(tmp_path_factory.mktemp("project")),
+        )
+    )

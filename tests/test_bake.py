@@ -28,7 +28,8 @@ def test_a_project_has_exactly_the_files_that_git_lists_in_the_template_folder(p
 
 def test_all_but_three_files_are_copied_byte_by_byte_with_their_mode(project):
     differ = {
-        file for file in all_files(project)
+        file
+        for file in all_files(project)
         if (project / file).read_bytes() != (REPOSITORY / FOLDER / file).read_bytes()
     }
     assert differ == RENDERED
@@ -82,18 +83,21 @@ def test_answers_reach_the_project_as_they_were_given(bake):
     assert answers["description"] in readme
 
 
-@pytest.mark.parametrize("key, answer, complaint", [
-    ("repo_name", "my project", "repo_name 'my project' cannot name the folder"),
-    ("repo_name", "-project", "with a letter or a digit first"),
-    ("repo_name", "a/b", "repo_name 'a/b' cannot name the folder"),
-    ("repo_name", "musikanlage-für-alle", "use letters, digits, - and _ only"),
-    ("repo_name", "a" * 101, "100 at most"),
-    ("author_name", 'The "Band"', "author_name 'The \"Band\"' would break pyproject.toml"),
-    ("author_name", " ", "author_name is empty"),
-    ("description", "one\ntwo", "description 'one\\ntwo' would break pyproject.toml"),
-    ("description", "C:\\audio", "leave out double quotes, backslashes and line breaks"),
-    ("project_name", '"""', "project_name '\"\"\"' would break pyproject.toml"),
-])
+@pytest.mark.parametrize(
+    "key, answer, complaint",
+    [
+        ("repo_name", "my project", "repo_name 'my project' cannot name the folder"),
+        ("repo_name", "-project", "with a letter or a digit first"),
+        ("repo_name", "a/b", "repo_name 'a/b' cannot name the folder"),
+        ("repo_name", "musikanlage-für-alle", "use letters, digits, - and _ only"),
+        ("repo_name", "a" * 101, "100 at most"),
+        ("author_name", 'The "Band"', "author_name 'The \"Band\"' would break pyproject.toml"),
+        ("author_name", " ", "author_name is empty"),
+        ("description", "one\ntwo", "description 'one\\ntwo' would break pyproject.toml"),
+        ("description", "C:\\audio", "leave out double quotes, backslashes and line breaks"),
+        ("project_name", '"""', 'project_name \'"""\' would break pyproject.toml'),
+    ],
+)
 def test_a_bad_answer_is_refused_by_name_and_nothing_is_written(
     bake, capfd, tmp_path, key, answer, complaint
 ):
@@ -125,9 +129,15 @@ def test_cookiecutter_of_the_clone_works_without_a_question_and_tells_the_next_s
 def test_litter_of_the_template_folder_does_not_get_into_a_new_project(bake, template, tmp_path):
     clean = all_files(bake(repo_name="clean"))
     folder = template / FOLDER
-    litter = ["model/__pycache__/a.pyc", ".venv/bin/python", "data/sample/mix.wav",
-              "artifacts/run/model.pth", "output/viz/viz.png", ".ruff_cache/0.1/123",
-              "cache/numba/core/a.nbi"]
+    litter = [
+        "model/__pycache__/a.pyc",
+        ".venv/bin/python",
+        "data/sample/mix.wav",
+        "artifacts/run/model.pth",
+        "output/viz/viz.png",
+        ".ruff_cache/0.1/123",
+        "cache/numba/core/a.nbi",
+    ]
     for name in litter:
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_bytes(b"\x9a{{ no template" if "cache" in name else b"litter")
@@ -154,8 +164,18 @@ def test_a_project_that_is_written_over_keeps_its_data_and_results(bake):
 
 def test_the_project_and_the_template_have_a_clean_style(project, run):
     for folder in (project, REPOSITORY):
-        code, said = run("python", "-m", "ruff", "check", "--no-cache", "--quiet",
-                         "--output-format", "concise", ".", cwd=folder)
+        code, said = run(
+            "python",
+            "-m",
+            "ruff",
+            "check",
+            "--no-cache",
+            "--quiet",
+            "--output-format",
+            "concise",
+            ".",
+            cwd=folder,
+        )
         assert code == 0, said
 
 

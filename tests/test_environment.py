@@ -76,8 +76,11 @@ def test_the_template_and_the_project_lock_the_same_versions():
 
 
 def test_pip_is_given_no_cuda_package():
-    assert not [name for name in pinned(HERE / "requirements.lock")
-                if name.startswith(("nvidia", "cuda", "triton"))]
+    assert not [
+        name
+        for name in pinned(HERE / "requirements.lock")
+        if name.startswith(("nvidia", "cuda", "triton"))
+    ]
 
 
 def test_no_file_names_the_host_of_a_package_index():
@@ -97,8 +100,10 @@ def test_make_help_lists_every_target(folder, run):
 def test_ml_config_names_folders_in_the_project_from_wherever_it_is_sourced(project, run, shell):
     if not shutil.which(shell):
         pytest.skip(f"there is no {shell}")
-    script = (f"source '{project}/setup/environment/ml_config.sh' && "
-              "echo $DATA_DIRECTORY $CACHE_DIRECTORY $ARTIFACTS_DIRECTORY")
+    script = (
+        f"source '{project}/setup/environment/ml_config.sh' && "
+        "echo $DATA_DIRECTORY $CACHE_DIRECTORY $ARTIFACTS_DIRECTORY"
+    )
     code, said = run(shell, "-c", f"set -u; {script}", cwd="/")
     assert code == 0
     assert said.split() == [f"{project}/{name}" for name in ("data", "cache", "artifacts")]
@@ -116,12 +121,21 @@ def test_an_environment_younger_than_the_lock_is_left_alone(bake, run):
     assert run("make", "-q", "install", cwd=project)[0] == 1
 
 
-@pytest.mark.parametrize("settings, line", [
-    (["PYTHON="], "No Python 3.11, 3.12 or 3.13 is found: name one with PYTHON=/path/to/python"),
-    (["INSTALLER=conda"], "make install: INSTALLER=conda is not known: pip, uv or poetry"),
-    (["INSTALLER=poetry", "TORCH_INDEX=http://localhost"],
-     "make install: Poetry installs the torch of poetry.lock: TORCH_INDEX goes with pip or uv"),
-])
+@pytest.mark.parametrize(
+    "settings, line",
+    [
+        (
+            ["PYTHON="],
+            "No Python 3.11, 3.12 or 3.13 is found: name one with PYTHON=/path/to/python",
+        ),
+        (["INSTALLER=conda"], "make install: INSTALLER=conda is not known: pip, uv or poetry"),
+        (
+            ["INSTALLER=poetry", "TORCH_INDEX=http://localhost"],
+            "make install: Poetry installs the torch of poetry.lock: "
+            "TORCH_INDEX goes with pip or uv",
+        ),
+    ],
+)
 def test_an_installation_that_cannot_be_ends_in_one_line(bake, run, settings, line):
     project = bake()
     code, said = run("make", "--no-print-directory", "install", *settings, cwd=project)
@@ -134,8 +148,15 @@ def test_an_installation_that_cannot_be_ends_in_one_line(bake, run, settings, li
 def test_without_a_network_the_installation_says_so(bake, run):
     project = bake()
     code, said = run(
-        "make", "install", f"PYTHON={sys.executable}", cwd=project, PIP_CONFIG_FILE=os.devnull,
-        PIP_RETRIES="1", PIP_FIND_LINKS="", PIP_EXTRA_INDEX_URL="", PIP_NO_CACHE_DIR="1",
+        "make",
+        "install",
+        f"PYTHON={sys.executable}",
+        cwd=project,
+        PIP_CONFIG_FILE=os.devnull,
+        PIP_RETRIES="1",
+        PIP_FIND_LINKS="",
+        PIP_EXTRA_INDEX_URL="",
+        PIP_NO_CACHE_DIR="1",
         PIP_INDEX_URL="http://127.0.0.1:9/simple",
     )
     assert code == 2
@@ -148,8 +169,9 @@ def test_an_active_environment_that_does_not_fit_is_not_made_anew(bake, run, tmp
     project, active = bake(), tmp_path / "active"
     active.mkdir()
     (active / "mine").touch()
-    code, said = run("make", "install", f"PYTHON={sys.executable}", cwd=project,
-                     VIRTUAL_ENV=str(active))
+    code, said = run(
+        "make", "install", f"PYTHON={sys.executable}", cwd=project, VIRTUAL_ENV=str(active)
+    )
     assert code == 2
     assert "is active, but has no Python 3.11, 3.12 or 3.13" in said
     assert [path.name for path in active.iterdir()] == ["mine"]

@@ -190,6 +190,7 @@ def test_every_recipe_of_the_docs_works_in_a_new_project_and_leaves_its_tests_gr
         for script in ("evaluate", "visualize"):
             code, said = run("python", "-m", f"scripts.{script}", "-p", file, cwd=extended)
             assert code == 0, said
-    code, said = run("python", "-m", "pytest", "-q", "-n", "auto", *WALKS, "-k", "not every_file",
-                     cwd=extended)  # fmt: skip
+    code, said = run(
+        "python", "-m", "pytest", "-q", "-n", "auto", *WALKS, "-k", "not every_file", cwd=extended
+    )
     assert code == 0, said

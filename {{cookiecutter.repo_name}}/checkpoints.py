@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from compat import nussl
-from files import UserError, write_files
+from errors import UserError
+from files import write_files
 
 BEST = Path("checkpoints") / "best.model.pth"  # in the output folder of an experiment
 UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks

@@ -2,8 +2,8 @@
 
 import torch
 
-import processes
-from files import UserError
+import distributed
+from errors import UserError
 
 
 def choose(name="auto"):
@@ -16,8 +16,8 @@ def choose(name="auto"):
     """
     there = available()
     name = there[0] if name == "auto" else name
-    if name == "cuda" and processes.count() > 1:
-        name = f"cuda:{processes.local_number()}"  # a GPU for each process
+    if name == "cuda" and distributed.world_size() > 1:
+        name = f"cuda:{distributed.local_rank()}"  # a GPU for each process
     kind, _, number = name.partition(":")
     if kind not in {device.partition(":")[0] for device in there}:
         raise UserError(f"device {name!r} is not there; this machine has {', '.join(there)}")

@@ -7,17 +7,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from errors import UserError
+
 UNFINISHED = ".unfinished"  # how names end under which files are written
-TOLD = 10  # so many problems are listed, the others counted
-
-
-class UserError(Exception):
-    """Something that the person at the keyboard can mend; scripts print its text and leave.
-
-    The text names the file or key, what was found and what would do.
-    """
-
-    status = 1  # what a script leaves with
 
 
 def readable(name):
@@ -62,19 +54,6 @@ def remove_unfinished(folder):
     """Remove what a killed run was writing in a folder and below it."""
     for path in Path(folder).rglob(f".*{UNFINISHED}"):
         path.unlink(missing_ok=True)
-
-
-def tell(problems):
-    """Raise one UserError with all problems, if there are any."""
-    problems = list(problems)
-    if not problems:
-        return
-    more = f"\n  and {len(problems) - TOLD} more" if len(problems) > TOLD else ""
-    if len(problems) == 1:
-        raise UserError(problems[0])
-    raise UserError(
-        f"{len(problems)} problems with the data:\n  " + "\n  ".join(problems[:TOLD]) + more
-    )
 
 
 def read_json(path, keys=()):

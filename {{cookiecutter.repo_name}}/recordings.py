@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import audio
-from files import UserError, files_below, read_json
+from errors import UserError
+from files import files_below, read_json
 
 RECORD = "separation.json"  # what lies beside the sources of a recording
 SIGNS = "*?["

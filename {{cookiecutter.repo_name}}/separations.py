@@ -10,8 +10,8 @@ import numpy as np
 import streams
 from algorithms import ALGORITHMS, Result, needs_model, separated
 from compat import nussl
+from errors import UserError
 from evaluation import TooFewEstimates
-from files import UserError
 from report import draw_separation
 
 SHOWN = 10  # seconds of a recording in a picture

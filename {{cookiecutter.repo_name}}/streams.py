@@ -14,7 +14,8 @@ import numpy as np
 import soundfile
 
 import audio
-from files import UserError, read_json, write_files
+from errors import UserError
+from files import read_json, write_files
 
 MARGIN = 4096  # samples around a piece that is resampled, more than the resampler's filter is long
 COMPRESSED = ("MPEG", "VORBIS", "OPUS")
@@ -216,10 +217,14 @@ class SourceFiles:
             self.peaks.append(0.0)
             self.files.append(
                 audio.sound_file(
-                    name, "w", self.sample_rate, channels, "FLOAT",
+                    name,
+                    "w",
+                    self.sample_rate,
+                    channels,
+                    "FLOAT",
                     format="WAV" if small else "RF64",
                 )
-            )  # fmt: skip
+            )
 
     def _to_flac(self, number):
         source = self.names[number]

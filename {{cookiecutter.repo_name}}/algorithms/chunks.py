@@ -49,7 +49,7 @@ class Chunks:
         for number, data in enumerate(chunks):
             data = np.moveaxis(data, axis, 0)
             first, last = (
-                (border - self.starts[number]) * unit for border in self.borders[number :][:2]
+                (border - self.starts[number]) * unit for border in self.borders[number:][:2]
             )
             piece = data[first:last].copy()
             if tail is not None:

@@ -7,8 +7,8 @@ import audio
 import checkpoints
 import streams
 from compat import nussl
+from errors import UserError
 from features import FrontEnd
-from files import UserError
 
 from .chunks import Chunks
 from .masks import Masking, over_range

@@ -65,9 +65,7 @@ class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
         self.loudest(1)  # refuses silence
         yield from (
             np.moveaxis(weighted, -1, 2)
-            for weighted in in_one_order(
-                self._by_time(), self.chunks.starts, self.chunks.length
-            )
+            for weighted in in_one_order(self._by_time(), self.chunks.starts, self.chunks.length)
         )
 
     def _by_time(self):

@@ -112,9 +112,7 @@ def apply_masks(signal, masks, sample_rate, stft_params):
     masking = Masking(recording, sample_rate, stft_params, masks.shape[1])
     sources = np.concatenate(list(masking.stream([masks])), axis=-1)
     own = nussl.STFTParams(masking.size, masking.hop, stft_params.window_type)
-    make = functools.partial(
-        nussl.AudioSignal, sample_rate=signal.sample_rate, stft_params=own
-    )
+    make = functools.partial(nussl.AudioSignal, sample_rate=signal.sample_rate, stft_params=own)
     estimates = [make(audio_data_array=source) for source in sources]
     for estimate in estimates:
         estimate.original_signal_length = signal.signal_length

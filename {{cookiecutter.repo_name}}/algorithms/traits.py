@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from compat import nussl
-from files import UserError
+from errors import UserError
 
 DEFAULTS = {"model_output": None, "streams": False, "source_labels": None}
 

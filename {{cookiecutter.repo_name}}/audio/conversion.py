@@ -5,7 +5,7 @@ import math
 import numpy as np
 import soxr
 
-from files import UserError
+from errors import UserError
 
 MARGIN = 256  # samples of the lower rate that soxr's HQ filter is given on each side
 

@@ -11,8 +11,11 @@ import soundfile
 from .lengths import Corrected, sound_file
 
 TAIL = 1 << 18  # bytes in which the last frame begins, if the header does not say how large one is
-BLOCKS = {1: 192, **{code: 144 << code for code in range(2, 6)},
-          **{code: 1 << code for code in range(8, 16)}}  # fmt: skip
+BLOCKS = {
+    1: 192,
+    **{code: 144 << code for code in range(2, 6)},
+    **{code: 1 << code for code in range(8, 16)},
+}
 
 
 def measured(path):

@@ -159,8 +159,15 @@ def _index(data):
         whole = frames * first.samples - delay - padding
         flaws.insert(0, cut_short(length, whole, first.rate))
     silent = _undecodable(first, data, starts, sizes, gaps)
-    return Index(first, np.array(starts, np.int64), np.array(sizes, np.int64), skipped, length,
-                 silent, ", ".join(flaws) or None)  # fmt: skip
+    return Index(
+        first,
+        np.array(starts, np.int64),
+        np.array(sizes, np.int64),
+        skipped,
+        length,
+        silent,
+        ", ".join(flaws) or None,
+    )
 
 
 def _undecodable(first, data, starts, sizes, gaps):

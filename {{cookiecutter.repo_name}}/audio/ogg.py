@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from files import UserError
+from errors import UserError
 
 from .lengths import Opened, Window, sound_file
 

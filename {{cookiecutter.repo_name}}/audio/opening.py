@@ -11,7 +11,7 @@ import stat
 
 import soundfile
 
-from files import UserError
+from errors import UserError
 
 from . import flac
 from .lengths import Corrected, Opened, counted, cut_short, sound_file
@@ -20,8 +20,21 @@ from .ogg import Ogg
 from .wav import PlainWav, without_size
 
 #: endings of audio files, in lower case: what a folder is searched for
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".w64",
-            ".rf64", ".caf", ".au")  # fmt: skip
+SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aiff",
+    ".aif",
+    ".aifc",
+    ".w64",
+    ".rf64",
+    ".caf",
+    ".au",
+)
 STREAMED = 0x7FFF0000  # bytes; what writers to a pipe promise, who cannot know, is more
 ENDLESS = 2**62  # samples or bytes; libsndfile's word for: unknown
 RATES = 1000, 1_000_000  # Hz; others are damaged headers, and would be resampled to monsters

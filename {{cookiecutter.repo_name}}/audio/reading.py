@@ -3,7 +3,7 @@
 import numpy as np
 import soundfile
 
-from files import UserError
+from errors import UserError
 
 from .conversion import around, convert, resampled_length
 from .opening import opened

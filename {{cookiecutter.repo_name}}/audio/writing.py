@@ -5,7 +5,7 @@ import io
 import numpy as np
 import soundfile
 
-from files import UserError
+from errors import UserError
 
 
 def encode(data, sample_rate):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from errors import UserError
 from evaluation.statistics import evenly
-from files import UserError
 
 from . import labels
 from .fingerprint import Fingerprint, fingerprint, matches, repetition
@@ -45,11 +45,15 @@ def audit(datasets, settings):
             findings += [_finding(kind, split, name, label, text) for kind, label, text in found]
             tracks[split].append(told)
             spectra.setdefault(split, []).append(
-                (name, told["song"], {
-                    label: labels.spectrum(source, data.sample_rate)
-                    for label, source in zip(data.labels, sources, strict=True)
-                })
-            )  # fmt: skip
+                (
+                    name,
+                    told["song"],
+                    {
+                        label: labels.spectrum(source, data.sample_rate)
+                        for label, source in zip(data.labels, sources, strict=True)
+                    },
+                )
+            )
             sounds = [("the mixture", mix), *zip(data.labels, sources, strict=True)]
             prints += [
                 _Print(split, name, told["song"], label, fingerprint(sound, data.sample_rate))
@@ -81,18 +85,29 @@ def _finding(kind, split, track, source, text):
     level = "error" if kind in ERRORS else "warning"
     if kind == "duplicate" and split == "train":
         level = "warning"  # a song that is learnt from twice spoils nothing
-    return {"level": level, "kind": kind, "split": split, "track": track, "source": source,
-            "text": text}  # fmt: skip
+    return {
+        "level": level,
+        "kind": kind,
+        "split": split,
+        "track": track,
+        "source": source,
+        "text": text,
+    }
 
 
 def _swapped_labels(split, of_tracks, names):
     return [
-        _finding("swapped", split, there[0], first,
-                 f"{first} and {second} look swapped in {len(there)} of {len(of_tracks)} tracks, "
-                 f"by their long-term spectra (p = {p:.1g}): {', '.join(there[:NAMED])}"
-                 + (f" and {len(there) - NAMED} more" if len(there) > NAMED else ""))
+        _finding(
+            "swapped",
+            split,
+            there[0],
+            first,
+            f"{first} and {second} look swapped in {len(there)} of {len(of_tracks)} tracks, "
+            f"by their long-term spectra (p = {p:.1g}): {', '.join(there[:NAMED])}"
+            + (f" and {len(there) - NAMED} more" if len(there) > NAMED else ""),
+        )
         for first, second, there, p in labels.swapped(of_tracks, names)
-    ]  # fmt: skip
+    ]
 
 
 def _same_songs(tracks):
@@ -103,11 +118,16 @@ def _same_songs(tracks):
             if track["song"]:
                 where.setdefault(track["song"], {}).setdefault(split, track["name"])
     return [
-        _finding("leak", list(splits)[-1], list(splits.values())[-1], "",
-                 f"the song {song!r} stands in {' and '.join(splits)}")
+        _finding(
+            "leak",
+            list(splits)[-1],
+            list(splits.values())[-1],
+            "",
+            f"the song {song!r} stands in {' and '.join(splits)}",
+        )
         for song, splits in where.items()
         if len(splits) > 1
-    ]  # fmt: skip
+    ]
 
 
 def _same_recordings(prints, similarity):
@@ -168,9 +188,12 @@ def _summary(data, tracks):
         "seconds": _spread(seconds),
         "loudness": _spread(heard),
         "residual_db": _spread(residuals),
-        "left_out": {name: [str(path) for path in paths]
-                     for name, paths in getattr(data, "left_out", {}).items() if paths},
-    }  # fmt: skip
+        "left_out": {
+            name: [str(path) for path in paths]
+            for name, paths in getattr(data, "left_out", {}).items()
+            if paths
+        },
+    }
 
 
 def _spread(values):

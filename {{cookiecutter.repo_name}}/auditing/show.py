@@ -28,8 +28,11 @@ def as_text(report):
         )
         manifest = told["manifest_hash"] or "none"
         lines.append(f"  sources: {', '.join(told['labels'])}; manifest {manifest}")
-        for key, name, unit in (("seconds", "length", "s"), ("loudness", "loudness", "LUFS"),
-                                ("residual_db", "mixture minus sources", "dB")):  # fmt: skip
+        for key, name, unit in (
+            ("seconds", "length", "s"),
+            ("loudness", "loudness", "LUFS"),
+            ("residual_db", "mixture minus sources", "dB"),
+        ):
             if told[key] is not None:
                 least, median, most = told[key]
                 lines.append(f"  {name}: {least:.1f} to {most:.1f} {unit}, median {median:.1f}")
@@ -47,8 +50,10 @@ def as_text(report):
 
 def verdict(report):
     """In one line: what was found, and if it spoils a result."""
-    count = {level: sum(f["level"] == level for f in report["findings"])
-             for level in ("error", "warning")}  # fmt: skip
+    count = {
+        level: sum(f["level"] == level for f in report["findings"])
+        for level in ("error", "warning")
+    }
     if not report["findings"]:
         return "nothing was found that would spoil a result"
     told = f"{count['error']} errors, {count['warning']} warnings"
@@ -90,17 +95,37 @@ def as_html(report, title):
         f"<p class='verdict {verdict_class}'>{_text(verdict(report))}</p>",
         "<h2>Splits</h2>",
         _table(
-            ["split", "dataset", "folder", "tracks", "hours", "Hz", "length (s)",
-             "loudness (LUFS)", "mixture minus sources (dB)", "sources", "manifest"],
             [
-                [split, s["dataset"], s["folder"], f"{s['looked_at']} of {s['tracks']}", s["hours"],
-                 ", ".join(map(str, s["sample_rates"])), _range(s["seconds"]),
-                 _range(s["loudness"]), _range(s["residual_db"]), ", ".join(s["labels"]),
-                 (s["manifest_hash"] or "none")[:12]]
+                "split",
+                "dataset",
+                "folder",
+                "tracks",
+                "hours",
+                "Hz",
+                "length (s)",
+                "loudness (LUFS)",
+                "mixture minus sources (dB)",
+                "sources",
+                "manifest",
+            ],
+            [
+                [
+                    split,
+                    s["dataset"],
+                    s["folder"],
+                    f"{s['looked_at']} of {s['tracks']}",
+                    s["hours"],
+                    ", ".join(map(str, s["sample_rates"])),
+                    _range(s["seconds"]),
+                    _range(s["loudness"]),
+                    _range(s["residual_db"]),
+                    ", ".join(s["labels"]),
+                    (s["manifest_hash"] or "none")[:12],
+                ]
                 for split, s in report["splits"].items()
             ],
         ),
-    ]  # fmt: skip
+    ]
     for (level, kind), findings in _by_kind(report).items():
         parts.append(f"<h2 class={level}>{level}: {kind} ({len(findings)})</h2>")
         parts.append(f"<p>{_text(ADVICE[kind])}</p>")
@@ -109,11 +134,17 @@ def as_html(report, title):
     parts.append("<h2>Tracks</h2>")
     for split, tracks in report["tracks"].items():
         rows = [
-            [t["name"], t["seconds"], t["sample_rate"], t["loudness"], t["residual_db"],
-             ", ".join(f"{label} {level} dB" for label, level in t["levels_db"].items()),
-             _taken_for(t)]
+            [
+                t["name"],
+                t["seconds"],
+                t["sample_rate"],
+                t["loudness"],
+                t["residual_db"],
+                ", ".join(f"{label} {level} dB" for label, level in t["levels_db"].items()),
+                _taken_for(t),
+            ]
             for t in tracks
-        ]  # fmt: skip
+        ]
         head = ["track", "seconds", "Hz", "LUFS", "residual (dB)", "levels", "taken for"]
         parts.append(f"<details><summary>{_text(split)}: {len(rows)} tracks</summary>")
         parts.append(_table(head, rows) + "</details>")

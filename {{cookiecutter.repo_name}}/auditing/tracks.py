@@ -67,8 +67,12 @@ def inspect(data, index, settings):
     if track.mix is not None and not data.leaves_out:
         told["mix"] = str(track.mix)
         own = audio.stretch(track.mix, data.sample_rate, data.num_channels, 0, mix.shape[1])
-        residual, text = compare(own, dict(zip(data.labels, sources, strict=True)),
-                                 data.sample_rate, settings.residual_db)  # fmt: skip
+        residual, text = compare(
+            own,
+            dict(zip(data.labels, sources, strict=True)),
+            data.sample_rate,
+            settings.residual_db,
+        )
         told["residual_db"] = None if residual is None else round(residual, 1)
         if text is not None:
             findings.append(("misaligned" if "samples" in text else "residual", "", text))

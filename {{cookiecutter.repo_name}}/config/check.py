@@ -22,7 +22,7 @@ EXAMPLES = {  # what would do where a section is needed
     "evaluate": "evaluate: {split: test}",
     "visualize": "visualize: {split: test}",
     "separate": "separate: {files: [song.wav]}",
-    "prepare": "prepare: {licence: ..., source: ..., folder: ..., steps: [...]}",
+    "prepare": "prepare: {license: ..., source: ..., folder: ..., steps: [...]}",
     "audit": "audit: {}",
     "analyze": "analyze: {runs: [best_model]}",
 }

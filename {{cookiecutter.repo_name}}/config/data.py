@@ -97,7 +97,7 @@ class Download(Section):
 class Prepare(Section):
     """How a dataset is got and converted."""
 
-    licence: Text = Field(description="under which conditions one may have the data, and from whom")
+    license: Text = Field(description="under which conditions one may have the data, and from whom")
     folder: Text = Field(description="the folder to make, for `folder` in the args of a dataset")
     source: Text | None = Field(
         None,

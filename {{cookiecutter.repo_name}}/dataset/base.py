@@ -7,7 +7,7 @@ import numpy as np
 
 import audio
 from compat import nussl
-from files import UserError
+from errors import UserError
 
 from .folders import around, did_you_mean, found_in
 from .tracks import REST, Channel, complete, grouped, log, measured, refuse_twins
@@ -56,8 +56,10 @@ class StemDataset(nussl.datasets.BaseDataset):
 
     def __init__(self, folder, split, sample_rate, num_channels, stft_params, groups=None):
         if split not in SPLITS:
-            raise UserError(f"split is {split!r}; {did_you_mean(split, SPLITS)}"
-                            f"{type(self).__name__} has {', '.join(SPLITS)}")
+            raise UserError(
+                f"split is {split!r}; {did_you_mean(split, SPLITS)}"
+                f"{type(self).__name__} has {', '.join(SPLITS)}"
+            )
         if self.missing not in POLICIES:
             raise UserError(f"missing is {self.missing!r}; write {', '.join(POLICIES)}")
         self.split, self.groups = split, groups
@@ -114,8 +116,12 @@ class StemDataset(nussl.datasets.BaseDataset):
         if expected != listed:
             log.warning(
                 "%s: %d tracks of %s, split %r; the publisher's copy has %d",
-                self.folder, listed, type(self).__name__, self.split, expected,
-            )  # fmt: skip
+                self.folder,
+                listed,
+                type(self).__name__,
+                self.split,
+                expected,
+            )
         return tracks
 
     def nothing_found(self):

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import audio
-from files import UserError, is_hidden, readable
+from errors import UserError
+from files import is_hidden, readable
 
 
 def folders(folder):
@@ -107,8 +108,7 @@ def _check_link(path):
         target = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"{path}: a symbolic link that leads nowhere ({os.readlink(path)}); "
-            "repair or remove it"
+            f"{path}: a symbolic link that leads nowhere ({os.readlink(path)}); repair or remove it"
         ) from error
     if target.is_dir() and path.parent.resolve().is_relative_to(target):
         raise UserError(

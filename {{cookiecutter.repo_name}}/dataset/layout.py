@@ -3,7 +3,7 @@
 from itertools import islice
 
 import audio
-from files import UserError
+from errors import UserError
 
 from .folders import audio_files, folders, plain
 
@@ -11,11 +11,36 @@ from .folders import audio_files, folders, plain
 MIXTURES = ("mix", "mixture", "mixed", "mixes", "mixtures", "mixdown")
 # what people call sources, in any case
 SOURCES = (
-    "accompaniment", "background", "bass", "clean", "dialogue", "drum", "drums", "effects", "fx",
-    "guitar", "guitars", "instrumental", "karaoke", "keys", "music", "noise", "other", "others",
-    "percussion", "piano", "singing", "speech", "strings", "synth", "vocal", "vocals", "voice",
-    "vox", *(f"{name}{number}" for name in ("s", "source", "speaker") for number in range(10)),
-)  # fmt: skip
+    "accompaniment",
+    "background",
+    "bass",
+    "clean",
+    "dialogue",
+    "drum",
+    "drums",
+    "effects",
+    "fx",
+    "guitar",
+    "guitars",
+    "instrumental",
+    "karaoke",
+    "keys",
+    "music",
+    "noise",
+    "other",
+    "others",
+    "percussion",
+    "piano",
+    "singing",
+    "speech",
+    "strings",
+    "synth",
+    "vocal",
+    "vocals",
+    "voice",
+    "vox",
+    *(f"{name}{number}" for name in ("s", "source", "speaker") for number in range(10)),
+)
 MEASURED = 8  # folders and files of each whose lengths are compared
 
 
@@ -54,8 +79,10 @@ def _by_mixtures(outer, inner, splits):
 
 
 def _by_sources(outer, inner, splits):
-    shares = [sum(name.casefold() in SOURCES for name in names) / max(len(names), 1)
-              for names in (outer, inner)]  # fmt: skip
+    shares = [
+        sum(name.casefold() in SOURCES for name in names) / max(len(names), 1)
+        for names in (outer, inner)
+    ]
     return _more(*shares, "names of sources")
 
 
@@ -91,8 +118,12 @@ def _by_counts(outer, inner, splits):
         return "stems", "nothing found"
     if len(outer) == 1 or len(inner) == 1:  # one source is none
         return _more(len(outer), len(inner), "more than one")
-    return _more(len(inner), len(outer), "fewer folders than names of files",
-                 "fewer names of files than folders")  # fmt: skip
+    return _more(
+        len(inner),
+        len(outer),
+        "fewer folders than names of files",
+        "fewer names of files than folders",
+    )
 
 
 def _more(folders, files, why, why_files=None):

@@ -1,6 +1,6 @@
 """MIR-1K: a thousand clips of karaoke, accompaniment left and voice right."""
 
-from files import UserError
+from errors import UserError
 
 from .base import StemDataset
 from .folders import audio_files, did_you_mean
@@ -19,7 +19,7 @@ class MIR1K(StemDataset):
           UndividedWavfile/  PitchLabel/  Lyrics/  vocal-nonvocalLabel/  ...
 
     Publisher: Hsu and Jang 2010, https://sites.google.com/site/unvoicedsoundseparation/mir-1k.
-    Licence: for research; see that page. 16 kHz, 1,000 clips of 110 songs by 19 singers. The usual
+    License: for research; see that page. 16 kHz, 1,000 clips of 110 songs by 19 singers. The usual
     split is by singer: abjones and amy train (175 clips), the others test (825). It has no
     validation part: name singers to be taken out of either, for all three splits alike.
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from files import UserError
+from errors import UserError
 
 from .base import StemDataset
 from .folders import audio_files, folders, plain
@@ -41,7 +41,7 @@ class MUSDB18(StemDataset):
               ...
 
     Publisher: Rafii, Liutkus, Stoter, Mimilakis, Bittner 2017 and 2019,
-    https://sigsep.github.io/datasets/musdb.html (on Zenodo). Licence: for research and education,
+    https://sigsep.github.io/datasets/musdb.html (on Zenodo). License: for research and education,
     not for commerce; each song has its own, listed on that page. 44.1 kHz stereo, 86 songs to
     train, 14 to validate (the names that the publisher's reader musdb takes), 50 to test.
 

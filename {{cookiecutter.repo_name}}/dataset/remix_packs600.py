@@ -38,7 +38,7 @@ class RemixPacks600(StemDataset):
     are left out. `scripts.audit` reports what was taken for what. Several files of a stem are
     summed; a shorter file is followed by silence.
 
-    No publisher: the packs were collected by hand, and each has its own licence. Without folders
+    No publisher: the packs were collected by hand, and each has its own license. Without folders
     `train`, `val` and `test`, a song's split follows from its name, 80 : 10 : 10, so that it stays
     where it is when others are added.
 

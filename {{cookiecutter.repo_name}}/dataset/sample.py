@@ -4,9 +4,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from files import UserError
+from errors import UserError
+from pool import available_cores, process_pool
 from songs import snippets
-from workers import cores, pool
 
 from .base import StemDataset
 from .tracks import Track
@@ -28,7 +28,7 @@ class Sample(StemDataset):
               30012007/            split 3 (test), song 0012, snippet 007
                 vocals.wav  drums.wav  bass.wav  other.wav
 
-    Publisher: none; nothing is downloaded and no licence applies to what is made. 300 songs (3,000
+    Publisher: none; nothing is downloaded and no license applies to what is made. 300 songs (3,000
     snippets) to train and to test, 30 songs (300 snippets) to validate.
 
     Args:
@@ -89,7 +89,7 @@ class Sample(StemDataset):
             [self.num_channels] * len(missing),
             [self.seed] * len(missing),
         )
-        processes = min(cores(), len(missing) // 16)
+        processes = min(available_cores(), len(missing) // 16)
         if processes < 2:
             for job in zip(*work, strict=True):
                 snippets.render(*job)
@@ -100,7 +100,7 @@ class Sample(StemDataset):
             unit="snippet",
             disable=None if progress else True,
         )
-        with bar, pool(processes) as executor:
+        with bar, process_pool(processes) as executor:
             for _ in executor.map(snippets.render, *work, chunksize=snippets.PER_SONG):
                 bar.update()
 

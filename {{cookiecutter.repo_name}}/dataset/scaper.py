@@ -5,7 +5,7 @@ import re
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
-from files import UserError
+from errors import UserError
 
 from .base import SPLITS, StemDataset
 from .folders import plain
@@ -24,7 +24,7 @@ class Scaper(StemDataset):
               foreground0_siren.wav  foreground1_dog.wav  ...
 
     Made with Scaper (Salamon, MacConnell, Cartwright, Li, Bello 2017); no publisher, and the
-    licence is that of the sounds. Events are looked for beside the jams file first, as folders get
+    license is that of the sounds. Events are looked for beside the jams file first, as folders get
     moved, and then where it says.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import yaml
 
-from files import UserError
+from errors import UserError
 
 from .base import StemDataset
 from .folders import audio_files, folders, plain
@@ -30,7 +30,7 @@ class Slakh2100(StemDataset):
           omitted/                   in the redux archive: what is left out as a duplicate
 
     Publisher: Manilow, Wichern, Seetharaman, Le Roux 2019, http://www.slakh.com (on Zenodo).
-    Licence: CC BY 4.0. 44.1 kHz mono FLAC. Many songs of the first release come from the same MIDI
+    License: CC BY 4.0. 44.1 kHz mono FLAC. Many songs of the first release come from the same MIDI
     file, across splits too: take the redux archive, or give the publisher's redux.json
     (https://github.com/ethman/slakh-utils, splits/) and its tracks are left out here.
 

@@ -4,12 +4,12 @@ import dataclasses
 import re
 from typing import Literal
 
-from files import UserError
+from errors import UserError, raise_all
 
 from .base import SPLITS, StemDataset
 from .folders import audio_files, folders, plain
 from .layout import find_layout, is_mixture
-from .tracks import Track, log, tell
+from .tracks import Track, log
 
 
 class StemFolder(StemDataset):
@@ -26,7 +26,7 @@ class StemFolder(StemDataset):
             one/  vocals.wav  guitar.wav  mix.wav       a folder a track
             two/  vocals.wav  guitar.wav  mix.wav
 
-    WAV, FLAC, OGG, MP3 and AIFF of any rate, under your own licence. A shorter stem is followed by
+    WAV, FLAC, OGG, MP3 and AIFF of any rate, under your own license. A shorter stem is followed by
     silence.
 
     Args:
@@ -83,11 +83,9 @@ class StemFolder(StemDataset):
             if stems
         ]
         with_mix = [track for track in tracks if track.mix is not None]
-        self.mixture = self.asked or (
-            "file" if tracks and len(with_mix) == len(tracks) else "sum"
-        )
+        self.mixture = self.asked or ("file" if tracks and len(with_mix) == len(tracks) else "sum")
         if self.mixture == "file":
-            tell(
+            raise_all(
                 f"{track.name}: no file for it in {self.mix_name or 'mix'!r}; add it, or write "
                 "mixture: sum"
                 for track in tracks
@@ -117,11 +115,12 @@ class StemFolder(StemDataset):
                 log.warning(
                     "%s: names look as if several files were of one song (%s); if they are, write "
                     "song: '(.*?)[ _.-]*\\d+$' in args, else each counts as a song of its own",
-                    self.folder, looks,
-                )  # fmt: skip
+                    self.folder,
+                    looks,
+                )
             return tracks
         matches = [(track, self.song.match(track.name)) for track in tracks]
-        tell(
+        raise_all(
             f"{track.name}: song: {self.song.pattern!r} does not match the track's name"
             for track, match in matches
             if match is None or match[1] is None

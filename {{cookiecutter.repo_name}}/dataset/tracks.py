@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import audio
-from files import UserError, tell
+from errors import UserError, raise_all
 
 from .folders import did_you_mean
 
@@ -68,7 +68,7 @@ def measured(tracks, rate=None, channels=None, padded=True, most_channels=None):
             ready.append(_measured(track, rate, channels, padded, most_channels))
         except UserError as error:
             problems.append(str(error))
-    tell(problems)
+    raise_all(problems)
     return ready
 
 
@@ -123,7 +123,7 @@ def grouped(tracks, groups, owner):
                 )
             elif named.count(stem) > 1:
                 problems.append(f"groups.{label}: the stem {stem!r} is named twice")
-    tell(problems)
+    raise_all(problems)
     return [
         dataclasses.replace(
             track,
@@ -146,7 +146,7 @@ def refuse_twins(tracks, labels):
     twins = {}
     for label in labels:
         twins.setdefault(label.casefold(), []).append(label)
-    tell(
+    raise_all(
         f"sources {' and '.join(names)} differ in capital letters only "
         f"({', '.join(_first_with(tracks, name) for name in names)}); rename the files, or write "
         f"one source with both under `groups`: {names[-1]}: [{', '.join(names)}]"
@@ -178,7 +178,7 @@ def complete(tracks, labels, missing):
             for track in tracks
         ]
     if lacking and missing == "error":
-        tell(
+        raise_all(
             [
                 f"{name}: no {', '.join(absent)}; add it, or choose missing: skip or silence"
                 for name, absent in lacking.items()

@@ -24,7 +24,7 @@ class WHAM(SpeechMixtures):
                 s1/  s2/  noise/
 
     Publisher: Wichern, Antognini, Flynn, Zhu, McQuinn, Crow, Manilow, Le Roux 2019,
-    http://wham.whisper.ai. Licence: the noise and the scripts are CC BY-NC 4.0; the speech is the
+    http://wham.whisper.ai. License: the noise and the scripts are CC BY-NC 4.0; the speech is the
     LDC's WSJ0, which has to be bought.
 
     Args:

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from files import UserError
+from errors import UserError, raise_all
 
 from .base import StemDataset
 from .folders import audio_files
-from .tracks import Track, tell
+from .tracks import Track
 
 FOLDERS = {"train": "tr", "val": "cv", "test": "tt"}
 
@@ -26,9 +26,8 @@ class SpeechMixtures(StemDataset):
         self.wav = wav or ("wav8k" if sample_rate <= 8000 else "wav16k")
         self.mode, self.mixture = mode, mixture
         self.rate = {"wav8k": 8000, "wav16k": 16000}[self.wav]
-        self.layout = (
-            f"{self.wav}/{mode}/{FOLDERS.get(split)}/ with the folders "
-            + ", ".join((self.mix_folder, *self.sources))
+        self.layout = f"{self.wav}/{mode}/{FOLDERS.get(split)}/ with the folders " + ", ".join(
+            (self.mix_folder, *self.sources)
         )
         super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
 
@@ -45,7 +44,7 @@ class SpeechMixtures(StemDataset):
             for signal, files in signals.items()
             if name not in files
         ]
-        tell(absent)
+        raise_all(absent)
         return [
             Track(
                 name,
@@ -70,7 +69,7 @@ class WSJ0Mix(SpeechMixtures):
               tt/                    3,000 to test, other speakers
 
     Publisher: Hershey, Chen, Le Roux, Watanabe 2016 (the lists and scripts); the speech is the
-    LDC's WSJ0, https://catalog.ldc.upenn.edu/LDC93S6A. Licence: the LDC's, to be bought; nothing of
+    LDC's WSJ0, https://catalog.ldc.upenn.edu/LDC93S6A. License: the LDC's, to be bought; nothing of
     it can be downloaded. data_prep/wsj0/ mixes it from a licensed copy and the published lists.
 
     Args:

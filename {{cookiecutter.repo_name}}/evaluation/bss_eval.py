@@ -52,7 +52,7 @@ class BSSEval:
             for j in range(i, order):
                 lags = scipy.fft.irfft(spectra[j] * spectra[i].conj(), self.size)
                 block = scipy.linalg.toeplitz(
-                    np.concatenate([lags[:1], lags[: -taps : -1]]), lags[:taps]
+                    np.concatenate([lags[:1], lags[:-taps:-1]]), lags[:taps]
                 )
                 # <delayed by a, delayed by b>: row j, a and column i, b
                 gram[j, :, i], gram[i, :, j] = block, block.T

@@ -11,7 +11,8 @@ import yaml
 from scipy.stats import wilcoxon
 
 from config import leaves
-from files import UserError, read_json
+from errors import UserError
+from files import read_json
 
 from .oracles import ORACLES
 from .scoring import ABOUT, GAIN
@@ -113,9 +114,7 @@ def frame(runs, with_config=True):
     tables = []
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
     differ = [
-        key
-        for key in keys
-        if len(runs) == 1 or len({str(run.config.get(key)) for run in runs}) > 1
+        key for key in keys if len(runs) == 1 or len({str(run.config.get(key)) for run in runs}) > 1
     ]
     for run in runs:
         table = pandas.DataFrame(run.rows)
@@ -190,9 +189,17 @@ def paired_tests(runs, score):
             difference = np.array([b[song] - a[song] for song in songs])
             p = float(wilcoxon(difference).pvalue) if difference.any() else None
             mean = float(difference.mean()) if songs else None
-            tests.append({"first": first.name, "second": second.name, "source": source,
-                          "songs": len(songs), "difference": mean, "p": p,
-                          "least_p": 2.0 ** (1 - len(songs)) if songs else None})  # fmt: skip
+            tests.append(
+                {
+                    "first": first.name,
+                    "second": second.name,
+                    "source": source,
+                    "songs": len(songs),
+                    "difference": mean,
+                    "p": p,
+                    "least_p": 2.0 ** (1 - len(songs)) if songs else None,
+                }
+            )
     known = sorted((test["p"], i) for i, test in enumerate(tests) if test["p"] is not None)
     so_far = 0.0
     for rank, (p, number) in enumerate(known):
@@ -231,6 +238,13 @@ def latex(lines, left):
     head, *body = [" & ".join(cell.translate(escape) for cell in line) + r" \\" for line in lines]
     columns = "l" * left + "r" * (len(lines[0]) - left)
     return "\n".join(
-        [r"\begin{tabular}" + "{" + columns + "}", r"\toprule", head, r"\midrule", *body,
-         r"\bottomrule", r"\end{tabular}"]
-    )  # fmt: skip
+        [
+            r"\begin{tabular}" + "{" + columns + "}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )

@@ -5,7 +5,8 @@ import re
 import shutil
 from pathlib import Path
 
-from files import UserError, read_json, write_files
+from errors import UserError
+from files import read_json, write_files
 
 MISSING = "none"
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from files import UserError
+from errors import UserError
 
 from .bss_eval import NAMES as BSS_NAMES
 from .bss_eval import BSSEval

@@ -2,7 +2,7 @@
 
 import importlib
 
-from files import UserError
+from errors import UserError
 
 PACKAGES = {"stoi": "pystoi", "pesq": "pesq"}  # score: the package on the package index
 PESQ_MODES = {8000: "nb", 16000: "wb"}  # sample rate: narrow or wide band

@@ -3,7 +3,7 @@
 import numpy as np
 
 from compat import nussl
-from files import UserError
+from errors import UserError
 
 from .statistics import evenly
 

@@ -5,10 +5,20 @@ from .statistics import summarize
 
 ALL = "all sources"
 TITLES = {
-    "si_sdr": "SI-SDR", "si_sir": "SI-SIR", "si_sar": "SI-SAR", "sd_sdr": "SD-SDR", "snr": "SNR",
-    "sdr": "SDR", "isr": "ISR", "sir": "SIR", "sar": "SAR", "usdr": "uSDR", "csdr": "cSDR",
-    "stoi": "STOI", "pesq": "PESQ",
-}  # fmt: skip
+    "si_sdr": "SI-SDR",
+    "si_sir": "SI-SIR",
+    "si_sar": "SI-SAR",
+    "sd_sdr": "SD-SDR",
+    "snr": "SNR",
+    "sdr": "SDR",
+    "isr": "ISR",
+    "sir": "SIR",
+    "sar": "SAR",
+    "usdr": "uSDR",
+    "csdr": "cSDR",
+    "stoi": "STOI",
+    "pesq": "PESQ",
+}
 WITHOUT_UNIT = ("stoi", "pesq")
 IN_FULL = ("si_sdr", "sdr", "usdr", "csdr", "stoi", "pesq")  # each has a table of its own
 
@@ -67,8 +77,17 @@ def table_lines(table, score):
     """The same as rows of texts, the first the heading."""
     gain = score + GAIN if score + GAIN in table[0] else None
     unit = "" if score in WITHOUT_UNIT else " dB"
-    lines = [("method", "source", "n", _title(score), "median",
-              *([f"improvement{unit}"] if gain else []), "95 % interval")]  # fmt: skip
+    lines = [
+        (
+            "method",
+            "source",
+            "n",
+            _title(score),
+            "median",
+            *([f"improvement{unit}"] if gain else []),
+            "95 % interval",
+        )
+    ]
     for row in table:
         value, doubted = row[score], row[gain or score]
         numbers = [_number(value, key, score) for key in ("mean", "median")]

@@ -10,7 +10,8 @@ from algorithms import ALGORITHMS, count_sources
 from compat import nussl
 from dataset import DATASETS
 from dataset.tracks import files_of
-from files import UserError, readable
+from errors import UserError
+from files import readable
 
 log = logging.getLogger("experiment")
 

@@ -55,8 +55,9 @@ def _warn_of_another_model(config, path, metadata):
         log.warning(
             "%s: algorithm.args.model_path names another model than the one that this experiment "
             "trains, %s; remove the key to use that",
-            path, best_model(config),
-        )  # fmt: skip
+            path,
+            best_model(config),
+        )
     trained = metadata.get("experiment") or {}
     now = config.to_dict()
     differ = [

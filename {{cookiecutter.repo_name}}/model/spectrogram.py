@@ -44,9 +44,18 @@ def deep_clustering(
         ValueError: an activation that there is not, or a stack without layers or units.
     """
     graph, head = _start(
-        "DeepClustering", num_features, num_audio_channels, body, num_layers, hidden_size,
-        bidirectional, dropout, rnn_type, normalization, num_repeats,
-    )  # fmt: skip
+        "DeepClustering",
+        num_features,
+        num_audio_channels,
+        body,
+        num_layers,
+        hidden_size,
+        bidirectional,
+        dropout,
+        rnn_type,
+        normalization,
+        num_repeats,
+    )
     _add_embedding(head, embedding_size, embedding_activation)
     return graph.finished("embedding")
 
@@ -92,9 +101,18 @@ def mask_inference(
         ValueError: an activation that there is not, or a stack without layers or units.
     """
     graph, head = _start(
-        "MaskInference", num_features, num_audio_channels, body, num_layers, hidden_size,
-        bidirectional, dropout, rnn_type, normalization, num_repeats,
-    )  # fmt: skip
+        "MaskInference",
+        num_features,
+        num_audio_channels,
+        body,
+        num_layers,
+        hidden_size,
+        bidirectional,
+        dropout,
+        rnn_type,
+        normalization,
+        num_repeats,
+    )
     if mask == "complex":
         refuse_below(1, num_sources=num_sources)
         graph.modules["mix_spectrum"] = {}
@@ -141,18 +159,36 @@ def chimera(
         ValueError: an activation that there is not, or a stack without layers or units.
     """
     graph, head = _start(
-        "Chimera", num_features, num_audio_channels, body, num_layers, hidden_size,
-        bidirectional, dropout, rnn_type, normalization, num_repeats,
-    )  # fmt: skip
+        "Chimera",
+        num_features,
+        num_audio_channels,
+        body,
+        num_layers,
+        hidden_size,
+        bidirectional,
+        dropout,
+        rnn_type,
+        normalization,
+        num_repeats,
+    )
     _add_embedding(head, embedding_size, embedding_activation)
     _add_masks(graph, head, num_sources, mask_activation)
     return graph.finished("embedding", "mask", "estimates")
 
 
 def _start(
-    name, num_features, num_audio_channels, body, num_layers, hidden_size, bidirectional, dropout,
-    rnn_type, normalization, num_repeats,
-):  # fmt: skip
+    name,
+    num_features,
+    num_audio_channels,
+    body,
+    num_layers,
+    hidden_size,
+    bidirectional,
+    dropout,
+    rnn_type,
+    normalization,
+    num_repeats,
+):
     """(a graph from mix_magnitude to the body, a function that adds a head to it)"""
     refuse_below(1, num_layers=num_layers, hidden_size=hidden_size, num_repeats=num_repeats)
     refuse_share(dropout=dropout)

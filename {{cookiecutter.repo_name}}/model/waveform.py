@@ -151,9 +151,18 @@ def dual_path(
 
 
 def _tasnet(
-    name, num_audio_channels, num_sources, num_filters, filter_length, hop_length, mask_activation,
-    width, class_name, gated=False, **stack,
-):  # fmt: skip
+    name,
+    num_audio_channels,
+    num_sources,
+    num_filters,
+    filter_length,
+    hop_length,
+    mask_activation,
+    width,
+    class_name,
+    gated=False,
+    **stack,
+):
     """Encoder, the stack between, masks, decoder; `width`: features that the stack puts out."""
     refuse_activations("mask_activation", mask_activation)
     sizes = {key: value for key, value in stack.items() if type(value) is int}

@@ -13,8 +13,9 @@ import soundfile
 from tqdm import tqdm
 
 import audio
-from files import UserError, files_below, tell, write_files
-from workers import cores
+from errors import UserError, raise_all
+from files import files_below, write_files
+from pool import available_cores
 
 BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
 
@@ -52,12 +53,12 @@ class Convert:
                 return str(error)
             return None
 
-        with ThreadPoolExecutor(cores()) as pool:  # soundfile and soxr leave Python alone
+        with ThreadPoolExecutor(available_cores()) as pool:  # soundfile and soxr leave Python alone
             made = pool.map(converted, paths)
             problems = list(
                 tqdm(made, total=len(paths), desc="converting", unit="file", disable=None)
             )
-        tell(problem for problem in problems if problem is not None)
+        raise_all(problem for problem in problems if problem is not None)
 
     def _one(self, path, inner, folder):
         if path.suffix.lower() not in audio.SUFFIXES + BY_FFMPEG:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from files import UserError, read_json
+from errors import UserError
+from files import read_json
 
 log = logging.getLogger("prepare")
 

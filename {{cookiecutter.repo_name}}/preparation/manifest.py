@@ -8,7 +8,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 import audio
-from files import UserError, files_below, read_json, tell, write_files
+from errors import UserError, raise_all
+from files import files_below, read_json, write_files
 
 from .download import digest
 
@@ -36,7 +37,7 @@ def written(folder, plan):
         for name, file in manifest["files"].items()
         if name not in missing and _changed(Path(folder) / name, file)
     ]
-    tell(
+    raise_all(
         f"{Path(folder) / name}: is not what was made, by its size or hash in {MANIFEST}; remove "
         f"it and run this again, or remove {MANIFEST} to take it as it is"
         for name in changed
@@ -82,7 +83,7 @@ def write(folder, plan, archives=None):
             files[path.relative_to(folder).as_posix()] = _described(path)
         except UserError as error:
             problems.append(str(error))
-    tell(problems)
+    raise_all(problems)
     total = hashlib.sha256()
     for name in sorted(files):
         total.update(os.fsencode(name) + f"\0{files[name]['sha256']}\n".encode())
@@ -116,8 +117,9 @@ def _same(one, other):
     a hash may be written down later."""
     if one.get("steps") != other.get("steps"):
         return False
-    first, second = ({name: sha256 for name, sha256 in plan.get("downloads", [])}
-                     for plan in (one, other))  # fmt: skip
+    first, second = (
+        {name: sha256 for name, sha256 in plan.get("downloads", [])} for plan in (one, other)
+    )
     hashes = [{first[name], second[name]} - {None} for name in first.keys() & second.keys()]
     alike = first.keys() == second.keys() and all(len(known) < 2 for known in hashes)
     return not first or not second or alike

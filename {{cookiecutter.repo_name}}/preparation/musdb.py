@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from files import UserError, files_below, write_files
+from errors import UserError
+from files import files_below, write_files
 
 from .convert import needs_ffmpeg, sixteen_bits
 

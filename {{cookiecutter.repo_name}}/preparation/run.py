@@ -3,7 +3,8 @@
 import logging
 from pathlib import Path
 
-from files import UserError, files_below, remove_unfinished, write_files
+from errors import UserError
+from files import files_below, remove_unfinished, write_files
 
 from . import manifest
 from .download import fetch
@@ -38,7 +39,7 @@ def prepare(settings, steps):
     archives = _unpacked(settings, source)
     if not source.is_dir():
         raise UserError(
-            f"{source}: no such folder; put the data there ({settings.licence}), or name another "
+            f"{source}: no such folder; put the data there ({settings.license}), or name another "
             "prepare.source"
         )
     for step in steps:
@@ -59,7 +60,7 @@ def _unpacked(settings, source):
         log.info("%s: is there, nothing is downloaded", source)
         return {}
     if any(not place.exists() for place in places):
-        log.info("licence: %s", settings.licence)
+        log.info("license: %s", settings.license)
     digests = {}
     for download, archive in zip(settings.downloads, places, strict=True):
         digests[download.file] = fetch(download.urls, archive, download.sha256)

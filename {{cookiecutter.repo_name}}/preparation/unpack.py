@@ -16,14 +16,24 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from files import UNFINISHED, UserError
+from errors import UserError
+from files import UNFINISHED
 
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 log = logging.getLogger("prepare")
 
 
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
-          ValueError, IndexError, struct.error)  # fmt: skip
+BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+    struct.error,
+)
 
 
 def unpack(archive, folder, checked=True):

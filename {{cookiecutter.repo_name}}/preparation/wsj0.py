@@ -9,7 +9,8 @@ import scipy.signal
 from tqdm import tqdm
 
 import audio
-from files import UserError, tell, write_files
+from errors import UserError, raise_all
+from files import write_files
 
 from .convert import sixteen_bits
 
@@ -46,8 +47,10 @@ class MixWSJ0:
     ):
         self.lists, self.num_speakers = Path(lists), num_speakers
         self.wav, self.mode = wav or ["wav8k"], mode or ["min"]
-        for name, values, known in (("wav", self.wav, ("wav8k", "wav16k")),
-                                    ("mode", self.mode, ("min", "max"))):  # fmt: skip
+        for name, values, known in (
+            ("wav", self.wav, ("wav8k", "wav16k")),
+            ("mode", self.mode, ("min", "max")),
+        ):
             for value in values:
                 if value not in known:
                     raise UserError(f"MixWSJ0: {name} is {value!r}; write {' or '.join(known)}")
@@ -63,7 +66,7 @@ class MixWSJ0:
                     self._mix(f"{path}:{number + 1}", line, Path(source), folder, split)
                 except UserError as error:  # one bad file does not hide the others
                     problems[str(error)] = None
-            tell(problems)
+            raise_all(problems)
 
     def _lines(self, path):
         """[[(path, decibels) of each speaker]] of a list."""

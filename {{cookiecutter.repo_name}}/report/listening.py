@@ -167,10 +167,15 @@ def page_item(
             "the pictures show the whole"
         )
     pictures = [
-        _picture(_level(track["signal"]), "magma", (FLOOR, 0), " ".join(
-            filter(None, (track["label"], track["kind"], "spectrogram"))), axis)
+        _picture(
+            _level(track["signal"]),
+            "magma",
+            (FLOOR, 0),
+            " ".join(filter(None, (track["label"], track["kind"], "spectrogram"))),
+            axis,
+        )
         for track in [mixture, *tracks]
-    ]  # fmt: skip
+    ]
     pictures += [
         _picture(mask, "gray", (0, 1), f"mask of {label}", axis) for label, _, mask in masks
     ]
@@ -245,8 +250,11 @@ def _picture(values, colours, limits, what, axis):
     image.putpalette(palette.tobytes())
     image.save(buffer, "PNG", optimize=True)
     scale = f"kHz ({axis.scale}) over seconds"
-    return {"png": _text(buffer.getvalue()), "alt": f"{what}, {scale}",
-            "caption": f"{what[0].upper()}{what[1:]}, {scale}"}  # fmt: skip
+    return {
+        "png": _text(buffer.getvalue()),
+        "alt": f"{what}, {scale}",
+        "caption": f"{what[0].upper()}{what[1:]}, {scale}",
+    }
 
 
 def _plane(embedding, loud, cluster_of, stretch):
@@ -265,7 +273,6 @@ def _plane(embedding, loud, cluster_of, stretch):
         f"components ({share:.0%} of the variance), coloured by source"
     )
     points = [
-        [int(x), int(y), _colour(int(source))]
-        for (x, y), source in zip(flat, sources, strict=True)
+        [int(x), int(y), _colour(int(source))] for (x, y), source in zip(flat, sources, strict=True)
     ]
     return {"points": points, "alt": said, "caption": said}

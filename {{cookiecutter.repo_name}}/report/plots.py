@@ -31,11 +31,17 @@ def boxes(runs, title):
             colour = COLOURS[number % len(COLOURS)]
             rng = np.random.default_rng(0)
             for place, column in enumerate(values, 1):
-                ax.scatter(column, place + rng.uniform(-0.2, 0.2, len(column)),
-                           color=colour, linewidths=0, **_dots(len(column)))  # fmt: skip
+                ax.scatter(
+                    column,
+                    place + rng.uniform(-0.2, 0.2, len(column)),
+                    color=colour,
+                    linewidths=0,
+                    **_dots(len(column)),
+                )
             median = {"color": "black", "linewidth": 2}
-            ax.boxplot(values, orientation="horizontal", widths=0.5,
-                       showfliers=False, medianprops=median)  # fmt: skip
+            ax.boxplot(
+                values, orientation="horizontal", widths=0.5, showfliers=False, medianprops=median
+            )
             ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
             ax.set_title(source, color=colour)
             ax.set_xlabel(title)
@@ -56,8 +62,13 @@ def against_input(runs, title, unit=""):
         for ax, (name, sources) in zip(axes, runs.items(), strict=True):
             for number, (source, pairs) in enumerate(sorted(sources.items())):
                 pairs = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
-                ax.scatter(*pairs.T, linewidths=0, label=source,
-                           color=COLOURS[number % len(COLOURS)], **_dots(len(pairs)))  # fmt: skip
+                ax.scatter(
+                    *pairs.T,
+                    linewidths=0,
+                    label=source,
+                    color=COLOURS[number % len(COLOURS)],
+                    **_dots(len(pairs)),
+                )
             ax.axline((0, 0), slope=1, color=GREY, linewidth=0.8)
             ax.set_title(name)
             ax.set_xlabel(f"{title} of the mixture{unit}")
@@ -90,8 +101,9 @@ def learning_curves(runs, losses=None):
                 if points:
                     label = f"{name}, {key.removesuffix('_loss')}"
                     single = "o" if len(points) == 1 else ""  # a line of one point is not seen
-                    ax.plot(*zip(*points, strict=True), line + single, color=colours[name],
-                            label=label)  # fmt: skip
+                    ax.plot(
+                        *zip(*points, strict=True), line + single, color=colours[name], label=label
+                    )
             ax.set(xlabel="epoch", ylabel="loss", title=loss)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.legend(frameon=False)

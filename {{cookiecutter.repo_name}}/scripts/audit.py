@@ -14,7 +14,8 @@ def main(config):
     import experiment
     import labels
     from auditing import as_html, as_text, audit
-    from files import UserError, write_files
+    from errors import UserError
+    from files import write_files
 
     experiment.check(config)
     settings = config.audit

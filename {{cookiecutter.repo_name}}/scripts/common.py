@@ -9,7 +9,7 @@ import sys
 
 import caches
 import config
-from files import UserError
+from errors import UserError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 

@@ -11,27 +11,27 @@ log = logging.getLogger("evaluate")
 
 
 def main(config):
-    import processes
+    import distributed
 
-    processes.run(lambda: evaluate(config))
+    distributed.run(lambda: evaluate(config))
 
 
 def evaluate(config):
     """Score in this process, alone or with others that run the same."""
     from tqdm import tqdm
 
+    import distributed
     import experiment
     import labels
-    import processes
+    from errors import UserError
     from evaluation import Results
-    from files import UserError
     from scripts.scoring import Scoring, identity, score_all
 
     experiment.check(config)
-    scoring = processes.one_after_the_first(lambda: ready(Scoring(config)))
+    scoring = distributed.local_main_process_first(lambda: ready(Scoring(config)))
     settings = config.evaluate
     folder = Path(config.info.output_folder) / "evaluation" / settings.split
-    if processes.is_first():
+    if distributed.is_main_process():
         log.info("%s", labels.announcement(scoring.data))
     about = identity(config, scoring.data)
     results = Results(folder, about)
@@ -43,7 +43,7 @@ def evaluate(config):
     found = score_all(config, scoring, results, progress)
     failed = {item["name"]: item["failed"] for item in found.values() if "failed" in item}
     rows = [row for item in found.values() for row in item.get("rows", ())]
-    if processes.is_first():
+    if distributed.is_main_process():
         if rows:
             report(config, scoring, results, about, rows, failed)
         else:

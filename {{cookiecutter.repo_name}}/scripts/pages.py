@@ -92,19 +92,35 @@ def _item(number, item, result, method, rows, frequency):
         taken = row["estimate"] if result.labels is None else result.labels.index(label)
         place[taken] = source
         tracks += [
-            {"label": label, "kind": "reference", "source": source,
-             "signal": item["sources"][label], "scores": ""},
-            {"label": label, "kind": "estimate", "source": source,
-             "signal": result.estimates[taken], "scores": _scores(row)},
-        ]  # fmt: skip
+            {
+                "label": label,
+                "kind": "reference",
+                "source": source,
+                "signal": item["sources"][label],
+                "scores": "",
+            },
+            {
+                "label": label,
+                "kind": "estimate",
+                "source": source,
+                "signal": result.estimates[taken],
+                "scores": _scores(row),
+            },
+        ]
         if result.masks is not None:
             masks.append((label, source, result.masks[taken]))
     for left in range(len(result.estimates)):
         if left not in place:  # more estimates than sources
             place[left] = len(place)
-            tracks.append({"label": f"estimate {left}", "kind": "of no source",
-                           "source": place[left], "signal": result.estimates[left],
-                           "scores": ""})  # fmt: skip
+            tracks.append(
+                {
+                    "label": f"estimate {left}",
+                    "kind": "of no source",
+                    "source": place[left],
+                    "signal": result.estimates[left],
+                    "scores": "",
+                }
+            )
     source_of = None
     if result.clusters is not None:
         source_of = sum((result.clusters == taken) * source for taken, source in place.items())

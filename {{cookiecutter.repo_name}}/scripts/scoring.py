@@ -5,11 +5,12 @@ import json
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import distributed
 import experiment
-import processes
 import provenance
 import separations
 from algorithms import ALGORITHMS, baselines, estimates_of, labels_of
+from errors import UserError
 from evaluation import (
     HEALTHY,
     ORACLES,
@@ -21,12 +22,18 @@ from evaluation import (
     score_item,
 )
 from evaluation.speech import PACKAGES, require
-from files import UserError
-from workers import pool
+from pool import process_pool
 
 CODE = (
-    "algorithms", "audio", "compat", "dataset", "evaluation", "features.py", "model", "streams.py",
-)  # fmt: skip
+    "algorithms",
+    "audio",
+    "compat",
+    "dataset",
+    "evaluation",
+    "features.py",
+    "model",
+    "streams.py",
+)
 
 
 class Scoring:
@@ -133,15 +140,15 @@ def score_all(config, scoring, results, progress):
     Returns:
         {index: what `Scoring.item` returns} of all chosen items, in their order, in each process.
     """
-    kept = processes.gathered(results.begin() if processes.is_first() else None)[0]
+    kept = distributed.all_gather(results.begin() if distributed.is_main_process() else None)[0]
     kept = {i: kept[i] for i in scoring.chosen if i in kept and scoring.is_of(i, kept[i])}
     left = [index for index in scoring.chosen if index not in kept]
-    mine = left[processes.number() :: processes.count()]
+    mine = left[distributed.rank() :: distributed.world_size()]
     found = {}
     for index, content in progress(_scored(config, scoring, mine), len(mine)):
         results.keep(index, content)
         found[index] = content
-    for part in processes.gathered(found):
+    for part in distributed.all_gather(found):
         kept |= part
     return {index: kept[index] for index in scoring.chosen}
 
@@ -153,7 +160,7 @@ def _scored(config, scoring, indices):
         yield from ((index, scoring.item(index)) for index in indices)
         return
     try:
-        with pool(workers, _begin, config) as executor:
+        with process_pool(workers, _begin, config) as executor:
             yield from zip(indices, executor.map(_item, indices), strict=True)
     except BrokenProcessPool as error:
         raise UserError(

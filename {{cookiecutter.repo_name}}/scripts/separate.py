@@ -5,7 +5,8 @@ import logging
 from pathlib import Path
 
 import recordings
-from files import UserError, read_json, write_files
+from errors import UserError
+from files import read_json, write_files
 from scripts.common import run
 
 log = logging.getLogger("separate")
@@ -37,8 +38,11 @@ def main(config):
                 log.info("%s", folder / name)
             if record["confidence"]:
                 values = ", ".join(f"{k} {v:.3f}" for k, v in record["confidence"].items())
-                log.info("  how distinct the clusters are (no certainty of being right, see "
-                         "docs/separation.md): %s", values)  # fmt: skip
+                log.info(
+                    "  how distinct the clusters are (no certainty of being right, see "
+                    "docs/separation.md): %s",
+                    values,
+                )
         except UserError as error:  # one bad file does not stop the others
             failed.append(str(error))
             log.error("error: %s", error)

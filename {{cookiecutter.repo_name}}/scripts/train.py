@@ -7,29 +7,29 @@ from scripts.common import run
 
 
 def main(config):
-    import processes
+    import distributed
 
-    processes.run(lambda: train(config))
+    distributed.run(lambda: train(config))
 
 
 def train(config):
     """Train in this process, alone or with others that run the same."""
+    import distributed
     import experiment
     import labels
-    import processes
     import provenance
     from config import write_resolved
 
     experiment.check(config)
-    if not processes.is_first():  # which speaks for all
+    if not distributed.is_main_process():  # which speaks for all
         logging.getLogger("train").setLevel(logging.WARNING)
     trainer = experiment.build_trainer(config)
     trainer.restore()  # refuses a folder that holds something else before anything is written
     for data in (trainer.train_data, trainer.val_data):
         if data is not None:
-            processes.one_after_the_first(lambda data=data: data.ensure(range(len(data))))
+            distributed.local_main_process_first(lambda data=data: data.ensure(range(len(data))))
     log = contextlib.nullcontext()
-    if processes.is_first():
+    if distributed.is_main_process():
         write_resolved(config, trainer.folder)
         log = provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment")
     with log:

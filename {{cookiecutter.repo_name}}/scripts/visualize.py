@@ -50,8 +50,10 @@ def main(config):
     scored = {method: lambda mix: order or result.estimates}
     unnamed, named = (scored, {}) if order is None else ({}, scored)
     rows = separations.named(name, score_item, item, unnamed, named)
-    about = {"Model": experiment.model_path(config) or "none",
-             "Checkpoint": experiment.model_fingerprint(config) or "none"}  # fmt: skip
+    about = {
+        "Model": experiment.model_path(config) or "none",
+        "Checkpoint": experiment.model_fingerprint(config) or "none",
+    }
     files["index.html"] = page_of_one(title, item, result, method, rows, about, settings.frequency)
     before = kept_in(folder / "viz.png").get(FILES, [])
     write_files({folder / name: content for name, content in files.items()})

@@ -8,9 +8,16 @@ KITS = {"train": range(0, 30), "val": range(30, 36), "test": range(36, 50)}
 
 # amplitude beside the kick's, and place from left (-1) to right (1)
 PLACES = {
-    "kick": (0.7, 0.0), "snare": (0.8, 0.05), "hat": (0.3, -0.35), "open": (0.35, -0.35),
-    "ride": (0.3, 0.4), "crash": (0.5, 0.5), "tom1": (0.7, -0.3), "tom2": (0.7, 0.4),
-    "clap": (0.5, 0.1), "shaker": (0.18, 0.5),
+    "kick": (0.7, 0.0),
+    "snare": (0.8, 0.05),
+    "hat": (0.3, -0.35),
+    "open": (0.35, -0.35),
+    "ride": (0.3, 0.4),
+    "crash": (0.5, 0.5),
+    "tom1": (0.7, -0.3),
+    "tom2": (0.7, 0.4),
+    "clap": (0.5, 0.1),
+    "shaker": (0.18, 0.5),
 }
 
 
@@ -19,10 +26,15 @@ class Kit:
 
     def __init__(self, number):
         self.rng = np.random.default_rng([7001, number])
-        sounds = {"kick": self._kick(), "snare": self._snare(), "clap": self._clap(),
-                  "shaker": self._shaker(), **self._cymbals(),
-                  "tom1": self._tom(self.rng.uniform(120, 170)),
-                  "tom2": self._tom(self.rng.uniform(75, 110))}
+        sounds = {
+            "kick": self._kick(),
+            "snare": self._snare(),
+            "clap": self._clap(),
+            "shaker": self._shaker(),
+            **self._cymbals(),
+            "tom1": self._tom(self.rng.uniform(120, 170)),
+            "tom2": self._tom(self.rng.uniform(75, 110)),
+        }
         self.sounds = {drum: sound / np.abs(sound).max() for drum, sound in sounds.items()}
 
     def _noise(self, seconds):
@@ -36,15 +48,18 @@ class Kit:
 
     def _kick(self):
         rng, time = self.rng, seconds_axis(samples(0.5))
-        body = self._sweep(time, rng.uniform(42, 60), rng.uniform(120, 260),
-                           rng.uniform(0.012, 0.04))
+        body = self._sweep(
+            time, rng.uniform(42, 60), rng.uniform(120, 260), rng.uniform(0.012, 0.04)
+        )
         click = lowpass(self._noise(0.5), 3000) * np.exp(-time / 0.004)
         return body * np.exp(-time / rng.uniform(0.07, 0.2)) + rng.uniform(0.1, 0.4) * click
 
     def _snare(self):
         rng, time = self.rng, seconds_axis(samples(0.5))
-        skin = sum(np.sin(2 * np.pi * f * time + rng.uniform(0, 6)) * np.exp(-time / fall)
-                   for f, fall in ((rng.uniform(170, 230), 0.08), (rng.uniform(290, 380), 0.05)))
+        skin = sum(
+            np.sin(2 * np.pi * f * time + rng.uniform(0, 6)) * np.exp(-time / fall)
+            for f, fall in ((rng.uniform(170, 230), 0.08), (rng.uniform(290, 380), 0.05))
+        )
         wires = lowpass(self._noise(0.5), rng.uniform(5000, 12000))
         wires = highpass(wires, rng.uniform(600, 1800))
         return rng.uniform(0.4, 0.8) * skin + wires * np.exp(-time / rng.uniform(0.06, 0.18))
@@ -69,13 +84,24 @@ class Kit:
         """Hats, ride and crash share their metal: clusters of inharmonic partials and noise."""
         rng = self.rng
         time = seconds_axis(samples(0.5))
-        metal = sum(np.sign(np.sin(2 * np.pi * f * time + rng.uniform(0, 6)))
-                    for f in rng.uniform(2500, 9500, 9)) / 6
+        metal = (
+            sum(
+                np.sign(np.sin(2 * np.pi * f * time + rng.uniform(0, 6)))
+                for f in rng.uniform(2500, 9500, 9)
+            )
+            / 6
+        )
         hat = highpass(metal + 1.2 * self._noise(0.5), rng.uniform(4500, 8000))
         long = seconds_axis(samples(1.8))
-        plate = sum(np.sin(2 * np.pi * f * long + rng.uniform(0, 6)) * np.exp(-long / fall)
-                    for f, fall in zip(rng.uniform(900, 12000, 30), rng.uniform(0.2, 0.8, 30),
-                                       strict=True)) / 6
+        plate = (
+            sum(
+                np.sin(2 * np.pi * f * long + rng.uniform(0, 6)) * np.exp(-long / fall)
+                for f, fall in zip(
+                    rng.uniform(900, 12000, 30), rng.uniform(0.2, 0.8, 30), strict=True
+                )
+            )
+            / 6
+        )
         hiss = self._noise(1.8)
         return {
             "hat": hat * np.exp(-time / rng.uniform(0.02, 0.05)),

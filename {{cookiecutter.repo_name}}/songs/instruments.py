@@ -59,8 +59,12 @@ class Timbre:
         string /= np.sqrt(1 + (harmonics * SAMPLE_RATE / period / self.bright) ** 2)
         string[0] = 0
         seconds_per_trip = period / SAMPLE_RATE
-        losses = np.exp(-6.9 * seconds_per_trip / (self.decay + 0.6)
-                        * (1 + 6 * (harmonics * frequency / 8000) ** 1.2))
+        losses = np.exp(
+            -6.9
+            * seconds_per_trip
+            / (self.decay + 0.6)
+            * (1 + 6 * (harmonics * frequency / 8000) ** 1.2)
+        )
         trip = np.arange(trips)[:, None]
         sound = np.fft.irfft(string * losses**trip, n=period, axis=1).ravel()[:count]
         return sound * envelope(count, 0.0005, self.release)

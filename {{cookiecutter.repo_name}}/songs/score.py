@@ -19,8 +19,18 @@ MIXOLYDIAN = (0, 2, 4, 5, 7, 9, 10)
 # those of another, begun at another chord
 PROGRESSIONS = {
     "train": (
-        (0, 5, 3, 4), (0, 3, 4, 0), (5, 3, 0, 4), (0, 4, 5, 3), (3, 4, 2, 5), (0, 2, 3, 4),
-        (5, 5, 3, 4), (0, 6, 5, 4), (0, 0, 3, 3), (0, 3, 5, 4), (5, 4, 3, 4), (3, 3, 0, 0),
+        (0, 5, 3, 4),
+        (0, 3, 4, 0),
+        (5, 3, 0, 4),
+        (0, 4, 5, 3),
+        (3, 4, 2, 5),
+        (0, 2, 3, 4),
+        (5, 5, 3, 4),
+        (0, 6, 5, 4),
+        (0, 0, 3, 3),
+        (0, 3, 5, 4),
+        (5, 4, 3, 4),
+        (3, 3, 0, 0),
     ),
     "val": ((1, 4, 0, 5), (3, 0, 4, 5), (0, 1, 3, 0)),
     "test": ((5, 1, 4, 0), (0, 3, 1, 4), (0, 4, 1, 3), (5, 3, 4, 0), (2, 5, 3, 4)),
@@ -70,7 +80,8 @@ class Score:
     beat: float  # seconds
     length: float  # seconds
     parts: dict = field(
-        default_factory=lambda: {k: [] for k in ("bass", "chords", "figure", "lead")})
+        default_factory=lambda: {k: [] for k in ("bass", "chords", "figure", "lead")}
+    )
     drums: list = field(default_factory=list)
     phrases: list = field(default_factory=list)
     backing: list = field(default_factory=list)
@@ -105,14 +116,17 @@ class _Composer:
         self.cymbal = {"verse": "hat", "chorus": str(rng.choice(("hat", "ride", "open")))}
         self.percussion = str(rng.choice(("", "", "shaker", "clap")))
         self.bass_line = BASS_LINES[rng.integers(len(BASS_LINES))]
-        self.rhythms = {k: CHORD_RHYTHMS[rng.integers(len(CHORD_RHYTHMS))]
-                        for k in ("verse", "chorus")}
+        self.rhythms = {
+            k: CHORD_RHYTHMS[rng.integers(len(CHORD_RHYTHMS))] for k in ("verse", "chorus")
+        }
         self.seventh = bool(rng.random() < 0.3)
         self.figure_steps = rng.integers(0, 4, 8)
         self.figure_in = set(rng.permutation(("verse", "chorus", "break"))[: rng.integers(1, 4)])
         self.lead_in_chorus = bool(rng.random() < 0.35)
-        self.motifs = {"verse": self._motif((0.25, 0.5, 0.5, 0.5, 1, 1, 1.5, 2)),
-                       "chorus": self._motif((0.5, 0.5, 1, 1, 2, 3))}
+        self.motifs = {
+            "verse": self._motif((0.25, 0.5, 0.5, 0.5, 1, 1, 1.5, 2)),
+            "chorus": self._motif((0.5, 0.5, 1, 1, 2, 3)),
+        }
         self.degree = 7  # where the melody is, in scale steps above the root
         self.with_backing = bool(rng.random() < 0.5)
         self.sung, self.harmony = [], []
@@ -161,8 +175,9 @@ class _Composer:
             accent = 1.2 if beat % 1 == 0 else 0.8
             hits.append(Hit(self.at(bar, beat), drum, rng.uniform(0.35, 0.6) * accent))
         if self.percussion == "shaker":
-            hits += [Hit(self.at(bar, b), "shaker", rng.uniform(0.3, 0.6))
-                     for b in np.arange(0, 4, 0.5)]
+            hits += [
+                Hit(self.at(bar, b), "shaker", rng.uniform(0.3, 0.6)) for b in np.arange(0, 4, 0.5)
+            ]
         elif self.percussion == "clap":
             hits += [Hit(self.at(bar, b), "clap", rng.uniform(0.6, 0.9)) for b in self.snare]
         if bar % 8 == 7:
@@ -177,8 +192,9 @@ class _Composer:
             low -= 12
         for beat, length in self.bass_line:
             fifth = 7 if beat and self.rng.random() < 0.2 else 0
-            score.parts["bass"].append(Note(self.at(bar, beat), length * self.beat, low + fifth,
-                                            self.rng.uniform(0.75, 1)))
+            score.parts["bass"].append(
+                Note(self.at(bar, beat), length * self.beat, low + fifth, self.rng.uniform(0.75, 1))
+            )
 
     def _voicing(self, chord):
         degrees = (chord, chord + 2, chord + 4) + ((chord + 6,) if self.seventh else ())
@@ -189,22 +205,29 @@ class _Composer:
         for beat, length in rhythm:
             velocity = self.rng.uniform(0.6, 0.95)
             for i, pitch in enumerate(voicing):  # a hand rolls its chords a little
-                score.parts["chords"].append(Note(
-                    self.at(bar, beat) + 0.011 * i, length * self.beat, pitch,
-                    velocity * self.rng.uniform(0.85, 1)))
+                score.parts["chords"].append(
+                    Note(
+                        self.at(bar, beat) + 0.011 * i,
+                        length * self.beat,
+                        pitch,
+                        velocity * self.rng.uniform(0.85, 1),
+                    )
+                )
 
     def _figure(self, score, bar, voicing):
         for i, step in enumerate(self.figure_steps):
             pitch = voicing[step % len(voicing)] + 12 * ((i + step) % 2)
-            score.parts["figure"].append(Note(self.at(bar, i / 2), 0.55 * self.beat, pitch,
-                                              self.rng.uniform(0.5, 0.8)))
+            score.parts["figure"].append(
+                Note(self.at(bar, i / 2), 0.55 * self.beat, pitch, self.rng.uniform(0.5, 0.8))
+            )
 
     def _lead(self, score, bar, chord, sparse):
-        for beat in ((3, 3.5) if sparse else (0, 1, 1.5, 2, 3)):
+        for beat in (3, 3.5) if sparse else (0, 1, 1.5, 2, 3):
             if self.rng.random() < 0.85:
                 pitch = self.pitch(chord + int(self.rng.choice((0, 2, 4, 7)))) + 12
-                score.parts["lead"].append(Note(self.at(bar, beat), 0.9 * self.beat, pitch,
-                                                self.rng.uniform(0.6, 0.9)))
+                score.parts["lead"].append(
+                    Note(self.at(bar, beat), 0.9 * self.beat, pitch, self.rng.uniform(0.6, 0.9))
+                )
 
     def _melody(self, bar, section, chord):
         rng, half = self.rng, 4 * (bar % 2)
@@ -216,8 +239,12 @@ class _Composer:
                 tones = [d for d in range(0, 18) if (d - chord) % 7 in (0, 2, 4)]
                 self.degree = min(tones, key=lambda d: abs(d - self.degree))
             if rng.random() < 0.94:
-                note = Note(self.at(bar, beat - half), length * self.beat, self.pitch(self.degree),
-                            rng.uniform(0.7, 1))
+                note = Note(
+                    self.at(bar, beat - half),
+                    length * self.beat,
+                    self.pitch(self.degree),
+                    rng.uniform(0.7, 1),
+                )
                 self.sung.append(note)
                 if section == "chorus" and self.with_backing:
                     self.harmony.append(note._replace(pitch=self.pitch(self.degree + 2)))

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from audio import convert, encode_stem
-from files import UserError, write_files
+from errors import UserError
+from files import write_files
 
 from .song import SPLITS, STEMS, Song
 from .sound import SAMPLE_RATE
@@ -62,8 +63,10 @@ def render(name, folder, sample_rate, num_channels, seed=0):
     song, start = locate(name, seed)
     stems = song.render(start, SECONDS)
     length = int(round(SECONDS * sample_rate))
-    sounds = {stem: convert(stems[stem].T, SAMPLE_RATE, sample_rate, num_channels)[:, :length]
-              for stem in STEMS}
+    sounds = {
+        stem: convert(stems[stem].T, SAMPLE_RATE, sample_rate, num_channels)[:, :length]
+        for stem in STEMS
+    }
     loudest = max(np.abs(s).max() for s in (*sounds.values(), sum(sounds.values())))
     gain = min(1.0, 0.98 / loudest)  # the same for all stems: their balance stays
     folder = Path(folder)
@@ -71,11 +74,17 @@ def render(name, folder, sample_rate, num_channels, seed=0):
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); "
-                        "set DATA_DIRECTORY to a folder that can") from error
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); "
+            "set DATA_DIRECTORY to a folder that can"
+        ) from error
     try:
-        write_files({temporary / f"{stem}.wav": encode_stem(gain * sound, sample_rate)
-                     for stem, sound in sounds.items()})
+        write_files(
+            {
+                temporary / f"{stem}.wav": encode_stem(gain * sound, sample_rate)
+                for stem, sound in sounds.items()
+            }
+        )
         os.chmod(temporary, 0o755)
         try:
             os.rename(temporary, folder / name)

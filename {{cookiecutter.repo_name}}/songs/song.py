@@ -38,22 +38,32 @@ class Song:
         self.lines["bass"] = one_of(BASS_TIMBRES[split])
         self.kit, self.singer_number = one_of(KITS[split]), one_of(SINGERS[split])
         self.backing_number = one_of(SINGERS[split])
-        self.places = {"chords": rng.uniform(-0.6, 0.6), "figure": rng.uniform(-0.8, 0.8),
-                       "lead": rng.uniform(-0.4, 0.4), "bass": 0.0}
+        self.places = {
+            "chords": rng.uniform(-0.6, 0.6),
+            "figure": rng.uniform(-0.8, 0.8),
+            "lead": rng.uniform(-0.4, 0.4),
+            "bass": 0.0,
+        }
         self.balance = {"chords": 0.0, "figure": rng.uniform(-8, 0), "lead": rng.uniform(-4, 2)}
         self.backing_place = float(rng.choice((-0.6, 0.6)))
         echo = (0.75 * self.score.beat, rng.uniform(-18, -11)) if rng.random() < 0.3 else None
         self.strips = {
-            "vocals": channel_strip(rng, rng.uniform(0.6, 1.6), rng.uniform(-17, -8),
-                                    rng.uniform(-0.7, 0.7), echo),
-            "drums": channel_strip(rng, rng.uniform(0.25, 0.7), rng.uniform(-22, -12),
-                                   rng.uniform(-0.7, 0.7)),
+            "vocals": channel_strip(
+                rng, rng.uniform(0.6, 1.6), rng.uniform(-17, -8), rng.uniform(-0.7, 0.7), echo
+            ),
+            "drums": channel_strip(
+                rng, rng.uniform(0.25, 0.7), rng.uniform(-22, -12), rng.uniform(-0.7, 0.7)
+            ),
             "bass": channel_strip(rng, 0.2, -30, rng.uniform(-0.3, 1.0)),
-            "other": channel_strip(rng, rng.uniform(0.4, 1.2), rng.uniform(-20, -9),
-                                   rng.uniform(-0.5, 0.8)),
+            "other": channel_strip(
+                rng, rng.uniform(0.4, 1.2), rng.uniform(-20, -9), rng.uniform(-0.5, 0.8)
+            ),
         }
-        levels = {"drums": rng.uniform(-9, -3), "bass": rng.uniform(-18, -9),
-                  "other": rng.uniform(0, 4)}
+        levels = {
+            "drums": rng.uniform(-9, -3),
+            "bass": rng.uniform(-18, -9),
+            "other": rng.uniform(0, 4),
+        }
         whole = np.sqrt(sum(amplitude(level) ** 2 for level in levels.values()))
         self.levels = {stem: LEVEL * amplitude(level) / whole for stem, level in levels.items()}
         self.levels["vocals"] = LEVEL * amplitude(rng.uniform(-9, -1))
@@ -76,8 +86,11 @@ class Song:
 
     def voice_activity(self, start, seconds):
         """Share (0..1) of the stretch in which a note is sung."""
-        sung = sum(max(0.0, min(note.end, start + seconds) - max(note.start, start))
-                   for phrase in self.score.phrases for note in phrase)
+        sung = sum(
+            max(0.0, min(note.end, start + seconds) - max(note.start, start))
+            for phrase in self.score.phrases
+            for note in phrase
+        )
         return sung / seconds
 
     def render(self, start=0.0, seconds=None):
@@ -86,8 +99,12 @@ class Song:
         Their sum is the song.
         """
         seconds = self.length - start if seconds is None else seconds
-        dry = {"vocals": self._dry_vocals, "drums": self._dry_drums, "bass": self._dry_bass,
-               "other": self._dry_other}
+        dry = {
+            "vocals": self._dry_vocals,
+            "drums": self._dry_drums,
+            "bass": self._dry_bass,
+            "other": self._dry_other,
+        }
         stems = {}
         for stem in STEMS:
             response = self.strips[stem]
@@ -113,8 +130,9 @@ class Song:
         return self._line("bass", first, count)
 
     def _dry_other(self, first, count):
-        lines = {part: amplitude(level) for part, level in self.balance.items()
-                 if self.score.parts[part]}
+        lines = {
+            part: amplitude(level) for part, level in self.balance.items() if self.score.parts[part]
+        }
         mixed = sum(level * self._line(part, first, count) for part, level in lines.items())
         return mixed / np.sqrt(sum(level**2 for level in lines.values()))
 
@@ -134,8 +152,10 @@ class Song:
     def _dry_vocals(self, first, count):
         track = np.zeros((count, 2))
         singer, backing = self._singers
-        voices = ((singer, self.score.phrases, 1.0, 0.0),
-                  (backing, self.score.backing, 0.4, self.backing_place))
+        voices = (
+            (singer, self.score.phrases, 1.0, 0.0),
+            (backing, self.score.backing, 0.4, self.backing_place),
+        )
         for voice, phrases, level, place in voices:
             if not phrases:
                 continue
@@ -156,5 +176,3 @@ def _covered(notes):
         total += max(0.0, note.end - max(end, note.start))
         end = max(end, note.end)
     return total
-
-

@@ -29,8 +29,10 @@ def stems(split, number, rate=SAMPLE_RATE, channels=2):
     """{stem: float32 (samples, channels)} of a stretch of a song, peaking below 0.9 in the sum."""
     sounds = Song(split, number).render(20.0, SECONDS)
     peak = max(np.abs(sound).max() for sound in (*sounds.values(), sum(sounds.values())))
-    return {stem: audio.convert(0.5 / peak * sounds[stem].T, SAMPLE_RATE, rate, channels).T
-            for stem in STEMS}
+    return {
+        stem: audio.convert(0.5 / peak * sounds[stem].T, SAMPLE_RATE, rate, channels).T
+        for stem in STEMS
+    }
 
 
 def save(path, sound, rate, **kind):
@@ -60,8 +62,13 @@ def mir1k(folder):
             (folder / "PitchLabel" / f"{name}.pv").write_text("0\n60.5\n")
 
 
-SLAKH_CLASSES = {"S00": ("Drums", "drums"), "S01": ("Bass", "bass"), "S02": ("Guitar", "other"),
-                 "S03": ("Piano", "vocals"), "S05": ("Strings (continued)", None)}
+SLAKH_CLASSES = {
+    "S00": ("Drums", "drums"),
+    "S01": ("Bass", "bass"),
+    "S02": ("Guitar", "other"),
+    "S03": ("Piano", "vocals"),
+    "S05": ("Strings (continued)", None),
+}
 
 
 def slakh2100(folder):
@@ -76,13 +83,28 @@ def slakh2100(folder):
                     save(place / "stems" / f"{key}.flac", sounds[stem], SAMPLE_RATE)
             save(place / "mix.flac", sum(sounds.values()), SAMPLE_RATE)
             (place / "all_src.mid").write_bytes(b"MThd")
-            (place / "metadata.yaml").write_text(yaml.safe_dump({
-                "UUID": f"1a81ae0928842{split}{number}", "audio_dir": "stems", "midi_dir": "MIDI",
-                "normalization_factor": -13.0, "normalized": True, "overall_gain": 0.18,
-                "stems": {key: {"audio_rendered": stem is not None, "inst_class": label,
-                                "is_drum": label == "Drums", "program_num": 0}
-                          for key, (label, stem) in SLAKH_CLASSES.items()},
-                "target_peak": -1.0}))
+            (place / "metadata.yaml").write_text(
+                yaml.safe_dump(
+                    {
+                        "UUID": f"1a81ae0928842{split}{number}",
+                        "audio_dir": "stems",
+                        "midi_dir": "MIDI",
+                        "normalization_factor": -13.0,
+                        "normalized": True,
+                        "overall_gain": 0.18,
+                        "stems": {
+                            key: {
+                                "audio_rendered": stem is not None,
+                                "inst_class": label,
+                                "is_drum": label == "Drums",
+                                "program_num": 0,
+                            }
+                            for key, (label, stem) in SLAKH_CLASSES.items()
+                        },
+                        "target_peak": -1.0,
+                    }
+                )
+            )
 
 
 def _speech(folder, mixes, sources, wav="wav8k", mode="min"):
@@ -109,8 +131,11 @@ def wsj0_3mix(folder):
 
 
 def wham(folder, wav="wav8k", mode="min"):
-    mixes = {"mix_clean": ["s1", "s2"], "mix_both": ["s1", "s2", "noise"],
-             "mix_single": ["s1", "noise"]}
+    mixes = {
+        "mix_clean": ["s1", "s2"],
+        "mix_both": ["s1", "s2", "noise"],
+        "mix_single": ["s1", "noise"],
+    }
     _speech(folder, mixes, ["s1", "s2", "noise"], wav, mode)
 
 
@@ -149,26 +174,77 @@ def scaper(folder):
                 save(folder / split / file, sounds[stem], 16000)
                 files.append(f"/somewhere/else/{file}")
                 total = total + sounds[stem]
-                events.append({"time": 0.0, "duration": SECONDS, "confidence": 1.0, "value": {
-                    "label": label, "role": role, "source_file": "a.wav", "source_time": 0.0,
-                    "event_time": 0.0, "event_duration": SECONDS, "snr": 0.0,
-                    "pitch_shift": None, "time_stretch": None}})
+                events.append(
+                    {
+                        "time": 0.0,
+                        "duration": SECONDS,
+                        "confidence": 1.0,
+                        "value": {
+                            "label": label,
+                            "role": role,
+                            "source_file": "a.wav",
+                            "source_time": 0.0,
+                            "event_time": 0.0,
+                            "event_duration": SECONDS,
+                            "snr": 0.0,
+                            "pitch_shift": None,
+                            "time_stretch": None,
+                        },
+                    }
+                )
             save(folder / split / f"{name}.wav", total, 16000)
-            scaper = {"duration": SECONDS, "ref_db": -20, "fg_labels": ["siren"],
-                      "bg_labels": ["street"], "isolated_events_audio_path": files,
-                      "soundscape_audio_path": f"/somewhere/else/{name}.wav"}
-            annotation = {"namespace": "scaper", "data": events, "time": 0, "duration": SECONDS,
-                          "annotation_metadata": {}, "sandbox": {"scaper": scaper}}
-            (folder / split / f"{name}.jams").write_text(json.dumps({
-                "annotations": [annotation], "file_metadata": {"duration": SECONDS},
-                "sandbox": {}}))
+            scaper = {
+                "duration": SECONDS,
+                "ref_db": -20,
+                "fg_labels": ["siren"],
+                "bg_labels": ["street"],
+                "isolated_events_audio_path": files,
+                "soundscape_audio_path": f"/somewhere/else/{name}.wav",
+            }
+            annotation = {
+                "namespace": "scaper",
+                "data": events,
+                "time": 0,
+                "duration": SECONDS,
+                "annotation_metadata": {},
+                "sandbox": {"scaper": scaper},
+            }
+            (folder / split / f"{name}.jams").write_text(
+                json.dumps(
+                    {
+                        "annotations": [annotation],
+                        "file_metadata": {"duration": SECONDS},
+                        "sandbox": {},
+                    }
+                )
+            )
 
 
-LAYOUTS = {function.__name__: function for function in (
-    musdb18, mir1k, slakh2100, wsj0_2mix, wsj0_3mix, wham, remix_packs600, stem_folder, scaper)}
-CLASSES = {"musdb18": "MUSDB18", "mir1k": "MIR1K", "slakh2100": "Slakh2100",
-           "wsj0_2mix": "WSJ0Mix", "wsj0_3mix": "WSJ0Mix", "wham": "WHAM",
-           "remix_packs600": "RemixPacks600", "stem_folder": "StemFolder", "scaper": "Scaper"}
+LAYOUTS = {
+    function.__name__: function
+    for function in (
+        musdb18,
+        mir1k,
+        slakh2100,
+        wsj0_2mix,
+        wsj0_3mix,
+        wham,
+        remix_packs600,
+        stem_folder,
+        scaper,
+    )
+}
+CLASSES = {
+    "musdb18": "MUSDB18",
+    "mir1k": "MIR1K",
+    "slakh2100": "Slakh2100",
+    "wsj0_2mix": "WSJ0Mix",
+    "wsj0_3mix": "WSJ0Mix",
+    "wham": "WHAM",
+    "remix_packs600": "RemixPacks600",
+    "stem_folder": "StemFolder",
+    "scaper": "Scaper",
+}
 ARGS = {"mir1k": {"val_singers": ["bug", "ariel"]}, "wsj0_3mix": {"num_speakers": 3}}
 
 

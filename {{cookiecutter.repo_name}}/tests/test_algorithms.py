@@ -15,8 +15,8 @@ import audio
 import scripts.common
 from algorithms import ALGORITHMS, DeepMaskEstimation, Result, SeparationBase, baselines, separated
 from compat import nussl
+from errors import UserError
 from features import FrontEnd
-from files import UserError
 from scripts import evaluate, separate, train, visualize
 
 torch.set_num_threads(1)
@@ -31,8 +31,9 @@ class Halves(SeparationBase):
 
     def make_audio_signals(self):
         data = self.audio_signal.audio_data
-        return [self.audio_signal.make_copy_with_audio_data(0.5 * data, verbose=False)
-                for _ in range(2)]  # fmt: skip
+        return [
+            self.audio_signal.make_copy_with_audio_data(0.5 * data, verbose=False) for _ in range(2)
+        ]
 
 
 class Backwards(Halves):
@@ -100,8 +101,11 @@ class Wrong(Halves):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("short", "Wrong returns {short} samples in 1 channel(s) at 8000 Hz as an estimate; each "
-                  "has to be an AudioSignal like the mixture, {long} samples in 1 channel(s) at"),
+        (
+            "short",
+            "Wrong returns {short} samples in 1 channel(s) at 8000 Hz as an estimate; each "
+            "has to be an AudioSignal like the mixture, {long} samples in 1 channel(s) at",
+        ),
         ("stereo", "in 2 channel(s) at 8000 Hz as an estimate"),
         ("rate", "at 16000 Hz as an estimate"),
         ("arrays", "Wrong returns a ndarray as an estimate; each has to be an AudioSignal"),
@@ -110,7 +114,7 @@ class Wrong(Halves):
         ("empty", "Wrong returns 0 estimates; at least 1 is needed"),
         ("nan", "Wrong failed: Not all values of audio_data are finite"),
     ],
-)  # fmt: skip
+)
 def test_what_an_algorithm_should_not_return_is_one_clear_error(
     run, tmp_path, monkeypatch, script, kind, message
 ):
@@ -173,10 +177,15 @@ def test_sources_with_an_order_are_scored_and_called_by_their_labels(run, tmp_pa
 
 def test_a_file_is_separated_into_sources_by_name_and_drawn(run, tmp_path):
     soundfile.write(tmp_path / "song.wav", 0.1 * np.random.default_rng(0).normal(size=30000), 8000)
-    files = {"files": [str(tmp_path / "song.wav")], "output_folder": str(tmp_path / "sep"),
-             "picture": True}  # fmt: skip
-    for algorithm, names in (("Backwards", ["vocals.wav", "accompaniment.wav"]),
-                             ("Halves", ["source0.wav", "source1.wav"])):  # fmt: skip
+    files = {
+        "files": [str(tmp_path / "song.wav")],
+        "output_folder": str(tmp_path / "sep"),
+        "picture": True,
+    }
+    for algorithm, names in (
+        ("Backwards", ["vocals.wav", "accompaniment.wav"]),
+        ("Halves", ["source0.wav", "source1.wav"]),
+    ):
         assert run("separate", algorithm, separate=files)[0] == 0
         there = {path.name for path in (tmp_path / "sep" / "song").iterdir()}
         assert there == {*names, "separation.json", "viz.png"}
@@ -187,8 +196,12 @@ def test_an_algorithm_with_fewer_estimates_than_sources_is_refused_before_scorin
     for label in ("bass", "drums", "vocals"):
         (tmp_path / "three" / label).mkdir(parents=True)
         soundfile.write(tmp_path / "three" / label / "a.wav", 0.1 * rng.normal(size=9000), 16000)
-    data = {"test": {"class": "StemFolder",
-                     "args": {"folder": str(tmp_path / "three"), "split": "test"}}}  # fmt: skip
+    data = {
+        "test": {
+            "class": "StemFolder",
+            "args": {"folder": str(tmp_path / "three"), "split": "test"},
+        }
+    }
     for script in ("evaluate", "visualize"):
         status, _ = run(script, "HPSS", datasets=data)
         assert "HPSS gives 2 estimates, and there are 3 sources (bass, drums, vocals)" in status
@@ -240,18 +253,35 @@ def graph(reads):
         "modules": {
             reads: {},
             "mix_magnitude": {},
-            "body": {"class": "RecurrentStack",
-                     "args": {"num_features": 257, "hidden_size": 6, "num_layers": 1,
-                              "bidirectional": False, "dropout": 0.0}},
-            "mask": {"class": "Embedding",
-                     "args": {"num_features": 257, "hidden_size": 6, "embedding_size": 2,
-                              "activation": "softmax", "num_audio_channels": 1}},
+            "body": {
+                "class": "RecurrentStack",
+                "args": {
+                    "num_features": 257,
+                    "hidden_size": 6,
+                    "num_layers": 1,
+                    "bidirectional": False,
+                    "dropout": 0.0,
+                },
+            },
+            "mask": {
+                "class": "Embedding",
+                "args": {
+                    "num_features": 257,
+                    "hidden_size": 6,
+                    "embedding_size": 2,
+                    "activation": "softmax",
+                    "num_audio_channels": 1,
+                },
+            },
             "estimates": {"class": "Mask"},
         },
-        "connections": [["body", [reads]], ["mask", ["body"]],
-                        ["estimates", ["mask", "mix_magnitude"]]],
+        "connections": [
+            ["body", [reads]],
+            ["mask", ["body"]],
+            ["estimates", ["mask", "mix_magnitude"]],
+        ],
         "output": ["mask", "estimates"],
-    }  # fmt: skip
+    }
 
 
 def trained(tmp_path, sample_folder, reads):
@@ -272,8 +302,9 @@ def test_a_feature_added_to_the_front_end_trains_is_scored_and_separates(
     files = {"files": [str(tmp_path / "long.wav")], "output_folder": str(tmp_path / "sep")}
     assert run("separate", "DeepMaskEstimation", args, separate=files)[0] == 0
     # the model was trained with an order: sources have their names
-    sources = [audio.read(tmp_path / "sep/long" / f"{name}.wav")
-               for name in ("vocals", "accompaniment")]  # fmt: skip
+    sources = [
+        audio.read(tmp_path / "sep/long" / f"{name}.wav") for name in ("vocals", "accompaniment")
+    ]
     assert np.abs(sum(sources) - data.T).max() < 1e-4
 
 
@@ -306,12 +337,14 @@ def test_a_checkpoint_of_the_wrong_kind_is_refused_before_any_item(run, tmp_path
 
 
 def test_the_config_of_every_new_key_is_an_input_again(tmp_path):
-    plain = {"info": {"name": "a", "output_folder": "o"},
-             "algorithm": {"class": "HPSS"},
-             "datasets": {"test": {"class": "Sample", "args": {"split": "test", "folder": "f"}}},
-             "evaluate": {"metrics": ["usdr", "csdr"], "frequency": "log"},
-             "visualize": {"frequency": "mel"},
-             "separate": {"files": ["a"], "picture": True}}  # fmt: skip
+    plain = {
+        "info": {"name": "a", "output_folder": "o"},
+        "algorithm": {"class": "HPSS"},
+        "datasets": {"test": {"class": "Sample", "args": {"split": "test", "folder": "f"}}},
+        "evaluate": {"metrics": ["usdr", "csdr"], "frequency": "log"},
+        "visualize": {"frequency": "mel"},
+        "separate": {"files": ["a"], "picture": True},
+    }
     import config
 
     loaded = config.load(write(tmp_path / "a.yml", plain))

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import scripts.common
+from errors import UserError
 from evaluation import comparison
 from evaluation.results import Results
-from files import UserError
 from scripts import analyze
 
 PROJECT = Path(__file__).parents[1]
@@ -106,10 +106,14 @@ def test_the_frame_has_every_row_and_the_keys_that_differ(runs):
 
 def run_script(tmp_path, capsys, caplog, folders, **more):
     path = tmp_path / "analyze.yml"
-    path.write_text(yaml.safe_dump({
-        "info": {"name": "x", "output_folder": str(tmp_path / "out")},
-        "analyze": {"runs": folders, **more},
-    }))  # fmt: skip
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "info": {"name": "x", "output_folder": str(tmp_path / "out")},
+                "analyze": {"runs": folders, **more},
+            }
+        )
+    )
     try:
         with caplog.at_level("INFO"):
             scripts.common.run(analyze.main, analyze.__doc__, ("analyze",), ["-p", str(path)])
@@ -122,9 +126,16 @@ def test_analyze_writes_tables_tests_and_pictures(runs, tmp_path, capsys, caplog
     said = run_script(tmp_path, capsys, caplog, [str(tmp_path / "[abc]")])
     assert "better against first" in said and "corrected (Holm)" in said
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"items.csv", "tests.csv", "si_sdr.csv", "si_sdr.md", "si_sdr.tex",
-                     "si_sdr_boxes.png", "si_sdr_against_input.png",
-                     "learning_curves.png"}  # fmt: skip
+    assert names == {
+        "items.csv",
+        "tests.csv",
+        "si_sdr.csv",
+        "si_sdr.md",
+        "si_sdr.tex",
+        "si_sdr_boxes.png",
+        "si_sdr_against_input.png",
+        "learning_curves.png",
+    }
     text = (tmp_path / "out" / "si_sdr.tex").read_text()
     assert text.startswith("\\begin{tabular}{llrrrrr}\n\\toprule") and r"95 \% interval" in text
     rows = list(csv.DictReader((tmp_path / "out" / "si_sdr.csv").read_text().splitlines()))
@@ -179,8 +190,11 @@ def test_what_is_not_there_is_told(tmp_path, capsys, caplog):
 def test_the_static_mask_stands_beside_the_runs(tmp_path):
     folder = make_run(tmp_path / "a", "a", range(4))
     path = Path(folder) / "evaluation/test/scores.csv"
-    more = "".join(f"i{n},s{n},{method},vocals,1.0,1.0\n" for n in range(4)
-                   for method in ("static mask", "ideal ratio mask"))  # fmt: skip
+    more = "".join(
+        f"i{n},s{n},{method},vocals,1.0,1.0\n"
+        for n in range(4)
+        for method in ("static mask", "ideal ratio mask")
+    )
     path.write_text(path.read_text() + more)
     rows, methods = comparison.table_rows(comparison.read_runs([folder], "test"))
     assert methods == ["mixture", "static mask", "a", "ideal ratio mask"]
@@ -192,8 +206,10 @@ def test_the_least_p_that_so_few_songs_allow_is_said(tmp_path, capsys, caplog):
     said = run_script(tmp_path, capsys, caplog, folders)
     # all five better: Wilcoxon's exact p is 2 / 2^5
     assert "p = 0.062 (Wilcoxon)" in said and "with 5 songs no p below 0.062 is possible" in said
-    folders = [make_run(tmp_path / f"{n}{len(folders)}", n, np.arange(40) + gain)
-               for n, gain in (("c", 0), ("d", 1))]  # fmt: skip
+    folders = [
+        make_run(tmp_path / f"{n}{len(folders)}", n, np.arange(40) + gain)
+        for n, gain in (("c", 0), ("d", 1))
+    ]
     said = run_script(tmp_path, capsys, caplog, folders)
     assert "is possible" not in said.split("d against c")[1]
 
@@ -214,7 +230,7 @@ def test_the_least_p_that_so_few_songs_allow_is_said(tmp_path, capsys, caplog):
         ("config.yml", lambda t: "[", "holds no evaluation of 'test', or a damaged one"),
         ("config.yml", lambda t: "info: 3", "holds no evaluation of 'test', or a damaged one"),
     ],
-)  # fmt: skip
+)
 def test_files_damaged_by_hand_are_one_clear_message(
     tmp_path, capsys, caplog, file, spoil, message
 ):
@@ -231,10 +247,18 @@ def test_scores_that_a_spreadsheet_has_saved_are_read(runs, tmp_path, capsys, ca
     assert "error" not in run_script(tmp_path, capsys, caplog, runs)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"x", b"\xff\xfe", b"item,song,method,source,si_sdr\ni,s,DeepClustering,vocals,loud\n",
-    b"item,method\ni,DeepClustering\n", b"item,song,method,source\na,b,DeepClustering,c,1,2,3\n",
-    b'"' + b"x" * 200_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"x",
+        b"\xff\xfe",
+        b"item,song,method,source,si_sdr\ni,s,DeepClustering,vocals,loud\n",
+        b"item,method\ni,DeepClustering\n",
+        b"item,song,method,source\na,b,DeepClustering,c,1,2,3\n",
+        b'"' + b"x" * 200_000,
+    ],
+)
 def test_damaged_scores_are_told(runs, tmp_path, capsys, caplog, content):
     (tmp_path / "a" / "evaluation" / "test" / "scores.csv").write_bytes(content)
     said = run_script(tmp_path, capsys, caplog, runs)
@@ -258,9 +282,15 @@ def test_damaged_parts_of_an_evaluation_are_scored_again(tmp_path):
     assert begun() == {}
     whole = {"name": "a", "rows": [{"si_sdr": 1.0}]}
     Results(tmp_path, {"checkpoint": None}).keep(3, whole)
-    parts = {"00000004.json": '{"name": "b", "ro', "00000005.json": "[]", "00000006.json": "7",
-             "00000007.json": '{"name": "c"}', "00000008.json": '{"name": "c", "rows": 3}',
-             "00000009.json": '{"name": "c", "rows": [1]}', "1x.json": "{}"}  # fmt: skip
+    parts = {
+        "00000004.json": '{"name": "b", "ro',
+        "00000005.json": "[]",
+        "00000006.json": "7",
+        "00000007.json": '{"name": "c"}',
+        "00000008.json": '{"name": "c", "rows": 3}',
+        "00000009.json": '{"name": "c", "rows": [1]}',
+        "1x.json": "{}",
+    }
     for name, content in parts.items():
         (tmp_path / "unfinished" / name).write_text(content)
     assert begun() == {3: whole}

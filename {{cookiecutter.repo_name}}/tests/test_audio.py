@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 import audio
-from files import UserError
+from errors import UserError
 
 RATE = 16000
 
@@ -15,8 +15,12 @@ RATE = 16000
 def sine(hertz, rate, seconds=1.0, channels=1, amplitude=0.5):
     """(channels, samples); each channel a quarter turn after the one before."""
     time = np.arange(int(seconds * rate)) / rate
-    return np.stack([amplitude * np.sin(2 * np.pi * hertz * time + channel * np.pi / 2)
-                     for channel in range(channels)])
+    return np.stack(
+        [
+            amplitude * np.sin(2 * np.pi * hertz * time + channel * np.pi / 2)
+            for channel in range(channels)
+        ]
+    )
 
 
 def noise(channels=2, samples=5000, peak=0.9):
@@ -50,9 +54,10 @@ def test_integers_are_read_exactly(wav, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
-@pytest.mark.parametrize(("start", "length"),
-                         [(0, 1), (0, 8000), (1, 100), (4095, 2), (5000, 3000), (7999, 1),
-                          (5000, None)])
+@pytest.mark.parametrize(
+    ("start", "length"),
+    [(0, 1), (0, 8000), (1, 100), (4095, 2), (5000, 3000), (7999, 1), (5000, None)],
+)
 def test_a_stretch_is_the_slice_of_the_whole(wav, suffix, start, length):
     path, numbers = wav
     end = 8000 if length is None else start + length
@@ -70,8 +75,9 @@ def test_a_plain_wav_file_is_read_without_libsndfile_to_the_same_numbers(
     monkeypatch.setattr(soundfile, "SoundFile", None)
     assert audio.info(tmp_path / "a.wav") == (RATE, channels, 999)
     assert np.array_equal(audio.read(tmp_path / "a.wav"), expected)
-    assert np.array_equal(audio.stretch(tmp_path / "a.wav", RATE, channels, 990, 20)[:, :9],
-                          expected[:, 990:])
+    assert np.array_equal(
+        audio.stretch(tmp_path / "a.wav", RATE, channels, 990, 20)[:, :9], expected[:, 990:]
+    )
 
 
 @pytest.mark.parametrize("place", [12, 36])  # before "fmt " and before "data"
@@ -115,8 +121,9 @@ def test_lossy_formats_are_read(tmp_path, suffix):
 # converting
 
 
-@pytest.mark.parametrize(("rate", "new"), [(44100, 16000), (16000, 44100), (48000, 16000),
-                                           (8000, 16000), (22050, 16000)])
+@pytest.mark.parametrize(
+    ("rate", "new"), [(44100, 16000), (16000, 44100), (48000, 16000), (8000, 16000), (22050, 16000)]
+)
 def test_a_sine_survives_another_rate_with_its_frequency_amplitude_and_phase(rate, new):
     data = audio.convert(sine(1000, rate, channels=2), rate, new)
     expected = sine(1000, new, channels=2)
@@ -245,8 +252,10 @@ def test_what_is_not_audio_is_told(tmp_path, content, suffix):
     assert "cannot be read as audio" in refusal(path)
 
 
-@pytest.mark.parametrize(("suffix", "subtype"), [
-    (".wav", "PCM_16"), (".wav", "PCM_24"), (".wav", "FLOAT"), (".aiff", "PCM_16")])
+@pytest.mark.parametrize(
+    ("suffix", "subtype"),
+    [(".wav", "PCM_16"), (".wav", "PCM_24"), (".wav", "FLOAT"), (".aiff", "PCM_16")],
+)
 def test_a_file_cut_short_is_told(tmp_path, suffix, subtype):
     path = tmp_path / f"a{suffix}"
     soundfile.write(path, noise().T, RATE, subtype=subtype)

@@ -49,12 +49,23 @@ def run(clean, tmp_path, capsys, caplog):
         shutil.copytree(clean, folder)
         if plant is not None:
             plant(folder)
-        data = {split: {"class": "StemFolder", "args": {"folder": str(folder), "split": split,
-                                                        **(args or {})}} for split in SPLITS}
+        data = {
+            split: {
+                "class": "StemFolder",
+                "args": {"folder": str(folder), "split": split, **(args or {})},
+            }
+            for split in SPLITS
+        }
         path = tmp_path / "audit.yml"
-        path.write_text(yaml.safe_dump({
-            "info": {"name": "a <set> & more", "output_folder": str(tmp_path / "out")},
-            "datasets": data, "audit": settings}))
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "info": {"name": "a <set> & more", "output_folder": str(tmp_path / "out")},
+                    "datasets": data,
+                    "audit": settings,
+                }
+            )
+        )
         status = 0
         with caplog.at_level("INFO"):
             try:
@@ -77,8 +88,11 @@ def test_a_clean_set_passes_and_its_numbers_are_right(run, tmp_path):
     assert "nothing was found that would spoil a result" in printed
     assert list(report["splits"]) == list(SPLITS)
     told = report["splits"]["val"]
-    assert (told["tracks"], told["sample_rates"], told["labels"]) == (2, [RATE],
-                                                                       ["drums", "vocals"])
+    assert (told["tracks"], told["sample_rates"], told["labels"]) == (
+        2,
+        [RATE],
+        ["drums", "vocals"],
+    )
     assert told["seconds"] == [1.5, 1.5, 1.5] and told["residual_db"][2] < -60
     track = report["tracks"]["test"][0]
     vocals = stems("test", 0, RATE, 1)["vocals"]
@@ -86,7 +100,10 @@ def test_a_clean_set_passes_and_its_numbers_are_right(run, tmp_path):
     assert -40 < track["loudness"] < -10
     assert track["files"]["vocals"][0].endswith("data/test/vocals/test0.wav")
     assert {p.name for p in (tmp_path / "out" / "audit").iterdir()} == {
-        "report.json", "report.txt", "report.html"}
+        "report.json",
+        "report.txt",
+        "report.html",
+    }
 
 
 def test_the_page_needs_nothing_else_and_escapes_what_it_shows(run, tmp_path):
@@ -184,8 +201,10 @@ def test_silent_and_clipped_stems_are_told(run):
         save(folder, "val", "val1", vocals, loud)
 
     status, _, report = run(plant)
-    assert status == 0 and found(report) == [("warning", "clipped", "val", "val1"),
-                                             ("warning", "silent", "val", "val0")]
+    assert status == 0 and found(report) == [
+        ("warning", "clipped", "val", "val1"),
+        ("warning", "silent", "val", "val0"),
+    ]
     assert re.match(r"val1.wav is clipped .\d+ samples in a row", report["findings"][0]["text"])
     assert report["findings"][1]["source"] == "vocals"
 
@@ -210,8 +229,10 @@ def test_a_stem_that_is_shifted_is_found_with_how_far(run):
         save(folder, "test", "test1", vocals, drums, mix=both)
 
     status, _, report = run(plant)
-    assert status != 0 and found(report) == [("error", "misaligned", "test", "test0"),
-                                             ("error", "misaligned", "test", "test1")]
+    assert status != 0 and found(report) == [
+        ("error", "misaligned", "test", "test0"),
+        ("error", "misaligned", "test", "test1"),
+    ]
     texts = [finding["text"] for finding in report["findings"]]
     assert texts[0].endswith("vocals come 320 samples too late")
     assert texts[1].endswith("all sources come 100 samples too late")
@@ -220,11 +241,16 @@ def test_a_stem_that_is_shifted_is_found_with_how_far(run):
 def test_a_mixture_that_is_not_the_sum_is_found(run):
     def plant(folder):
         sounds = stems("test", 0, RATE, 1)
-        save(folder, "test", "test0", sounds["vocals"], sounds["drums"],
-             mix=sum(sounds.values()))
+        save(folder, "test", "test0", sounds["vocals"], sounds["drums"], mix=sum(sounds.values()))
         sounds = stems("test", 1, RATE, 1)
-        save(folder, "test", "test1", sounds["vocals"], sounds["drums"],
-             mix=0.5 * (sounds["vocals"] + sounds["drums"]))
+        save(
+            folder,
+            "test",
+            "test1",
+            sounds["vocals"],
+            sounds["drums"],
+            mix=0.5 * (sounds["vocals"] + sounds["drums"]),
+        )
 
     status, _, report = run(plant)
     assert status != 0 and {row[1] for row in found(report)} == {"residual"}
@@ -268,29 +294,52 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_looked_at(run):
 def test_a_song_whose_name_stands_in_two_splits_is_found(tmp_path, capsys):
     layouts.musdb18(tmp_path / "data")
     name = layouts.MUSDB_NAMES["train"][0]
-    shutil.copytree(tmp_path / "data/test" / layouts.MUSDB_NAMES["test"][0],
-                    tmp_path / "data/test" / name)
+    shutil.copytree(
+        tmp_path / "data/test" / layouts.MUSDB_NAMES["test"][0], tmp_path / "data/test" / name
+    )
     path = tmp_path / "audit.yml"
-    data = {split: {"class": "MUSDB18", "args": {"folder": str(tmp_path / "data"), "split": split}}
-            for split in ("train", "test")}
-    path.write_text(yaml.safe_dump({"info": {"name": "x", "output_folder": str(tmp_path)},
-                                    "datasets": data, "audit": {"output_folder": str(tmp_path)}}))
+    data = {
+        split: {"class": "MUSDB18", "args": {"folder": str(tmp_path / "data"), "split": split}}
+        for split in ("train", "test")
+    }
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "info": {"name": "x", "output_folder": str(tmp_path)},
+                "datasets": data,
+                "audit": {"output_folder": str(tmp_path)},
+            }
+        )
+    )
     with pytest.raises(SystemExit):
         common.run(audit.main, audit.__doc__, ("datasets", "audit"), ["-p", str(path)])
     findings = json.loads((tmp_path / "report.json").read_text())["findings"]
     assert [f["text"] for f in findings if f["kind"] == "leak"] == [
-        f"the song '{name}' stands in train and test"]
+        f"the song '{name}' stands in train and test"
+    ]
     assert [f["track"] for f in findings if f["kind"] == "duplicate"] == [
-        layouts.MUSDB_NAMES["test"][0]]
+        layouts.MUSDB_NAMES["test"][0]
+    ]
 
 
 def test_what_was_taken_for_what_stands_in_the_report(tmp_path):
     layouts.remix_packs600(tmp_path / "data")
     path = tmp_path / "audit.yml"
-    data = {"train": {"class": "RemixPacks600", "args": {"folder": str(tmp_path / "data"),
-                                                         "split": "train"}}}
-    path.write_text(yaml.safe_dump({"info": {"name": "x", "output_folder": str(tmp_path)},
-                                    "datasets": data, "audit": {"num_items": 1}}))
+    data = {
+        "train": {
+            "class": "RemixPacks600",
+            "args": {"folder": str(tmp_path / "data"), "split": "train"},
+        }
+    }
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "info": {"name": "x", "output_folder": str(tmp_path)},
+                "datasets": data,
+                "audit": {"num_items": 1},
+            }
+        )
+    )
     common.run(audit.main, audit.__doc__, ("datasets", "audit"), ["-p", str(path)])
     report = json.loads((tmp_path / "audit" / "report.json").read_text())
     track = report["tracks"]["train"][0]
@@ -326,16 +375,21 @@ CHANGES = {
     "another rate": lambda s: (audio.convert(s, SAMPLE_RATE, 16000), 16000),
     "mono": lambda s: (s.mean(axis=0, keepdims=True), SAMPLE_RATE),
     "cut out": lambda s: (s[:, 54321:-33333], SAMPLE_RATE),
-    "noisy": lambda s: (s + 0.05 * s.std() * np.random.default_rng(0).standard_normal(
-        s.shape).astype(np.float32), SAMPLE_RATE),
+    "noisy": lambda s: (
+        s + 0.05 * s.std() * np.random.default_rng(0).standard_normal(s.shape).astype(np.float32),
+        SAMPLE_RATE,
+    ),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_recording_is_known_again(change):
     sound, rate = CHANGES[change](song(0))
-    prints = [fingerprint(song(0), SAMPLE_RATE), fingerprint(song(1), SAMPLE_RATE),
-              fingerprint(sound, rate)]
+    prints = [
+        fingerprint(song(0), SAMPLE_RATE),
+        fingerprint(song(1), SAMPLE_RATE),
+        fingerprint(sound, rate),
+    ]
     assert [(i, j) for i, j, _ in matches(prints, 0.25)] == [(0, 2)]
 
 
@@ -348,9 +402,15 @@ def test_silence_and_very_short_sounds_have_no_fingerprint():
 # clipping, shifts
 
 
-@pytest.mark.parametrize(("sound", "run"), [
-    (np.sin(np.arange(4000) / 100), 0), (np.clip(2 * np.sin(np.arange(4000) / 100), -1, 1), 209),
-    (0.1 * np.clip(2 * np.sin(np.arange(4000) / 100), -1, 1), 0), (np.zeros(100), 0)])
+@pytest.mark.parametrize(
+    ("sound", "run"),
+    [
+        (np.sin(np.arange(4000) / 100), 0),
+        (np.clip(2 * np.sin(np.arange(4000) / 100), -1, 1), 209),
+        (0.1 * np.clip(2 * np.sin(np.arange(4000) / 100), -1, 1), 0),
+        (np.zeros(100), 0),
+    ],
+)
 def test_a_plateau_is_as_long_as_it_is(sound, run):
     length = longest_plateau(sound[None].astype(np.float32))
     assert length == pytest.approx(run, abs=2) if run else length < 10
@@ -360,8 +420,9 @@ def test_what_is_right_has_no_cause():
     rng = np.random.default_rng(0)
     one, two = rng.normal(size=(2, 1, 8000))
     assert compare(one + two, {"one": one, "two": two}, 8000, -30) == (-200.0, None)
-    residual, text = compare(one + two + 0.1 * rng.normal(size=one.shape),
-                             {"one": one, "two": two}, 8000, -40)
+    residual, text = compare(
+        one + two + 0.1 * rng.normal(size=one.shape), {"one": one, "two": two}, 8000, -40
+    )
     assert residual == pytest.approx(-23, abs=0.5) and "it is not the sum" in text
 
 
@@ -377,6 +438,8 @@ def test_labels_that_are_swapped_in_half_of_the_songs_are_reported(run):
     status, printed, report = run(plant)
     (finding,) = [f for f in report["findings"] if f["kind"] == "swapped"]
     assert finding["level"] == "warning" and finding["split"] == "train"
-    assert re.match(r"drums and vocals look swapped in \d of 10 tracks, by their long-term spectra",
-                    finding["text"])  # fmt: skip
+    assert re.match(
+        r"drums and vocals look swapped in \d of 10 tracks, by their long-term spectra",
+        finding["text"],
+    )
     assert "exchange the files" in printed

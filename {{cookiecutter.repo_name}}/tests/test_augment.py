@@ -110,16 +110,27 @@ def test_channels_are_swapped_and_signs_changed(folder):
     made = excerpts(folder, swap_channels=1.0, flip_polarity=1.0)
     sound = made[0, 1]["sources"][1].numpy()
     assert found(made.data, sound, "b", [1], sign=-1, reverse=True) is not None
-    signs = [found(d.data, d[e, 1]["sources"][1].numpy(), "b", [1]) is None
-             for d in [excerpts(folder, flip_polarity=0.5)] for e in range(60)]
+    signs = [
+        found(d.data, d[e, 1]["sources"][1].numpy(), "b", [1]) is None
+        for d in [excerpts(folder, flip_polarity=0.5)]
+        for e in range(60)
+    ]
     assert 15 < sum(signs) < 45
 
 
 @pytest.mark.slow  # librosa compiles its resampler first
-@pytest.mark.parametrize(("plan", "frequency", "beats"), [
-    ({"pitch_shift": {"semitones": [12, 12]}}, 880, 4),
-    ({"time_stretch": {"speed": [1.25, 1.25]}}, 440, 5),
-    ({"pitch_shift": {"semitones": [-12, -12]}, "time_stretch": {"speed": [0.75, 0.75]}}, 220, 3)])
+@pytest.mark.parametrize(
+    ("plan", "frequency", "beats"),
+    [
+        ({"pitch_shift": {"semitones": [12, 12]}}, 880, 4),
+        ({"time_stretch": {"speed": [1.25, 1.25]}}, 440, 5),
+        (
+            {"pitch_shift": {"semitones": [-12, -12]}, "time_stretch": {"speed": [0.75, 0.75]}},
+            220,
+            3,
+        ),
+    ],
+)
 def test_pitch_and_speed_change_apart(tmp_path, plan, frequency, beats):
     seconds = np.arange(4 * RATE) / RATE
     tone = 0.2 * np.sin(2 * np.pi * 440 * seconds)
@@ -155,9 +166,15 @@ def test_what_a_mixture_file_holds_beside_the_sources_stays_in_it(folder, tmp_pa
     assert torch.allclose(item["mix"] - item["sources"].sum(dim=0), 0.25 - own, atol=1e-5)
 
 
-EVERYTHING = {"incoherent": 0.5, "silence_db": -50, "snr_db": [-5, 5], "swap_channels": 0.5,
-              "flip_polarity": 0.5, "pitch_shift": {"semitones": [-2, 2], "probability": 0.5},
-              "time_stretch": {"speed": [0.9, 1.1], "probability": 0.5}}
+EVERYTHING = {
+    "incoherent": 0.5,
+    "silence_db": -50,
+    "snr_db": [-5, 5],
+    "swap_channels": 0.5,
+    "flip_polarity": 0.5,
+    "pitch_shift": {"semitones": [-2, 2], "probability": 0.5},
+    "time_stretch": {"speed": [0.9, 1.1], "probability": 0.5},
+}
 
 
 def test_an_excerpt_is_a_function_of_seed_epoch_and_index(folder):
@@ -183,12 +200,19 @@ def test_any_number_of_workers_give_the_same_batches(folder, method, monkeypatch
     made, spread = excerpts(folder, **EVERYTHING), Spread([1] * 4, 4)
 
     def batches(workers):
-        return [batch for batch, _ in zip(
-            load(made, ShuffledBatches(spread, 2, seed=3, first_step=1), workers), range(4),
-            strict=False)]
+        return [
+            batch
+            for batch, _ in zip(
+                load(made, ShuffledBatches(spread, 2, seed=3, first_step=1), workers),
+                range(4),
+                strict=False,
+            )
+        ]
 
-    monkeypatch.setattr("multiprocessing.get_context",
-                        lambda _=None, real=torch.multiprocessing.get_context: real(method))
+    monkeypatch.setattr(
+        "multiprocessing.get_context",
+        lambda _=None, real=torch.multiprocessing.get_context: real(method),
+    )
     none, two = batches(0), batches(2)
     for ours, theirs in zip(none, two, strict=True):
         assert torch.equal(ours["mix"], theirs["mix"]) and ours["name"] == theirs["name"]

@@ -13,8 +13,14 @@ import caches
 
 PROJECT = Path(__file__).parents[1]
 # somebody who may read everything, as this Python may lie in root's home, and write nowhere
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-          "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")  # fmt: skip
+NOBODY = (
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--inh-caps=+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+)
 IMPORT = (
     "import os, matplotlib, numba; from compat import nussl; import librosa\n"
     "print(matplotlib.get_cachedir()); print(numba.config.CACHE_DIR)\n"
@@ -25,8 +31,11 @@ def run(code, *before, **environment):
     plain = {key: value for key, value in os.environ.items() if key not in caches.FOLDERS}
     return subprocess.run(
         [*before, sys.executable, "-W", "ignore", "-c", "import caches; caches.settle()\n" + code],
-        cwd=PROJECT, capture_output=True, text=True, env={**plain, **environment},
-    )  # fmt: skip
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        env={**plain, **environment},
+    )
 
 
 def test_each_library_gets_a_folder_and_what_is_set_stays(tmp_path, monkeypatch):
@@ -60,8 +69,11 @@ def test_nothing_is_written_but_below_the_folder(tmp_path):
 
 
 def test_without_a_writable_home_package_or_cache_folder_all_is_imported(tmp_path):
-    settings = {"HOME": "/nonexistent", "CACHE_DIRECTORY": "/nonexistent/cache",
-                "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    settings = {
+        "HOME": "/nonexistent",
+        "CACHE_DIRECTORY": "/nonexistent/cache",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     if shutil.which("setpriv") is None or run("", *NOBODY, **settings).returncode != 0:
         pytest.skip("only root can become somebody who may write nowhere")
     done = run(IMPORT + "print(os.environ['TORCH_HOME'])\n", *NOBODY, **settings)

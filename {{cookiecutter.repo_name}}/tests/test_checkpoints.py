@@ -13,19 +13,31 @@ import torch
 import checkpoints
 from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from compat import nussl
-from files import UserError
+from errors import UserError
 
 PARAMS = nussl.STFTParams(64, 16, "sqrt_hann")
 METADATA = {"stft_params": PARAMS, "sample_rate": 8000, "num_channels": 1}
-STATE = {"step": 7, "weights": torch.arange(5.0), "best": {"loss": 0.25, "names": ["a", "b"]},
-         "nothing": None}
+STATE = {
+    "step": 7,
+    "weights": torch.arange(5.0),
+    "best": {"loss": 0.25, "names": ["a", "b"]},
+    "nothing": None,
+}
 
 
 def tiny_model(seed=0):
     torch.manual_seed(seed)
-    return nussl.ml.SeparationModel(nussl.ml.networks.builders.build_recurrent_dpcl(
-        num_features=33, hidden_size=4, num_layers=1, bidirectional=False, dropout=0.0,
-        embedding_size=3, embedding_activation=["unit_norm"]))
+    return nussl.ml.SeparationModel(
+        nussl.ml.networks.builders.build_recurrent_dpcl(
+            num_features=33,
+            hidden_size=4,
+            num_layers=1,
+            bidirectional=False,
+            dropout=0.0,
+            embedding_size=3,
+            embedding_activation=["unit_norm"],
+        )
+    )
 
 
 @pytest.fixture
@@ -89,8 +101,10 @@ def test_a_model_comes_back_with_its_weights_and_metadata_ready_to_use(model_pat
     assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
     magnitude = torch.rand(2, 10, 33, 1)
     with torch.inference_mode():
-        assert torch.equal(model({"mix_magnitude": magnitude})["embedding"],
-                           tiny_model().eval()({"mix_magnitude": magnitude})["embedding"])
+        assert torch.equal(
+            model({"mix_magnitude": magnitude})["embedding"],
+            tiny_model().eval()({"mix_magnitude": magnitude})["embedding"],
+        )
 
 
 # what cannot be loaded
@@ -104,11 +118,25 @@ def test_a_folder_is_told(tmp_path):
     assert "is a folder where a checkpoint file is expected" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\0", b"this is a text\n", "naïve: ein Text ü".encode(), b"info:\n  name: dpcl\n",
-    b"PK\x03\x04 not a zip", b"{}", b"\x80\x02", b"\x80\x05K\x01", b".", b"hello.", b"\xff" * 100,
-    np.random.default_rng(0).bytes(4096),
-], ids=range(13))
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0",
+        b"this is a text\n",
+        "naïve: ein Text ü".encode(),
+        b"info:\n  name: dpcl\n",
+        b"PK\x03\x04 not a zip",
+        b"{}",
+        b"\x80\x02",
+        b"\x80\x05K\x01",
+        b".",
+        b"hello.",
+        b"\xff" * 100,
+        np.random.default_rng(0).bytes(4096),
+    ],
+    ids=range(13),
+)
 def test_what_is_no_checkpoint_is_told(tmp_path, content):
     path = tmp_path / "best.model.pth"
     path.write_bytes(content)

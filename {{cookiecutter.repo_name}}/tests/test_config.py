@@ -26,7 +26,7 @@ from config import (
 )
 from config.reader import expand
 from config.write import SCHEMA_FILE, schema_text
-from files import UserError
+from errors import UserError
 
 PROJECT = Path(__file__).parents[1]
 CORPUS = Path(__file__).parent / "wrong_configs"

@@ -13,7 +13,7 @@ import soundfile
 from test_preparation import run, tarred, zipped
 
 import files
-from files import UserError
+from errors import UserError
 from preparation import unpack
 
 NOISE = np.random.default_rng(0).integers(-9000, 9000, 20_000).astype(np.int16)
@@ -104,13 +104,25 @@ def test_what_a_killed_run_was_writing_is_removed_and_in_no_manifest(tmp_path, s
     assert sorted(manifest(tmp_path)["files"]) == ["a/one.flac", "a/two.flac", "b/one.flac"]
 
 
-@pytest.mark.parametrize("content", [
-    "", "{", "[]", "null", '"text"', "{}", '{"plan": 1}', '{"plan": {}}',
-    '{"plan": {}, "files": []}',
-    '{"plan": {"downloads": [], "steps": []}, "files": {"a/one.flac": 3}}',
-    '{"plan": {"downloads": [], "steps": []}, "files": {"a/one.flac": {}}}',
-    '{"plan": {"downloads": 3, "steps": []}, "files": {}}',
-    '{"plan": {"downloads": [1], "steps": []}, "files": {}}', "[" * 100_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"text"',
+        "{}",
+        '{"plan": 1}',
+        '{"plan": {}}',
+        '{"plan": {}, "files": []}',
+        '{"plan": {"downloads": [], "steps": []}, "files": {"a/one.flac": 3}}',
+        '{"plan": {"downloads": [], "steps": []}, "files": {"a/one.flac": {}}}',
+        '{"plan": {"downloads": 3, "steps": []}, "files": {}}',
+        '{"plan": {"downloads": [1], "steps": []}, "files": {}}',
+        "[" * 100_000,
+    ],
+)
 def test_a_damaged_manifest_is_one_clear_message(tmp_path, stems, content):
     (stems / "manifest.json").write_text(content)
     said = run(tmp_path)
@@ -195,8 +207,11 @@ def test_the_hash_of_an_archive_is_said_and_kept_and_may_be_written_down_later(t
 
 def test_a_copy_in_the_source_is_not_downloaded_again(tmp_path, caplog):
     sound(tmp_path / "raw" / "a.wav")
-    section = {"source": str(tmp_path / "raw"), "steps": CONVERT,
-               "downloads": [{"file": "a.zip", "urls": ["http://localhost:9/a.zip"]}]}  # fmt: skip
+    section = {
+        "source": str(tmp_path / "raw"),
+        "steps": CONVERT,
+        "downloads": [{"file": "a.zip", "urls": ["http://localhost:9/a.zip"]}],
+    }
     with caplog.at_level("INFO"):
         assert run(tmp_path, **section) is None
     assert "nothing is downloaded" in caplog.text

@@ -31,8 +31,15 @@ def test_each_layout_trains_an_epoch_is_scored_and_shown(name, tmp_path, sample_
     model = tmp_path / "run" / "checkpoints" / "best.model.pth"
     plain["algorithm"]["args"]["model_path"] = str(model)
     plain["model"]["args"] |= {"num_layers": 1, "hidden_size": 8, "normalization": "InstanceNorm"}
-    plain["train"] |= {"epochs": 1, "batch_size": 2, "excerpt_frames": 40, "num_workers": 0,
-                       "excerpts_per_epoch": 4, "validation_excerpts": 4, "device": "cpu"}
+    plain["train"] |= {
+        "epochs": 1,
+        "batch_size": 2,
+        "excerpt_frames": 40,
+        "num_workers": 0,
+        "excerpts_per_epoch": 4,
+        "validation_excerpts": 4,
+        "device": "cpu",
+    }
     plain["evaluate"] |= {"num_items": 1}
     plain["visualize"] |= {"output_folder": str(tmp_path / "viz"), "seed": 0}
     path = tmp_path / "experiment.yml"

@@ -13,7 +13,7 @@ from layouts import SAMPLE_RATE, stems
 import dataset
 from compat import nussl
 from dataset import DATASETS
-from files import UserError
+from errors import UserError
 
 RATE = 16000
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
@@ -80,8 +80,12 @@ def test_the_sources_are_the_songs_stems_and_the_mixture_is_their_sum(layout, na
     true = {
         "musdb18": {stem: [stem] for stem in layouts.STEMS},
         "mir1k": {"vocals": ["vocals"], "accompaniment": ["drums", "bass", "other"]},
-        "slakh2100": {"bass": ["bass"], "drums": ["drums"], "guitar": ["other"],
-                      "piano": ["vocals"]},
+        "slakh2100": {
+            "bass": ["bass"],
+            "drums": ["drums"],
+            "guitar": ["other"],
+            "piano": ["vocals"],
+        },
         "wsj0_2mix": {"s1": ["vocals"], "s2": ["other"]},
         "wsj0_3mix": {"s1": ["vocals"], "s2": ["other"], "s3": ["bass"]},
         "wham": {"s1": ["vocals"], "s2": ["other"]},
@@ -98,11 +102,23 @@ def test_the_sources_are_the_songs_stems_and_the_mixture_is_their_sum(layout, na
     assert np.abs(data.mix(1) - data.excerpt(1).sum(axis=0)).max() < 1e-4
 
 
-@pytest.mark.parametrize("name", ["MUSDB18", "MIR1K", "Slakh2100", "WSJ0Mix", "WHAM",
-                                  "RemixPacks600", "StemFolder", "Scaper", "Sample"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MUSDB18",
+        "MIR1K",
+        "Slakh2100",
+        "WSJ0Mix",
+        "WHAM",
+        "RemixPacks600",
+        "StemFolder",
+        "Scaper",
+        "Sample",
+    ],
+)
 def test_every_published_dataset_is_known_by_name_and_says_how_to_get_it(name):
     text = DATASETS[name].__doc__
-    assert "folder/" in text and "licence" in text.lower() and "Args:" in text
+    assert "folder/" in text and "license" in text.lower() and "Args:" in text
 
 
 def test_musdbs_validation_songs_are_those_of_the_publishers_reader():
@@ -142,8 +158,11 @@ def test_instruments_of_slakh_are_grouped_by_class_and_several_stems_summed(layo
 
 
 def test_an_unknown_class_of_a_group_is_told_with_the_nearest(layout):
-    with pytest.raises(UserError, match="groups.g: no stem 'Guitr'; did you mean 'Guitar'. "
-                                        "Slakh2100 has Bass, Drums, Guitar, Piano"):
+    with pytest.raises(
+        UserError,
+        match="groups.g: no stem 'Guitr'; did you mean 'Guitar'. "
+        "Slakh2100 has Bass, Drums, Guitar, Piano",
+    ):
         build("slakh2100", layout("slakh2100"), groups={"g": ["Guitr"]})
 
 
@@ -171,8 +190,9 @@ def test_wham_is_found_in_both_rates_and_lengths(tmp_path):
 
 @pytest.mark.parametrize("name", FOUND)
 def test_an_empty_folder_says_what_was_expected(tmp_path, name):
-    with pytest.raises(UserError, match="no tracks of .*, split 'train': expected .*; found "
-                                        "an empty folder"):
+    with pytest.raises(
+        UserError, match="no tracks of .*, split 'train': expected .*; found an empty folder"
+    ):
         build(name, tmp_path, rate=8000)
 
 
@@ -192,8 +212,10 @@ def test_a_folder_that_is_not_there_is_told_with_its_nearest_neighbour(layout):
 def test_compressed_stems_are_told_how_to_be_decoded(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "Song.stem.mp4").write_bytes(b"x")
-    with pytest.raises(UserError, match="1 compressed files .Song.stem.mp4.*scripts.prepare -p "
-                                        "data_prep/musdb18/stems.yml"):
+    with pytest.raises(
+        UserError,
+        match="1 compressed files .Song.stem.mp4.*scripts.prepare -p data_prep/musdb18/stems.yml",
+    ):
         build("musdb18", tmp_path)
 
 
@@ -217,11 +239,14 @@ def test_an_unknown_split_gets_the_nearest_one(layout):
 def test_a_missing_stem_is_told_or_left_out_or_silent(copy, caplog):
     folder = copy("musdb18")
     (folder / "train" / "Aimee Norwich - Child" / "bass.wav").unlink()
-    with pytest.raises(UserError, match="Aimee Norwich - Child: no bass; add it, or choose "
-                                        "missing: skip or silence"):
+    with pytest.raises(
+        UserError,
+        match="Aimee Norwich - Child: no bass; add it, or choose missing: skip or silence",
+    ):
         build("musdb18", folder)
     assert [t.name for t in build("musdb18", folder, missing="skip").tracks] == [
-        "A Classic Education - NightOwl"]
+        "A Classic Education - NightOwl"
+    ]
     assert "1 of 2 tracks are left out, they lack stems" in caplog.text
     silent = build("musdb18", folder, missing="silence").excerpt(1)
     assert not silent[0].any() and all(source.any() for source in silent[1:])
@@ -259,7 +284,8 @@ def test_a_mixture_that_is_asked_for_and_not_there_is_told(copy):
 def test_tracks_that_redux_omits_are_left_out(layout, tmp_path):
     (tmp_path / "redux.json").write_text(
         '{"Track00001": {"action": "omit", "source_split": "train"}, "Track00002": '
-        '{"action": null}}')
+        '{"action": null}}'
+    )
     data = build("slakh2100", layout("slakh2100"), redux=str(tmp_path / "redux.json"))
     assert [track.name for track in data.tracks] == ["Track00002"]
     assert data.published["train"] == 1289
@@ -281,12 +307,27 @@ def test_metadata_that_is_none_is_told(copy):
 # RemixPacks600: what is taken for what
 
 
-@pytest.mark.parametrize(("name", "stem"), [
-    ("Lead Vox.wav", "vocals"), ("02 KickDrum.mp3", "drums"), ("Bass Drum.wav", "drums"),
-    ("SynthBass1.wav", "bass"), ("808s/x.wav", None), ("808/x.wav", "bass"), ("Gtr2.wav", "other"),
-    ("drums/01.wav", "drums"), ("Drums/Vocal chop.wav", "vocals"), ("Full Mix.wav", None),
-    ("drums/premaster mix.wav", None), ("Instrumental.mp3", None), ("take 3.wav", None),
-    ("a_b-HiHat_3.wav", "other"), ("Hi Hat.wav", "drums"), ("subaru.wav", None)])
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("Lead Vox.wav", "vocals"),
+        ("02 KickDrum.mp3", "drums"),
+        ("Bass Drum.wav", "drums"),
+        ("SynthBass1.wav", "bass"),
+        ("808s/x.wav", None),
+        ("808/x.wav", "bass"),
+        ("Gtr2.wav", "other"),
+        ("drums/01.wav", "drums"),
+        ("Drums/Vocal chop.wav", "vocals"),
+        ("Full Mix.wav", None),
+        ("drums/premaster mix.wav", None),
+        ("Instrumental.mp3", None),
+        ("take 3.wav", None),
+        ("a_b-HiHat_3.wav", "other"),
+        ("Hi Hat.wav", "drums"),
+        ("subaru.wav", None),
+    ],
+)
 def test_a_file_is_taken_for_the_stem_that_its_name_or_folder_says(tmp_path, name, stem):
     if name == "a_b-HiHat_3.wav":
         stem = "drums"  # camel case: hi, hat
@@ -309,8 +350,10 @@ def test_several_files_of_a_stem_are_summed_and_shorter_ones_padded(layout):
 
 def test_songs_without_split_folders_keep_their_split_when_others_come(tmp_path):
     names = [f"song {i}" for i in range(2000)]
-    shares = [sum(dataset.remix_packs600.split_of(n) == s for n in names) / 2000
-              for s in ("train", "val", "test")]
+    shares = [
+        sum(dataset.remix_packs600.split_of(n) == s for n in names) / 2000
+        for s in ("train", "val", "test")
+    ]
     assert np.allclose(shares, [0.8, 0.1, 0.1], atol=0.03)
 
 
@@ -324,8 +367,10 @@ def test_a_folder_a_track_is_found_too_and_its_mix_is_the_mixture(tmp_path):
         layouts.save(tmp_path / name / "mix.wav", sound, RATE)
     data = build("stem_folder", tmp_path, layout="tracks")
     assert data.labels == ["bass", "drums", "other", "vocals"] and data.mixture == "file"
-    assert np.array_equal(data.mix(0), soundfile.read(tmp_path / "one" / "mix.wav",
-                                                      dtype="float32", always_2d=True)[0].T)
+    assert np.array_equal(
+        data.mix(0),
+        soundfile.read(tmp_path / "one" / "mix.wav", dtype="float32", always_2d=True)[0].T,
+    )
     summed = build("stem_folder", tmp_path, layout="tracks", mixture="sum")
     assert np.array_equal(summed.mix(0), summed.excerpt(0).sum(axis=0))
 
@@ -333,8 +378,11 @@ def test_a_folder_a_track_is_found_too_and_its_mix_is_the_mixture(tmp_path):
 def test_events_of_one_label_are_one_source(copy):
     folder = copy("scaper")
     path = folder / "train" / "soundscape0.jams"
-    path.write_text(path.read_text().replace('"siren"', '"street"').replace(
-        "foreground0_siren", "foreground0_street"))
+    path.write_text(
+        path.read_text()
+        .replace('"siren"', '"street"')
+        .replace("foreground0_siren", "foreground0_street")
+    )
     events = folder / "train" / "soundscape0_events"
     (events / "foreground0_siren.wav").rename(events / "foreground0_street.wav")
     with pytest.raises(UserError, match="soundscape0: no siren; add it, or choose missing"):

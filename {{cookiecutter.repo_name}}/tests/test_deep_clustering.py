@@ -8,8 +8,8 @@ import checkpoints
 from algorithms import DeepClustering
 from algorithms import deep_clustering as module
 from compat import nussl
+from errors import UserError
 from evaluation import si_sdr
-from files import UserError
 from model import deep_clustering
 
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")

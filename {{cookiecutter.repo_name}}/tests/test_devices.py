@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import devices
-from files import UserError
+from errors import UserError
 
 
 @pytest.fixture

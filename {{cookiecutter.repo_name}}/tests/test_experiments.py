@@ -10,16 +10,37 @@ import yaml
 import config
 import experiment
 from compat import nussl
-from files import UserError
+from errors import UserError
 
 PROJECT = Path(__file__).parent.parent
 SHIPPED = [
-    "analyze", "chimera", "chimera_plus_plus", "chimera_small", "conv_tasnet",
-    "conv_tasnet_small", "deep_clustering", "deep_clustering_small", "demo", "demo_quick",
-    "dual_path", "dual_path_small", "mask_inference", "mask_inference_small", "mir1k", "musdb18",
-    "remix_packs600", "scaper", "separate", "slakh2100", "stem_folder", "tasnet", "tasnet_small",
-    "wham", "wsj0_2mix", "wsj0_3mix",
-]  # fmt: skip
+    "analyze",
+    "chimera",
+    "chimera_plus_plus",
+    "chimera_small",
+    "conv_tasnet",
+    "conv_tasnet_small",
+    "deep_clustering",
+    "deep_clustering_small",
+    "demo",
+    "demo_quick",
+    "dual_path",
+    "dual_path_small",
+    "mask_inference",
+    "mask_inference_small",
+    "mir1k",
+    "musdb18",
+    "remix_packs600",
+    "scaper",
+    "separate",
+    "slakh2100",
+    "stem_folder",
+    "tasnet",
+    "tasnet_small",
+    "wham",
+    "wsj0_2mix",
+    "wsj0_3mix",
+]
 FILES = [PROJECT / "best_model" / "config.yml"]
 FILES += [PROJECT / "experiments" / f"{name}.yml" for name in SHIPPED]
 ADDED = sorted({*PROJECT.glob("experiments/*.yml")} - {*FILES})
@@ -121,19 +142,25 @@ def test_a_copied_experiment_separates_with_its_own_model_or_says_that_it_does_n
     experiment.build_separator(first, "cpu")
     assert "WARNING" not in caplog.text
     args = {"num_sources": 2, "model_path": experiment.best_model(first)}
-    copied = small("copied", tmp_path, sample_folder, algorithm={"args": args},
-                   signal={"hop_length": 256})  # fmt: skip
+    copied = small(
+        "copied", tmp_path, sample_folder, algorithm={"args": args}, signal={"hop_length": 256}
+    )
     experiment.build_separator(copied, "cpu")
     assert "names another model than the one that this experiment trains" in caplog.text
     assert "was trained with signal.hop_length = 128, here 256" in caplog.text
 
 
 def test_a_split_is_the_key_that_its_dataset_stands_under(tmp_path, sample_folder):
-    same, other = ({"class": "Sample", "args": {"folder": str(sample_folder), "split": split}}
-                   for split in ("train", "test"))  # fmt: skip
+    same, other = (
+        {"class": "Sample", "args": {"folder": str(sample_folder), "split": split}}
+        for split in ("train", "test")
+    )
     experiment.check(small("same", tmp_path, sample_folder, datasets={"train": same}))
-    with pytest.raises(config.ConfigError, match=(
-        r"datasets.train.args.split: is 'test', but what stands under datasets.train is the train "
-        r"split; remove it, or move the dataset to datasets.test"
-    )):  # fmt: skip
+    with pytest.raises(
+        config.ConfigError,
+        match=(
+            r"datasets.train.args.split: is 'test', but what stands under datasets.train is the "
+            r"train split; remove it, or move the dataset to datasets.test"
+        ),
+    ):
         experiment.check(small("other", tmp_path, sample_folder, datasets={"train": other}))

@@ -6,7 +6,7 @@ import yaml
 
 import config
 import experiment
-from files import UserError
+from errors import UserError
 from training import LOSSES, OPTIMIZERS
 
 torch.set_num_threads(1)
@@ -69,14 +69,23 @@ def test_an_optimizer_of_ones_own_is_the_one_that_trains(write_config, monkeypat
         experiment.check(config.load(path))
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"class": "RecurrentStak"}, "modules.stack.class: there is no 'RecurrentStak'; did you mean "
-                                 "'RecurrentStack'"),
-    ({"class": "Linear", "args": {"in_feature": 3}},
-     "modules.stack.args.in_feature: Linear has no argument 'in_feature'; did you mean 'in_fea"),
-    ({"class": "Embedding", "args": {"num_features": 33}},
-     "modules.stack.args: Embedding needs the argument 'activation'; add it"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            {"class": "RecurrentStak"},
+            "modules.stack.class: there is no 'RecurrentStak'; did you mean 'RecurrentStack'",
+        ),
+        (
+            {"class": "Linear", "args": {"in_feature": 3}},
+            "modules.stack.args.in_feature: Linear has no argument 'in_feature'; did you mean 'in",
+        ),
+        (
+            {"class": "Embedding", "args": {"num_features": 33}},
+            "modules.stack.args: Embedding needs the argument 'activation'; add it",
+        ),
+    ],
+)
 def test_modules_of_a_graph_are_checked_like_everything_else(write_config, change, message):
     path = write_config()
     plain = yaml.safe_load(path.read_text())
@@ -177,10 +186,16 @@ def test_an_argument_that_is_no_finite_number_is_refused(write_config, value):
         experiment.check(config.load(path))
 
 
-@pytest.mark.parametrize("error", [
-    MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
-    RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"
+        ),
+    ],
+)
 def test_too_little_memory_is_one_line_that_says_what_to_lower(write_config, error):
     import scripts.common
 

@@ -16,8 +16,12 @@ def batch_of(batch=2, sources=2, channels=1, samples=2000, seed=0):
     """{"mix", "sources"} of noise that comes and goes, so that sources differ from bin to bin."""
     rng = np.random.default_rng(seed)
     time = np.arange(samples) / samples
-    loudness = np.abs(np.sin(rng.uniform(3, 30, (batch, sources, 1, 1)) * time
-                             + rng.uniform(0, 6, (batch, sources, 1, 1))))
+    loudness = np.abs(
+        np.sin(
+            rng.uniform(3, 30, (batch, sources, 1, 1)) * time
+            + rng.uniform(0, 6, (batch, sources, 1, 1))
+        )
+    )
     sound = loudness * rng.uniform(-0.4, 0.4, (batch, sources, channels, samples))
     sound = torch.from_numpy(sound.astype(np.float32))
     return {"mix": sound.sum(dim=1), "sources": sound}
@@ -28,17 +32,26 @@ def as_in_nussl(batch, window, hop, kind, target="phase_sensitive"):
     params = nussl.STFTParams(window, hop, kind)
 
     def signal(data):
-        return nussl.AudioSignal(audio_data_array=data.double().numpy(), sample_rate=RATE,
-                                 stft_params=params)
+        return nussl.AudioSignal(
+            audio_data_array=data.double().numpy(), sample_rate=RATE, stft_params=params
+        )
 
     def parts(spectrum):
         # complex (bins, frames, channels, ...) -> (frames, bins, channels, 2, ...)
         return torch.from_numpy(np.stack([spectrum.real, spectrum.imag], 3).swapaxes(0, 1))
 
-    approximation = {"phase_sensitive": transforms.PhaseSensitiveSpectrumApproximation,
-                     "magnitude": transforms.MagnitudeSpectrumApproximation}[target]
-    pipeline = transforms.Compose([transforms.GetAudio(), approximation(),
-                                   transforms.MagnitudeWeights(), transforms.ToSeparationModel()])
+    approximation = {
+        "phase_sensitive": transforms.PhaseSensitiveSpectrumApproximation,
+        "magnitude": transforms.MagnitudeSpectrumApproximation,
+    }[target]
+    pipeline = transforms.Compose(
+        [
+            transforms.GetAudio(),
+            approximation(),
+            transforms.MagnitudeWeights(),
+            transforms.ToSeparationModel(),
+        ]
+    )
     items = []
     for mix, sources in zip(batch["mix"], batch["sources"], strict=True):
         mix = signal(mix)
@@ -56,7 +69,8 @@ def assert_equal(ours, theirs):
         if key not in ("weights", "ideal_binary_mask"):
             assert (ours[key] - theirs[key]).abs().max() < 1e-5, key
     assert (ours["weights"] ** 2 - theirs["weights"] ** 2).abs().max() < 1e-5 * max(
-        1.0, theirs["weights"].max().item() ** 2)
+        1.0, theirs["weights"].max().item() ** 2
+    )
     # single precision may see two sources as equally loud where double precision does not
     top = theirs["source_magnitudes"].topk(2, dim=-1).values
     tied = top[..., 0] - top[..., 1] < 1e-6
@@ -81,9 +95,20 @@ def test_magnitudes_as_targets_are_those_of_nussl(kind, channels):
     assert_equal(FrontEnd(256, 64, kind, target="magnitude")(batch), expected)
 
 
-@pytest.mark.parametrize(("window", "hop"), [
-    (256, 128), (256, 100), (200, 50), (256, 255), (250, 77), (255, 64), (201, 100), (3, 1),
-    (2, 1)])
+@pytest.mark.parametrize(
+    ("window", "hop"),
+    [
+        (256, 128),
+        (256, 100),
+        (200, 50),
+        (256, 255),
+        (250, 77),
+        (255, 64),
+        (201, 100),
+        (3, 1),
+        (2, 1),
+    ],
+)
 def test_features_are_those_of_nussl_for_any_window_and_hop(window, hop):
     batch = batch_of(sources=3, samples=1500)
     expected = as_in_nussl(batch, window, hop, "hamming")
@@ -190,7 +215,9 @@ def test_the_loudest_source_has_the_bin_and_a_tie_has_none():
     magnitudes = torch.tensor([[0.2, 0.5], [0.5, 0.2], [0.3, 0.3], [0.0, 0.0]])
     assert ideal_binary_mask(magnitudes).tolist() == [[0, 1], [1, 0], [0, 0], [0, 0]]
     assert ideal_binary_mask(torch.tensor([[1.0, 3.0, 3.0], [1.0, 3.0, 2.0]])).tolist() == [
-        [0, 0, 0], [0, 1, 0]]
+        [0, 0, 0],
+        [0, 1, 0],
+    ]
 
 
 def test_it_runs_without_numbers_on_the_meta_device():
@@ -208,9 +235,16 @@ def test_the_window_moves_with_the_model_and_is_no_weight():
     assert front_end.to(torch.float64).window.dtype == torch.float64
 
 
-@pytest.mark.parametrize("wanted", [*[(name,) for name in FrontEnd.features], (),
-                                    ("mix_magnitude", "weights", "ideal_binary_mask"),
-                                    ("mix_audio", "source_audio"), FrontEnd.features])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *[(name,) for name in FrontEnd.features],
+        (),
+        ("mix_magnitude", "weights", "ideal_binary_mask"),
+        ("mix_audio", "source_audio"),
+        FrontEnd.features,
+    ],
+)
 def test_what_is_wanted_is_made_just_as_with_everything_and_nothing_else_is(wanted):
     batch = batch_of()
     everything = FrontEnd(256, 64, "sqrt_hann")(batch)
@@ -230,8 +264,13 @@ def test_waveforms_alone_need_no_spectrum(monkeypatch):
 
 def test_the_mixture_alone_needs_no_spectra_of_the_sources(monkeypatch):
     shapes, stft = [], torch.stft
-    monkeypatch.setattr(torch, "stft", lambda audio, *args, **kwargs: (
-        shapes.append(audio.shape), stft(audio, *args, **kwargs))[1])
+    monkeypatch.setattr(
+        torch,
+        "stft",
+        lambda audio, *args, **kwargs: (shapes.append(audio.shape), stft(audio, *args, **kwargs))[
+            1
+        ],
+    )
     FrontEnd(256, 64, "hann", wanted=["mix_magnitude", "source_audio"])(batch_of())
     assert [tuple(shape) for shape in shapes] == [(2, 2304)]  # two mixtures, in whole hops, padded
 

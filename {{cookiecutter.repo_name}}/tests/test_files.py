@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from files import UserError, csv_text, write_files
+from errors import UserError
+from files import csv_text, write_files
 
 
 def names(folder):
@@ -37,8 +38,9 @@ def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(tmp_path, monk
     path = tmp_path / "model.pth"
     path.write_text("old")
     monkeypatch.setattr(os, call, fail_with_a_full_disk)
-    with pytest.raises(UserError, match="model.pth: cannot be written .No space left on device.; "
-                                        "free the disk") as caught:
+    with pytest.raises(
+        UserError, match="model.pth: cannot be written .No space left on device.; free the disk"
+    ) as caught:
         write_files({path: "new"})
     assert isinstance(caught.value.__cause__, OSError)
     assert path.read_text() == "old"

@@ -10,7 +10,7 @@ import soundfile
 
 from compat import nussl
 from dataset import MIR1K, MUSDB18, StemFolder, WSJ0Mix
-from files import UserError
+from errors import UserError
 
 RATE = 16000
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
@@ -123,8 +123,12 @@ def test_unequal_lengths_are_padded_in_own_stems_and_refused_in_published_ones(s
     layouts.musdb18(tmp_path / "musdb")
     path = tmp_path / "musdb" / "train" / "Aimee Norwich - Child" / "bass.wav"
     layouts.save(path, NOISE[:5000], 44100)
-    refused(tmp_path / "musdb", "bass.wav: has 5000 samples and vocals.wav 66150; the files of a "
-                                "track must be equally long", cls=MUSDB18)
+    refused(
+        tmp_path / "musdb",
+        "bass.wav: has 5000 samples and vocals.wav 66150; the files of a "
+        "track must be equally long",
+        cls=MUSDB18,
+    )
 
 
 def test_nan_is_told_when_it_is_read(stems):
@@ -132,8 +136,9 @@ def test_nan_is_told_when_it_is_read(stems):
     noise[4321] = np.nan
     layouts.save(stems / "a" / "one.wav", noise, RATE, subtype="FLOAT")
     data = build(stems)
-    with pytest.raises(UserError, match="one.wav: holds NaN or infinite samples .the first at "
-                                        "sample 4321."):
+    with pytest.raises(
+        UserError, match="one.wav: holds NaN or infinite samples .the first at sample 4321."
+    ):
         data.excerpt(0, 4000, 1000)
     assert data.excerpt(0, 0, 4000).any()  # which are not there
 
@@ -218,8 +223,16 @@ def test_the_manifest_of_a_prepared_folder_is_quoted_from_above(stems):
 
 # a stretch is the slice of the whole
 
-KINDS = {"PCM_16": ".wav", "PCM_24": ".wav", "FLOAT": ".wav", "flac": ".flac", "ogg": ".ogg",
-         "mp3": ".mp3", "aiff": ".aiff", "opus": ".opus"}
+KINDS = {
+    "PCM_16": ".wav",
+    "PCM_24": ".wav",
+    "FLOAT": ".wav",
+    "flac": ".flac",
+    "ogg": ".ogg",
+    "mp3": ".mp3",
+    "aiff": ".aiff",
+    "opus": ".opus",
+}
 
 
 def written(folder, kind, rate=44100):
@@ -246,8 +259,10 @@ def test_a_stretch_of_a_file_is_the_slice_of_the_decoded_whole_to_the_bit(tmp_pa
     assert np.array_equal(audio.stretch(path, rate, 2), whole.T)
 
 
-@pytest.mark.parametrize(("rate", "new"), [(44100, 16000), (44100, 8000), (48000, 16000),
-                                           (16000, 44100), (22050, 16000), (44101, 16000)])
+@pytest.mark.parametrize(
+    ("rate", "new"),
+    [(44100, 16000), (44100, 8000), (48000, 16000), (16000, 44100), (22050, 16000), (44101, 16000)],
+)
 @pytest.mark.parametrize("kind", ["PCM_16", "flac", "mp3"])
 def test_a_resampled_stretch_is_the_slice_of_the_resampled_whole(tmp_path, kind, rate, new):
     import audio

@@ -11,7 +11,7 @@ import scripts.common
 from algorithms import ALGORITHMS, SeparationBase
 from compat import nussl
 from dataset import StemFolder
-from files import UserError
+from errors import UserError
 from labels import file_names
 from scripts import audit, dry_run, evaluate, train
 
@@ -97,8 +97,10 @@ def test_the_names_that_all_splits_share_are_the_sources(tmp_path):
     for layout in ("stems", "tracks"):
         for split, songs in (("train", ("k", "l")), ("test", ("m", "n"))):
             pairs = [(song, stem) for song in songs for stem in ("x", "y")]
-            save(tmp_path / layout / split,
-                 [f"{s}/{t}" if layout == "stems" else f"{t}/{s}" for t, s in pairs])  # fmt: skip
+            save(
+                tmp_path / layout / split,
+                [f"{s}/{t}" if layout == "stems" else f"{t}/{s}" for t, s in pairs],
+            )
         for split, songs in (("train", ["k", "l"]), ("test", ["m", "n"])):
             data = build(tmp_path / layout, split)
             assert data.labels == ["x", "y"] and [t.name for t in data.tracks] == songs
@@ -106,8 +108,10 @@ def test_the_names_that_all_splits_share_are_the_sources(tmp_path):
 
 def test_what_may_be_either_layout_is_refused_and_the_message_says_what_to_write(tmp_path):
     save(tmp_path, [f"{a}/{b}" for a in ("p", "q") for b in ("r", "s")])
-    with pytest.raises(UserError, match="has folders p, q, in each of them files r, s; write "
-                                        "layout: stems .* layout: tracks"):  # fmt: skip
+    with pytest.raises(
+        UserError,
+        match="has folders p, q, in each of them files r, s; write layout: stems .* layout: tracks",
+    ):
         build(tmp_path)
     assert build(tmp_path, layout="stems").labels == ["p", "q"]
     assert build(tmp_path, layout="tracks").labels == ["r", "s"]
@@ -116,8 +120,11 @@ def test_what_may_be_either_layout_is_refused_and_the_message_says_what_to_write
 def test_labels_that_differ_in_capitals_only_are_refused(tmp_path):
     save(tmp_path, ["one/vocals", "one/bass", "two/Vocals", "two/bass"])
     for missing in ("error", "silence", "skip"):
-        with pytest.raises(UserError, match="sources Vocals and vocals differ in capital letters "
-                                            r"only \(Vocals in two, vocals in one\)"):  # fmt: skip
+        with pytest.raises(
+            UserError,
+            match="sources Vocals and vocals differ in capital letters "
+            r"only \(Vocals in two, vocals in one\)",
+        ):
             build(tmp_path, missing=missing)
     groups = {"vocals": ["Vocals", "vocals"], "bass": ["bass"]}
     assert build(tmp_path, groups=groups).labels == ["bass", "vocals"]
@@ -136,8 +143,14 @@ def test_a_pattern_says_which_song_a_file_is_of(tmp_path, caplog):
     assert "several files were of one song (first_00, first_01, first_02)" in caplog.text
 
 
-@pytest.mark.parametrize("names", [["track 1", "track 2", "track 3"], ["a", "b", "c1"],
-                                   ["intro", "verse 1", "verse 2", "outro", "x"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["track 1", "track 2", "track 3"],
+        ["a", "b", "c1"],
+        ["intro", "verse 1", "verse 2", "outro", "x"],
+    ],
+)
 def test_songs_that_are_only_numbered_bring_no_warning(tmp_path, caplog, names):
     build(save(tmp_path, [f"{stem}/{name}" for stem in ("vocals", "bass") for name in names]))
     assert not caplog.text
@@ -145,9 +158,13 @@ def test_songs_that_are_only_numbered_bring_no_warning(tmp_path, caplog, names):
 
 @pytest.mark.parametrize(
     ("song", "message"),
-    [("(", "is no regular expression"), (".*", "has 0 groups"),
-     (r"(\w)_(\d)", "has 2 groups"), (r"(song)\d", "a: song: .* does not match")],
-)  # fmt: skip
+    [
+        ("(", "is no regular expression"),
+        (".*", "has 0 groups"),
+        (r"(\w)_(\d)", "has 2 groups"),
+        (r"(song)\d", "a: song: .* does not match"),
+    ],
+)
 def test_a_pattern_that_does_not_work_is_refused(tmp_path, song, message):
     save(tmp_path, ["vocals/a", "bass/a"])
     with pytest.raises(UserError, match=message):
@@ -168,17 +185,25 @@ def run(tmp_path, caplog, capsys):
         plain = {
             "info": {"name": "small", "output_folder": str(tmp_path / "out")},
             "signal": {"sample_rate": RATE, "window_length": 256, "hop_length": 64},
-            "datasets": {split: {"class": "StemFolder", "args": {"folder": str(folder),
-                                                                 "split": split}}
-                         for split in stems},
-            "model": {"builder": "deep_clustering",
-                      "args": {"num_layers": 1, "hidden_size": 4, "embedding_size": 4}},
-            "train": {"epochs": 1, "batch_size": 2, "excerpt_frames": 20, "device": "cpu",
-                      "loss": {"dc": {"class": "DeepClusteringLoss"}}},
+            "datasets": {
+                split: {"class": "StemFolder", "args": {"folder": str(folder), "split": split}}
+                for split in stems
+            },
+            "model": {
+                "builder": "deep_clustering",
+                "args": {"num_layers": 1, "hidden_size": 4, "embedding_size": 4},
+            },
+            "train": {
+                "epochs": 1,
+                "batch_size": 2,
+                "excerpt_frames": 20,
+                "device": "cpu",
+                "loss": {"dc": {"class": "DeepClusteringLoss"}},
+            },
             "algorithm": {"class": "HPSS"},
             "evaluate": {"page_items": 0},
             "audit": {},
-        }  # fmt: skip
+        }
         path = tmp_path / "config.yml"
         path.write_text(yaml.safe_dump({**plain, **sections}))
         module = {"train": train, "dry_run": dry_run, "audit": audit, "evaluate": evaluate}[script]
@@ -228,8 +253,10 @@ def test_more_sources_than_the_algorithm_gives_are_refused_before_the_work(run, 
     if script == "evaluate":
         algorithm = {"class": "HPSS"}
     status, said = run(script, splits, algorithm=algorithm)
-    assert {"train": "algorithm.args.num_sources: DeepClustering gives 2 sources, and train has 3",
-            "evaluate": "HPSS gives 2 estimates, and there are 3 sources"}[script] in status
+    assert {
+        "train": "algorithm.args.num_sources: DeepClustering gives 2 sources, and train has 3",
+        "evaluate": "HPSS gives 2 estimates, and there are 3 sources",
+    }[script] in status
     assert "epoch" not in said
 
 

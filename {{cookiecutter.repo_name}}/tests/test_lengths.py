@@ -15,7 +15,7 @@ from mp3_surgery import FRAME, RATE, decoded, encoded, frames, promising, song
 
 import audio
 import streams
-from files import UserError
+from errors import UserError
 
 PROJECT = Path(__file__).parents[1]
 HEALTHY = encoded(song())
@@ -82,8 +82,9 @@ def of_ffmpeg(path, channels):
 def pieces(path):
     """The whole, as `scripts.separate` reads it."""
     recording = streams.File(path)
-    return np.hstack([recording.read(start, 50_000) for start in range(0, recording.length, 50_000)
-                      ])[:, : recording.length], recording.flaw  # fmt: skip
+    return np.hstack(
+        [recording.read(start, 50_000) for start in range(0, recording.length, 50_000)]
+    )[:, : recording.length], recording.flaw
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -194,8 +195,11 @@ def test_the_tag_that_a_player_adds_to_a_flac_file_is_no_sound(tmp_path):
 def test_a_flac_file_that_promises_more_is_refused_and_separated_as_far_as_it_goes(tmp_path, total):
     path = written(tmp_path, "a.flac")
     with_total(path, total)
-    with pytest.raises(UserError, match="a.flac: cut short, decodes to 0.68.* copy it again|"
-                                        "a.flac: cut short, decodes to 0.7 s of the 226757.4 s"):
+    with pytest.raises(
+        UserError,
+        match="a.flac: cut short, decodes to 0.68.* copy it again|"
+        "a.flac: cut short, decodes to 0.7 s of the 226757.4 s",
+    ):
         audio.info(path)
     sound, flaw = pieces(path)
     assert sound.shape == (2, 30_000) and flaw.startswith("cut short")
@@ -234,10 +238,17 @@ def test_a_header_that_promises_without_end_costs_no_memory(tmp_path):
     assert int(grown) * unit < 200e6
 
 
-@pytest.mark.parametrize(("name", "kind"), [
-    ("a.wav", {}), ("a.wav", {"subtype": "PCM_24"}), ("a.wav", {"subtype": "FLOAT"}),
-    ("a.aiff", {}), ("a.w64", {}), ("a.rf64", {"format": "RF64"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.wav", {}),
+        ("a.wav", {"subtype": "PCM_24"}),
+        ("a.wav", {"subtype": "FLOAT"}),
+        ("a.aiff", {}),
+        ("a.w64", {}),
+        ("a.rf64", {"format": "RF64"}),
+    ],
+)
 def test_of_uncompressed_files_too_what_is_there_is_separated(tmp_path, name, kind):
     sound = (0.5 * song(1.0)).astype(np.float32)
     path = written(tmp_path, name, sound, **kind)
@@ -269,16 +280,19 @@ def test_an_impossible_rate_is_refused(tmp_path, rate):
     content[24:28] = rate.to_bytes(4, "little")
     path.write_bytes(content)
     for reader in (audio.info, audio.read, streams.File):
-        with pytest.raises(UserError, match="a.wav: (its header says .* Hz, expected 1,000 to|"
-                                            "cannot be read as audio)"):  # fmt: skip
+        with pytest.raises(
+            UserError,
+            match="a.wav: (its header says .* Hz, expected 1,000 to|cannot be read as audio)",
+        ):
             reader(path)
 
 
 def ogg(sound=None, rate=RATE, subtype="VORBIS", level=0.5):
     buffer = io.BytesIO()
     sound = song(6.0) if sound is None else sound
-    with soundfile.SoundFile(buffer, "w", rate, 2, subtype, format="OGG",
-                             compression_level=level) as file:  # fmt: skip
+    with soundfile.SoundFile(
+        buffer, "w", rate, 2, subtype, format="OGG", compression_level=level
+    ) as file:
         for start in range(0, len(sound), 4096):  # libsndfile fails at more of Vorbis at once
             file.write(sound[start : start + 4096])
     return buffer.getvalue()
@@ -321,9 +335,11 @@ def test_an_ogg_file_is_separated_up_to_its_damage(tmp_path, subtype, damage):
     content = ogg(rate=48000 if subtype == "OPUS" else RATE, subtype=subtype)
     known = soundfile.read(io.BytesIO(content), dtype="float32")[0].T
     half = len(content) // 2
-    wrong = {"cut": content[:half],
-             "a byte": content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :],
-             "a hole": content[:half] + content[half + 7000 :]}[damage]  # fmt: skip
+    wrong = {
+        "cut": content[:half],
+        "a byte": content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :],
+        "a hole": content[:half] + content[half + 7000 :],
+    }[damage]
     path = save(tmp_path, wrong, "a.ogg")
     with pytest.raises(UserError, match=r"(cut short|damaged) at byte .* decodes to .*copy it"):
         audio.read(path)
@@ -343,14 +359,18 @@ def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(tmp_path):
 # ---- places -------------------------------------------------------------------------------------
 
 FILES = {
-    "pcm.wav": None, "float.wav": None, "a.flac": None, "a.aiff": None,
-    "loud.ogg": lambda: ogg(level=0.0), "soft.ogg": lambda: ogg(level=1.0),
+    "pcm.wav": None,
+    "float.wav": None,
+    "a.flac": None,
+    "a.aiff": None,
+    "loud.ogg": lambda: ogg(level=0.0),
+    "soft.ogg": lambda: ogg(level=1.0),
     "low.ogg": lambda: ogg(rate=16000),
     "a.opus": lambda: ogg(rate=48000, subtype="OPUS", level=0.0),
     "variable.mp3": lambda: encoded(song(6.0)),
     "low.mp3": lambda: encoded(song(6.0), bitrate_mode="CONSTANT", compression_level=0.999),
     "high.mp3": lambda: encoded(song(6.0), bitrate_mode="CONSTANT", compression_level=0.0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -378,8 +398,14 @@ def test_an_excerpt_is_the_slice_of_the_whole_to_the_bit_at_random_places_and_at
 def test_low_rates_of_mp3_are_found_too(tmp_path):
     """Frames of 8 kbit/s hold less than what later ones need of them."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, song(6.0)[::3, 0], 16000, format="MP3", bitrate_mode="CONSTANT",
-                    compression_level=0.999)  # fmt: skip
+    soundfile.write(
+        buffer,
+        song(6.0)[::3, 0],
+        16000,
+        format="MP3",
+        bitrate_mode="CONSTANT",
+        compression_level=0.999,
+    )
     path = save(tmp_path, buffer.getvalue())
     whole = audio.read(path)
     assert np.abs(whole - decoded(buffer.getvalue())).max() < 1e-6

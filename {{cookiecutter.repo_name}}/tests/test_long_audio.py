@@ -22,7 +22,7 @@ from algorithms import (
 )
 from algorithms.chunks import Chunks, best_order, in_one_order
 from compat import nussl
-from files import UserError
+from errors import UserError
 from model import BUILDERS
 
 torch.set_num_threads(1)
@@ -32,9 +32,14 @@ PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 SMALL = {
     "deep_clustering": {"num_layers": 1, "hidden_size": 8, "normalization": "InstanceNorm"},
     "mask_inference": {"num_layers": 1, "hidden_size": 8},
-    "conv_tasnet": {"num_filters": 16, "num_channels": 8, "hidden_size": 8, "num_layers": 2,
-                    "num_repeats": 1},
-}  # fmt: skip
+    "conv_tasnet": {
+        "num_filters": 16,
+        "num_channels": 8,
+        "hidden_size": 8,
+        "num_layers": 2,
+        "num_repeats": 1,
+    },
+}
 FOR = {
     "deep_clustering": functools.partial(DeepClustering, num_sources=2),
     "mask_inference": DeepMaskEstimation,
@@ -305,8 +310,10 @@ def test_sources_of_two_recordings_joined_do_not_swap_at_any_border(sample_folde
     from dataset import Sample
 
     data = Sample(sample_folder, "test", RATE, 1, PARAMS, num_songs=1)
-    recordings = [np.concatenate([data.excerpt(i) for i in order], axis=-1)[..., : 30 * RATE]
-                  for order in (range(8), range(9, 1, -1))]  # fmt: skip
+    recordings = [
+        np.concatenate([data.excerpt(i) for i in order], axis=-1)[..., : 30 * RATE]
+        for order in (range(8), range(9, 1, -1))
+    ]
     sources = np.concatenate(recordings, axis=-1)  # (sources, channels, samples)
     path = PROJECT / "best_model/checkpoints/best.model.pth"
     how = functools.partial(DeepClustering, num_sources=2, model_path=str(path))

@@ -90,8 +90,11 @@ def test_by_hand_whitened_a_bin_of_weight_1_is_a_half_of_a_projection():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(2, 4, 5, 2), (4, 50, 33, 1)])
-@pytest.mark.parametrize(("loss", "theirs"), [(ours, nussl_loss), (whitened, nussl_whitened)],
-                         ids=["affinities", "whitened"])
+@pytest.mark.parametrize(
+    ("loss", "theirs"),
+    [(ours, nussl_loss), (whitened, nussl_whitened)],
+    ids=["affinities", "whitened"],
+)
 def test_value_and_gradient_are_those_of_nussl(loss, theirs, shape, dtype):
     embedding, assignments, weights = problem(shape, dtype=dtype)
     results = []
@@ -108,8 +111,9 @@ def test_value_and_gradient_are_those_of_nussl(loss, theirs, shape, dtype):
 @both
 def test_the_gradient_is_that_of_finite_differences(loss):
     embedding, assignments, weights = problem((2, 3, 2, 1), dims=3, sources=2)
-    assert torch.autograd.gradcheck(lambda v: loss(v, assignments, weights),
-                                    embedding.requires_grad_())
+    assert torch.autograd.gradcheck(
+        lambda v: loss(v, assignments, weights), embedding.requires_grad_()
+    )
 
 
 @both
@@ -143,7 +147,8 @@ def test_the_length_of_an_embedding_means_nothing(loss):
     embedding, assignments, weights = problem()
     scale = torch.rand(*embedding.shape[:-1], 1, dtype=torch.float64) + 0.1
     assert loss(scale * embedding, assignments, weights).item() == pytest.approx(
-        loss(embedding, assignments, weights).item(), rel=1e-10)
+        loss(embedding, assignments, weights).item(), rel=1e-10
+    )
 
 
 @both
@@ -172,8 +177,11 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch, loss, rows):
     assert torch.allclose(blocked_gradient, gradient, rtol=1e-10, atol=1e-15)
 
 
-@pytest.mark.parametrize(("loss", "theirs"), [(ours, nussl_loss), (whitened, nussl_whitened)],
-                         ids=["affinities", "whitened"])
+@pytest.mark.parametrize(
+    ("loss", "theirs"),
+    [(ours, nussl_loss), (whitened, nussl_whitened)],
+    ids=["affinities", "whitened"],
+)
 def test_silent_bins_and_embeddings_of_zeros_give_finite_numbers_as_in_nussl(loss, theirs):
     embedding, assignments, weights = problem((2, 30), dtype=torch.float32)
     embedding[:, 3:6] = 0

@@ -35,8 +35,10 @@ def problem(loss, sources=2, estimates=None, dtype=torch.float64, seed=0, uttera
     """(estimates, targets) of the shapes that the loss takes."""
     draw = torch.Generator().manual_seed(seed)
     shape = (utterances, *(AUDIO if "audio" in loss.DEFAULT_KEYS else SPECTRA)[1:])
-    sounds = [torch.randn(*shape, n, generator=draw, dtype=torch.float64) * 0.1
-              for n in (estimates or sources, sources)]
+    sounds = [
+        torch.randn(*shape, n, generator=draw, dtype=torch.float64) * 0.1
+        for n in (estimates or sources, sources)
+    ]
     if "audio" not in loss.DEFAULT_KEYS:
         sounds = [sound.abs() for sound in sounds]
     sounds[0][..., :sources] += sounds[1] / 3  # an order that is better than others
@@ -52,8 +54,12 @@ def mse(estimate, target):
 
 
 def snr(estimate, target):
-    return -np.mean([10 * np.log10(np.dot(s, s) / np.dot(e - s, e - s))
-                     for e, s in zip(estimate, target, strict=True)])
+    return -np.mean(
+        [
+            10 * np.log10(np.dot(s, s) / np.dot(e - s, e - s))
+            for e, s in zip(estimate, target, strict=True)
+        ]
+    )
 
 
 def si_sdr(estimate, target):
@@ -73,14 +79,19 @@ def brute_force(cost, estimates, targets, orders):
     """Each utterance by itself, in the best of the orders (indices of estimates)."""
     losses = []
     for e, s in zip(estimates.numpy(), targets.numpy(), strict=True):
-        losses.append(min(
-            np.mean([cost(e[..., i], s[..., n]) for n, i in enumerate(order)]) for order in orders))
+        losses.append(
+            min(
+                np.mean([cost(e[..., i], s[..., n]) for n, i in enumerate(order)])
+                for order in orders
+            )
+        )
     return np.mean(losses)
 
 
 @pytest.mark.parametrize("name", PLAIN)
-@pytest.mark.parametrize(("sources", "estimates"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (2, 3),
-                                                    (1, 3), (3, 5)])
+@pytest.mark.parametrize(
+    ("sources", "estimates"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (2, 3), (1, 3), (3, 5)]
+)
 def test_the_best_order_of_each_utterance_counts(name, sources, estimates):
     given = problem(LOSSES[name], sources, estimates, utterances=3)
     orders = list(itertools.permutations(range(estimates), sources))
@@ -104,9 +115,11 @@ def test_estimates_in_another_order_cost_the_same(loss, sources):
     straight = loss()(estimates, targets).item()
     for order in itertools.permutations(range(sources)):
         assert loss()(estimates[..., list(order)], targets).item() == pytest.approx(
-            straight, rel=1e-12)
+            straight, rel=1e-12
+        )
         assert loss()(estimates, targets[..., list(order)]).item() == pytest.approx(
-            straight, rel=1e-12)
+            straight, rel=1e-12
+        )
 
 
 @every_loss
@@ -133,16 +146,20 @@ def test_pairs_cost_what_they_cost_one_by_one(loss):
     assert torch.allclose(loss().pairwise(*given), expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(5, 4, 4), (5, 5, 5), (5, 6, 4), (5, 5, 1), (5, 3, 3), (5, 3, 2),
-                                   (5, 1, 1), (5, 2, 1)])
+@pytest.mark.parametrize(
+    "shape",
+    [(5, 4, 4), (5, 5, 5), (5, 6, 4), (5, 5, 1), (5, 3, 3), (5, 3, 2), (5, 1, 1), (5, 2, 1)],
+)
 def test_the_assignment_is_the_cheapest_of_all(shape):
     costs = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     order = best_order(costs)
     assert order.shape == (shape[0], shape[2])
     for matrix, row in zip(costs, order.tolist(), strict=True):
         assert len(set(row)) == shape[2]
-        cheapest = min(sum(matrix[i, n].item() for n, i in enumerate(tried))
-                       for tried in itertools.permutations(range(shape[1]), shape[2]))
+        cheapest = min(
+            sum(matrix[i, n].item() for n, i in enumerate(tried))
+            for tried in itertools.permutations(range(shape[1]), shape[2])
+        )
         assert sum(matrix[i, n].item() for n, i in enumerate(row)) == pytest.approx(cheapest)
 
 
@@ -162,8 +179,9 @@ def test_the_gradient_is_that_of_finite_differences(loss, sources, estimates, in
         return
     given, targets = problem(loss, sources, estimates)
     loss = loss(permutation_invariant=invariant)
-    assert torch.autograd.gradcheck(lambda e: loss(e, targets), given.requires_grad_(),
-                                    fast_mode=True)
+    assert torch.autograd.gradcheck(
+        lambda e: loss(e, targets), given.requires_grad_(), fast_mode=True
+    )
 
 
 @every_loss
@@ -179,15 +197,18 @@ def test_estimates_left_over_are_free(loss):
     assert estimates.grad[..., [0, 2]].any()
 
 
-@pytest.mark.parametrize(("name", "inner"), [("L1Loss", theirs.L1Loss),
-                                             ("MSELoss", theirs.MSELoss)])
+@pytest.mark.parametrize(
+    ("name", "inner"), [("L1Loss", theirs.L1Loss), ("MSELoss", theirs.MSELoss)]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_value_and_gradient_are_those_of_nussl(name, inner, dtype):
     estimates, targets = problem(LOSSES[name], 3, dtype=dtype)
     more, _ = problem(LOSSES[name], 3, 4, dtype=dtype, seed=1)
-    pairs = [(LOSSES[name](), theirs.PermutationInvariantLoss(inner()), estimates),
-             (LOSSES[name](), theirs.CombinationInvariantLoss(inner()), more),
-             (LOSSES[name](permutation_invariant=False), inner(), estimates)]
+    pairs = [
+        (LOSSES[name](), theirs.PermutationInvariantLoss(inner()), estimates),
+        (LOSSES[name](), theirs.CombinationInvariantLoss(inner()), more),
+        (LOSSES[name](permutation_invariant=False), inner(), estimates),
+    ]
     for ours, nussls, given in pairs:
         assert_same(ours, nussls, given, targets)
 
@@ -198,8 +219,9 @@ def test_ratios_and_gradients_are_those_of_nussl(dtype):
     estimates = estimates + targets
     mean = {"permutation_invariant": False}
     assert_same(SISDRLoss(**mean), theirs.SISDRLoss(), estimates, targets)
-    assert_same(SNRLoss(**mean), theirs.SISDRLoss(scaling=False, zero_mean=False), estimates,
-                targets)
+    assert_same(
+        SNRLoss(**mean), theirs.SISDRLoss(scaling=False, zero_mean=False), estimates, targets
+    )
     mono = estimates[:, :1], targets[:, :1]  # nussl's PIT takes channels for samples
     assert_same(SISDRLoss(), theirs.PermutationInvariantLoss(theirs.SISDRLoss()), *mono)
 
@@ -266,7 +288,8 @@ def test_a_soft_limit_is_reached_by_a_perfect_estimate_and_halved_by_noise_of_it
     assert loss(max_db=30.0)(targets, targets).item() == pytest.approx(-30, abs=1e-5)
     noisy = targets + 10 ** (-30 / 20) * tones(500, 700)
     assert loss(max_db=30.0)(noisy, targets).item() == pytest.approx(
-        -30 + 10 * math.log10(2), abs=1e-5)
+        -30 + 10 * math.log10(2), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("loss", [SISDRLoss, SNRLoss])
@@ -323,8 +346,11 @@ def test_silence_gives_finite_values_and_gradients(loss, quiet, sources, invaria
 @pytest.mark.parametrize("level", [1e-30, 1e-20, 1e-12, 1e-8, 1e12])
 def test_levels_out_of_the_ordinary_give_finite_values_and_gradients(loss, level):
     estimates, targets = problem(loss, 2, dtype=torch.float32)
-    for e, s in ((estimates, level * targets), (level * estimates, targets),
-                 (level * estimates, level * targets)):
+    for e, s in (
+        (estimates, level * targets),
+        (level * estimates, targets),
+        (level * estimates, level * targets),
+    ):
         given = e.clone().requires_grad_()
         value = loss()(given, s)
         value.backward()
@@ -404,8 +430,9 @@ def test_shapes_that_do_not_fit_are_refused(loss):
 def test_complex_spectra_are_compared_in_both_parts(loss):
     torch.manual_seed(0)
     estimates, targets = (torch.randn(2, 6, 5, 1, 2, 3, dtype=torch.float64) for _ in range(2))
-    expected = brute_force(PLAIN[loss.__name__], estimates, targets,
-                           list(itertools.permutations(range(3))))
+    expected = brute_force(
+        PLAIN[loss.__name__], estimates, targets, list(itertools.permutations(range(3)))
+    )
     assert loss()(estimates, targets).item() == pytest.approx(expected)
 
 

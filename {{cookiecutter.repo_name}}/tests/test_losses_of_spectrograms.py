@@ -22,8 +22,10 @@ def magnitudes(signal, window, hop, fft):
     """Frame by frame, each centred on a multiple of the hop, in numpy."""
     padded = np.pad(signal, fft // 2)
     weights = np.pad(scipy.signal.get_window("hann", window), (fft - window) // 2)
-    frames = [padded[start : start + fft] * weights
-              for start in range(0, len(signal) // hop * hop + 1, hop)]
+    frames = [
+        padded[start : start + fft] * weights
+        for start in range(0, len(signal) // hop * hop + 1, hop)
+    ]
     return np.sqrt(np.maximum(np.abs(np.fft.rfft(frames)) ** 2, 1e-7))
 
 
@@ -31,8 +33,10 @@ def brute_force(estimates, targets):
     costs = []
     for resolution in zip(*RESOLUTIONS.values(), strict=True):
         for item in np.ndindex(2, 2, 2):  # batch, channels, sources
-            e, s = (magnitudes(part.numpy()[item[0], item[1], :, item[2]], *resolution)
-                    for part in (estimates, targets))
+            e, s = (
+                magnitudes(part.numpy()[item[0], item[1], :, item[2]], *resolution)
+                for part in (estimates, targets)
+            )
             convergence = np.linalg.norm(s - e) / np.linalg.norm(s)
             costs.append(convergence + np.mean(np.abs(np.log(s / e))))
     return np.mean(costs)
@@ -65,10 +69,15 @@ def test_the_estimate_of_a_silent_source_is_measured_by_the_mixture():
         estimates = targets.clone()
         estimates[..., 1] = level * targets[..., 0]
         # in silence all magnitudes are taken for sqrt(1e-7)
-        logs = [np.mean(np.log(magnitudes(level * targets.numpy()[item][:, 0], *resolution)
-                               / math.sqrt(1e-7)))
-                for resolution in zip(*RESOLUTIONS.values(), strict=True)
-                for item in np.ndindex(2, 2)]
+        logs = [
+            np.mean(
+                np.log(
+                    magnitudes(level * targets.numpy()[item][:, 0], *resolution) / math.sqrt(1e-7)
+                )
+            )
+            for resolution in zip(*RESOLUTIONS.values(), strict=True)
+            for item in np.ndindex(2, 2)
+        ]
         costs[level] = loss.paired(estimates, targets)
         assert not costs[level][:, 0].any()
         assert costs[level][:, 1].mean().item() == pytest.approx(level + np.mean(logs), rel=1e-3)
@@ -89,5 +98,4 @@ def test_resolutions_that_make_no_sense_are_refused():
         MultiResolutionSTFTLoss(window_lengths=[], hop_lengths=[], fft_lengths=[])
     for window, hop, fft in ((64, 0, 64), (64, 65, 64), (128, 16, 64)):
         with pytest.raises(ValueError, match=f"found hop {hop}, window {window}, FFT {fft}"):
-            MultiResolutionSTFTLoss(
-                window_lengths=[window], hop_lengths=[hop], fft_lengths=[fft])
+            MultiResolutionSTFTLoss(window_lengths=[window], hop_lengths=[hop], fft_lengths=[fft])

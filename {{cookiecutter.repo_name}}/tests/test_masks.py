@@ -43,8 +43,9 @@ def test_at_the_models_own_rate_it_is_what_nussl_does(samples, channels):
     masks = random_masks(audio, channels=channels)
     estimates = apply(audio, masks)
     for mask, estimate in zip(masks, estimates, strict=True):
-        theirs = nussl.AudioSignal(audio_data_array=audio.audio_data, sample_rate=MODEL_RATE,
-                                   stft_params=PARAMS)
+        theirs = nussl.AudioSignal(
+            audio_data_array=audio.audio_data, sample_rate=MODEL_RATE, stft_params=PARAMS
+        )
         theirs.stft()
         theirs = theirs.apply_mask(nussl.core.masks.SoftMask(mask))
         theirs.istft()
@@ -69,8 +70,9 @@ def test_where_masks_add_up_to_one_the_sources_add_up_to_the_signal(rate, channe
 @pytest.mark.parametrize("rate", [22050, 44100])
 def test_so_they_do_for_every_window(kind, rate):
     audio = noise(rate)
-    estimates = apply_masks(audio, random_masks(audio), MODEL_RATE,
-                            nussl.STFTParams(512, 128, kind))
+    estimates = apply_masks(
+        audio, random_masks(audio), MODEL_RATE, nussl.STFTParams(512, 128, kind)
+    )
     assert np.abs(sum(e.audio_data for e in estimates) - audio.audio_data).max() < 1e-5
 
 

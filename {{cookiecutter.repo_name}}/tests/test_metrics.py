@@ -209,8 +209,11 @@ def test_the_same_numbers_give_the_same_interval_and_groups_may_be_named():
 
 
 def signal(data):
-    return nussl.AudioSignal(audio_data_array=np.atleast_2d(data), sample_rate=RATE,
-                             stft_params=nussl.STFTParams(256, 64, "sqrt_hann"))
+    return nussl.AudioSignal(
+        audio_data_array=np.atleast_2d(data),
+        sample_rate=RATE,
+        stft_params=nussl.STFTParams(256, 64, "sqrt_hann"),
+    )
 
 
 @pytest.mark.parametrize("oracle", ORACLES)
@@ -257,5 +260,6 @@ def test_a_static_mask_of_sources_with_one_spectrum_changes_nothing():
     assert np.abs(mask.gains - 0.5).max() < 0.05
     mix = nussl.AudioSignal(audio_data_array=sources.sum(axis=0)[:, :16000], sample_rate=16000)
     improvement = si_sdr(mask(mix)[0].audio_data, sources[0][:, :16000]) - si_sdr(
-        mix.audio_data, sources[0][:, :16000])
+        mix.audio_data, sources[0][:, :16000]
+    )
     assert abs(improvement) < 0.1

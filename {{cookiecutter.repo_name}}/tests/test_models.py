@@ -26,12 +26,20 @@ SMALL = {
     "chimera": {"num_layers": 2, "hidden_size": 6, "dropout": 0.0},
     "tasnet": {"num_filters": 12, "num_layers": 2, "hidden_size": 6},
     "conv_tasnet": {
-        "num_filters": 12, "num_channels": 6, "hidden_size": 8, "num_layers": 2, "num_repeats": 2,
+        "num_filters": 12,
+        "num_channels": 6,
+        "hidden_size": 8,
+        "num_layers": 2,
+        "num_repeats": 2,
     },
     "dual_path": {
-        "num_filters": 12, "num_channels": 6, "hidden_size": 4, "num_layers": 2, "chunk_size": 6,
+        "num_filters": 12,
+        "num_channels": 6,
+        "hidden_size": 4,
+        "num_layers": 2,
+        "chunk_size": 6,
     },
-}  # fmt: skip
+}
 
 
 def build(name, bins=33, channels=1, **args):

@@ -44,14 +44,21 @@ def config(tmp_path, data):
     content = {
         "info": {"name": "c", "output_folder": str(tmp_path / "run")},
         "signal": {"sample_rate": RATE, "num_channels": 1},
-        "datasets": {split: {"class": "StemFolder", "args": {**args, "split": split}}
-                     for split in ("train", "test")},
+        "datasets": {
+            split: {"class": "StemFolder", "args": {**args, "split": split}}
+            for split in ("train", "test")
+        },
         "algorithm": {"class": "HPSS"},
-        "evaluate": {}, "audit": {},
+        "evaluate": {},
+        "audit": {},
         "separate": {"files": [str(data / "test" / "a")], "output_folder": str(tmp_path / "sep")},
-        "prepare": {"licence": "none", "source": str(data), "folder": str(tmp_path / "made"),
-                    "steps": [{"class": "Convert", "args": {"format": "flac"}}]},
-    }  # fmt: skip
+        "prepare": {
+            "license": "none",
+            "source": str(data),
+            "folder": str(tmp_path / "made"),
+            "steps": [{"class": "Convert", "args": {"format": "flac"}}],
+        },
+    }
     path = tmp_path / "c.yml"
     path.write_text(yaml.safe_dump(content))
     return path
@@ -87,8 +94,9 @@ def test_audit_prepare_and_evaluate_write_what_they_found(tmp_path, data):
 def test_separate_prints_and_writes_such_names(tmp_path, data):
     path = config(tmp_path, data)
     command = [sys.executable, "-m", "scripts.separate", "-p", str(path)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONUTF8": "1"})  # fmt: skip
+    done = subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, env={**os.environ, "PYTHONUTF8": "1"}
+    )
     assert done.returncode == 0 and "Error" not in done.stderr, done.stderr
     assert "caf\\udce9test/source0.wav" in done.stdout
     assert len(list((tmp_path / "sep" / f"{NAME}test").glob("source*.wav"))) == 2

@@ -9,11 +9,17 @@ from evaluation import HEALTHY, by_chance, swapped
 def rows(flags, method="masks", songs=None):
     """Two sources an item; `flags`: is the other order the better one?"""
     return [
-        {"item": f"item{number}", "song": f"song{number if songs is None else songs[number]}",
-         "method": method, "source": source, "estimate": int(flag) ^ place, "si_sdr": 1.0}
+        {
+            "item": f"item{number}",
+            "song": f"song{number if songs is None else songs[number]}",
+            "method": method,
+            "source": source,
+            "estimate": int(flag) ^ place,
+            "si_sdr": 1.0,
+        }
         for number, flag in enumerate(flags)
         for place, source in enumerate(("accompaniment", "vocals"))
-    ]  # fmt: skip
+    ]
 
 
 def flags(count, wrong):
@@ -47,18 +53,26 @@ def test_a_method_without_an_order_is_not_suspected_for_a_coin_toss():
 def test_three_speakers_lie_in_another_order_five_times_of_six():
     rng = np.random.default_rng(3)
     items = [
-        {"item": str(number), "song": str(number), "method": "masks", "source": f"s{place}",
-         "estimate": int(estimate), "si_sdr": 1.0}
-        for number in range(200) for place, estimate in enumerate(rng.permutation(3))
-    ]  # fmt: skip
+        {
+            "item": str(number),
+            "song": str(number),
+            "method": "masks",
+            "source": f"s{place}",
+            "estimate": int(estimate),
+            "si_sdr": 1.0,
+        }
+        for number in range(200)
+        for place, estimate in enumerate(rng.permutation(3))
+    ]
     assert swapped(items, {"masks": by_chance(3)}) == []
     assert by_chance(3) == pytest.approx(5 / 6)
 
 
 def test_false_alarms_are_as_rare_as_is_said():
     rng = np.random.default_rng(2)
-    alarms = sum(len(swapped(rows(rng.random(50) < HEALTHY), {"masks": HEALTHY}))
-                 for _ in range(2000))  # fmt: skip
+    alarms = sum(
+        len(swapped(rows(rng.random(50) < HEALTHY), {"masks": HEALTHY})) for _ in range(2000)
+    )
     assert alarms <= 6  # 2 are expected at most
 
 

@@ -18,25 +18,44 @@ BANK = {"num_filters": 128, "filter_length": 16, "hop_length": 8}
 CASES = {  # builder: its sizes, its loss, steps, learning rate
     "mask_inference": (MASKS, L1, 400, 1e-2),
     "deep_clustering": ({**MASKS, "embedding_size": 10}, DEEP, 300, 5e-3),
-    "chimera": (MASKS, {**L1, "whitened_k_means": {"class": "WhitenedKMeansLoss",
-                                                   "weight": 1e-5}}, 400, 1e-2),
+    "chimera": (
+        MASKS,
+        {**L1, "whitened_k_means": {"class": "WhitenedKMeansLoss", "weight": 1e-5}},
+        400,
+        1e-2,
+    ),
     "tasnet": ({**BANK, "num_layers": 2, "hidden_size": 96}, SI_SDR, 500, 3e-3),
-    "conv_tasnet": ({**BANK, "num_channels": 64, "hidden_size": 128, "num_layers": 5,
-                     "num_repeats": 1}, SI_SDR, 500, 3e-3),
-    "dual_path": ({**BANK, "num_channels": 48, "hidden_size": 48, "num_layers": 2,
-                   "chunk_size": 32}, SI_SDR, 400, 3e-3),
-}  # fmt: skip
+    "conv_tasnet": (
+        {**BANK, "num_channels": 64, "hidden_size": 128, "num_layers": 5, "num_repeats": 1},
+        SI_SDR,
+        500,
+        3e-3,
+    ),
+    "dual_path": (
+        {**BANK, "num_channels": 48, "hidden_size": 48, "num_layers": 2, "chunk_size": 32},
+        SI_SDR,
+        400,
+        3e-3,
+    ),
+}
 
 
 def overfitted(write_config, builder):
     """(trainer, its one batch with features, the model's outputs for it)"""
     sizes, loss, steps, rate = CASES[builder]
     path = write_config(
-        builder=builder, overfit=1, batch_size=2, excerpt_frames=64, epochs=steps,
-        validate_every=steps, gradient_clip={"max_norm": 5.0}, loss=loss,
-        optimizer={"class": "Adam", "args": {"lr": rate}}, scheduler_every="step",
+        builder=builder,
+        overfit=1,
+        batch_size=2,
+        excerpt_frames=64,
+        epochs=steps,
+        validate_every=steps,
+        gradient_clip={"max_norm": 5.0},
+        loss=loss,
+        optimizer={"class": "Adam", "args": {"lr": rate}},
+        scheduler_every="step",
         scheduler={"class": "CosineAnnealingLR", "args": {"T_max": steps}},
-    )  # fmt: skip
+    )
     plain = yaml.safe_load(path.read_text())
     plain["model"]["args"] = sizes
     plain["signal"] = {"sample_rate": 8000, "window_length": 256, "hop_length": 64}
@@ -52,8 +71,12 @@ def scores(estimates, batch):
     """SI-SDR of (batch, channels, samples, sources), the best order of each excerpt."""
     found = []
     for estimate, sources in zip(estimates, batch["sources"], strict=True):
-        table = np.array([[si_sdr(estimate[..., e].numpy(), r.numpy()) for r in sources]
-                          for e in range(estimate.shape[-1])])  # fmt: skip
+        table = np.array(
+            [
+                [si_sdr(estimate[..., e].numpy(), r.numpy()) for r in sources]
+                for e in range(estimate.shape[-1])
+            ]
+        )
         found += [table[e, r] for r, e in enumerate(best_permutation(table))]
     return np.mean(found)
 

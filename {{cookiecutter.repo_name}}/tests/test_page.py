@@ -32,10 +32,16 @@ def item(number, name):
     low[:20] = 1
     embedding = np.stack([low, 1 - low, 0.1 * np.ones_like(low)], axis=-1)
     tracks = [
-        {"label": label, "kind": kind, "source": source, "signal": tones[source],
-         "scores": "SI-SDR 9.0 dB"}
-        for source, label in enumerate(("bass", "vo<c>als")) for kind in ("reference", "estimate")
-    ]  # fmt: skip
+        {
+            "label": label,
+            "kind": kind,
+            "source": source,
+            "signal": tones[source],
+            "scores": "SI-SDR 9.0 dB",
+        }
+        for source, label in enumerate(("bass", "vo<c>als"))
+        for kind in ("reference", "estimate")
+    ]
     masks = [("bass", 0, low), ("vo<c>als", 1, 1 - low)]
     return page_item(number, name, mix, tracks, masks, embedding, None, (1 - low).astype(int))
 

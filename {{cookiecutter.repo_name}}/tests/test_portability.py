@@ -47,11 +47,18 @@ def test_plain_repaired_nussl_separates_with_it(
     allowed = [name for name in sys.modules if name.startswith("model")] if extras else []
     code = SEPARATE.format(
         extras="import model.extras" if extras else "",
-        algorithm=algorithm, arguments=arguments, allowed=allowed, ours=OURS,
-    )  # fmt: skip
+        algorithm=algorithm,
+        arguments=arguments,
+        allowed=allowed,
+        ours=OURS,
+    )
     out = tmp_path / "estimates.npy"
-    done = subprocess.run([sys.executable, "-c", code, str(trainer.best), str(out)],
-                          cwd=PROJECT, capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(trainer.best), str(out)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     estimates = np.load(out)
     assert estimates.shape == (2, 1, 8000) and np.isfinite(estimates).all()

@@ -22,7 +22,7 @@ import experiment
 import preparation
 from compat import nussl
 from dataset import MUSDB18, WSJ0Mix
-from files import UserError
+from errors import UserError
 from preparation import Convert, DecodeStems, MixWSJ0, download, unpack, wsj0
 from scripts import common, prepare
 
@@ -57,8 +57,9 @@ def server():
             self.send_header("Content-Length", str(len(content) - first))
             self.send_header("ETag", server.version)
             if first:
-                self.send_header("Content-Range",
-                                 f"bytes {first}-{len(content) - 1}/{len(content)}")
+                self.send_header(
+                    "Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}"
+                )
             self.end_headers()
             self.wfile.write(content[first : server.breaks.pop(self.path, None)])
 
@@ -191,8 +192,10 @@ def test_zip_and_tar_are_unpacked_and_what_is_there_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "..\\evil", "C:\\evil"])
 def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path, name):
-    for archive in (zipped(tmp_path / "a.zip", {name: b"x"}),
-                    tarred(tmp_path / "a.tar.gz", {name: b"x"})):
+    for archive in (
+        zipped(tmp_path / "a.zip", {name: b"x"}),
+        tarred(tmp_path / "a.tar.gz", {name: b"x"}),
+    ):
         with pytest.raises(UserError, match="which leads out of .*; do not trust it"):
             unpack.unpack(archive, tmp_path / "folder")
         assert not list(tmp_path.rglob("*evil*"))
@@ -237,10 +240,15 @@ def test_a_broken_archive_is_told(tmp_path):
 
 def run(tmp_path, **section):
     path = tmp_path / "prepare.yml"
-    section = {"licence": "none", "folder": str(tmp_path / "made"),
-               "archives": str(tmp_path / "archives"), **section}
-    path.write_text(yaml.safe_dump({
-        "info": {"name": "x", "output_folder": str(tmp_path)}, "prepare": section}))
+    section = {
+        "license": "none",
+        "folder": str(tmp_path / "made"),
+        "archives": str(tmp_path / "archives"),
+        **section,
+    }
+    path.write_text(
+        yaml.safe_dump({"info": {"name": "x", "output_folder": str(tmp_path)}, "prepare": section})
+    )
     try:
         common.run(prepare.main, prepare.__doc__, ("prepare",), ["-p", str(path)])
     except SystemExit as leaving:
@@ -255,14 +263,19 @@ def test_an_archive_becomes_a_folder_with_a_manifest_and_a_second_run_does_nothi
     shutil.make_archive(str(tmp_path / "hq"), "zip", tmp_path / "hq")
     server.files["/hq.zip"] = (tmp_path / "hq.zip").read_bytes()
     section = {
-        "downloads": [{"file": "hq.zip", "urls": [f"{server.url}/hq.zip"],
-                       "sha256": hashlib.sha256(server.files["/hq.zip"]).hexdigest()}],
+        "downloads": [
+            {
+                "file": "hq.zip",
+                "urls": [f"{server.url}/hq.zip"],
+                "sha256": hashlib.sha256(server.files["/hq.zip"]).hexdigest(),
+            }
+        ],
         "source": str(tmp_path / "raw"),
         "steps": [{"class": "Convert", "args": {"sample_rate": 16000, "num_channels": 1}}],
     }
     with caplog.at_level("INFO"):
         assert run(tmp_path, **section) is None
-    assert "licence: none" in caplog.text
+    assert "license: none" in caplog.text
     data = MUSDB18(tmp_path / "made", "train", 16000, 1, PARAMS)
     assert len(data) == 2 and data.tracks[0].sample_rate == 16000
     manifest = json.loads((tmp_path / "made" / "manifest.json").read_text())
@@ -302,26 +315,40 @@ def test_the_same_files_have_the_same_hash_wherever_they_are_made(tmp_path):
         (tmp_path / place / "archives").mkdir()
         shutil.copy(tmp_path / "a.zip", tmp_path / place / "archives")
         assert run(tmp_path / place, downloads=[{"file": "a.zip"}]) is None
-    hashes = [json.loads((tmp_path / place / "made/manifest.json").read_text())["hash"]
-              for place in ("one", "two")]
+    hashes = [
+        json.loads((tmp_path / place / "made/manifest.json").read_text())["hash"]
+        for place in ("one", "two")
+    ]
     assert hashes[0] == hashes[1]
-    expected = "".join(f"x/{n}.txt\0{hashlib.sha256(c).hexdigest()}\n"
-                       for n, c in (("a", b"1"), ("b", b"2")))
+    expected = "".join(
+        f"x/{n}.txt\0{hashlib.sha256(c).hexdigest()}\n" for n, c in (("a", b"1"), ("b", b"2"))
+    )
     assert hashes[0] == hashlib.sha256(expected.encode()).hexdigest()
 
 
-def test_what_is_missing_is_told_with_the_licence(tmp_path):
-    told = run(tmp_path, source=str(tmp_path / "wsj0"), licence="the LDC's, to be bought",
-               steps=[{"class": "Convert"}])
+def test_what_is_missing_is_told_with_the_license(tmp_path):
+    told = run(
+        tmp_path,
+        source=str(tmp_path / "wsj0"),
+        license="the LDC's, to be bought",
+        steps=[{"class": "Convert"}],
+    )
     assert "wsj0: no such folder; put the data there (the LDC's, to be bought)" in told
 
 
-@pytest.mark.parametrize(("section", "message"), [
-    ({"steps": [{"class": "Convrt"}], "source": "x"}, "no 'Convrt'; did you mean 'Convert'"),
-    ({"steps": [{"class": "Convert", "args": {"rate": 1}}], "source": "x"}, "no argument 'rate'"),
-    ({"steps": [{"class": "Convert"}]}, "prepare.source: is missing, the steps read from it"),
-    ({"downloads": [{"file": "a", "urls": ["file:///etc/passwd"]}]}, "write a web address"),
-    ({"downloads": [{"file": "a", "sha256": "abc"}]}, "write 64 hexadecimal digits")])
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"steps": [{"class": "Convrt"}], "source": "x"}, "no 'Convrt'; did you mean 'Convert'"),
+        (
+            {"steps": [{"class": "Convert", "args": {"rate": 1}}], "source": "x"},
+            "no argument 'rate'",
+        ),
+        ({"steps": [{"class": "Convert"}]}, "prepare.source: is missing, the steps read from it"),
+        ({"downloads": [{"file": "a", "urls": ["file:///etc/passwd"]}]}, "write a web address"),
+        ({"downloads": [{"file": "a", "sha256": "abc"}]}, "write 64 hexadecimal digits"),
+    ],
+)
 def test_a_wrong_file_is_told_before_anything_is_made(tmp_path, section, message):
     assert message in run(tmp_path, **section)
     assert not (tmp_path / "made").exists()
@@ -357,8 +384,11 @@ def test_without_ffmpeg_it_is_told_what_needs_it(tmp_path, monkeypatch):
     (tmp_path / "a" / "train").mkdir(parents=True)
     (tmp_path / "a" / "train" / "x.stem.mp4").write_bytes(b"x")
     for step in (DecodeStems(), Convert()):
-        with pytest.raises(UserError, match="x.stem.mp4: needs ffmpeg to be decoded, which is not "
-                                            "on the PATH; install it .apt-get install ffmpeg"):
+        with pytest.raises(
+            UserError,
+            match="x.stem.mp4: needs ffmpeg to be decoded, which is not "
+            "on the PATH; install it .apt-get install ffmpeg",
+        ):
             step.run(tmp_path / "a", tmp_path / "b")
 
 
@@ -374,8 +404,11 @@ def test_compressed_stems_become_folders_that_musdb18_reads(tmp_path):
         order = ("mixture", "drums", "bass", "other", "vocals")  # of Native Instruments' stems
         inputs = [part for stem in order for part in ("-i", str(song / f"{stem}.wav"))]
         maps = [part for n in range(5) for part in ("-map", f"{n}:a")]
-        subprocess.run(["ffmpeg", "-v", "error", *inputs, *maps, "-c:a", "aac", "-b:a", "256k",
-                        str(target)], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            ["ffmpeg", "-v", "error", *inputs, *maps, "-c:a", "aac", "-b:a", "256k", str(target)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
     DecodeStems().run(tmp_path / "raw", tmp_path / "made")
     for split in ("train", "val", "test"):
         data = MUSDB18(tmp_path / "made", split, 44100, 2, PARAMS, mixture="file")
@@ -414,9 +447,11 @@ def test_the_active_level_is_that_of_the_speech_without_the_pauses():
 @pytest.fixture
 def wsj(tmp_path):
     """A licensed copy in miniature, and lists of one mixture a split."""
-    names = {"tr": ("wsj0/si_tr_s/01t/01to030v", "wsj0/si_tr_s/20d/20do010w"),
-             "cv": ("wsj0/si_tr_s/01t/01to030x", "wsj0/si_tr_s/20d/20do0102"),
-             "tt": ("wsj0/si_et_05/050/050a0501", "wsj0/si_dt_05/051/051o0207")}
+    names = {
+        "tr": ("wsj0/si_tr_s/01t/01to030v", "wsj0/si_tr_s/20d/20do010w"),
+        "cv": ("wsj0/si_tr_s/01t/01to030x", "wsj0/si_tr_s/20d/20do0102"),
+        "tt": ("wsj0/si_et_05/050/050a0501", "wsj0/si_dt_05/051/051o0207"),
+    }
     (tmp_path / "lists").mkdir()
     for split, pair in names.items():
         for number, name in enumerate(pair):
@@ -438,19 +473,21 @@ def test_wsj0_is_mixed_at_the_lists_levels_into_folders_that_wsj0mix_reads(wsj):
             assert np.abs(mix - sources.sum(axis=0)).max() <= 2 / 32768
             peak = max(np.abs(mix).max(), np.abs(sources).max())
             assert peak == pytest.approx(0.9, abs=1e-4)
-            first, second = sources[:, 0, :length if mode == "min" else None].astype(np.float64)
+            first, second = sources[:, 0, : length if mode == "min" else None].astype(np.float64)
             levels = [wsj0.active_level(s, rate) for s in (first, second)]
             if mode == "max":
                 assert 10 * np.log10(levels[0] / levels[1]) == pytest.approx(4.6212, abs=0.3)
     assert data.tracks[0].name == "050a0501_2.3106_051o0207_-2.3106"
     assert WSJ0Mix(wsj / "made/2speakers", "train", 8000, 1, PARAMS).tracks[0].name == (
-        "01to030v_2.3106_20do010w_-2.3106")
+        "01to030v_2.3106_20do010w_-2.3106"
+    )
 
 
 def test_given_levels_are_taken_in_place_of_measured_ones(wsj):
     levels = wsj / "levels.txt"
-    levels.write_text("01to030v 0.01\n20do010w 0.04\n01to030x,0.01\n20do0102 1\n050a0501 1\n"
-                      "051o0207 1\n")
+    levels.write_text(
+        "01to030v 0.01\n20do010w 0.04\n01to030x,0.01\n20do0102 1\n050a0501 1\n051o0207 1\n"
+    )
     MixWSJ0(str(wsj / "lists"), levels=str(levels)).run(wsj / "copy", wsj / "made")
     data = WSJ0Mix(wsj / "made" / "2speakers", "train", 8000, 1, PARAMS)
     first, second = data.excerpt(0)[:, 0]
@@ -460,9 +497,17 @@ def test_given_levels_are_taken_in_place_of_measured_ones(wsj):
     assert ratio == pytest.approx(expected, rel=0.03)
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (2.3106, "2.3106"), (-0.5, "-0.5"), (0, "0"), (1.23456, "1.2346"), (0.12345678, "0.12346"),
-    (-2, "-2")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2.3106, "2.3106"),
+        (-0.5, "-0.5"),
+        (0, "0"),
+        (1.23456, "1.2346"),
+        (0.12345678, "0.12346"),
+        (-2, "-2"),
+    ],
+)
 def test_levels_are_written_as_in_the_published_names(value, text):
     assert wsj0._number(value) == text
 

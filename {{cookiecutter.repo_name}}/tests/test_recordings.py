@@ -61,8 +61,13 @@ def run(tmp_path, capsys, files, output, algorithm="HPSS"):
 
 def test_what_systems_and_we_leave_beside_songs_is_passed_over(tmp_path):
     song_file = sound(tmp_path / "songs" / "song.wav")
-    for left in ("._song.wav", "__MACOSX/song.wav", ".hidden/song.wav", "a/__MACOSX/._b.wav",
-                 "separated/song/source0.wav"):  # fmt: skip
+    for left in (
+        "._song.wav",
+        "__MACOSX/song.wav",
+        ".hidden/song.wav",
+        "a/__MACOSX/._b.wav",
+        "separated/song/source0.wav",
+    ):
         sound(tmp_path / "songs" / left)
     (tmp_path / "songs" / "separated" / "song" / "separation.json").write_text("{}")
     (tmp_path / "songs" / "notes.txt").write_text("no audio")
@@ -128,9 +133,18 @@ def test_the_folder_of_a_song_stays_when_a_namesake_appears(tmp_path):
     assert folders([elsewhere], output) == {str(elsewhere): "song.wav"}
 
 
-@pytest.mark.parametrize("content", [
-    "", "[" * 100_000, "[]", "null", '{"input": 3}', '{"input": {"path": 3}, "files": [1]}',
-    '{"input": {"path": "a\\u0000b"}, "files": 7}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[" * 100_000,
+        "[]",
+        "null",
+        '{"input": 3}',
+        '{"input": {"path": 3}, "files": [1]}',
+        '{"input": {"path": "a\\u0000b"}, "files": 7}',
+    ],
+)
 def test_a_damaged_record_is_none_and_the_song_is_separated_again(
     tmp_path, capsys, caplog, content
 ):
@@ -155,7 +169,7 @@ def test_many_namesakes_get_a_folder_each(tmp_path):
 def test_a_name_of_dots_stays_in_the_output_folder(tmp_path, name):
     path = sound(tmp_path / name)
     output = tmp_path / "deep" / "out"
-    (_, folder), = recordings.with_folders(recordings.find(str(path)), output)
+    ((_, folder),) = recordings.with_folders(recordings.find(str(path)), output)
     assert folder.parent == output and not folder.name.startswith(".")
 
 

@@ -117,7 +117,11 @@ def test_places_of_known_frequencies():
 
 def test_music_rates_have_a_mel_axis_unless_another_is_asked_for():
     assert [FrequencyAxis("auto", rate).scale for rate in (8000, 16000, 22050, 44100)] == [
-        "linear", "linear", "linear", "mel"]  # fmt: skip
+        "linear",
+        "linear",
+        "linear",
+        "mel",
+    ]
     with pytest.raises(ValueError, match="write auto, linear, mel, log"):
         FrequencyAxis("bark", 44100)
 

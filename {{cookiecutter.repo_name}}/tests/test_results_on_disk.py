@@ -31,8 +31,10 @@ class HighAndLow(SeparationBase):
     def make_audio_signals(self):
         spectrum = np.fft.rfft(self.audio_signal.audio_data)
         hertz = np.fft.rfftfreq(self.audio_signal.signal_length, 1 / self.audio_signal.sample_rate)
-        parts = [np.fft.irfft(spectrum * chosen, self.audio_signal.signal_length)
-                 for chosen in (hertz >= 2000, hertz < 2000)]  # fmt: skip
+        parts = [
+            np.fft.irfft(spectrum * chosen, self.audio_signal.signal_length)
+            for chosen in (hertz >= 2000, hertz < 2000)
+        ]
         return [self.audio_signal.make_copy_with_audio_data(p, verbose=False) for p in parts]
 
 
@@ -62,18 +64,34 @@ def run(tmp_path, monkeypatch, caplog, capsys):
     """run(script, folder of the data, ...) -> (exit status, what was printed)."""
     monkeypatch.setitem(ALGORITHMS, "HighAndLow", HighAndLow)
 
-    def call(script, data, name="small", out="out", splits=("test",), algorithm=None, args=None,
-             **section):
+    def call(
+        script,
+        data,
+        name="small",
+        out="out",
+        splits=("test",),
+        algorithm=None,
+        args=None,
+        **section,
+    ):
         plain = {
             "info": {"name": name, "output_folder": str(tmp_path / out)},
             "signal": {"sample_rate": RATE, "window_length": 256, "hop_length": 64},
             "datasets": {
-                split: {"class": "StemFolder", "args": {"folder": str(data), "split": split,
-                                                        "layout": "stems", **(args or {})}}
-                for split in splits},
+                split: {
+                    "class": "StemFolder",
+                    "args": {
+                        "folder": str(data),
+                        "split": split,
+                        "layout": "stems",
+                        **(args or {}),
+                    },
+                }
+                for split in splits
+            },
             "algorithm": algorithm or {"class": "HighAndLow"},
             script: section,
-        }  # fmt: skip
+        }
         module = {"evaluate": evaluate, "visualize": visualize}[script]
         path = write(tmp_path / f"{script}.yml", plain)
         caplog.clear()
@@ -115,8 +133,11 @@ def test_right_labels_are_not_suspected(run, tmp_path):
 def test_a_silent_source_is_left_out_of_the_mean_improvement_and_counted(run, tmp_path):
     whole = make_data(tmp_path / "whole", count=6)
     run("evaluate", whole, page_items=0)
-    (before,) = [r for r in summary(tmp_path)["table"]
-                 if (r["method"], r["source"]) == ("HighAndLow", "high")]  # fmt: skip
+    (before,) = [
+        r
+        for r in summary(tmp_path)["table"]
+        if (r["method"], r["source"]) == ("HighAndLow", "high")
+    ]
     for left in (tmp_path / "out/evaluation/test").iterdir():
         left.unlink()
     data = make_data(tmp_path / "data", count=8, silent=(6, 7))
@@ -124,8 +145,11 @@ def test_a_silent_source_is_left_out_of_the_mean_improvement_and_counted(run, tm
     assert status == 0
     assert "2 items have a source that the mixture is already" in said
     assert "2 with a silent source, for which there is no score" in said
-    (after,) = [r for r in summary(tmp_path)["table"]
-                if (r["method"], r["source"]) == ("HighAndLow", "high")]  # fmt: skip
+    (after,) = [
+        r
+        for r in summary(tmp_path)["table"]
+        if (r["method"], r["source"]) == ("HighAndLow", "high")
+    ]
     assert after["si_sdr_improvement"]["mean"] == pytest.approx(
         before["si_sdr_improvement"]["mean"], abs=1e-9
     )
@@ -232,11 +256,22 @@ def test_shown_again_with_sources_of_other_names_the_old_ones_are_gone(run, tmp_
     folder = place / "test/00000000"
     (folder / "notes.txt").write_text("mine")
     assert {path.name for path in folder.iterdir()} == {
-        "mixture.wav", "high.wav", "low.wav", "viz.png", "index.html", "notes.txt"}  # fmt: skip
+        "mixture.wav",
+        "high.wav",
+        "low.wav",
+        "viz.png",
+        "index.html",
+        "notes.txt",
+    }
     run("visualize", data, algorithm={"class": "HPSS"}, output_folder=str(place))
     assert {path.name for path in folder.iterdir()} == {
-        "mixture.wav", "source0.wav", "source1.wav", "viz.png", "index.html",
-        "notes.txt"}  # fmt: skip
+        "mixture.wav",
+        "source0.wav",
+        "source1.wav",
+        "viz.png",
+        "index.html",
+        "notes.txt",
+    }
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"x" * 1000])

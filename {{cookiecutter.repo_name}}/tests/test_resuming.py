@@ -10,7 +10,7 @@ import torch
 import yaml
 from trainings import fit, same, trainer_of, weights, write
 
-from files import UserError
+from errors import UserError
 from training.locking import Lock
 
 torch.set_num_threads(1)

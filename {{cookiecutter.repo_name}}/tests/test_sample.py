@@ -6,8 +6,8 @@ import soundfile
 
 from compat import nussl
 from dataset import DATASETS, Sample, StemDataset, Track
+from errors import UserError
 from evaluation import ORACLES, si_sdr
-from files import UserError
 from songs import STEMS, snippets
 
 RATE = 16000
@@ -59,8 +59,10 @@ def test_fewer_songs_are_the_first_ones(tmp_path):
 
 def test_an_index_is_found_by_name(data):
     assert data.tracks[data.index_of("30001004")].name == "30001004"
-    with pytest.raises(UserError, match="no item '30002000' in Sample, split 'test': "
-                                        "20 items from 30000000 to 30001009"):
+    with pytest.raises(
+        UserError,
+        match="no item '30002000' in Sample, split 'test': 20 items from 30000000 to 30001009",
+    ):
         data.index_of("30002000")
 
 
@@ -71,8 +73,10 @@ def test_it_is_known_by_name():
 # what cannot be
 
 
-@pytest.mark.parametrize(("split", "songs", "most"), [
-    ("test", 301, 300), ("val", 31, 30), ("train", 0, 300), ("val", -1, 30)])
+@pytest.mark.parametrize(
+    ("split", "songs", "most"),
+    [("test", 301, 300), ("val", 31, 30), ("train", 0, 300), ("val", -1, 30)],
+)
 def test_more_songs_than_there_are_are_refused(tmp_path, split, songs, most):
     told = f"num_songs is {songs}; Sample's {split} split has 1 to {most}"
     with pytest.raises(UserError, match=told):
@@ -85,8 +89,9 @@ def test_an_unknown_split_is_refused(tmp_path):
 
 
 def test_an_unknown_stem_in_a_group_is_refused_and_the_known_ones_named(tmp_path):
-    with pytest.raises(UserError, match="groups.voice: no stem 'vox'; Sample has bass, drums, "
-                                        "other, vocals"):
+    with pytest.raises(
+        UserError, match="groups.voice: no stem 'vox'; Sample has bass, drums, other, vocals"
+    ):
         sample(tmp_path, groups={"voice": ["vox"]})
 
 
@@ -135,17 +140,23 @@ def test_an_item_is_what_nussl_takes(data):
 
 def test_the_mixture_is_just_the_sum_of_the_sources(data):
     item = data[3]
-    assert np.array_equal(item["mix"].audio_data,
-                          sum(source.audio_data for source in item["sources"].values()))
+    assert np.array_equal(
+        item["mix"].audio_data, sum(source.audio_data for source in item["sources"].values())
+    )
 
 
 def test_the_accompaniment_is_the_sum_of_its_three_stems(data):
     sources = data.excerpt(3)
-    stems = {stem: soundfile.read(data.place / "30000003" / f"{stem}.wav", dtype="float32")[0]
-             for stem in STEMS}
+    stems = {
+        stem: soundfile.read(data.place / "30000003" / f"{stem}.wav", dtype="float32")[0]
+        for stem in STEMS
+    }
     assert np.array_equal(sources[data.labels.index("vocals"), 0], stems["vocals"])
-    assert np.allclose(sources[data.labels.index("accompaniment"), 0],
-                       stems["drums"] + stems["bass"] + stems["other"], atol=1e-7)
+    assert np.allclose(
+        sources[data.labels.index("accompaniment"), 0],
+        stems["drums"] + stems["bass"] + stems["other"],
+        atol=1e-7,
+    )
 
 
 def test_nussls_transforms_take_an_item(data):
@@ -154,8 +165,9 @@ def test_nussls_transforms_take_an_item(data):
     assert item["source_magnitudes"].shape == (257, LENGTH // 128 + 1, 1, 2)
 
 
-@pytest.mark.parametrize(("start", "length"), [
-    (0, 100), (1, 6400), (33333, 12345), (LENGTH - 1, 1)])
+@pytest.mark.parametrize(
+    ("start", "length"), [(0, 100), (1, 6400), (33333, 12345), (LENGTH - 1, 1)]
+)
 def test_an_excerpt_is_the_slice_of_the_whole_sample_for_sample(data, start, length):
     part = data.excerpt(3, start, length)
     assert part.dtype == np.float32
@@ -186,8 +198,10 @@ def test_four_stems_as_they_are(sample_folder):
 def test_stems_that_no_group_names_are_left_out_of_the_mixture(sample_folder):
     groups = {"rhythm": ["drums", "bass"], "rest": ["other"]}
     data = sample(sample_folder, num_songs=1, groups=groups)
-    stems = {stem: soundfile.read(data.place / "30000003" / f"{stem}.wav", dtype="float32")[0]
-             for stem in STEMS}
+    stems = {
+        stem: soundfile.read(data.place / "30000003" / f"{stem}.wav", dtype="float32")[0]
+        for stem in STEMS
+    }
     item = data[3]
     assert sorted(item["sources"]) == ["rest", "rhythm"]
     rhythm = stems["drums"] + stems["bass"]
@@ -199,9 +213,13 @@ def test_stems_that_no_group_names_are_left_out_of_the_mixture(sample_folder):
 
 
 def test_other_rates_channels_and_seeds_lie_in_other_folders(tmp_path):
-    kinds = [sample(tmp_path, num_songs=1), sample(tmp_path, num_songs=1, channels=2),
-             sample(tmp_path, num_songs=1, rate=8000), sample(tmp_path, num_songs=1, seed=1),
-             sample(tmp_path, "val", num_songs=1)]
+    kinds = [
+        sample(tmp_path, num_songs=1),
+        sample(tmp_path, num_songs=1, channels=2),
+        sample(tmp_path, num_songs=1, rate=8000),
+        sample(tmp_path, num_songs=1, seed=1),
+        sample(tmp_path, "val", num_songs=1),
+    ]
     assert len({data.place for data in kinds}) == 5
     for data, (rate, channels) in zip(kinds[:3], [(RATE, 1), (RATE, 2), (8000, 1)], strict=True):
         item = data[0]
@@ -250,8 +268,12 @@ def test_a_stem_that_was_deleted_is_told_by_its_file(tmp_path):
 def test_tracks_are_read_at_the_experiments_rate_and_only_where_asked(tmp_path):
     time = np.arange(2 * 44100) / 44100
     for name, frequency in (("a", 500), ("b", 1500)):
-        soundfile.write(tmp_path / f"{name}.wav", 0.3 * np.sin(2 * np.pi * frequency * time), 44100,
-                        subtype="FLOAT")
+        soundfile.write(
+            tmp_path / f"{name}.wav",
+            0.3 * np.sin(2 * np.pi * frequency * time),
+            44100,
+            subtype="FLOAT",
+        )
 
     class Two(StemDataset):
         def list_tracks(self, folder):
@@ -273,8 +295,10 @@ def test_tracks_are_read_at_the_experiments_rate_and_only_where_asked(tmp_path):
 def improvements(item, estimates):
     """SI-SDR improvement of each estimate, in dB; sources and estimates in the order of labels."""
     mix = item["mix"].audio_data
-    return [si_sdr(estimate, source.audio_data) - si_sdr(mix, source.audio_data)
-            for estimate, source in zip(estimates, item["sources"].values(), strict=True)]
+    return [
+        si_sdr(estimate, source.audio_data) - si_sdr(mix, source.audio_data)
+        for estimate, source in zip(estimates, item["sources"].values(), strict=True)
+    ]
 
 
 def test_no_fixed_equaliser_separates_it_and_an_ideal_mask_does(sample_folder):
@@ -291,7 +315,8 @@ def test_no_fixed_equaliser_separates_it_and_an_ideal_mask_does(sample_folder):
         estimates = []
         for column in share.T:
             estimate = item["mix"].make_copy_with_stft_data(
-                spectrum * column[:, None, None], verbose=False)
+                spectrum * column[:, None, None], verbose=False
+            )
             estimate.istft(truncate_to_length=LENGTH)
             estimates.append(estimate.audio_data)
         static.append(improvements(item, estimates))

@@ -10,6 +10,7 @@ import pytest
 import scipy.signal
 
 from compat import nussl
+from errors import UserError
 from evaluation import (
     HEALTHY,
     BSSEval,
@@ -24,7 +25,6 @@ from evaluation import (
     usdr,
 )
 from evaluation import speech as speech_module
-from files import UserError
 
 RATE = 8000
 TIME = np.arange(RATE) / RATE
@@ -68,8 +68,13 @@ def test_the_scale_invariant_set_is_nussls(sources, channels):
         return [nussl.AudioSignal(audio_data_array=part, sample_rate=RATE) for part in data]
 
     theirs = nussl.evaluation.BSSEvalScale(signals(references), signals(estimates)).evaluate()
-    names = {"si_sdr": "SI-SDR", "si_sir": "SI-SIR", "si_sar": "SI-SAR", "sd_sdr": "SD-SDR",
-             "snr": "SNR"}  # fmt: skip
+    names = {
+        "si_sdr": "SI-SDR",
+        "si_sir": "SI-SIR",
+        "si_sar": "SI-SAR",
+        "sd_sdr": "SD-SDR",
+        "snr": "SNR",
+    }
     for number, estimate in enumerate(estimates):
         ours = scale_invariant(estimate, references, number)
         for name, their_name in names.items():
@@ -100,9 +105,12 @@ def test_bss_eval_is_musevals(sources, channels, taps):
     estimates += 0.2 * np.roll(references, 5, axis=-1)
     estimates += 0.02 * noise(*references.shape, seed=3)
     theirs = museval.metrics.bss_eval(
-        references.transpose(0, 2, 1), estimates.transpose(0, 2, 1), window=RATE, hop=RATE // 2,
+        references.transpose(0, 2, 1),
+        estimates.transpose(0, 2, 1),
+        window=RATE,
+        hop=RATE // 2,
         filters_len=taps,
-    )[:4]  # fmt: skip
+    )[:4]
     ours = BSSEval(references, RATE, RATE // 2, taps)
     scores = np.stack([ours.score(e, k) for k, e in enumerate(estimates)], axis=1)
     assert scores.shape == np.shape(theirs)
@@ -169,8 +177,9 @@ def test_a_silent_reference_has_no_score_and_the_others_are_scored_as_if_it_were
     estimates = references + 0.1 * noise(3, 1, RATE, seed=5)
     labels, kinds = ("a", "b", "c"), ("scale_invariant", "bss_eval")
     rows = score_item(item(references, labels=labels), {}, {"m": gives(estimates)}, kinds)
-    alone = score_item(item(references[:2], labels=labels[:2]), {}, {"m": gives(estimates[:2])},
-                       kinds)  # fmt: skip
+    alone = score_item(
+        item(references[:2], labels=labels[:2]), {}, {"m": gives(estimates[:2])}, kinds
+    )
     mine = {row["source"]: row for row in rows if row["method"] == "m"}
     for row in (row for row in alone if row["method"] == "m"):
         for name in ("si_sdr", "si_sir", "sdr", "sar"):
@@ -195,10 +204,13 @@ def test_a_silent_estimate_has_the_worst_score_and_museval_would_call_it_0_dB():
 )
 def test_an_estimate_with_nan_or_of_the_wrong_length_is_refused(spoil, message):
     references = noise(2, 1, RATE)
-    for place in ({"methods": {"m": gives(spoil(references))}},
-                  {"methods": {}, "named": {"m": gives(spoil(references))}}):  # fmt: skip
-        with pytest.raises((ValueError, nussl.core.audio_signal.AudioSignalException),
-                           match=message):  # fmt: skip
+    for place in (
+        {"methods": {"m": gives(spoil(references))}},
+        {"methods": {}, "named": {"m": gives(spoil(references))}},
+    ):
+        with pytest.raises(
+            (ValueError, nussl.core.audio_signal.AudioSignalException), match=message
+        ):
             score_item(item(references), **place)
 
 
@@ -222,8 +234,9 @@ def test_usdr_is_over_all_channels_and_samples_and_snr_the_mean_over_channels():
     reference = np.stack([tone, 0.1 * tone])
     error = np.stack([0.1 * other, 0.1 * other])
     kinds = ("scale_invariant", "usdr")
-    rows = score_item(item(np.stack([reference, error])), {}, {"m": gives(
-        [reference + error, error])}, kinds)  # fmt: skip
+    rows = score_item(
+        item(np.stack([reference, error])), {}, {"m": gives([reference + error, error])}, kinds
+    )
     (row,) = (r for r in rows if (r["method"], r["source"]) == ("m", "bass"))
     assert row["usdr"] == pytest.approx(10 * np.log10(1.01 / 0.02), abs=1e-9)
     assert row["usdr"] == pytest.approx(17.03, abs=0.01)
@@ -263,8 +276,11 @@ def test_where_the_others_are_silent_there_is_no_improvement(level):
     estimates = references + 0.1 * noise(2, 1, RATE, seed=4)
     silent = score_item(item(references), {}, {"m": gives(estimates)})
     whole = noise(2, 1, RATE, seed=8)
-    sounding = score_item(item(whole) | {"metadata": {"name": "two", "song": "b"}}, {},
-                          {"m": gives(whole + 0.1 * noise(2, 1, RATE, seed=4))})  # fmt: skip
+    sounding = score_item(
+        item(whole) | {"metadata": {"name": "two", "song": "b"}},
+        {},
+        {"m": gives(whole + 0.1 * noise(2, 1, RATE, seed=4))},
+    )
     table = tabulate([*silent, *sounding], ["mixture", "m"])
     (bass,) = (row for row in table if (row["method"], row["source"]) == ("m", "bass"))
     (alone,) = (row for row in tabulate(sounding, ["m"]) if row["source"] == "bass")
@@ -310,8 +326,12 @@ def test_speech_scores_are_means_over_channels_and_get_what_they_expect(monkeypa
         seen.append((reference.shape, rate))
         return float(estimate.sum() - reference.sum())
 
-    fake = types.SimpleNamespace(stoi=stoi, PesqError=Problem, NoUtterancesError=NoUtterances,
-                                 pesq=lambda rate, r, e, mode: {"nb": 1.0, "wb": 2.0}[mode])
+    fake = types.SimpleNamespace(
+        stoi=stoi,
+        PesqError=Problem,
+        NoUtterancesError=NoUtterances,
+        pesq=lambda rate, r, e, mode: {"nb": 1.0, "wb": 2.0}[mode],
+    )
     monkeypatch.setattr(speech_module, "require", lambda name: fake)
     estimate, reference = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[1.0, 1.0], [1.0, 1.0]])
     assert speech_module.stoi(estimate, reference, RATE) == (1 + 7) / 2
@@ -364,9 +384,9 @@ def test_what_was_kept_is_there_again_for_the_same_work_only(tmp_path):
     ["", "{", "[]", "3", "null", "[" * 100_000, "\x00"],
 )
 @pytest.mark.parametrize(
-    "file", ["summary.json", "unfinished/identity.json", "unfinished/00000003.json",
-             "unfinished/0x3.json"]
-)  # fmt: skip
+    "file",
+    ["summary.json", "unfinished/identity.json", "unfinished/00000003.json", "unfinished/0x3.json"],
+)
 def test_damaged_files_of_an_evaluation_count_as_not_there(tmp_path, file, content):
     results = Results(tmp_path, {"checkpoint": "a" * 64})
     results.begin()

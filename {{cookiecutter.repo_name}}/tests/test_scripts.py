@@ -17,7 +17,7 @@ import audio
 import dataset
 import scripts.common
 from algorithms import DeepClustering
-from files import UserError
+from errors import UserError
 from scripts import evaluate, separate, train, visualize
 
 torch.set_num_threads(1)
@@ -385,8 +385,19 @@ def test_processes_of_torchrun_share_the_items_and_give_the_same_table(run, trai
     alone = (evaluation_of(trained) / "table.md").read_text()
     (evaluation_of(trained) / "table.md").unlink()
     path = tmp_path / "evaluate.yml"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-               "--master-port", "29631", "-m", "scripts.evaluate", "-p", str(path)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        "29631",
+        "-m",
+        "scripts.evaluate",
+        "-p",
+        str(path),
+    ]
     done = subprocess.run(command, cwd=PROJECT, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert (evaluation_of(trained) / "table.md").read_text() == alone

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from files import UserError
+from errors import UserError
 from songs import SAMPLE_RATE, SPLITS, STEMS, Song, snippets
 from songs.drums import KITS, PLACES, Kit
 from songs.instruments import BASS_TIMBRES, TIMBRES, Timbre
@@ -22,8 +22,13 @@ from songs.voice import SINGERS
 
 PROJECT = Path(__file__).parents[1]
 NAME = "30002005"  # snippet 5 of song 2 of the test split
-POOLS = {"singers": SINGERS, "timbres": TIMBRES, "bass timbres": BASS_TIMBRES, "kits": KITS,
-         "progressions": PROGRESSIONS}
+POOLS = {
+    "singers": SINGERS,
+    "timbres": TIMBRES,
+    "bass timbres": BASS_TIMBRES,
+    "kits": KITS,
+    "progressions": PROGRESSIONS,
+}
 
 
 def fingerprint(stems):
@@ -32,8 +37,13 @@ def fingerprint(stems):
 
 def in_a_fresh_process(code, *args, wait=True):
     """Run `code` beside the project's modules; its output, or the process itself."""
-    process = subprocess.Popen([sys.executable, "-c", code, *map(str, args)], cwd=PROJECT,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, args)],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     return process.communicate()[0] if wait else process
 
 
@@ -65,9 +75,11 @@ def rendered(tmp_path_factory):
 
 def test_the_same_numbers_give_the_same_sound_to_the_bit_in_any_process(stretch):
     assert fingerprint(Song("test", 2).render(20, 8)) == fingerprint(stretch)
-    code = ("import sys, hashlib; from songs import Song, STEMS\n"
-            "stems = Song('test', 2).render(20, 8)\n"
-            "print(hashlib.sha256(b''.join(stems[s].tobytes() for s in STEMS)).hexdigest())")
+    code = (
+        "import sys, hashlib; from songs import Song, STEMS\n"
+        "stems = Song('test', 2).render(20, 8)\n"
+        "print(hashlib.sha256(b''.join(stems[s].tobytes() for s in STEMS)).hexdigest())"
+    )
     assert in_a_fresh_process(code).strip() == fingerprint(stretch)
 
 
@@ -111,8 +123,13 @@ def test_before_its_start_a_song_is_silent(song):
 
 
 def test_every_number_split_and_seed_is_another_song():
-    songs = [Song("train", 0), Song("train", 1), Song("val", 0), Song("test", 0),
-             Song("train", 0, seed=1)]
+    songs = [
+        Song("train", 0),
+        Song("train", 1),
+        Song("val", 0),
+        Song("test", 0),
+        Song("train", 0, seed=1),
+    ]
     prints = [fingerprint(song.render(16, 0.5)) for song in songs]
     assert len(set(prints)) == len(songs)
 
@@ -251,14 +268,16 @@ def test_a_rendering_that_is_stopped_leaves_nothing(tmp_path, monkeypatch, stop)
 
 
 def test_a_rendering_that_is_killed_leaves_no_folder_under_the_final_name(rendered, tmp_path):
-    code = ("import os, signal, sys; from songs import snippets\n"
-            "encode, calls = snippets.encode_stem, []\n"
-            "def killed(*args):\n"
-            "    calls.append(args)\n"
-            "    if len(calls) == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "    return encode(*args)\n"
-            "snippets.encode_stem = killed\n"
-            "snippets.render(sys.argv[1], sys.argv[2], 16000, 1)")
+    code = (
+        "import os, signal, sys; from songs import snippets\n"
+        "encode, calls = snippets.encode_stem, []\n"
+        "def killed(*args):\n"
+        "    calls.append(args)\n"
+        "    if len(calls) == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return encode(*args)\n"
+        "snippets.encode_stem = killed\n"
+        "snippets.render(sys.argv[1], sys.argv[2], 16000, 1)"
+    )
     in_a_fresh_process(code, NAME, tmp_path)
     assert [path.name.startswith(f".{NAME}.") for path in tmp_path.iterdir()] == [True]
     snippets.render(NAME, tmp_path, 16000, 1)

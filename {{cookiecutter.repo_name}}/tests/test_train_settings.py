@@ -19,7 +19,7 @@ from trainings import MODELS, close, fit, same, trainer_of, weights, write
 
 import checkpoints
 import experiment
-from files import UserError
+from errors import UserError
 from training.gradients import Clipping
 from training.sampling import Curriculum, SameBatches
 
@@ -61,8 +61,11 @@ def test_a_graph_without_heads_cannot_be_cut(write_config):
     plain = yaml.safe_load(path.read_text())
     plain["model"] = {
         "name": "no head",
-        "modules": {"mix_magnitude": {}, "mask": {"class": "BatchNorm"}, "estimates":
-                    {"class": "BatchNorm"}},
+        "modules": {
+            "mix_magnitude": {},
+            "mask": {"class": "BatchNorm"},
+            "estimates": {"class": "BatchNorm"},
+        },
         "connections": [["mask", ["mix_magnitude"]], ["estimates", ["mask"]]],
         "output": ["estimates"],
     }
@@ -110,8 +113,9 @@ def test_the_average_of_the_weights_is_what_is_kept(write_config):
 
 def test_the_learning_rate_warms_up_and_follows_its_scheduler_step_by_step(write_config):
     cosine = {"class": "CosineAnnealingLR", "args": {"T_max": 6}}
-    trainer = trainer_of(write_config(
-        optimizer=SGD, scheduler=cosine, scheduler_every="step", warmup_steps=3))
+    trainer = trainer_of(
+        write_config(optimizer=SGD, scheduler=cosine, scheduler_every="step", warmup_steps=3)
+    )
     rates = []
 
     @trainer.engine.on(Events.ITERATION_COMPLETED)
@@ -125,8 +129,11 @@ def test_the_learning_rate_warms_up_and_follows_its_scheduler_step_by_step(write
 
 
 def test_short_excerpts_come_first(write_config):
-    trainer = trainer_of(write_config(
-        curriculum=[{"epochs": 1, "excerpt_frames": 10}, {"epochs": 1, "excerpt_frames": 20}]))
+    trainer = trainer_of(
+        write_config(
+            curriculum=[{"epochs": 1, "excerpt_frames": 10}, {"epochs": 1, "excerpt_frames": 20}]
+        )
+    )
     lengths = []
     step = trainer.train_step
     trainer.train_step = lambda batch: (lengths.append(batch["mix"].shape[-1]), step(batch))[1]
@@ -146,7 +153,9 @@ def test_the_best_models_are_kept_and_no_others(write_config):
     best = sorted(range(6), key=losses.__getitem__)[:2]
     folder = trainer.best.parent
     assert {path.name for path in folder.iterdir()} == {
-        "latest.pth", "best.model.pth", *(f"epoch{i + 1:04d}.model.pth" for i in best)
+        "latest.pth",
+        "best.model.pth",
+        *(f"epoch{i + 1:04d}.model.pth" for i in best),
     }
     first = checkpoints.load_model(trainer.best)[0].state_dict()
     again = checkpoints.load_model(folder / f"epoch{best[0] + 1:04d}.model.pth")[0].state_dict()
@@ -204,7 +213,8 @@ def test_a_precision_that_the_processor_lacks_is_refused_with_those_that_work(wr
     assert done.stderr.count("\n") == 1
     assert re.match(
         r"error: train.precision is bfloat16, in which cpu cannot compute this network \(could not "
-        r"create a primitive descriptor .*\); write auto or float32\n", done.stderr
+        r"create a primitive descriptor .*\); write auto or float32\n",
+        done.stderr,
     )
     assert not (path.parent / "small").exists()
 
@@ -275,8 +285,11 @@ def test_a_dry_run_tells_shapes_sizes_memory_and_time_and_writes_nothing(write_c
 
 
 def test_a_model_of_other_sources_than_the_data_is_refused_before_training(write_config):
-    path = write_config(builder="mask_inference", args={"num_sources": 3},
-                        loss={"l1": {"class": "L1Loss", "args": {"permutation_invariant": False}}})
+    path = write_config(
+        builder="mask_inference",
+        args={"num_sources": 3},
+        loss={"l1": {"class": "L1Loss", "args": {"permutation_invariant": False}}},
+    )
     with pytest.raises(UserError, match="do not fit .*3.*; the data have 2 sources: accompaniment"):
         trainer_of(path)
     assert not (path.parent / "small").exists()
@@ -376,8 +389,11 @@ def test_weights_and_biases_gets_the_config_and_every_step(write_config, monkeyp
     stand_in.log = lambda values, step=None, sync=None: told.append((step, values))
     stand_in.finish = lambda: told.append("finished")
     monkeypatch.setitem(sys.modules, "wandb", stand_in)
-    fit(write_config(
-        loggers=[{"class": "WandB", "args": {"project": "separation", "mode": "offline"}}]))
+    fit(
+        write_config(
+            loggers=[{"class": "WandB", "args": {"project": "separation", "mode": "offline"}}]
+        )
+    )
     assert told[0]["project"] == "separation" and told[0]["config"]["info"]["name"] == "small"
     steps = [values["step/loss"] for item in told[1:-1] if "step/loss" in (values := item[1])]
     assert len(steps) == 6 and all(map(math.isfinite, steps))

@@ -19,7 +19,7 @@ import checkpoints
 import config
 import experiment
 from compat import nussl
-from files import UserError
+from errors import UserError
 from training.loading import Excerpts
 from training.sampling import ShuffledBatches, Spread, batches_in_order, covering
 
@@ -227,7 +227,9 @@ def test_batches_from_any_step_are_those_of_an_uninterrupted_run(first_step):
 
 def test_validation_sees_every_item_at_the_same_place():
     assert batches_in_order(Spread([9] * 5, 5), 2) == [
-        [(0, 0, 0), (0, 1, 0)], [(0, 2, 0), (0, 3, 0)], [(0, 4, 0)]
+        [(0, 0, 0), (0, 1, 0)],
+        [(0, 2, 0), (0, 3, 0)],
+        [(0, 4, 0)],
     ]
 
 

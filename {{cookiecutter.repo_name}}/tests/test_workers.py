@@ -14,10 +14,10 @@ from trainings import write
 
 SCORING = """
 import time
-from workers import pool
+from pool import process_pool
 
 if __name__ == "__main__":
-    with pool(2, print, "begun") as executor:
+    with process_pool(2, print, "begun") as executor:
         list(executor.map(time.sleep, [1000, 1000]))
 """
 TRAINING = """
@@ -90,8 +90,11 @@ def training_of_files(folder, workers, *launcher):
     path = write(folder / "broken.yml", plain_of(folder, workers))
     process = subprocess.Popen(
         [sys.executable, "-m", *launcher, "scripts.train", "-p", str(path)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     wait_for_another(folder / "run" / "checkpoints" / "latest.pth", 120, process)
     return process
 
@@ -109,9 +112,7 @@ def ends(process):
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("spoilt", ["missing", "broken"])
-def test_a_file_that_is_spoilt_meanwhile_ends_the_training_with_one_line(
-    tmp_path, workers, spoilt
-):
+def test_a_file_that_is_spoilt_meanwhile_ends_the_training_with_one_line(tmp_path, workers, spoilt):
     process = training_of_files(tmp_path, workers)
     file = tmp_path / "data" / "train" / "b" / "05.wav"
     if spoilt == "missing":
@@ -125,9 +126,7 @@ def test_a_file_that_is_spoilt_meanwhile_ends_the_training_with_one_line(
 
 def test_a_killed_worker_ends_the_training_with_one_line(tmp_path):
     process = training_of_files(tmp_path, 2)
-    commands = {
-        pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running(process.pid)
-    }
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running(process.pid)}
     parents = {pid: int(_parent(pid)) for pid in commands}
     servers = {pid for pid, command in commands.items() if b"forkserver" in command}
     worker = next(pid for pid, parent in parents.items() if parent in servers)
@@ -143,9 +142,7 @@ def _parent(pid):
 
 @pytest.mark.slow
 def test_a_broken_file_of_one_process_ends_all_of_them(tmp_path):
-    process = training_of_files(
-        tmp_path, 1, "torch.distributed.run", "--nproc-per-node", "2", "-m"
-    )
+    process = training_of_files(tmp_path, 1, "torch.distributed.run", "--nproc-per-node", "2", "-m")
     file = tmp_path / "data" / "train" / "a" / "07.wav"
     file.unlink()
     errors = ends(process)

@@ -37,8 +37,9 @@ MODELS = {  # one step of each takes a few milliseconds
 }
 
 
-def plain_config(folder, sample_folder, name="small", builder="deep_clustering", args=None,
-                 **train):
+def plain_config(
+    folder, sample_folder, name="small", builder="deep_clustering", args=None, **train
+):
     """A training of 2 steps an epoch, with changes, as plain data."""
     sizes, loss = MODELS[builder]
     return {

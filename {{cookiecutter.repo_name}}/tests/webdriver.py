@@ -12,8 +12,14 @@ import pytest
 from others import wait_until
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's name of an element
-ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--disable-background-networking", "--no-first-run"]  # fmt: skip
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+]
 
 
 class Browser:
@@ -76,8 +82,9 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.do("/goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.do("/goog/cdp/execute", cmd="Emulation.setEmulatedMedia",
-                params={"features": [feature]})  # fmt: skip
+        self.do(
+            "/goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params={"features": [feature]}
+        )
 
     def picture(self):
         picture = self.do("/goog/cdp/execute", cmd="Page.captureScreenshot", params={})

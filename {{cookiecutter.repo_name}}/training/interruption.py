@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 
-from files import UserError
+from errors import UserError
 
 SIGTERM = "SIGTERM came"
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from files import UserError
-from workers import end_with_parent, kill_children_at_exit
+from errors import UserError
+from pool import exit_with_parent, kill_children_at_exit
 
 from .augment import draw
 
@@ -128,6 +128,6 @@ def worker_context():
 def _follow_the_main_process(_):
     """A signal to the whole group is the main process's to answer: it saves, then ends workers.
     One that it cannot answer ends them too."""
-    end_with_parent()
+    exit_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from files import UserError
+from errors import UserError
 
 try:
     import fcntl

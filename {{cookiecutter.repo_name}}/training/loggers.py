@@ -9,7 +9,7 @@ import importlib
 from ignite import handlers
 from ignite.engine import Events
 
-from files import UserError
+from errors import UserError
 
 
 class Logger:

@@ -10,8 +10,9 @@ from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
 import checkpoints
-import processes
-from files import UserError, write_files
+import distributed
+from errors import UserError
+from files import write_files
 
 from . import interruption, random_state, resuming
 from .history import History
@@ -57,7 +58,7 @@ class Loop:
         if self._restored:
             return
         random_state.seed(self.seed, *self.share)
-        if processes.is_first():
+        if distributed.is_main_process():
             self.lock.acquire()
         try:
             if self.latest.exists():
@@ -137,7 +138,7 @@ class Loop:
                 Events.ITERATION_COMPLETED(every=self.settings.checkpoint_every),
                 self._save_within_epoch,
             )
-        if processes.is_first():
+        if distributed.is_main_process():
             ProgressBar(persist=False, disable=None).attach(
                 engine, output_transform=lambda output: {"loss": output["loss"]}
             )
@@ -149,16 +150,16 @@ class Loop:
         """Is it time to stop? All processes must give the same answer."""
         now = time.monotonic()
         self.seconds, self._clock = self.seconds + now - self._clock, now
-        if processes.any_of(self._interrupted()):
+        if distributed.any_process(self._interrupted()):
             self._stop_reason = interruption.SIGTERM
-        elif processes.any_of(self._out_of_time()):
+        elif distributed.any_process(self._out_of_time()):
             self._stop_reason = self._stop_reason or self._time_is_over()
         if self._stop_reason:
             self.engine.terminate()
 
     def _end_epoch(self):
         # `_watch` is called before: stopped by SIGTERM, the epoch is ended when it goes on
-        losses = processes.total(self._sums) / (self._steps_summed * self.share[1])
+        losses = distributed.all_reduce(self._sums) / (self._steps_summed * self.share[1])
         epoch, names = len(self.history.rows) + 1, ["loss", *self.losses]
         row = {
             "epoch": epoch,
@@ -190,13 +191,13 @@ class Loop:
             count = len(batch["name"])
             values = self.validation_step(self.to_device(batch))
             sums += count * torch.cat([torch.ones(1, dtype=torch.float64), values])
-        sums = processes.total(sums)
+        sums = distributed.all_reduce(sums)
         return (sums[1:] / sums[0]).tolist()
 
     def _keep_best(self, epoch):
         """Write the model, if it is one of the best; remove the one that no longer is."""
         best = self.history.best_epochs(self.settings.keep_best)
-        if epoch not in best or not processes.is_first():
+        if epoch not in best or not distributed.is_main_process():
             return
         metadata = self._model_metadata()
         if epoch == best[0]:
@@ -211,7 +212,7 @@ class Loop:
     def _tell(self, row):
         """The row of an epoch, to the log, history.csv and the loggers."""
         best = self.history.best_epochs(1) == [row["epoch"]]
-        if processes.is_first():
+        if distributed.is_main_process():
             write_files({self.folder / "history.csv": self.history.csv()})
         self.engine.state.metrics = {k: v for k, v in row.items() if v is not None}
         began = time.monotonic()
@@ -276,11 +277,11 @@ class Loop:
             "iteration": self.engine.state.iteration,
             "history": self.history.rows,
             "seconds": self.seconds,
-            "sums": processes.total(self._sums),
+            "sums": distributed.all_reduce(self._sums),
             "steps_summed": self._steps_summed * self.share[1],
-            "random": processes.gathered(random_state.capture(self.device)),
+            "random": distributed.all_gather(random_state.capture(self.device)),
         }
-        if processes.is_first():
+        if distributed.is_main_process():
             checkpoints.save(self.latest, state)
 
     def _resume(self):
@@ -324,7 +325,7 @@ class Loop:
     def _check_best(self):
         """Is the best model so far there? That of the last epoch can be written again."""
         best = self.history.best_epochs(1)
-        if not best or self.best.exists() or not processes.is_first():
+        if not best or self.best.exists() or not distributed.is_main_process():
             return
         if best[0] != len(self.history.rows) or self._steps_summed:
             raise resuming.missing_model(self.best, self.latest, best[0])

@@ -5,7 +5,7 @@ import copy
 import torch
 
 from devices import computes_bfloat16
-from files import UserError
+from errors import UserError
 
 TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 FRAMES = 8  # of the STFT, in the excerpts of a probe

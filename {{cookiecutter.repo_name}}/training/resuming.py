@@ -5,14 +5,26 @@ import json
 from pathlib import Path
 
 from config import leaves
-from files import UserError
+from errors import UserError
 
 MAY_CHANGE = (  # as a training goes on; all else would make another training of it
-    "datasets.train.args.folder", "datasets.val.args.folder", "train.accumulate",
-    "train.checkpoint_every", "train.compile", "train.device", "train.early_stopping",
-    "train.epochs", "train.gradient_clip", "train.head_items", "train.keep_best", "train.loggers",
-    "train.max_minutes", "train.num_workers", "train.precision", "train.validate_every",
-)  # fmt: skip
+    "datasets.train.args.folder",
+    "datasets.val.args.folder",
+    "train.accumulate",
+    "train.checkpoint_every",
+    "train.compile",
+    "train.device",
+    "train.early_stopping",
+    "train.epochs",
+    "train.gradient_clip",
+    "train.head_items",
+    "train.keep_best",
+    "train.loggers",
+    "train.max_minutes",
+    "train.num_workers",
+    "train.precision",
+    "train.validate_every",
+)
 
 
 def settings_of(config):

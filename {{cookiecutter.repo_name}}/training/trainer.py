@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-import processes
-from files import UserError
+import distributed
+from errors import UserError
 
 from . import precision, rehearsal, weights
 from .gradients import Clipping
@@ -98,11 +98,11 @@ class Trainer(Loop):
         self.front_end = front_end.to(self.device)
         self.train_data = train_data
         self.val_data = train_data if settings.overfit and val_data else val_data
-        self.share = (processes.number(), processes.count())
+        self.share = (distributed.rank(), distributed.world_size())
         self._choose_data()
         unreached = self._refuse_what_does_not_fit()
         self.precision = precision.choose(self, settings.precision)
-        self.network = weights.distributed(weights.compiled(model, settings.compile), unreached)
+        self.network = weights.data_parallel(weights.compiled(model, settings.compile), unreached)
         self.halves = self._halves()
         self.average = weights.averaged(model, settings.ema_decay)
         self.optimizer = self.build_optimizer()
@@ -237,9 +237,7 @@ class Trainer(Loop):
         else:
             self.batches = ShuffledBatches(Spread(lengths, count), size, self.seed, 0, self.share)
             lengths = self._lengths(self.val_data or ())
-            validation = Spread(
-                lengths, settings.validation_excerpts or covering(lengths, length)
-            )
+            validation = Spread(lengths, settings.validation_excerpts or covering(lengths, length))
         self.val_batches = batches_in_order(validation, size, self.share) if self.val_data else []
 
     def _warn_of_silence(self, lengths, length):
@@ -250,8 +248,10 @@ class Trainer(Loop):
             log.warning(
                 "an excerpt has %.3g s, but half of the tracks have at most %.3g s: %.0f %% of "
                 "what is trained on is silence after them; lower train.excerpt_frames",
-                length / rate, median / rate, 100 * silence,
-            )  # fmt: skip
+                length / rate,
+                median / rate,
+                100 * silence,
+            )
 
     @staticmethod
     def _lengths(data):
@@ -346,8 +346,11 @@ class Trainer(Loop):
             return
         names = ["gradient's norm", "loss", *self.losses]
         wrong = {name: v for name, v in zip(names, values.tolist(), strict=True) if v - v != 0}
-        spoilt = [name for name, mix in zip(batch["name"], batch["mix"], strict=True)
-                  if not torch.isfinite(mix).all()]  # fmt: skip
+        spoilt = [
+            name
+            for name, mix in zip(batch["name"], batch["mix"], strict=True)
+            if not torch.isfinite(mix).all()
+        ]
         cause = (
             f"The audio of {', '.join(spoilt)} holds NaN or infinite samples: repair the files"
             if spoilt

@@ -6,7 +6,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-import processes
+import distributed
 
 
 def compiled(model, wanted):
@@ -14,12 +14,12 @@ def compiled(model, wanted):
     return torch.compile(model) if wanted else model
 
 
-def distributed(model, unreached=()):
+def data_parallel(model, unreached=()):
     """The model, whose gradients are the mean over all processes; itself where there is one.
 
     unreached: names of parameters that get no gradient, for which nobody has to wait.
     """
-    if processes.count() == 1:
+    if distributed.world_size() == 1:
         return model
     device = next(model.parameters()).device
     if device.type == "cuda":

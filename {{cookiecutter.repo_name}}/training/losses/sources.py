@@ -58,8 +58,10 @@ class SourceLoss(nn.Module):
 
         It only decides who stands for whom; no gradient flows through it.
         """
-        costs = [self.paired(one.unsqueeze(-1).expand_as(targets), targets)
-                 for one in estimates.unbind(-1)]  # fmt: skip
+        costs = [
+            self.paired(one.unsqueeze(-1).expand_as(targets), targets)
+            for one in estimates.unbind(-1)
+        ]
         return torch.stack(costs, dim=1)
 
     def _refuse_what_does_not_fit(self, estimates, targets):

@@ -11,7 +11,7 @@ import torch
 from others import is_running, wait_until
 from trainings import close, fit, weights
 
-import processes
+import distributed
 
 torch.set_num_threads(1)
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
@@ -21,8 +21,17 @@ SMALL = {"args": STEADY, "optimizer": {"class": "SGD", "args": {"lr": 0.5}}}
 
 def torchrun(path, count):
     """A running training in `count` processes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
-               f"--nproc-per-node={count}", "-m", "scripts.train", "-p", str(path)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={count}",
+        "-m",
+        "scripts.train",
+        "-p",
+        str(path),
+    ]
     return subprocess.Popen(
         command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
@@ -90,7 +99,7 @@ def test_a_process_that_dies_ends_the_others_with_a_message(write_config):
     os.kill(int(workers[1]), signal.SIGKILL)
     status, text = finished(process, seconds=90)
     assert status != 0
-    assert "another process of this training is gone" in text or "SIGKILL" in text
+    assert "another process of this training has ended" in text or "SIGKILL" in text
     assert not any(map(is_running, workers))
     assert torch.load(latest, weights_only=True)["iteration"] > 0
 
@@ -111,12 +120,16 @@ def test_sigterm_stops_all_processes_at_one_step(write_config):
 def test_without_torchrun_or_srun_there_is_one_process(monkeypatch):
     for name in ("WORLD_SIZE", "SLURM_NTASKS", "SLURM_PROCID"):
         monkeypatch.delenv(name, raising=False)
-    assert processes.started_together() == 1
-    assert (processes.number(), processes.count(), processes.is_first()) == (0, 1, True)
-    assert processes.run(lambda: "done") == "done"
-    assert processes.gathered("mine") == ["mine"]
-    assert processes.any_of(True) and not processes.any_of(0)
-    assert torch.equal(processes.total(torch.arange(3)), torch.arange(3))
+    assert distributed.launched_world_size() == 1
+    assert (distributed.rank(), distributed.world_size(), distributed.is_main_process()) == (
+        0,
+        1,
+        True,
+    )
+    assert distributed.run(lambda: "done") == "done"
+    assert distributed.all_gather("mine") == ["mine"]
+    assert distributed.any_process(True) and not distributed.any_process(0)
+    assert torch.equal(distributed.all_reduce(torch.arange(3)), torch.arange(3))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +145,7 @@ def test_torchrun_and_srun_are_recognised(monkeypatch, environment, count):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert processes.started_together() == count
+    assert distributed.launched_world_size() == count
 
 
 def test_every_process_gets_an_equal_share_and_all_get_everything():
@@ -155,12 +168,14 @@ def test_every_process_gets_an_equal_share_and_all_get_everything():
 def test_one_of_many_leaves_with_its_status_and_does_what_is_to_be_done_at_exit(code, status):
     leaving = "" if code is None else f"SystemExit({code!r})"
     program = (
-        "import atexit, processes; atexit.register(print, 'at exit'); print('done', end=' ')\n"
-        f"processes.leave({leaving}); print('stayed')"
+        "import atexit, distributed; atexit.register(print, 'at exit'); print('done', end=' ')\n"
+        f"distributed.hard_exit({leaving}); print('stayed')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, "WORLD_SIZE": "2"},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        env={**os.environ, "WORLD_SIZE": "2"},
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stdout) == (status, "done at exit\n")
     assert done.stderr == ("error: no\n" if status == 1 else "")

@@ -1,0 +1,137 @@
+"""Data-parallel training in several processes: ranks and collective operations.
+
+The processes are started by `torchrun --nproc-per-node N -m scripts.train ...` or `srun -n N python
+-m scripts.train ...`. With neither there is one process, and every function here is trivial. The
+backend is NCCL where there are GPUs, else gloo, through `ignite.distributed`.
+"""
+
+import atexit
+import os
+import sys
+
+import torch
+
+from errors import UserError
+
+
+def launched_world_size():
+    """How many processes torchrun or srun started for this training; 1 if neither did."""
+    for name in ("WORLD_SIZE", "SLURM_NTASKS"):
+        if os.environ.get(name, "").isdecimal():
+            # python in the batch script itself has SLURM_NTASKS too, but no SLURM_PROCID
+            if name == "SLURM_NTASKS" and "SLURM_PROCID" not in os.environ:
+                continue
+            return int(os.environ[name])
+    return 1
+
+
+def run(function):
+    """Initialise the process group, if there are several processes, and call `function()`.
+
+    Raises:
+        UserError: another process has ended.
+    """
+    if launched_world_size() == 1:
+        return function()
+    import ignite.distributed as idist
+
+    try:
+        with idist.Parallel(backend="nccl" if torch.cuda.is_available() else "gloo") as parallel:
+            return parallel.run(lambda local_rank: function())
+    except torch.distributed.DistError as error:
+        raise _peer_lost(error) from error
+    except RuntimeError as error:
+        if any(word in str(error) for word in ("gloo", "Connection", "NCCL", "Socket")):
+            raise _peer_lost(error) from error
+        raise
+
+
+def hard_exit(system_exit=None):
+    """End this process at once if it is one of several; else do nothing.
+
+    Exit handlers are called, the rest of the interpreter's shutdown is skipped: during it, a thread
+    of gloo that releases a tensor may abort the process (pytorch issue 190489), and torchrun would
+    report a finished training as failed.
+
+    Args:
+        system_exit: the SystemExit whose status and message to use; without it the status is 0.
+    """
+    if launched_world_size() == 1:
+        return
+    code = system_exit.code if system_exit else 0
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _peer_lost(error):
+    return UserError(
+        f"process {os.environ.get('RANK', os.environ.get('SLURM_PROCID'))}: another process of "
+        f"this training has ended ({str(error).splitlines()[0][:160]}); its own message says why. "
+        "Run the same command again to resume from the last checkpoint"
+    )
+
+
+def _connected():
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def rank():
+    """The number of this process, from 0."""
+    return torch.distributed.get_rank() if _connected() else 0
+
+
+def world_size():
+    """How many processes there are."""
+    return torch.distributed.get_world_size() if _connected() else 1
+
+
+def local_rank():
+    """The number of this process on its machine, and of its GPU."""
+    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
+
+
+def is_main_process():
+    """Is this rank 0, the process that logs and writes files?"""
+    return rank() == 0
+
+
+def all_reduce(tensor):
+    """The sum of a tensor over all processes, in each of them."""
+    if world_size() == 1:
+        return tensor
+    import ignite.distributed as idist
+
+    # NCCL needs the tensor on the GPU; all_reduce works in place
+    return idist.all_reduce(tensor.detach().clone().to(idist.device())).to(tensor.device)
+
+
+def any_process(flag):
+    """Is `flag` true in any process? The same answer in each of them."""
+    if world_size() == 1:
+        return bool(flag)
+    return bool(all_reduce(torch.tensor(float(bool(flag)))).item() > 0)
+
+
+def all_gather(item):
+    """The items of all processes, by rank: plain data or tensors, the same list in each process."""
+    if world_size() == 1:
+        return [item]
+    items = [None] * world_size()
+    torch.distributed.all_gather_object(items, item)
+    return items
+
+
+def local_main_process_first(function):
+    """Call `function` in the first process of each machine, then in the others, which find
+    the files that it wrote."""
+    if world_size() == 1:
+        return function()
+    if local_rank() == 0:
+        result = function()
+    torch.distributed.barrier()
+    return result if local_rank() == 0 else function()

@@ -1,0 +1,25 @@
+"""What a person can mend: the errors that scripts print as one message, without a traceback."""
+
+LISTED = 10  # so many problems are listed, the others counted
+
+
+class UserError(Exception):
+    """Wrong input: a file, a key, a setting.
+
+    The text names the file or key, what was found and what would do.
+    """
+
+    status = 1  # the exit status of a script
+
+
+def raise_all(problems):
+    """Raise one UserError with all problems, if there are any."""
+    problems = list(problems)
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    more = f"\n  and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+    raise UserError(
+        f"{len(problems)} problems with the data:\n  " + "\n  ".join(problems[:LISTED]) + more
+    )

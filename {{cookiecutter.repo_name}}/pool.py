@@ -1,0 +1,55 @@
+"""Worker processes that end when the process that started them ends, even if it is killed."""
+
+import atexit
+import functools
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor
+
+
+def available_cores():
+    """How many of the machine's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def process_pool(max_workers, initializer=None, *initargs):
+    """A ProcessPoolExecutor of spawned processes, each of which calls `initializer(*initargs)`.
+
+    They are spawned, not forked: the threads of torch do not survive a fork.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(max_workers, context, _initialize, (initializer, initargs))
+
+
+def _initialize(initializer, initargs):
+    exit_with_parent()
+    if initializer:
+        initializer(*initargs)
+
+
+def exit_with_parent():
+    """End this process as soon as its parent has ended, for whatever reason.
+
+    Under forkserver the system's parent is the server, whose end says nothing.
+    """
+    threading.Thread(target=_wait_for_parent, daemon=True, name="exit with parent").start()
+
+
+def _wait_for_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+@functools.cache  # registered once
+def kill_children_at_exit():
+    """Kill the child processes that are left when this one exits normally.
+
+    multiprocessing would send them SIGTERM and wait for them, forever if they ignore it.
+    """
+    atexit.register(_kill_children)  # called before multiprocessing's own, registered earlier
+
+
+def _kill_children():
+    for child in multiprocessing.active_children():
+        child.kill()
