@@ -62,7 +62,7 @@ def _save(path, sound, rate):
 def ours(folder, rate, channels):
     """A function of a number that makes an excerpt with features."""
     front_end = FrontEnd(
-        PARAMS.window_length, PARAMS.hop_length, PARAMS.window_type, wanted=FEATURES
+        PARAMS.window_length, PARAMS.hop_length, PARAMS.window_type, names=FEATURES
     )
     data = StemFolder(folder, "train", rate, channels, PARAMS, mixture="sum")
     excerpts = Excerpts(data, front_end.samples(FRAMES), seed=0)

@@ -125,9 +125,9 @@ def serve(name, pipe):
     The first one fetches what the system has taken from a process that waited for the others.
     """
     if name == "ours":
-        from scripts.common import keep_memory
+        from memory import keep_freed_memory
 
-        keep_memory()
+        keep_freed_memory()
     import torch
 
     torch.set_num_threads(1)

@@ -204,3 +204,13 @@ def test_the_active_conda_environment_is_the_one_that_is_used_but_not_base(proje
     assert used(CONDA_DEFAULT_ENV="base", CONDA_PREFIX="/opt/conda") == Path(".venv")
     assert used(CONDA_DEFAULT_ENV="nussl", CONDA_PREFIX="/c/nussl") == Path("/c/nussl")
     assert used(VIRTUAL_ENV="/v", CONDA_DEFAULT_ENV="nussl", CONDA_PREFIX="/c/nussl") == Path("/v")
+
+
+def test_an_installed_project_can_be_imported_from_any_folder(project, run, tmp_path):
+    venv.create(tmp_path / "env", symlinks=True)
+    python = tmp_path / "env" / "bin" / "python"
+    install = "import sys; sys.path.insert(0, 'setup/environment'); import install; "
+    install += f"install.make_importable(install.Path({str(tmp_path / 'env')!r}))"
+    assert run(python, "-c", install, cwd=project)[0] == 0
+    code, said = run(python, "-c", "import errors; print(errors.__file__)", cwd="/")
+    assert (code, said.strip()) == (0, str(project / "errors.py"))

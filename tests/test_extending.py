@@ -51,10 +51,11 @@ from .spectrogram import mask_inference
 def weighted(num_features, num_audio_channels, depth: int):
     graph = mask_inference(num_features, num_audio_channels, num_layers=depth, hidden_size=6,
                            mask_activation=["softmax"])
+    graph["modules"]["log_power"] = dict()
     graph["modules"]["gain"] = {"class": "Gain", "args": {"bins": num_features}}
     first = graph["connections"][0]
     graph["connections"][0] = [first[0], ["gain"]]
-    graph["connections"].insert(0, ["gain", ["mix_magnitude"]])
+    graph["connections"].insert(0, ["gain", ["log_power"]])
     return graph
 ''',
         "from .weighted import weighted\n\nBUILDERS['weighted'] = weighted\n",
@@ -90,10 +91,33 @@ import torch
 from .trainer import Trainer
 
 
+class Noise:
+    def __init__(self, level):
+        self.level, self.steps = level, 0
+
+    def next_level(self):
+        self.steps += 1
+        return self.level / self.steps
+
+    def state_dict(self):
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state):
+        self.steps = state["steps"]
+
+
 class NoisyTrainer(Trainer):
+    """Noise on every mixture, at a level that falls with each step."""
+
+    def __init__(self, setup, level: float = 0.01):
+        super().__init__(setup)
+        self.noise = self.register("noise", Noise(level))
+
     def train_step(self, batch):
-        noise = torch.randn_like(batch["mix"]) * batch["mix"].std() * 0.01
-        return super().train_step({**batch, "mix": batch["mix"] + noise})
+        level = self.noise.next_level()
+        noise = torch.randn_like(batch["mix"]) * batch["mix"].std() * level
+        scalars = super().train_step({**batch, "mix": batch["mix"] + noise})
+        return {**scalars, "noise_level": level}
 ''',
         "from .noisy import NoisyTrainer\n\nTRAINERS['NoisyTrainer'] = NoisyTrainer\n",
     ),
@@ -120,8 +144,48 @@ class Halves(nussl.separation.base.MaskSeparationBase):
 ''',
         "from .halves import Halves\n\nALGORITHMS['Halves'] = Halves\n",
     ),
+    "algorithms/averages.py": (
+        '''"""A moving average, and the rest."""
+
+import numpy as np
+
+from compat import nussl
+
+
+class Averages(nussl.separation.base.SeparationBase):
+    """Estimates waveforms: no masks, no embedding."""
+
+    source_labels = ["tone", "noise"]
+
+    def __init__(self, input_audio_signal, length: int = 4):
+        self.length = length
+        super().__init__(input_audio_signal)
+
+    def run(self):
+        window = np.ones(self.length) / self.length
+        data = self.audio_signal.audio_data
+        self.smooth = np.stack([np.convolve(channel, window, "same") for channel in data])
+        return self.smooth
+
+    def make_audio_signals(self):
+        copy = self.audio_signal.make_copy_with_audio_data
+        rest = self.audio_signal.audio_data - self.smooth
+        return [copy(part, verbose=False) for part in (self.smooth, rest)]
+''',
+        "from .averages import Averages\n\nALGORITHMS['Averages'] = Averages\n",
+    ),
+    "log_power.py": (
+        '''"""A feature: the power in dB."""
+
+
+def log_power(audio, spectrum):
+    return 10 * (spectrum.abs().square() + 1e-8).log10()
+''',
+        "from log_power import log_power\n\nFrontEnd.register('log_power', log_power)\n",
+    ),
     "notes.py": ('print(f"{{braces}} and a walrus")\n', None),
 }
+REGISTRIES = {"log_power.py": "features.py"}  # else __init__.py of the same package
 EXPERIMENT = """
 info: {name: mine, output_folder: artifacts/mine}
 signal: {sample_rate: 8000, window_length: 256, hop_length: 64}
@@ -132,6 +196,7 @@ datasets:
 model: {builder: weighted, args: {depth: 1}}
 train:
   class: NoisyTrainer
+  args: {level: 0.02}
   epochs: EPOCHS
   batch_size: 2
   excerpt_frames: 20
@@ -155,7 +220,7 @@ def extended(bake):
         path = project / name
         path.write_text(content)
         if line:
-            registry = path.parent / "__init__.py"
+            registry = project / REGISTRIES.get(name, path.with_name("__init__.py"))
             registry.write_text(registry.read_text() + "\n" + line)
     rng = np.random.default_rng(0)
     for split in ("train", "val", "test"):
@@ -185,7 +250,14 @@ def test_every_recipe_of_the_docs_works_in_a_new_project_and_leaves_its_tests_gr
     file = write(extended, EPOCHS=2, CLASS="DeepMaskEstimation")
     code, said = run("python", "-m", "scripts.train", "-p", file, cwd=extended)
     assert code == 0 and "resuming at step 2" in said and "done: 2 epochs" in said, said
-    for name, algorithm in (("mine", "DeepMaskEstimation"), ("halves", "Halves")):
+    history = (extended / "artifacts" / "mine" / "history.csv").read_text().splitlines()
+    levels = [
+        float(row[history[0].split(",").index("train_noise_level")])
+        for row in (line.split(",") for line in history[1:])
+    ]
+    assert np.allclose(levels, [(0.02 + 0.01) / 2, (0.02 / 3 + 0.005) / 2])  # 4 steps, resumed
+    algorithms = {"mine": "DeepMaskEstimation", "halves": "Halves", "averages": "Averages"}
+    for name, algorithm in algorithms.items():
         file = write(extended, EPOCHS=2, CLASS=algorithm, mine=name)
         for script in ("evaluate", "visualize"):
             code, said = run("python", "-m", f"scripts.{script}", "-p", file, cwd=extended)

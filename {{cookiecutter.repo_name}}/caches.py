@@ -27,8 +27,8 @@ def settle():
     Returns:
         the folder.
     """
-    wanted = Path(os.environ.get("CACHE_DIRECTORY") or DEFAULT).absolute()
-    folder = wanted if _is_writable(wanted) else _temporary()
+    chosen = Path(os.environ.get("CACHE_DIRECTORY") or DEFAULT).absolute()
+    folder = chosen if _is_writable(chosen) else _temporary()
     for variable, name in FOLDERS.items():
         os.environ.setdefault(variable, str(folder / name))
     return folder

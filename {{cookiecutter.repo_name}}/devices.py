@@ -12,7 +12,7 @@ def choose(name="auto"):
     Of several processes each gets the GPU of its own number.
 
     Raises:
-        UserError: the device asked for is not there. It is never silently replaced by the CPU.
+        UserError: the device is not available. It is never silently replaced by the CPU.
     """
     there = available()
     name = there[0] if name == "auto" else name

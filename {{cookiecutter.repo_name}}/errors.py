@@ -10,6 +10,7 @@ class UserError(Exception):
     """
 
     status = 1  # the exit status of a script
+    general = False  # is it wrong for every file alike, not for one of them?
 
 
 def raise_all(problems):

@@ -1,4 +1,9 @@
-"""The front end of training and separation: waveforms in, what networks and losses read out."""
+"""The front end of training and separation: from waveforms to what networks and losses read.
+
+To add a feature of the mixture, write a function in a file of your own and register it at the end
+of this one: `FrontEnd.register("log_power", log_power)`. It then works in training, evaluation and
+separation, of recordings of any length too.
+"""
 
 import functools
 from typing import Literal, get_args
@@ -16,27 +21,27 @@ class FrontEnd(nn.Module):
 
     Equal to nussl's transforms GetAudio, PhaseSensitiveSpectrumApproximation (or
     MagnitudeSpectrumApproximation) and MagnitudeWeights applied to each item (tests hold it to
-    1e-5), but for a whole batch at once, on its device. No gradient flows through them. Training,
-    separation of whole items and of chunks use this class, so that a feature added here (a name in
-    `of_mixture` or `of_sources`, and how it is computed in `forward`) works in all of them.
+    1e-5), but for a whole batch at once, on its device. No gradient flows through them.
 
     Args:
         window_length, hop_length: in samples.
         window_type: a name that nussl knows, "sqrt_hann" for instance.
         target: what `source_magnitudes` and `ideal_binary_mask` are made of, "phase_sensitive"
             (Erdogan, Hershey, Watanabe and Le Roux, ICASSP 2015) or "magnitude".
-        wanted: names of the features to compute; None: all.
+        names: of the features to compute; None: all.
 
     Raises:
         ValueError: an unknown target or feature.
     """
 
     #: made of the mixture alone: what a network may read, since separation has nothing else
-    of_mixture = ("mix_audio", "mix_spectrum", "mix_magnitude", "weights")
+    of_mixture = ["mix_audio", "mix_spectrum", "mix_magnitude", "weights"]
     #: made of the sources too: for losses
-    of_sources = ("source_audio", "source_spectra", "source_magnitudes", "ideal_binary_mask")
+    of_sources = ["source_audio", "source_spectra", "source_magnitudes", "ideal_binary_mask"]
     #: everything that `forward` can add to a batch
-    features = (*of_mixture, *of_sources)
+    features = [*of_mixture, *of_sources]
+    #: {name: function} of the features that `register` added
+    registered = {}
 
     def __init__(
         self,
@@ -44,11 +49,11 @@ class FrontEnd(nn.Module):
         hop_length,
         window_type,
         target: TARGET = "phase_sensitive",
-        wanted=None,
+        names=None,
     ):
         super().__init__()
-        self.wanted = frozenset(self.features if wanted is None else wanted)
-        if unknown := self.wanted.difference(self.features):
+        self.names = frozenset(self.features if names is None else names)
+        if unknown := self.names.difference(self.features):
             raise ValueError(
                 f"there is no feature {', '.join(sorted(map(str, unknown)))}; "
                 f"known are {', '.join(self.features)}"
@@ -62,6 +67,21 @@ class FrontEnd(nn.Module):
         self.odd = window_length % 2  # half a window before and after the signal is one short
         window = nussl.AudioSignal.get_window(window_type, window_length)
         self.register_buffer("window", torch.as_tensor(window, dtype=torch.float32))
+
+    @classmethod
+    def register(cls, name, compute):
+        """Add a feature of the mixture.
+
+        Args:
+            name: by which networks and losses read it.
+            compute: function(audio, spectrum) -> tensor, batch first; audio: float32 (batch,
+                channels, samples); spectrum: complex (batch, frames, bins, channels).
+        """
+        if name in cls.features:
+            raise ValueError(f"there is a feature {name!r} already; choose another name")
+        cls.registered[name] = compute
+        cls.of_mixture.append(name)
+        cls.features.append(name)
 
     def samples(self, frames):
         """How many samples have just `frames` STFT frames."""
@@ -112,7 +132,7 @@ class FrontEnd(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch, with_margin=False):
-        """Add the wanted features to a batch.
+        """Add the features to a batch.
 
         Args:
             batch: {"mix": (batch, channels, samples)} and, for the targets, "sources":
@@ -121,7 +141,7 @@ class FrontEnd(nn.Module):
                 without it.
 
         Returns:
-            a new dict with everything in `batch` and, as far as they are wanted:
+            a new dict with everything in `batch` and those of `names`:
             mix_audio: (batch, channels, samples);
             source_audio: (batch, channels, samples, sources);
             mix_spectrum: (batch, frames, bins, channels, 2), real and imaginary part;
@@ -130,34 +150,37 @@ class FrontEnd(nn.Module):
             weights: the same shape, the square root of the magnitude over its mean;
             source_magnitudes: (batch, frames, bins, channels, sources); phase sensitive ones are
             limited to [0, mix_magnitude];
-            ideal_binary_mask: the same shape, 1 for the loudest source, all 0 where none is.
+            ideal_binary_mask: the same shape, 1 for the loudest source, all 0 where none is;
+            features that were registered.
         """
-        heard = batch["mix"].to(self.window.dtype)
-        inside = slice(self.margin, heard.shape[-1] - self.margin) if with_margin else slice(None)
-        made = {"mix_audio": heard[..., inside]}
-        if self.wanted - {"mix_audio", "source_audio"}:
+        samples = batch["mix"].to(self.window.dtype)
+        inside = slice(self.margin, samples.shape[-1] - self.margin) if with_margin else slice(None)
+        made = {"mix_audio": samples[..., inside]}
+        if self.names - {"mix_audio", "source_audio"}:
             # (b, c, f, t) -> (b, t, f, c)
-            mix = self.stft(heard, with_margin).permute(0, 3, 2, 1)
+            mix = self.stft(samples, with_margin).permute(0, 3, 2, 1)
             made["mix_spectrum"] = torch.view_as_real(mix)
             made["mix_magnitude"] = magnitude = _magnitude(mix)
-            if "weights" in self.wanted:
+            if "weights" in self.names:
                 made["weights"] = _weights(magnitude)
+            for name in self.names & {*self.registered}:
+                made[name] = self.registered[name](made["mix_audio"], mix)
         if "sources" in batch:
             audio = batch["sources"].to(self.window.dtype)
             made["source_audio"] = audio.permute(0, 2, 3, 1)
-            if self.wanted & {"source_spectra", "source_magnitudes", "ideal_binary_mask"}:
+            if self.names & {"source_spectra", "source_magnitudes", "ideal_binary_mask"}:
                 # (b, s, c, f, t) -> (b, t, f, c, s)
                 sources = self.stft(audio).permute(0, 4, 3, 2, 1)
                 made["source_spectra"] = torch.view_as_real(sources).transpose(-1, -2)
-            if self.wanted & {"source_magnitudes", "ideal_binary_mask"}:
+            if self.names & {"source_magnitudes", "ideal_binary_mask"}:
                 made["source_magnitudes"] = (
                     _magnitude(sources)
                     if self.target == "magnitude"
                     else _phase_sensitive(sources, mix[..., None], magnitude[..., None])
                 )
-            if "ideal_binary_mask" in self.wanted:
+            if "ideal_binary_mask" in self.names:
                 made["ideal_binary_mask"] = ideal_binary_mask(made["source_magnitudes"])
-        return {**batch, **{name: made[name] for name in made if name in self.wanted}}
+        return {**batch, **{name: made[name] for name in made if name in self.names}}
 
 
 def _magnitude(spectrum):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from errors import UserError
 
+PROJECT = Path(__file__).resolve().parent  # the folder of this project
 UNFINISHED = ".unfinished"  # how names end under which files are written
 
 
@@ -78,7 +79,7 @@ def read_json(path, keys=()):
 def write_files(contents):
     """Write files, all of them whole or none.
 
-    A reader, and whoever starts again after `kill -9` or a full disk, finds the old file or the new
+    A reader, and a run after `kill -9` or a full disk, finds the old file or the new
     one, never a part of one: everything is on the disk under other names before the first file gets
     its own.
 

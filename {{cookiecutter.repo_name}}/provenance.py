@@ -30,7 +30,7 @@ def code():
         ).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", Path(__file__).name)  # a folder may lie in a foreign one
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # else another repository's
         commit = git("rev-parse", "HEAD")
         return commit + (", with changes" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):  # no git, or no repository

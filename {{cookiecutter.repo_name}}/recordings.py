@@ -9,7 +9,7 @@ import audio
 from errors import UserError
 from files import files_below, read_json
 
-RECORD = "separation.json"  # what lies beside the sources of a recording
+RECORD = "separation.json"  # beside the sources of a recording
 SIGNS = "*?["
 
 
@@ -25,8 +25,7 @@ def find(entry):
 
     Of a folder all audio files in it are taken; of a pattern the audio files that it fits, or all
     that it fits where it names an ending. `**` stands for any number of folders; small and capital
-    letters are the same. Passed over are hidden files and folders, and folders that hold separated
-    sources.
+    letters are the same. Hidden files and folders, and folders with separated sources, are skipped.
     """
     path = Path(entry)
     if path.is_dir():
@@ -36,7 +35,7 @@ def find(entry):
     if not any(sign in str(entry) for sign in SIGNS):
         return None
     parts = path.parts
-    # a folder that is there is meant as it is written, though brackets stand in its name
+    # an existing folder is taken literally, even with brackets in its name
     fixed = next(n for n in range(len(parts) - 1, -1, -1) if Path(*parts[:n]).is_dir())
     place, pattern = Path(*parts[:fixed]), [part.lower() for part in parts[fixed:]]
     ending = Path(pattern[-1]).suffix
@@ -90,7 +89,7 @@ def _names(recording, output):
 
 
 def _owner(folder):
-    """The file whose sources lie in a folder, or None."""
+    """The file whose sources are in a folder, or None."""
     try:
         return Path(read_json(folder / RECORD)["input"]["path"]).absolute()
     except (UserError, KeyError, TypeError):  # none of ours

@@ -1,4 +1,4 @@
-"""Sound too long for memory: read where it is wanted, written piece by piece, whole or not there.
+"""Recordings too long for memory: read in pieces, written in pieces, complete or absent.
 
 A recording has `sample_rate`, `num_channels`, `length` (samples) and `read(start, length)`, which
 gives float32 `(channels, length)`; beyond its ends it is silent.

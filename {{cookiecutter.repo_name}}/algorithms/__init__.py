@@ -20,7 +20,7 @@ from .traits import (
     labels_of,
     needs_model,
     needs_only_the_mixture,
-    separated,
+    separate,
     trait,
 )
 
@@ -64,6 +64,6 @@ __all__ = [
     "estimates_of",
     "labels_of",
     "needs_model",
-    "separated",
+    "separate",
     "trait",
 ]

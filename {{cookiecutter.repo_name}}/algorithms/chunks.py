@@ -1,19 +1,19 @@
-"""Long audio in chunks that overlap: where they lie, and how what they give is joined."""
+"""Long audio in overlapping chunks: where they are, and how their outputs are joined."""
 
 import math
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-CLEARLY = 0.1  # another order of sources is taken if it agrees better by this share of the energy
+CLEARLY = 0.1  # the order of sources changes if another agrees better by this part of the energy
 
 
 class Chunks:
     """`count` chunks of `length` frames over `frames`, overlapping by `overlap` or more.
 
-    starts: the first frame of each. borders: what chunk i gives is used from frame borders[i] to
-    borders[i + 1], and faded into over the first `overlap` frames of that: the middle of what it
-    shares with the one before, where both have heard what surrounds it.
+    starts: the first frame of each. borders: the output of chunk i is used from frame borders[i] to
+    borders[i + 1], and faded in over the first `overlap` frames of that: the middle of what it
+    shares with the chunk before, where both have context on both sides.
     """
 
     def __init__(self, frames, length, overlap):
@@ -33,16 +33,16 @@ class Chunks:
         ]
         self.borders = [0, *middles, frames]
 
-    def joined(self, chunks, axis=-1, unit=1):
-        """Pieces that follow each other without a gap, from chunks that overlap.
+    def crossfade(self, chunks, axis=-1, unit=1):
+        """Join overlapping chunks: pieces that follow each other without a gap.
 
         Args:
             chunks: an array for each chunk, in order, with time on `axis`.
             unit: entries on `axis` for a frame (samples: the hop length).
 
         Yields:
-            arrays like the chunks, from one border to the next; where two chunks are joined, one is
-            faded into the other linearly, so that what adds up to 1 in both still does.
+            arrays like the chunks, from one border to the next; the fades are linear, so that masks
+            that add up to 1 in both chunks still do.
         """
         fade = (np.arange(self.overlap * unit, dtype=np.float32) + 0.5) / (self.overlap * unit)
         tail = None
@@ -59,15 +59,15 @@ class Chunks:
             yield np.moveaxis(piece, 0, axis)
 
 
-def in_one_order(chunks, starts, length):
-    """Give each chunk's sources the order of the chunk before, by what both say of the overlap.
+def align_permutations(chunks, starts, length):
+    """Give the sources of each chunk the order of those in the chunk before, by their overlap.
 
-    A network that was trained without an order of its sources may give another one in each chunk.
-    The order stays where no other agrees clearly better.
+    A network that was trained without an order of its sources may output another one in each
+    chunk. The order stays where no other agrees clearly better.
 
     Args:
         chunks: (sources, ..., time) for each chunk, real or complex.
-        starts, length: where they lie, and how long they are, in entries of the last axis.
+        starts, length: of the chunks, in entries of the last axis.
 
     Yields:
         the chunks, sources reordered.
@@ -76,12 +76,12 @@ def in_one_order(chunks, starts, length):
     for number, data in enumerate(chunks):
         if before is not None:
             gap = starts[number] - starts[number - 1]
-            data = data[best_order(before[..., gap:length], data[..., : length - gap])]
+            data = data[best_permutation(before[..., gap:length], data[..., : length - gap])]
         yield data
         before = data
 
 
-def best_order(before, after):
+def best_permutation(before, after):
     """[index into `after`] of the source that is each of `before`: (sources, ...) both."""
     before, after = (part.reshape(len(part), -1) for part in (before, after))
     agreement = np.real(before @ after.conj().T)

@@ -8,25 +8,25 @@ from sklearn.metrics import silhouette_score
 
 from compat import nussl
 
-from .deep import BATCH, ModelRate, one_hot
-from .masks import apply_masks
+from .masks import apply_masks, one_hot
+from .network import BATCH, NetworkSeparation
 
-MOST_SOURCES = 5  # that are looked for where nobody says how many there are
-COMPARED = 3000  # loud points by which numbers of clusters are compared
-MOST_POINTS = 50_000  # loud time-frequency points that clusters are fitted to; more change nothing
+MOST_SOURCES = 5  # that are looked for if num_sources is null
+COMPARED = 3000  # loud points on which numbers of clusters are compared
+MOST_POINTS = 50_000  # loud time-frequency points to fit clusters to; more change nothing
 
 
-class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
+class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
     """Cluster the embedding that a network gives to every time-frequency bin; clusters are masks.
 
-    As nussl's class of that name, whose clustering and masks these are, but for audio of any rate,
-    length and number of channels: the model listens at its own rate (to a mono mixture, if it was
-    trained on mono), its masks are carried over to the input's own STFT. The sources have the
-    input's length, rate and channels, and add up to it. The same input gives the same sources.
+    nussl's class of that name, whose clustering and masks these are, for audio of any rate, length
+    and number of channels: see `NetworkSeparation`. The sources add up to the input. The same input
+    gives the same sources.
 
-    Audio longer than a chunk (`deep.CHUNK`) is heard in chunks. Clusters are fitted once, to loud
-    points of chunks from the whole of it, and their centres serve every chunk: a source keeps its
-    number from beginning to end. `features` is then not kept (`result` shows the loudest chunk).
+    Audio longer than a chunk (`model_input.CHUNK`) is processed in chunks. Clusters are fitted
+    once, to loud points of chunks from the whole of it, and their centres serve every chunk, so
+    that a source keeps its number from beginning to end. `features` is then not kept, and `result`
+    has the embedding of the loudest chunk.
 
     Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for
     segmentation and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
@@ -64,9 +64,9 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         mask_type: Literal["soft", "binary"] = "soft",
         random_state: int = 0,
     ):
-        heard = self.listen(input_audio_signal, model_path, device, also=("mix_magnitude",))
+        signal = self.set_up(input_audio_signal, model_path, device, also=("mix_magnitude",))
         super().__init__(
-            heard,
+            signal,
             num_sources or 2,
             random_state=random_state,
             clustering_type=clustering_type,
@@ -77,8 +77,8 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         self.counted = num_sources is None
         self.random_state = random_state
         self.channel_dim = -1
-        self.metadata.update(self.loaded)
-        self.loud_points = None  # (points, dims), (points,): what clusters were fitted to, how loud
+        self.metadata.update(self.model_metadata)
+        self.loud_points = None  # (points, dims), (points,): the points fitted to, their magnitudes
 
     def extract_features(self):
         """The embedding of the mixture: float32 (bins, frames, channels, dims)."""
@@ -87,7 +87,7 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
 
     def run(self, features=None):
         """nussl's masks; of audio longer than a chunk, chunk by chunk."""
-        if features is not None or self.chunks.count == 1:
+        if features is not None or self.input.chunks.count == 1:
             return super().run(features)
         masks = np.concatenate(list(self.mask_blocks()), axis=2)
         self.result_masks = [self.mask_type(mask) for mask in masks]
@@ -101,10 +101,10 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
 
     def chunk_masks(self):
         """The masks of each chunk: (sources, bins, frames, channels)."""
-        chosen = self.loudest(BATCH)
+        chosen = self.input.loudest(BATCH)
         kept = list(self.batches(chosen))
         self._fit(*self._loud(kept))
-        if len(chosen) < self.chunks.count:
+        if len(chosen) < self.input.chunks.count:
             kept.clear()  # an embedding is large: one batch of them at a time
         for masks in map(self._masks, kept or self.batches()):
             yield from masks
@@ -115,32 +115,32 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         return self._responsibilities(batch[-1]["embedding"]).permute(0, 4, 2, 1, 3).numpy()
 
     def result(self, estimates):
-        """Of what was separated chunk by chunk, the embedding shown is that of the loudest."""
+        """The `Result` of a run; of long audio, with the embedding of its loudest chunk."""
         result = super().result(estimates)
         if result.embedding is not None:
             return result
-        number = int(self.energies().argmax())
+        number = int(self.input.energies().argmax())
         ((_, features, outputs),) = self.batches([number])
         embedding = outputs["embedding"]
         # (1, t, f, c, x) -> (f, t, x)
         clusters = self._responsibilities(embedding)[0].mean(dim=2).argmax(dim=-1).T
         magnitudes = features["mix_magnitude"][0].cpu().numpy()
         loud = magnitudes >= np.percentile(magnitudes, self.percentile)
-        start = self.chunks.starts[number]
-        frame = self.loaded["stft_params"].hop_length / self.loaded["sample_rate"]
-        end = (start + self.chunks.length - 1) * frame
+        rate, hop = self.input.audio.sample_rate, self.front_end.hop_length
+        start, length = self.input.chunks.starts[number] * hop, self.input.chunks.length * hop
+        end = min(start + length - hop, self.input.audio.length)
         return result._replace(
             embedding=embedding[0].mean(dim=2).transpose(0, 1).cpu().numpy(),
             loud=loud.any(axis=-1).T,
             clusters=clusters.numpy(),
-            stretch=(start * frame, min(end, self.heard.length / self.heard.sample_rate)),
+            stretch=(start / rate, end / rate),
         )
 
-    def finished(self, masks):
+    def postprocess(self, masks):
         return one_hot(masks) if self.mask_type == self.MASKS["binary"] else masks
 
     def _loud(self, batches):
-        """The points over the percentile of these chunks: (points, dims), (points,)."""
+        """The points of these chunks above the percentile: (points, dims), (points,)."""
         magnitudes = torch.cat([features["mix_magnitude"] for _, features, _ in batches])
         magnitudes = magnitudes.cpu().numpy()
         loud = magnitudes >= np.percentile(magnitudes, self.percentile)
@@ -159,15 +159,15 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         self.loud_points = points, loudness
 
     def _count(self, points):
-        """Set the number of clusters to the one that parts the points best."""
+        """Set the number of clusters to the one with the best silhouette."""
         rng = np.random.default_rng(self.random_state)
         some = points[rng.permutation(len(points))[:COMPARED]]
         name = "n_components" if self.clustering_type == "GaussianMixture" else "n_clusters"
-        worth = {}
+        silhouettes = {}
         for count in range(2, min(MOST_SOURCES, len(some) - 1) + 1):
             labels = self.clusterer.set_params(**{name: count}).fit(some).predict(some)
-            worth[count] = silhouette_score(some, labels) if len(set(labels)) > 1 else -1.0
-        self.num_sources = max(worth, key=worth.get)
+            silhouettes[count] = silhouette_score(some, labels) if len(set(labels)) > 1 else -1.0
+        self.num_sources = max(silhouettes, key=silhouettes.get)
         self.clusterer.set_params(**{name: self.num_sources})
 
     def _responsibilities(self, features):
@@ -188,8 +188,8 @@ class DeepClustering(ModelRate, nussl.separation.deep.DeepClustering):
         return shares.reshape(*features.shape[:-1], -1)
 
     def make_audio_signals(self):
-        """The sources as AudioSignals of the input's length, rate and channels; their sum is it."""
+        """The sources as AudioSignals of the input's length, rate and channels."""
         masks = np.stack([mask.mask for mask in self.result_masks]).astype(np.float32)
         return apply_masks(
-            self.original, masks, self.metadata["sample_rate"], self.metadata["stft_params"]
+            self.input.signal, masks, self.metadata["sample_rate"], self.metadata["stft_params"]
         )

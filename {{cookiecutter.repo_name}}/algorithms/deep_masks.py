@@ -6,28 +6,25 @@ import numpy as np
 
 from compat import nussl
 
-from .chunks import in_one_order
-from .deep import ModelRate, one_hot
-from .masks import apply_masks
+from .chunks import align_permutations
+from .masks import apply_masks, consistent, one_hot
+from .network import NetworkSeparation
 
 
-class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
+class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstimation):
     """Multiply the mixture's spectrogram by the masks of a network: mask inference and chimera.
 
-    As nussl's class of that name, but for audio of any rate, length and number of channels, as
-    `DeepClustering`, and for complex masks. What a model puts out in another order in one chunk
-    than in the chunk before is put into the same. Sources come in the order that the model was
-    trained on, and with the input's length, rate and channels. With masks that add up to 1
-    (softmax) they add up to the input; with others, `mixture_consistency` makes them.
+    nussl's class of that name for audio of any rate, length and number of channels, and for complex
+    masks. Sources come in the order that the model was trained on, the same in every chunk, and
+    with the input's length, rate and channels. With masks that add up to 1 (softmax) they add up to
+    the input; with others, `mixture_consistency` makes them.
 
     Args:
         input_audio_signal: the mixture.
         model_path: a model whose output has a "mask".
         device: where the network runs; a torch.device.
         mask_type: "soft", or "binary" for 0 and 1 (not for complex masks).
-        mixture_consistency: what the sources lack of the mixture is given to them in equal parts
-            (Wisdom et al., "Differentiable consistency constraints for improved deep speech
-            enhancement", ICASSP 2019, equation (7)).
+        mixture_consistency: make the sources add up to the mixture (`masks.consistent`).
 
     Raises:
         UserError: as `DeepClustering`.
@@ -44,9 +41,9 @@ class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
         mask_type: Literal["soft", "binary"] = "soft",
         mixture_consistency: bool = True,
     ):
-        heard = self.listen(input_audio_signal, model_path, device)
-        super().__init__(heard, mask_type=mask_type)
-        self.metadata.update(self.loaded)
+        signal = self.set_up(input_audio_signal, model_path, device)
+        super().__init__(signal, mask_type=mask_type)
+        self.metadata.update(self.model_metadata)
         self.mixture_consistency = mixture_consistency
 
     def forward(self):
@@ -62,35 +59,33 @@ class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
 
     def chunk_masks(self):
         """The masks of each chunk, sources in one order: (sources, bins, frames, channels)."""
-        self.loudest(1)  # refuses silence
-        yield from (
-            np.moveaxis(weighted, -1, 2)
-            for weighted in in_one_order(self._by_time(), self.chunks.starts, self.chunks.length)
-        )
+        self.input.loudest(1)  # refuses silence
+        chunks = self.input.chunks
+        for masks in align_permutations(self._time_last(), chunks.starts, chunks.length):
+            yield np.moveaxis(masks, -1, 2)
 
-    def _by_time(self):
+    def _time_last(self):
         for _, _, outputs in self.batches():
             for output in outputs["mask"]:
                 # (f, t, c, s) -> (s, f, c, t)
                 yield self._as_masks(output).transpose(3, 0, 2, 1)
 
-    def finished(self, masks):
-        """Masks as the audio is multiplied by: binary or not, adding up to 1 or not."""
+    def postprocess(self, masks):
+        """The masks that multiply the audio: binary or not, made to add up to 1 or not."""
         if self.mask_type == self.MASKS["binary"]:
             if np.iscomplexobj(masks):
                 raise ValueError("mask_type binary does not go with a model of complex masks")
             masks = one_hot(masks)
         elif not np.iscomplexobj(masks):
             masks = masks.astype(np.float32)
-        if self.mixture_consistency:
-            masks = masks + (1 - masks.sum(axis=0)) / len(masks)
-        return masks
+        return consistent(masks, 1) if self.mixture_consistency else masks
 
     def run(self, masks=None):
-        """nussl's masks, whose sizes are shown; the masks themselves are kept for the audio."""
-        if masks is None and self.chunks.count > 1:
-            joined = np.concatenate(list(self.chunks.joined(self.chunk_masks(), axis=2)), axis=2)
-            masks = np.moveaxis(joined, 0, -1)
+        """nussl's masks, the magnitudes of complex ones; those for the audio are kept."""
+        chunks = self.input.chunks
+        if masks is None and chunks.count > 1:
+            whole = np.concatenate(list(chunks.crossfade(self.chunk_masks(), axis=2)), axis=2)
+            masks = np.moveaxis(whole, 0, -1)
         self.masks = self.forward() if masks is None else masks
         if np.iscomplexobj(self.masks):
             if self.mask_type == self.MASKS["binary"]:
@@ -101,8 +96,8 @@ class DeepMaskEstimation(ModelRate, nussl.separation.deep.DeepMaskEstimation):
     def make_audio_signals(self):
         """The sources as AudioSignals of the input's length, rate and channels."""
         return apply_masks(
-            self.original,
-            self.finished(np.moveaxis(self.masks, -1, 0)),
+            self.input.signal,
+            self.postprocess(np.moveaxis(self.masks, -1, 0)),
             self.metadata["sample_rate"],
             self.metadata["stft_params"],
         )

@@ -17,17 +17,16 @@ class Masking:
     """Multiplies a recording's STFT by masks that were made at `sample_rate` with `stft_params`.
 
     The recording's own STFT has frames of the same duration (to 2 %), so that a mask has nearly the
-    same grid; values between its points are interpolated. Above the model's highest frequency,
-    which it never heard, a frame's mask is the mean over its highest octave. Where masks add up to
+    same grid; values between its points are interpolated. Above the highest frequency of
+    the masks, a frame's mask is the mean over their highest octave. Where masks add up to
     1, the sources add up to the recording.
 
     Args:
         recording: as in `streams`, of any rate and channels.
         sample_rate, stft_params: of the masks.
-        bins: of the masks.
     """
 
-    def __init__(self, recording, sample_rate, stft_params, bins):
+    def __init__(self, recording, sample_rate, stft_params):
         self.recording = recording
         scale = recording.sample_rate / sample_rate
         self.size = _fast_size(stft_params.window_length * scale)
@@ -38,7 +37,7 @@ class Masking:
         window = nussl.AudioSignal.get_window(stft_params.window_type, self.size)
         self.window = torch.as_tensor(window, dtype=torch.float32)
         hertz = np.arange(self.size // 2 + 1) * recording.sample_rate / self.size
-        weights = _over_frequency(hertz, bins, sample_rate / 2)
+        weights = _over_frequency(hertz, stft_params.window_length // 2 + 1, sample_rate / 2)
         self.weights = None if weights is None else torch.from_numpy(weights)
 
     def stream(self, blocks):
@@ -109,7 +108,7 @@ def apply_masks(signal, masks, sample_rate, stft_params):
         [AudioSignal] of the length, rate and channels of `signal`, one a mask.
     """
     recording = streams.Memory(signal.audio_data, signal.sample_rate)
-    masking = Masking(recording, sample_rate, stft_params, masks.shape[1])
+    masking = Masking(recording, sample_rate, stft_params)
     sources = np.concatenate(list(masking.stream([masks])), axis=-1)
     own = nussl.STFTParams(masking.size, masking.hop, stft_params.window_type)
     make = functools.partial(nussl.AudioSignal, sample_rate=signal.sample_rate, stft_params=own)
@@ -130,6 +129,19 @@ def over_range(masks, sample_rate, recording_rate):
     hertz = np.linspace(0, recording_rate / 2, count)
     weights = _over_frequency(hertz, bins, sample_rate / 2)
     return masks if weights is None else weights @ masks
+
+
+def one_hot(masks):
+    """1 for the first of the greatest masks of a bin, else 0: (sources, ...)"""
+    greatest = masks.argmax(axis=0)
+    return (np.arange(len(masks)).reshape(-1, *[1] * greatest.ndim) == greatest).astype(np.float32)
+
+
+def consistent(parts, whole):
+    """Mixture consistency: what the parts, (sources, ...), lack of the whole is given to them in
+    equal parts (Wisdom et al., "Differentiable consistency constraints for improved deep speech
+    enhancement", ICASSP 2019, equation (7))."""
+    return parts + (whole - parts.sum(axis=0)) / len(parts)
 
 
 def _fast_size(length):

@@ -4,18 +4,18 @@ import numpy as np
 
 from compat import nussl
 
-from .chunks import Chunks, in_one_order
-from .traits import estimates_of, labels_of, trait
+from .chunks import Chunks, align_permutations
+from .traits import Result, estimates_of, labels_of, trait
 
-CHUNK = 60  # seconds that an algorithm without a stream of its own hears at once
+CHUNK = 60  # seconds that an algorithm without a stream of its own separates at once
 OVERLAP = 5  # seconds over which its chunks are faded into each other
 
 
 class Streamed:
-    """A recording on its way through an algorithm; `pieces()` are the sources.
+    """Any algorithm on a recording; `pieces()` are the sources.
 
-    Ours have a `stream` of their own. Any other separates chunks, whose sources are put into one
-    order by what they say of the overlap; it finds only what repeats within a chunk.
+    Networks have a `stream` of their own. Any other algorithm separates chunks, whose sources are
+    aligned by their overlap; a repetition is found only within a chunk.
 
     Args:
         make: function(mixture) -> algorithm: a class with its arguments.
@@ -26,7 +26,7 @@ class Streamed:
         self.make, self.recording = make, recording
         kind = getattr(make, "func", make)
         self.algorithm = make(recording) if trait(kind, "streams") else None
-        #: of the sources, in their order; None: they have none
+        #: labels of the sources in their order; None: they have no order
         self.labels = self.algorithm.source_labels if self.algorithm else labels_of(kind)
 
     def pieces(self):
@@ -36,10 +36,17 @@ class Streamed:
             return
         rate = self.recording.sample_rate
         chunks = Chunks(self.recording.length, CHUNK * rate, OVERLAP * rate)
-        separated = (self._separated(start, chunks.length) for start in chunks.starts)
-        yield from chunks.joined(in_one_order(separated, chunks.starts, chunks.length))
+        separated = (self._separate(start, chunks.length) for start in chunks.starts)
+        aligned = align_permutations(separated, chunks.starts, chunks.length)
+        yield from chunks.crossfade(aligned)
 
-    def _separated(self, start, length):
+    def result(self):
+        """Labels and, of a clustering, the embedding: a `Result` without estimates."""
+        if hasattr(self.algorithm, "result"):
+            return self.algorithm.result([])
+        return Result([], labels=self.labels)
+
+    def _separate(self, start, length):
         data, rate = self.recording.read(start, length), self.recording.sample_rate
         mix = nussl.AudioSignal(audio_data_array=data, sample_rate=rate)
         estimates = estimates_of(self.make(mix), mix)

@@ -1,16 +1,17 @@
-"""What an algorithm states of itself, and what is left when it has run.
+"""What an algorithm declares, and the result of running it.
 
-Any class of nussl's base classes works in every script. What it does not state is as here::
+Any subclass of nussl's base classes works in every script. What it does not declare is as here::
 
     model_output = None    the output of a network that it works on ("mask", ...); None: no network
-    streams = False        it takes a recording of `streams`, and has a `stream` as `ModelRate` has
+    streams = False        it takes a recording of `streams`, and has `NetworkSeparation.stream`
     source_labels = None   labels of its sources in their order; None: its sources have no order
 
 The last one may depend on the instance (a network's sources have an order if it was trained with
 one): then the class has `labels_of(model, metadata)`, and with it `load(model_path, device)`, which
-returns the two, and `outputs_of(model, metadata)`, how many sources it gives; see `ModelRate`.
-A class whose masks or embedding are not where nussl's base classes have them returns a `Result`
-from a method `result(estimates)`.
+returns the two, and `outputs_of(model, metadata)`, how many sources it gives; see
+`NetworkSeparation`.
+A class that keeps masks or an embedding elsewhere than nussl's base classes returns a `Result` from
+a method `result(estimates)`.
 """
 
 import inspect
@@ -26,15 +27,15 @@ DEFAULTS = {"model_output": None, "streams": False, "source_labels": None}
 
 
 class Result(NamedTuple):
-    """What came of a mixture; all but the estimates may be None.
+    """A separated mixture; all but the estimates may be None.
 
     estimates: [AudioSignal], of the mixture's length, rate and channels.
     masks: (sources, bins, frames), 0 to 1, means over the channels; bins from 0 Hz to half of the
         mixture's rate.
-    embedding: (bins, frames, dims), of a stretch of the mixture.
+    embedding: (bins, frames, dims), of all of the mixture or a part of it.
     loud: (bins, frames), true where the embedding was clustered.
     clusters: (bins, frames), the number of the estimate that each bin of the embedding belongs to.
-    stretch: (start, stop) of the embedding in seconds; None: all.
+    stretch: (start, stop) in seconds of that part; None: all.
     labels: the names of the estimates, in their order.
     """
 
@@ -48,12 +49,12 @@ class Result(NamedTuple):
 
 
 def trait(algorithm, name):
-    """What an algorithm (a class or an instance) states, or the default."""
+    """What an algorithm (a class or an instance) declares, or the default."""
     return getattr(algorithm, name, DEFAULTS[name])
 
 
 def needs_model(algorithm):
-    """Does a class separate by a network that was trained before?"""
+    """Does a class need a trained network?"""
     return trait(algorithm, "model_output") is not None or "model_path" in _takes(algorithm)
 
 
@@ -67,7 +68,7 @@ def needs_only_the_mixture(algorithm):
 def count_sources(algorithm, args, model=None):
     """How many estimates `algorithm(mixture, **args)` will give; None if that is not known.
 
-    model: what `ModelRate.load` returned, of an algorithm that has it.
+    model: what `NetworkSeparation.load` returned, of an algorithm that has it.
     """
     if model is not None and (count := algorithm.outputs_of(*model)) is not None:
         return count
@@ -97,7 +98,7 @@ def estimates_of(algorithm, mix):
     Raises:
         UserError: it returned something else; the text says what.
     """
-    name, wanted = type(algorithm).__name__, _form(mix)
+    name, expected = type(algorithm).__name__, _form(mix)
     try:
         estimates = algorithm()
     except nussl.core.audio_signal.AudioSignalException as error:  # NaN in an estimate, say
@@ -108,11 +109,11 @@ def estimates_of(algorithm, mix):
     estimates = list(estimates)
     for estimate in estimates:
         is_signal = isinstance(estimate, nussl.AudioSignal)
-        if not is_signal or _form(estimate) != wanted:
+        if not is_signal or _form(estimate) != expected:
             found = _form(estimate) if is_signal else f"a {type(estimate).__name__}"
             raise UserError(
                 f"{name} returns {found} as an estimate; each has to be an AudioSignal like the "
-                f"mixture, {wanted}"
+                f"mixture, {expected}"
             )
     labels = trait(algorithm, "source_labels")
     if not estimates or (labels and len(labels) != len(estimates)):
@@ -126,7 +127,7 @@ def _form(signal):
     return f"{samples} samples in {channels} channel(s) at {signal.sample_rate} Hz"
 
 
-def separated(algorithm, mix):
+def separate(algorithm, mix):
     """Run an algorithm that was made for the AudioSignal `mix`: Result.
 
     Masks are those of nussl's `MaskSeparationBase`, embeddings those of nussl's

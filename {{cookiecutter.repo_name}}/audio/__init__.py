@@ -1,7 +1,7 @@
-"""Sound in and out: any file that libsndfile reads, at the rate and channels that are asked for.
+"""Audio files: any that libsndfile reads, at the requested rate and channels.
 
 Audio is float32 `(channels, samples)`, full scale being 1. A file is as long as what decodes of it,
-whatever its header promises: each kind of file has a module here that knows where it can lie.
+even if the header is wrong: each format has a module here that checks it.
 """
 
 from .conversion import convert, resampled_length

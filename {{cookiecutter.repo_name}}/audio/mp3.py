@@ -1,4 +1,4 @@
-"""MP3 files by the frames that are in them, whatever a header promises.
+"""MP3 files by the frames in them, not by what a header promises.
 
 libsndfile believes the number of frames in an MP3's first frame (Xing, Info), or guesses one from
 the file's size, reads no further than that, and after a seek starts without the bytes of earlier
@@ -49,7 +49,7 @@ class Header(NamedTuple):
 
 
 class Index(NamedTuple):
-    """Where the frames of a file lie; `length` samples are left after `skipped` ones. `silent`: of
+    """Where the frames of a file are; `length` samples are left after `skipped` ones. `silent`: of
     frames that cannot be decoded, how many bytes of earlier ones they hand on."""
 
     header: Header
@@ -137,7 +137,7 @@ def _index(data):
             at += tag
         elif _is_another(data, at):
             seconds = len(starts) * first.samples / first.rate
-            flaws.append(f"goes on with another rate or other channels at {seconds:.1f} s")
+            flaws.append(f"changes its rate or channels at {seconds:.1f} s")
             break
         else:
             found = _resumed(first, data, at + 1)
@@ -179,8 +179,8 @@ def _undecodable(first, data, starts, sizes, gaps):
             silent[gap - 1] = 0  # its end may be gone
         for number in range(gap, min(gap + RESERVOIR, len(starts))):
             side = starts[number] + (4 if data[starts[number] + 1] & 1 else 6)
-            wanted = int.from_bytes(data[side : side + 2], "big") >> (16 - _reach(first)[0])
-            if wanted <= lent:
+            needed = int.from_bytes(data[side : side + 2], "big") >> (16 - _reach(first)[0])
+            if needed <= lent:
                 break
             silent[number] = lent
             lent = min(lent + sizes[number] - 4 - first.side, _reach(first)[1])
@@ -302,8 +302,8 @@ class Mp3(Opened):
 def _stream(head, frames):
     """The frames behind one without sound that says how many they are."""
     bits = head.bits & ~0xF000 | 14 << 12 | 1 << 16  # room for it, and no checksum
-    told = INFO[1] + (1).to_bytes(4, "big") + len(frames).to_bytes(4, "big")
-    first = (bits.to_bytes(4, "big") + bytes(head.side) + told).ljust(header(bits).bytes, b"\0")
+    info = INFO[1] + (1).to_bytes(4, "big") + len(frames).to_bytes(4, "big")
+    first = (bits.to_bytes(4, "big") + bytes(head.side) + info).ljust(header(bits).bytes, b"\0")
     return first + b"".join(frames)
 
 

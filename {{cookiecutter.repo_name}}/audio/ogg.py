@@ -65,7 +65,7 @@ def index(path, stamp):
             raise UserError(f"{path}: {flaw}; nothing decodes of it: copy it again") from error
     alike = list(itertools.takewhile(lambda link: link.kind == links[0].kind, links))
     if len(alike) < len(links):
-        flaw = flaw or "goes on with another rate or other channels"
+        flaw = flaw or "changes its rate or channels"
     return Index(tuple(alike), flaw)
 
 

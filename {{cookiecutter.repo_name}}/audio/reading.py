@@ -25,7 +25,7 @@ def info(path):
 def read(path, sample_rate=None, num_channels=None, start=0, length=None, damaged=False):
     """Read `length` samples from `start` (None: all) as float32 `(channels, samples)`.
 
-    start, length: in samples of the file's own rate; only what is asked for is read. The result is
+    start, length: in samples of the file's own rate; only this part is read. The result is
     resampled to `sample_rate` (soxr, high quality) and mixed down to one channel, or one channel
     laid out to `num_channels`, where these are given. `damaged`: read what there is of a file that
     is cut short, instead of refusing it.
@@ -86,16 +86,16 @@ def _samples(path, file, start, length):
     frames, integers = file.frames, file.subtype == "PCM_16"
     try:
         file.seek(min(start, frames))
-        wanted = frames - start if length is None else length
+        requested = frames - start if length is None else length
         # numpy converts 16-bit integers several times faster than libsndfile, to the same numbers
-        data = file.read(wanted, dtype="int16" if integers else "float32", always_2d=True).T
+        data = file.read(requested, dtype="int16" if integers else "float32", always_2d=True).T
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise UserError(f"{path}: broken audio file ({error}); replace it") from error
     if data.shape[1] == 0:
         raise UserError(
             f"{path}: holds no samples (0 read from sample {start} of {frames}); replace it"
         )
-    if data.shape[1] < min(wanted, frames - start):
+    if data.shape[1] < min(requested, frames - start):
         raise UserError(
             f"{path}: cut short, {start + data.shape[1]} of {frames} samples are "
             "there; copy it again"

@@ -13,7 +13,7 @@ from . import labels
 from .fingerprint import Fingerprint, fingerprint, matches, repetition
 from .tracks import inspect
 
-#: what would spoil a result; all else is only told
+#: what would spoil a result; all else is only mentioned
 ERRORS = ("unreadable", "leak", "duplicate", "residual", "misaligned")
 
 NAMED = 10  # so many tracks are named in a finding
@@ -38,16 +38,16 @@ def audit(datasets, settings):
         for index in tqdm(chosen, desc=f"looking at {split}", unit="track", disable=None):
             name = data.tracks[index].name
             try:
-                told, found, sources, mix = inspect(data, index, settings)
+                facts, found, sources, mix = inspect(data, index, settings)
             except UserError as error:
                 findings.append(_finding("unreadable", split, name, "", str(error)))
                 continue
             findings += [_finding(kind, split, name, label, text) for kind, label, text in found]
-            tracks[split].append(told)
+            tracks[split].append(facts)
             spectra.setdefault(split, []).append(
                 (
                     name,
-                    told["song"],
+                    facts["song"],
                     {
                         label: labels.spectrum(source, data.sample_rate)
                         for label, source in zip(data.labels, sources, strict=True)
@@ -56,7 +56,7 @@ def audit(datasets, settings):
             )
             sounds = [("the mixture", mix), *zip(data.labels, sources, strict=True)]
             prints += [
-                _Print(split, name, told["song"], label, fingerprint(sound, data.sample_rate))
+                _Print(split, name, facts["song"], label, fingerprint(sound, data.sample_rate))
                 for label, sound in sounds
             ]
     findings += _same_songs(tracks) + _same_recordings(prints, settings.similarity)
@@ -111,10 +111,10 @@ def _swapped_labels(split, of_tracks, names):
 
 
 def _same_songs(tracks):
-    """Songs, by name, that stand in two splits."""
+    """Songs, by name, that are in two splits."""
     where = {}
-    for split, told in tracks.items():
-        for track in told:
+    for split, facts in tracks.items():
+        for track in facts:
             if track["song"]:
                 where.setdefault(track["song"], {}).setdefault(split, track["name"])
     return [
@@ -123,7 +123,7 @@ def _same_songs(tracks):
             list(splits)[-1],
             list(splits.values())[-1],
             "",
-            f"the song {song!r} stands in {' and '.join(splits)}",
+            f"the song {song!r} is in {' and '.join(splits)}",
         )
         for song, splits in where.items()
         if len(splits) > 1
@@ -131,32 +131,32 @@ def _same_songs(tracks):
 
 
 def _same_recordings(prints, similarity):
-    """Recordings, by fingerprint, that stand in two splits or twice in one.
+    """Recordings, by fingerprint, that are in two splits, or twice in one.
 
     Mixtures are compared with mixtures; single sources only across splits, as one recording may
     well be mixed more than once within a split. Stretches of one song repeat themselves. A single
     source that is made of a pattern is no leak by that alone: two songs may share a drum kit and a
     pattern.
     """
-    findings, told = [], set()
+    findings, reported = [], set()
     mixtures = [p for p in prints if p.label == "the mixture"]
     for i, j, share in matches([p.fingerprint for p in mixtures], similarity):
         one, twin = mixtures[i], mixtures[j]
         if one.split == twin.split and one.song and one.song == twin.song:
             continue
-        told.add((one.split, one.track, twin.split, twin.track))
+        reported.add((one.split, one.track, twin.split, twin.track))
         kind = "duplicate" if one.split == twin.split else "leak"
         place = "" if kind == "duplicate" else f" of {one.split}"
         text = f"the same recording as {one.track}{place} ({share:.0%} of its fingerprint)"
         findings.append(_finding(kind, twin.split, twin.track, "", text))
     sources = [p for p in prints if p.label != "the mixture"]
     splits = list(dict.fromkeys(p.split for p in sources))
-    wanted = np.array([splits.index(p.split) for p in sources], dtype=np.int64)
+    groups = np.array([splits.index(p.split) for p in sources], dtype=np.int64)
     pairs = {}
-    for i, j, share in matches([p.fingerprint for p in sources], similarity, wanted):
+    for i, j, share in matches([p.fingerprint for p in sources], similarity, groups):
         one, twin = sources[i], sources[j]
         tracks = one.split, one.track, twin.split, twin.track
-        if tracks not in told:
+        if tracks not in reported:
             pairs.setdefault(tracks, []).append((one, twin, share))
     for found in pairs.values():
         several = len({twin.label for _, twin, _ in found}) > 1
@@ -172,7 +172,7 @@ def _same_recordings(prints, similarity):
 
 
 def _summary(data, tracks):
-    heard = [track["loudness"] for track in tracks if track["loudness"] is not None]
+    known = [track["loudness"] for track in tracks if track["loudness"] is not None]
     seconds = [track["seconds"] for track in tracks]
     residuals = [t["residual_db"] for t in tracks if t["residual_db"] is not None]
     return {
@@ -186,7 +186,7 @@ def _summary(data, tracks):
         "read_at": data.sample_rate,
         "hours": round(sum(seconds) / 3600, 4),
         "seconds": _spread(seconds),
-        "loudness": _spread(heard),
+        "loudness": _spread(known),
         "residual_db": _spread(residuals),
         "left_out": {
             name: [str(path) for path in paths]

@@ -3,7 +3,7 @@
 Pairs of spectral peaks, after Wang, "An industrial-strength audio search algorithm", ISMIR 2003:
 the peaks of a spectrogram stay where they are when a recording is compressed, made louder or
 softer, or resampled; a pair (frequency, frequency, time between) is rare enough to find a recording
-by, and two recordings are the same where many of their pairs lie apart by one and the same time.
+by, and two recordings are the same if many of their pairs differ by the same time.
 """
 
 from typing import NamedTuple
@@ -82,14 +82,14 @@ def repetition(found):
     return float(again.mean()) if len(again) else 0.0
 
 
-def matches(prints, similarity, wanted=None):
+def matches(prints, similarity, groups=None):
     """The pairs of prints that are of the same recording.
 
     Args:
         prints: [Fingerprint].
-        similarity: the least share of the smaller print's pairs that lie in the other one, all by
-            the same time apart.
-        wanted: int (prints,); only prints of different numbers are compared; None: all.
+        similarity: the least part of the pairs of the smaller print in the other, at the
+            same distance in time.
+        groups: int (prints,); only prints of different numbers are compared; None: all.
 
     Returns:
         [(i, j, similarity)] with i < j, the most similar first.
@@ -110,8 +110,8 @@ def matches(prints, similarity, wanted=None):
         first, second = owners[same], owners[same + ahead]
         apart = times[same + ahead] - times[same]
         fits = first != second
-        if wanted is not None:
-            fits &= wanted[first] != wanted[second]
+        if groups is not None:
+            fits &= groups[first] != groups[second]
         keys = np.stack([first[fits], second[fits], apart[fits]], axis=1)
         for key, count in zip(*np.unique(keys, axis=0, return_counts=True), strict=True):
             i, j, offset = map(int, key)

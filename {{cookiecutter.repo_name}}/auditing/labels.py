@@ -1,6 +1,6 @@
 """Are the same two sources called by the same labels in every track?
 
-Where two labels stand for different kinds of sound, their long-term spectra differ in the same
+If two labels mean different kinds of sound, their long-term spectra differ in the same
 direction in every track. Tracks in which they differ in the opposite direction have their labels
 swapped, be they a few or half of all.
 """
@@ -42,7 +42,7 @@ def swapped(tracks, labels):
 
     For each pair of labels: the differences of their spectra lie along one direction, found as
     their first principal axis through zero. If their lengths along it are clearly apart from zero,
-    their spread says how many tracks may lie on the wrong side by chance; more than that, by a
+    their spread says how many tracks may be on the wrong side by chance; more than that, by a
     one-sided binomial test over songs, have their labels swapped.
 
     Args:

@@ -1,6 +1,7 @@
 """The report for people: a table for the terminal, and one HTML file that needs nothing else."""
 
 import html
+import json
 
 SHOWN = 20  # findings of each kind in the terminal; the files hold all
 ADVICE = {
@@ -17,28 +18,37 @@ ADVICE = {
 }
 
 
+def report_files(report):
+    """{file name: text} of a report, with "experiment" in it."""
+    return {
+        "report.json": json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+        "report.txt": as_text(report) + "\n",
+        "report.html": as_html(report, f"Audit of the data of {report['experiment']}"),
+    }
+
+
 def as_text(report):
     """The report as plain text."""
     lines = []
-    for split, told in report["splits"].items():
-        rates = ", ".join(map(str, told["sample_rates"])) or "no"
+    for split, facts in report["splits"].items():
+        rates = ", ".join(map(str, facts["sample_rates"])) or "no"
         lines.append(
-            f"{split}: {told['looked_at']} of {told['tracks']} tracks of {told['dataset']} in "
-            f"{told['folder']}, {told['hours']:.2f} h, {rates} Hz (read at {told['read_at']})"
+            f"{split}: {facts['looked_at']} of {facts['tracks']} tracks of {facts['dataset']} in "
+            f"{facts['folder']}, {facts['hours']:.2f} h, {rates} Hz (read at {facts['read_at']})"
         )
-        manifest = told["manifest_hash"] or "none"
-        lines.append(f"  sources: {', '.join(told['labels'])}; manifest {manifest}")
+        manifest = facts["manifest_hash"] or "none"
+        lines.append(f"  sources: {', '.join(facts['labels'])}; manifest {manifest}")
         for key, name, unit in (
             ("seconds", "length", "s"),
             ("loudness", "loudness", "LUFS"),
             ("residual_db", "mixture minus sources", "dB"),
         ):
-            if told[key] is not None:
-                least, median, most = told[key]
+            if facts[key] is not None:
+                least, median, most = facts[key]
                 lines.append(f"  {name}: {least:.1f} to {most:.1f} {unit}, median {median:.1f}")
-        if told["left_out"]:
-            files = sum(map(len, told["left_out"].values()))
-            lines.append(f"  left out: {files} files of {len(told['left_out'])} tracks")
+        if facts["left_out"]:
+            files = sum(map(len, facts["left_out"].values()))
+            lines.append(f"  left out: {files} files of {len(facts['left_out'])} tracks")
     for (level, kind), findings in _by_kind(report).items():
         lines += ["", f"{level}: {kind} ({len(findings)}); {ADVICE[kind]}"]
         lines += [f"  {f['split']}/{f['track']}: {f['text']}" for f in findings[:SHOWN]]
@@ -56,8 +66,8 @@ def verdict(report):
     }
     if not report["findings"]:
         return "nothing was found that would spoil a result"
-    told = f"{count['error']} errors, {count['warning']} warnings"
-    return told + ("" if count["error"] else ": nothing that would spoil a result")
+    text = f"{count['error']} errors, {count['warning']} warnings"
+    return text + ("" if count["error"] else ": nothing that would spoil a result")
 
 
 def _by_kind(report):

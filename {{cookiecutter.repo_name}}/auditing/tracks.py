@@ -18,7 +18,7 @@ def inspect(data, index, settings):
         data: a dataset of ours; settings: the section `audit`.
 
     Returns:
-        (told, findings, sources, mix): told, plain data: name, seconds, sample_rate, lengths,
+        (facts, findings, sources, mix): facts, plain data: name, seconds, sample_rate, lengths,
         files, levels_db, loudness, residual_db; findings: [(kind, source or "", text)]; sources
         (sources, channels, samples) and mix (channels, samples) at the experiment's rate.
 
@@ -51,7 +51,7 @@ def inspect(data, index, settings):
     if len(set(lengths.values())) > 1:
         text = f"its files have {min(lengths.values())} to {max(lengths.values())} samples"
         findings.append(("length", "", text + "; the shorter ones are followed by silence"))
-    told = {
+    facts = {
         "name": track.name,
         "song": track.song,
         "seconds": round(track.length / track.sample_rate, 3),
@@ -65,7 +65,7 @@ def inspect(data, index, settings):
         "residual_db": None,
     }
     if track.mix is not None and not data.leaves_out:
-        told["mix"] = str(track.mix)
+        facts["mix"] = str(track.mix)
         own = audio.stretch(track.mix, data.sample_rate, data.num_channels, 0, mix.shape[1])
         residual, text = compare(
             own,
@@ -73,10 +73,10 @@ def inspect(data, index, settings):
             data.sample_rate,
             settings.residual_db,
         )
-        told["residual_db"] = None if residual is None else round(residual, 1)
+        facts["residual_db"] = None if residual is None else round(residual, 1)
         if text is not None:
             findings.append(("misaligned" if "samples" in text else "residual", "", text))
-    return told, findings, sources, mix
+    return facts, findings, sources, mix
 
 
 def level_db(sound):
@@ -123,7 +123,7 @@ def compare(mix, sources, sample_rate, limit_db):
     residual = _residual_db(mix - total, power)
     if residual <= limit_db:
         return residual, None
-    told = f"mixture minus sources is at {residual:.1f} dB"
+    text = f"mixture minus sources is at {residual:.1f} dB"
     shifts = [("all sources", total, 0.0 * mix)]
     shifts += [(label, sound, total - sound) for label, sound in sources.items()]
     best = None
@@ -134,11 +134,11 @@ def compare(mix, sources, sample_rate, limit_db):
             best = (after, label, lag)
     if best is not None:
         late = "late" if best[2] < 0 else "early"
-        return residual, f"{told}: {best[1]} come {abs(best[2])} samples too {late}"
+        return residual, f"{text}: {best[1]} come {abs(best[2])} samples too {late}"
     gain = float(np.sum(mix * total) / max(np.sum(np.square(total)), 1e-20))
     if _residual_db(mix - gain * total, power) < min(limit_db, residual - BETTER_DB):
-        return residual, f"{told}: the mixture is {gain:.3f} times the sum of its sources"
-    return residual, f"{told}: it is not the sum of its sources"
+        return residual, f"{text}: the mixture is {gain:.3f} times the sum of its sources"
+    return residual, f"{text}: it is not the sum of its sources"
 
 
 def _residual_db(sound, power):

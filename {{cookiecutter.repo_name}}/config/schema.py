@@ -150,6 +150,7 @@ class Train(Section):
     """How the model is trained."""
 
     class_name: Text = Field("Trainer", alias="class", description="the trainer")
+    args: Args = Field(default_factory=dict, description="arguments of a trainer of your own")
     device: Device = "auto"
     epochs: Count = Field(100, description="how long to train; see excerpts_per_epoch")
     excerpts_per_epoch: Count | None = Field(

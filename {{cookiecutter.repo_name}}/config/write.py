@@ -6,12 +6,12 @@ import json
 import os
 from pathlib import Path
 
-from files import write_files
+from files import PROJECT, write_files
 
 from .reader import to_yaml
 from .schema import Config, json_schema
 
-SCHEMA_FILE = Path(__file__).parents[1] / "experiments" / "config.schema.json"
+SCHEMA_FILE = PROJECT / "experiments" / "config.schema.json"
 
 
 def write_resolved(config: Config, target: str | os.PathLike) -> Path:

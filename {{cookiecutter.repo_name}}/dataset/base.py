@@ -51,8 +51,6 @@ class StemDataset(nussl.datasets.BaseDataset):
     found = None
     #: do the groups leave stems out, which a mixture's own file then holds beside the sources?
     leaves_out = False
-    #: how training excerpts are made of the tracks (`augment` in the YAML); None: as they are
-    augment = None
 
     def __init__(self, folder, split, sample_rate, num_channels, stft_params, groups=None):
         if split not in SPLITS:

@@ -1,6 +1,7 @@
 """Runs beside each other: what their evaluations left, and what may be said of the differences."""
 
 import csv
+import glob
 import itertools
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from files import read_json
 from .oracles import ORACLES
 from .scoring import ABOUT, GAIN
 
+SMALL = 0.001  # if no p below this is possible, a test says so
+
 
 class Run(NamedTuple):
     """One evaluated experiment.
@@ -32,6 +35,26 @@ class Run(NamedTuple):
     config: dict
     history: list
     summary: dict
+
+
+def find_runs(config):
+    """The output folders that the paths and patterns in `analyze.runs` of a config name.
+
+    Raises:
+        ConfigError: one of them has no evaluation of `analyze.split`.
+    """
+    found, problems = [], []
+    for number, entry in enumerate(config.analyze.runs):
+        folders = [Path(path) for path in sorted(glob.glob(entry))] or [Path(entry)]
+        # folders that match a pattern and were not evaluated are skipped
+        place = Path("evaluation") / config.analyze.split / "scores.csv"
+        there = [path for path in folders if (path / place).is_file()]
+        if not there:
+            text = f"{entry!r} holds no {place}; run python -m scripts.evaluate first"
+            problems.append(config.problem(f"analyze.runs[{number}]", text))
+        found += there
+    config.require(problems)
+    return list(dict.fromkeys(found))
 
 
 def read_runs(folders, split):
@@ -248,3 +271,17 @@ def latex(lines, left):
             r"\end{tabular}",
         ]
     )
+
+
+def sentence(test):
+    """What a test of `paired_tests` says, with its score, in a sentence."""
+    head = f"{test['source']}, {test['score']}: {test['second']} against {test['first']}: "
+    if test["difference"] is None:
+        return head + "no song has a score in both"
+    head += f"{test['difference']:+.2f} over {test['songs']} songs"
+    if test["p"] is None:
+        return head + ", no difference at all"
+    head += f", p = {test['p']:.2g} (Wilcoxon), {test['p_corrected']:.2g} corrected (Holm)"
+    if test["least_p"] > SMALL:
+        head += f"; with {test['songs']} songs no p below {test['least_p']:.2g} is possible"
+    return head

@@ -37,10 +37,10 @@ def si_sdr(estimate, reference):
     if (energy <= 1e-24 * whole).any():  # of a constant, rounding is left
         return float("nan")
     target = np.sum(estimate * reference, axis=1, keepdims=True) / energy * reference
-    wanted, rest = np.sum(target**2, axis=1), np.sum((estimate - target) ** 2, axis=1)
+    signal, error = np.sum(target**2, axis=1), np.sum((estimate - target) ** 2, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        scores = 10 * (np.log10(wanted) - np.log10(rest))
-    return float(np.mean(np.where(wanted > 0, scores, -np.inf)))
+        scores = 10 * (np.log10(signal) - np.log10(error))
+    return float(np.mean(np.where(signal > 0, scores, -np.inf)))
 
 
 def usdr(estimate, reference):

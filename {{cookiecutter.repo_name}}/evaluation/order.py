@@ -1,4 +1,4 @@
-"""Do estimates lie in the order of the labels? What is said of labels that look swapped."""
+"""Are estimates in the order of the labels? Warnings about labels that look swapped."""
 
 import math
 from collections import Counter
@@ -37,7 +37,7 @@ def by_chance(sources):
 
 
 def swapped(rows, methods):
-    """Warnings about methods whose sources lie in another order than the labels.
+    """Warnings about methods whose sources are in another order than the labels.
 
     The null hypothesis is that another order scores higher in at most a given share of the songs: a
     one-sided binomial test of the number of songs, in which each song counts by the share of its

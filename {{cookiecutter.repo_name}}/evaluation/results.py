@@ -1,4 +1,4 @@
-"""What an evaluation has scored so far, kept item by item, so that it can go on when killed."""
+"""What an evaluation has scored so far, kept item by item, so that it can be resumed."""
 
 import json
 import re
@@ -17,7 +17,7 @@ class Results:
     Args:
         folder: where the tables come when all items are there.
         identity: plain data that says what is scored and how; what was scored under another one is
-            not gone on with. Its key "checkpoint" must be that of everything in the folder.
+            not resumed. Its key "checkpoint" must be that of everything in the folder.
     """
 
     def __init__(self, folder, identity):

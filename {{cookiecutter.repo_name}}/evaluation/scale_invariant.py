@@ -40,9 +40,9 @@ def _one_channel(estimate, references, index):
     artefacts = rest - interference
     difference = estimate - source
     target = scale**2 * energy
-    wanted = np.array([target, target, target, target, energy])
+    target_energy = np.array([target, target, target, target, energy])
     # the rest of SD-SDR: |s|^2 / |e - s|^2 times a^2
-    unwanted = [x @ x for x in (rest, interference, artefacts, difference, difference)]
+    error_energy = [x @ x for x in (rest, interference, artefacts, difference, difference)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = 10 * (np.log10(wanted) - np.log10(unwanted))
-    return np.where(wanted > 0, ratios, -np.inf)
+        ratios = 10 * (np.log10(target_energy) - np.log10(error_energy))
+    return np.where(target_energy > 0, ratios, -np.inf)

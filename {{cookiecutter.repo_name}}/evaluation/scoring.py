@@ -1,4 +1,4 @@
-"""All scores of one item: the model's, and of what stands beside it."""
+"""All scores of one item: of the model, the baselines and the oracles."""
 
 import numpy as np
 
@@ -25,12 +25,14 @@ ABOUT = ("item", "song", "method", "source", "estimate")  # what is no score in 
 GAIN = "_improvement"  # a score's improvement over the mixture, in a row
 WITHOUT_GAIN = ("si_sar", "isr", "sar")  # nothing is added to the mixture: none can improve on it
 # SI-SDR of the mixture, in dB, above which it is the source already (all others are silent, or 50
-# dB softer): whatever an algorithm does is a loss of tens of dB, which says nothing of it
+# dB softer): anything that an algorithm does costs tens of dB, which says nothing about it
 ALREADY_THERE = 50.0
 
 
 class TooFewEstimates(UserError):
-    """A method gives fewer estimates than there are sources: of every item alike."""
+    """A method gives fewer estimates than there are sources, for every item alike."""
+
+    general = True
 
 
 def columns(metrics):
@@ -95,7 +97,7 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",)):
                 "choose another algorithm or other baselines"
             )
         estimates = [signal.audio_data for signal in signals]
-        best = scorer.best_order(estimates) if name != "mixture" else list(range(len(labels)))
+        best = scorer.best_permutation(estimates) if name != "mixture" else list(range(len(labels)))
         taken = range(len(labels)) if keeps_order else best
         scores = [scorer.scores(estimates[taken[i]], i) for i in range(len(labels))]
         before = before or scores
@@ -116,13 +118,13 @@ class _Scorer:
     def __init__(self, references, sample_rate, metrics):
         self.references, self.sample_rate, self.metrics = references, sample_rate, metrics
         # of a channel that is constant, rounding is left; as `si_sdr` has it
-        self.sounding = [i for i, r in enumerate(references) if not np.isnan(si_sdr(r, r))]
-        self.heard = references[self.sounding]
+        self.audible = [i for i, r in enumerate(references) if not np.isnan(si_sdr(r, r))]
+        self.audible_references = references[self.audible]
         self.bss_eval = None
-        if {"bss_eval", "csdr"} & {*metrics} and self.sounding:
-            self.bss_eval = BSSEval(self.heard, sample_rate, sample_rate)
+        if {"bss_eval", "csdr"} & {*metrics} and self.audible:
+            self.bss_eval = BSSEval(self.audible_references, sample_rate, sample_rate)
 
-    def best_order(self, estimates):
+    def best_permutation(self, estimates):
         """For each reference, the index of its estimate."""
         table = [[_limited(si_sdr(e, r)) for r in self.references] for e in estimates]
         return best_permutation(table)
@@ -132,9 +134,9 @@ class _Scorer:
         reference = self.references[index]
         whole = si_sdr(estimate, reference)  # refuses other shapes and NaN
         names = [name for metric in METRICS if metric in self.metrics for name in METRICS[metric]]
-        if index not in self.sounding:
+        if index not in self.audible:
             return dict.fromkeys(names, float("nan"))
-        result = self._ratios(estimate, self.sounding.index(index), whole)
+        result = self._ratios(estimate, self.audible.index(index), whole)
         if not estimate.any():
             # by definition silence has an SNR and an SDR of 0 dB, more than many an honest estimate
             result = dict.fromkeys(result, -LIMIT)
@@ -149,7 +151,7 @@ class _Scorer:
     def _ratios(self, estimate, place, whole):
         result = {}
         if "scale_invariant" in self.metrics:
-            result = scale_invariant(estimate.astype(np.float64), self.heard, place)
+            result = scale_invariant(estimate.astype(np.float64), self.audible_references, place)
             result["si_sdr"] = whole
         if self.bss_eval is not None:
             windows = self.bss_eval.score(estimate, place)

@@ -1,4 +1,4 @@
-"""Scores of speech by packages that are installed only where they are wanted."""
+"""Scores of speech, by optional packages."""
 
 import importlib
 

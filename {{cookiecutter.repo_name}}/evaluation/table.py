@@ -33,7 +33,7 @@ def tabulate(rows, methods):
 
     Args:
         rows: what `score_item` returns, of all items.
-        methods: names, in the order wanted.
+        methods: names, in the order of the table.
 
     Returns:
         [{"method", "source", score: statistics, ...}], of the improvements too; statistics as

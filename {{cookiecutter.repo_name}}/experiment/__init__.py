@@ -1,31 +1,53 @@
 """From a config to live objects: classes are found by name and called with their args.
 
-`check` finds every class and argument that is not there, before any data is read; the `build_`
+`check` finds every class and argument that does not exist, before any data is read; the `build_`
 functions then make what a script needs.
 """
 
 from .checks import check
 from .data import SPLITS, build_dataset, build_datasets
+from .evaluation import build_scorer, identity, report_evaluation
+from .labels import announcement
+from .recordings import (
+    find_recordings,
+    is_separated,
+    separate_recording,
+    separation_lines,
+    separation_record,
+)
 from .separation import (
     best_model,
     build_separator,
     load_model_of,
     model_fingerprint,
     model_path,
+    separate_item,
 )
 from .training import build_graph, build_loggers, build_trainer
+from .visualization import visualize
 
 __all__ = [
     "SPLITS",
+    "announcement",
     "best_model",
     "build_dataset",
     "build_datasets",
     "build_graph",
     "build_loggers",
+    "build_scorer",
     "build_separator",
     "build_trainer",
     "check",
+    "find_recordings",
+    "identity",
+    "is_separated",
     "load_model_of",
     "model_fingerprint",
     "model_path",
+    "report_evaluation",
+    "separate_item",
+    "separate_recording",
+    "separation_lines",
+    "separation_record",
+    "visualize",
 ]

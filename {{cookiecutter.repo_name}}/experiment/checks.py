@@ -23,6 +23,7 @@ DATASET_OPTIONAL = ("split",)
 ALGORITHM_GIVEN = ("input_audio_signal", "device")
 ALGORITHM_OPTIONAL = ("model_path",)
 LOGGER_GIVEN = ("folder", "name", "config")
+TAKEN = ("loss", "gradient_norm")  # by columns of history.csv: no names for the terms of a loss
 
 
 def check(config):
@@ -46,11 +47,17 @@ def check(config):
             if module.class_name == "Embedding":
                 problems += _check_activation(config, f"model.modules.{name}.args.activation")
     if config.train is not None:
-        problems += check_class(config, "train", TRAINERS)
+        wrong = check_class(config, "train", TRAINERS)
+        problems += wrong or check_args(
+            config, "train", TRAINERS[config.train.class_name], ("setup",)
+        )
         problems += _check(config, "train.optimizer", OPTIMIZERS, ("params",))
         if config.train.scheduler is not None:
             problems += _check(config, "train.scheduler", SCHEDULERS, ("optimizer",))
         for name in config.train.loss:
+            if name in TAKEN:
+                text = f"cannot be called {name}, which is another column of history.csv; rename it"
+                problems.append(config.problem(f"train.loss.{name}", text))
             problems += _check(config, f"train.loss.{name}", LOSSES)
         for number in range(len(config.train.loggers)):
             problems += _check(config, f"train.loggers[{number}]", LOGGERS, LOGGER_GIVEN)
@@ -103,7 +110,7 @@ def _check_split(config, split):
     return [
         config.problem(
             f"datasets.{split}.args.split",
-            f"is {written!r}, but what stands under datasets.{split} is the {split} split; remove "
+            f"is {written!r}, but datasets.{split} is the {split} split; remove "
             f"it, or move the dataset to datasets.{written}",
         )
     ]

@@ -5,13 +5,14 @@ import itertools
 import logging
 import multiprocessing
 
-import labels
 from algorithms import ALGORITHMS, count_sources
 from compat import nussl
 from dataset import DATASETS
 from dataset.tracks import files_of
 from errors import UserError
 from files import readable
+
+from . import labels
 
 log = logging.getLogger("experiment")
 
@@ -26,14 +27,12 @@ def build_stft_params(config):
 def build_dataset(config, split):
     """The dataset of `split`, at the experiment's rate, channels and STFT."""
     component = getattr(config.datasets, split)
-    data = DATASETS[component.class_name](
+    return DATASETS[component.class_name](
         **{**component.args, "split": split},
         sample_rate=config.signal.sample_rate,
         num_channels=config.signal.num_channels,
         stft_params=build_stft_params(config),
     )
-    data.augment = getattr(component, "augment", None)
-    return data
 
 
 def build_datasets(config, splits, if_there=(), model=None):
@@ -51,7 +50,7 @@ def build_datasets(config, splits, if_there=(), model=None):
     known = dict(data)
     for split in of_config:
         if split in if_there:
-            with contextlib.suppress(UserError):  # whoever needs it will say so
+            with contextlib.suppress(UserError):  # reported by the script that needs it
                 known[split] = build_dataset(config, split)
     of_splits = {split: one.labels for split, one in known.items()}
     config.require(labels.problems(config, of_splits, model))

@@ -1,15 +1,21 @@
-"""The algorithm of a config, and the checkpoint that it reads."""
+"""The algorithm of a config, the checkpoint that it reads, and what it separates."""
 
 import functools
 import inspect
+import io
 import logging
 import multiprocessing
 from pathlib import Path
 
+import matplotlib.image
+
 import checkpoints
 import devices
-from algorithms import ALGORITHMS
+from algorithms import ALGORITHMS, needs_model, separate
+from compat.failures import errors_named
 from config import flat
+from report import draw_separation
+from training.loggers import Demonstration
 
 log = logging.getLogger("experiment")
 
@@ -83,3 +89,27 @@ def load_model_of(config, device):
     if not hasattr(algorithm, "load"):
         return None
     return algorithm.load(model_path(config), devices.choose(device))
+
+
+def separate_item(separator, item):
+    """Separate a dataset's item: `algorithms.Result`.
+
+    Raises:
+        UserError: what is wrong with this audio, with the item's name.
+    """
+    with errors_named(item["metadata"]["name"]):
+        return separate(separator(item["mix"]), item["mix"])
+
+
+def demonstrate(config, trainer):
+    """The first item of the validation data, separated by the best model: `Demonstration`."""
+    algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
+    if needs_model(algorithm):
+        args |= {"model_path": str(trainer.best), "device": trainer.device}
+    item = trainer.val_data[0]
+    mix, result = item["mix"], separate_item(functools.partial(algorithm, **args), item)
+    title = f"{config.info.name}: {item['metadata']['name']}"
+    picture = matplotlib.image.imread(io.BytesIO(draw_separation(title, mix, result)))
+    names = result.labels or [f"source {i}" for i in range(len(result.estimates))]
+    sounds = {name: e.audio_data for name, e in zip(names, result.estimates, strict=True)}
+    return Demonstration({"mixture": mix.audio_data, **sounds}, mix.sample_rate, picture)

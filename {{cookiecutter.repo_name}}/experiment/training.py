@@ -10,11 +10,11 @@ import devices
 from compat import nussl
 from features import FrontEnd
 from model import BUILDERS
-from separations import demonstrate
-from training import LOGGERS, LOSSES, TRAINERS, Term
+from training import LOGGERS, LOSSES, TRAINERS, Setup, Term
 from training.resuming import settings_of
 
 from .data import build_datasets, build_stft_params
+from .separation import demonstrate
 
 MODEL_GIVEN = ("num_features", "num_audio_channels")  # what the program supplies to a builder
 
@@ -30,15 +30,15 @@ def build_graph(config):
     return builder(**config.model.args, **{key: given[key] for key in given if key in takes})
 
 
-def build_front_end(config, wanted):
-    """The front end that makes the features named by `wanted`."""
+def build_front_end(config, names):
+    """The front end that makes the features called `names`."""
     signal = config.signal
     return FrontEnd(
         signal.window_length,
         signal.hop_length,
         signal.window_type,
         target=config.train.target,
-        wanted=wanted,
+        names=names,
     )
 
 
@@ -52,30 +52,31 @@ def build_trainer(config):
     for name, component in config.train.loss.items():
         loss = LOSSES[component.class_name](**component.args).to(device)
         losses[name] = Term(loss, component.weight, component.keys or loss.DEFAULT_KEYS)
-    wanted = {*model.input}.union(*(term.keys for term in losses.values()))
+    needed = {*model.input}.union(*(term.keys for term in losses.values()))
     data = build_datasets(config, ("train", "val"), if_there=("test",))
     train_data, val_data = data["train"], data.get("val")
-    trainer = TRAINERS[config.train.class_name](
+    demonstrable = config.algorithm is not None and val_data is not None
+    setup = Setup(
         settings=config.train,
         model=model,
         losses=losses,
-        front_end=build_front_end(config, wanted & {*FrontEnd.features}),
+        front_end=build_front_end(config, needed & {*FrontEnd.features}),
         train_data=train_data,
         val_data=val_data,
         output_folder=config.info.output_folder,
         seed=config.info.seed,
         metadata=_model_metadata(config, model, losses, train_data, val_data),
         identity=settings_of(config),
+        augment=config.datasets.train.augment,
         loggers=build_loggers(config),
+        demonstrate=functools.partial(demonstrate, config) if demonstrable else None,
     )
-    if config.algorithm is not None and val_data is not None:
-        for logger in trainer.loggers:
-            logger.demonstrate = functools.partial(demonstrate, config, trainer)
+    trainer = TRAINERS[config.train.class_name](setup, **config.train.args)
+    trainer.prepare()
     return trainer
 
 
 def build_loggers(config):
-    """Who else is told about the training."""
     given = (Path(config.info.output_folder), config.info.name, config.to_dict())
     return [LOGGERS[c.class_name](*given, **c.args) for c in config.train.loggers]
 

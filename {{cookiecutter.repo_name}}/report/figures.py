@@ -9,17 +9,19 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sklearn.decomposition import PCA
 
+import streams
+from compat import nussl
 from files import readable
 
 from .frequency import FrequencyAxis
 
-COLOURS = (
+COLORS = (
     "#0072b2",
     "#d55e00",
     "#009e73",
     "#cc79a7",
     "#e69f00",
-)  # told apart without colour vision
+)  # distinguishable without color vision
 GREY = "#767676"
 STYLE = {
     "font.size": 9,
@@ -29,46 +31,30 @@ STYLE = {
     "axes.titlelocation": "left",
     "text.parse_math": False,  # names of files hold any number of $
 }
+SHOWN = 10  # seconds of a recording in a picture
 POINTS = 6000  # dots in the plane of the embedding
 FLOOR = -80  # dB under the loudest bin at which a spectrogram is black
-LEVEL = ("magma", (FLOOR, 0), "dB")  # colours, their limits, unit
+LEVEL = ("magma", (FLOOR, 0), "dB")  # colors, their limits, unit
 MASK = ("gray", (0, 1), "share")
 
 
-def draw_separation(
-    title,
-    mix,
-    estimates,
-    masks=None,
-    embedding=None,
-    loud=None,
-    clusters=None,
-    stretch=None,
-    labels=None,
-    frequency="auto",
-    about=None,
-):
+def draw_separation(title, mix, result, frequency="auto", about=None):
     """Draw the mixture's spectrogram, masks, waveforms and the embedding's plane.
 
     Args:
         title: a line above everything.
         mix: AudioSignal of the mixture.
-        estimates: [AudioSignal], the sources.
-        masks: (sources, bins, frames), 0 to 1; None: the sources' spectrograms are drawn instead.
-        embedding: (bins, frames, dims), or None for an algorithm that has none.
-        loud: (bins, frames), true where the embedding was clustered.
-        clusters: (bins, frames), the source of each bin of the embedding; None: by the masks.
-        stretch: (start, stop) of the embedding in seconds; None: all of the mixture.
-        labels: the names of the sources; None: they have numbers.
+        result: `algorithms.Result`; without masks the spectrograms of the sources are drawn.
         frequency: the scale of the spectrograms, see `FrequencyAxis`.
         about: {keyword: text} to keep in the file.
 
     Returns:
         the bytes of a PNG file.
     """
-    sources = len(estimates)
-    files = labels or [f"source{i}" for i in range(sources)]
-    names = labels or [f"source {i}" for i in range(sources)]
+    sources, masks, embedding = len(result.estimates), result.masks, result.embedding
+    files = result.labels or [f"source{i}" for i in range(sources)]
+    names = result.labels or [f"source {i}" for i in range(sources)]
+    clusters = result.clusters
     axis = FrequencyAxis(frequency, mix.sample_rate)
     if embedding is not None and clusters is None:
         clusters = masks.argmax(axis=0)
@@ -84,21 +70,50 @@ def draw_separation(
         reference = max(np.abs(mix.stft()).max(), 1e-12)
         _draw_bins(figure, first, mix, _level(mix, reference), axis, "mixture")
         _draw_waveform(figure.add_subplot(grid[0, 1]), mix, GREY, "mixture.wav", mix)
-        for i, estimate in enumerate(estimates):
-            colour = COLOURS[i % len(COLOURS)]
+        for i, estimate in enumerate(result.estimates):
+            color = COLORS[i % len(COLORS)]
             axes = figure.add_subplot(grid[i + 1, 0], sharex=first, sharey=first)
             if masks is None:
                 level = _level(estimate, reference)
-                _draw_bins(figure, axes, mix, level, axis, f"spectrogram of {names[i]}", colour)
+                _draw_bins(figure, axes, mix, level, axis, f"spectrogram of {names[i]}", color)
             else:
-                _draw_bins(figure, axes, mix, masks[i], axis, f"mask of {names[i]}", colour, MASK)
+                _draw_bins(figure, axes, mix, masks[i], axis, f"mask of {names[i]}", color, MASK)
             axes.set(xlabel="seconds")
             axes = figure.add_subplot(grid[i + 1, 1])
-            _draw_waveform(axes, estimate, colour, f"{files[i]}.wav", mix)
+            _draw_waveform(axes, estimate, color, f"{files[i]}.wav", mix)
         if embedding is not None:
             axes = figure.add_subplot(grid[:, 2])
-            _draw_embedding(axes, embedding, clusters, names, loud, stretch)
+            _draw_embedding(axes, embedding, clusters, names, result.loud, result.stretch)
         return png(figure, about)
+
+
+def draw_recording(title, recording, result, paths):
+    """viz.png of a recording that was separated: of the part that was clustered, or of its loudest
+    ten seconds.
+
+    Args:
+        title: a line above everything.
+        recording: as in `streams`.
+        result: `algorithms.Result` without estimates.
+        paths: of the files of the sources.
+    """
+    rate = recording.sample_rate
+    if result.stretch is None:
+        starts = range(0, recording.length, SHOWN * rate)
+        energies = [np.square(recording.read(start, SHOWN * rate)).sum() for start in starts]
+        first = starts[int(np.argmax(energies))]
+    else:
+        first = int(result.stretch[0] * rate)
+    length = min(SHOWN * rate, recording.length - first)
+
+    def signal(data):
+        return nussl.AudioSignal(audio_data_array=data, sample_rate=rate)
+
+    estimates = [signal(streams.File(path).read(first, length)) for path in paths]
+    title = f"{title}, {first / rate:.0f} to {(first + length) / rate:.0f} s of "
+    title += f"{recording.length / rate:.0f} s"
+    mix = signal(recording.read(first, length))
+    return draw_separation(title, mix, result._replace(estimates=estimates, masks=None))
 
 
 def png(figure, about=None):
@@ -118,15 +133,15 @@ def _level(signal, reference):
     return 20 * np.log10(np.maximum(magnitude / reference, 10 ** (FLOOR / 20)))
 
 
-def _draw_bins(figure, axes, mix, values, axis, title, colour="black", kind=LEVEL):
-    """(bins, frames) over the seconds and kilohertz of `mix`, with a bar that explains colours."""
-    colours, limits, unit = kind
+def _draw_bins(figure, axes, mix, values, axis, title, color="black", kind=LEVEL):
+    """(bins, frames) over the seconds and kilohertz of `mix`, with a bar that explains colors."""
+    colors, limits, unit = kind
     image = axes.imshow(
         axis.rows(values),
         origin="lower",
         aspect="auto",
         extent=(0, mix.signal_duration, 0, 1),
-        cmap=colours,
+        cmap=colors,
         vmin=limits[0],
         vmax=limits[1],
         interpolation="nearest",
@@ -134,24 +149,24 @@ def _draw_bins(figure, axes, mix, values, axis, title, colour="black", kind=LEVE
     places, texts = zip(*axis.ticks(), strict=True)
     axes.set_yticks(places, texts)
     axes.set(ylabel="kHz" if axis.scale == "linear" else f"kHz ({axis.scale})")
-    axes.set_title(title, color=colour)
+    axes.set_title(title, color=color)
     figure.colorbar(image, ax=axes, label=unit, pad=0.01)
 
 
-def _draw_waveform(axes, signal, colour, title, mix):
+def _draw_waveform(axes, signal, color, title, mix):
     """Minimum and maximum of short blocks: what a waveform looks like from afar."""
     data = signal.audio_data.mean(axis=0)
     block = max(1, len(data) // 1500)
     blocks = data[: len(data) // block * block].reshape(-1, block)
     time = np.arange(len(blocks)) * block / signal.sample_rate
-    axes.fill_between(time, blocks.min(axis=1), blocks.max(axis=1), color=colour, linewidth=0)
+    axes.fill_between(time, blocks.min(axis=1), blocks.max(axis=1), color=color, linewidth=0)
     peak = max(np.abs(mix.audio_data).max(), np.abs(data).max(), 1e-9)
     axes.set(xlim=(0, signal.signal_duration), ylim=(-1.05 * peak, 1.05 * peak), xlabel="seconds")
-    axes.set_title(title, color=colour)
+    axes.set_title(title, color=color)
 
 
 def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
-    """The loud bins in the plane of their two principal components, coloured by cluster."""
+    """The loud bins in the plane of their two principal components, colored by cluster."""
     points = embedding.reshape(-1, embedding.shape[-1])
     cluster = clusters.reshape(-1)
     chosen = np.arange(len(points)) if loud is None else np.flatnonzero(loud.reshape(-1))
@@ -166,7 +181,7 @@ def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
             s=4,
             alpha=0.4,
             linewidths=0,
-            color=COLOURS[i % len(COLOURS)],
+            color=COLORS[i % len(COLORS)],
             label=f"{name}: {here.mean():.0%}",
         )
     share = plane.explained_variance_ratio_.sum()

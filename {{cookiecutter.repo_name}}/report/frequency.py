@@ -6,13 +6,13 @@ import librosa
 import numpy as np
 
 SCALE = Literal["auto", "linear", "mel", "log"]
-LINEAR_UP_TO = 22050  # Hz of sample rate; above, "auto" is mel: music lies in the lowest octaves
+LINEAR_UP_TO = 22050  # Hz of sample rate; above, "auto" is mel: music is in the lowest octaves
 LOWEST = 30.0  # Hz, where a logarithmic axis begins
 MARKS = (50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000, 32000)  # Hz, of mel and log
 
 
 class FrequencyAxis:
-    """Where frequencies lie on an axis from 0 to 1.
+    """Positions of frequencies on an axis from 0 to 1.
 
     Args:
         scale: "linear", "mel" (O'Shaughnessy 1987: 2595 log10(1 + f / 700)), "log", or "auto":

@@ -21,7 +21,7 @@ PEAKS = 600  # bars of a waveform
 POINTS = 800  # dots in the plane of the embedding
 WIDEST = 700  # pixels of a spectrogram
 SHADES = 32  # of its colours: a fraction of the size of a full picture, and it looks the same
-COLOURS = 5  # that page.css has for sources
+COLORS = 5  # that page.css has for sources
 
 
 def listening_page(title, about, items, table=None, summary=None, warnings=()):
@@ -35,7 +35,7 @@ def listening_page(title, about, items, table=None, summary=None, warnings=()):
             None, "scores": {column: number or None}}; None: the items are listed without one.
         summary: rows of texts for the table of methods, the first the heading, and the name of the
             method to stress: (lines, name).
-        warnings: sentences that stand above everything.
+        warnings: sentences at the top of the page.
     """
     terms = "".join(
         f"<dt>{html.escape(term)}</dt><dd>{html.escape(str(text))}</dd>"
@@ -115,9 +115,9 @@ def _items(table):
                 f'<span class="hidden"> to {name}</span></button></td>'
             )
         body += f'<tr{mark}><th scope="row">{name}</th>{cells}{listen}</tr>'
-    heard = sum(row["number"] is not None for row in table)
+    count = sum(row["number"] is not None for row in table)
     return (
-        f'<p class="soft">{len(table)} items, of which {heard} can be heard here: the best and the '
+        f'<p class="soft">{len(table)} items, of which {count} can be heard here: the best and the '
         'worst. Headings sort.</p><div class="scroll tall" tabindex="0" role="region" '
         'aria-labelledby="items-title"><table class="sortable"><thead><tr>'
         f'{head}<th scope="col"><span class="hidden">Listen</span></th></tr></thead>'
@@ -202,7 +202,7 @@ def page_item(
 
 
 def _colour(source):
-    return "mixture" if source is None else f"s{source % COLOURS}"
+    return "mixture" if source is None else f"s{source % COLORS}"
 
 
 def _text(content):

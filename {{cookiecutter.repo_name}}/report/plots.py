@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from files import readable
 
-from .figures import COLOURS, GREY, STYLE, png
+from .figures import COLORS, GREY, STYLE, png
 
 
 def boxes(runs, title):
@@ -28,13 +28,13 @@ def boxes(runs, title):
         axes = figure.subplots(1, len(sources), sharey=True, sharex=True, squeeze=False)[0]
         for number, (ax, source) in enumerate(zip(axes, sources, strict=True)):
             values = [_finite(scores.get(source, ())) for scores in runs.values()]
-            colour = COLOURS[number % len(COLOURS)]
+            color = COLORS[number % len(COLORS)]
             rng = np.random.default_rng(0)
             for place, column in enumerate(values, 1):
                 ax.scatter(
                     column,
                     place + rng.uniform(-0.2, 0.2, len(column)),
-                    color=colour,
+                    color=color,
                     linewidths=0,
                     **_dots(len(column)),
                 )
@@ -43,7 +43,7 @@ def boxes(runs, title):
                 values, orientation="horizontal", widths=0.5, showfliers=False, medianprops=median
             )
             ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-            ax.set_title(source, color=colour)
+            ax.set_title(source, color=color)
             ax.set_xlabel(title)
         axes[0].set_yticks(range(1, len(runs) + 1), map(readable, runs))
         axes[0].invert_yaxis()
@@ -66,7 +66,7 @@ def against_input(runs, title, unit=""):
                     *pairs.T,
                     linewidths=0,
                     label=source,
-                    color=COLOURS[number % len(COLOURS)],
+                    color=COLORS[number % len(COLORS)],
                     **_dots(len(pairs)),
                 )
             ax.axline((0, 0), slope=1, color=GREY, linewidth=0.8)
@@ -89,7 +89,7 @@ def learning_curves(runs, losses=None):
     for name, rows in runs.items():
         loss = losses[name] if losses else _terms(rows)
         panels.setdefault(loss, []).append(name)
-    colours = dict(zip(runs, itertools.cycle(COLOURS), strict=False))
+    colors = dict(zip(runs, itertools.cycle(COLORS), strict=False))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 0.4 + 3.2 * len(panels)), layout="constrained", dpi=110)
         axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
@@ -102,7 +102,7 @@ def learning_curves(runs, losses=None):
                     label = f"{name}, {key.removesuffix('_loss')}"
                     single = "o" if len(points) == 1 else ""  # a line of one point is not seen
                     ax.plot(
-                        *zip(*points, strict=True), line + single, color=colours[name], label=label
+                        *zip(*points, strict=True), line + single, color=colors[name], label=label
                     )
             ax.set(xlabel="epoch", ylabel="loss", title=loss)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,49 +1,59 @@
-"""What every script does around its work: one argument, one file, errors in one place."""
+"""What every script shares: one argument, one file, and errors reported in one place."""
 
 import argparse
-import contextlib
-import ctypes
 import logging
 import os
 import sys
+from pathlib import Path
 
 import caches
 import config
+import memory
 from errors import UserError
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+from files import PROJECT
 
 
 def run(main, description, needs, argv=None):
-    """Parse `-p file.yml`, check the file, call `main(config)`.
+    """Parse `-p file.yml`, check the file, call `main(config)` in the project's folder.
 
-    Leaves with 0; with 1 and one message per mistake on stderr; with 130 after Ctrl-C; with 75 if
-    SIGTERM ended a training that can go on. What is wrong in the file is told before anything heavy
-    is imported.
+    Exit status: 0; 1 with one message per mistake on stderr; 130 after Ctrl-C; 75 if SIGTERM ended
+    a training that can be resumed. Mistakes in the file are reported before anything heavy is
+    imported.
     """
-    keep_memory()
+    memory.keep_freed_memory()
     caches.settle()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
-    path = parser.parse_args(argv).path
-    if hasattr(sys.stdout, "reconfigure"):  # a name that is not UTF-8 is printed all the same
+    path = _in_project(parser.parse_args(argv).path)
+    if hasattr(sys.stdout, "reconfigure"):  # print names that are not UTF-8 all the same
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
-    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # errors are reported once, by this file
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # errors are reported once, here
     for name in ("train", "evaluate", "visualize", "separate", "analyze"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
-        _told_once(main, path, needs)
-        leaving = None
+        _report_errors(main, path, needs)
+        system_exit = None
     except SystemExit as error:
-        leaving = error
-    if "processes" in sys.modules:  # else there is but this one
-        sys.modules["processes"].leave(leaving)
-    if leaving:
-        raise leaving
+        system_exit = error
+    if "distributed" in sys.modules:  # else there is only this process
+        sys.modules["distributed"].hard_exit(system_exit)
+    if system_exit:
+        raise system_exit
 
 
-def _told_once(main, path, needs):
+def _in_project(path):
+    """The path of a file in the current folder or, if it is not there, in the project's folder,
+    which becomes the current one: relative paths in the file mean the project's folder."""
+    path = Path(path)
+    if Path.cwd() != PROJECT:
+        here = path.absolute()
+        path = here if here.exists() or not (PROJECT / path).exists() else path
+        os.chdir(PROJECT)
+    return path
+
+
+def _report_errors(main, path, needs):
     try:
         main(config.load(path, needs=needs))
     except config.ConfigError as error:
@@ -57,7 +67,7 @@ def _told_once(main, path, needs):
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+        if not memory.is_out_of_memory(error):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         sys.exit(
@@ -65,21 +75,3 @@ def _told_once(main, path, needs):
             "train.batch_size, a higher train.accumulate or a smaller model (python -m "
             "scripts.dry_run says what a step takes), an evaluation with fewer num_workers"
         )
-
-
-def is_out_of_memory(error):
-    """Is it a MemoryError, or what torch raises instead, on a GPU or on the CPU?"""
-    named = type(error).__name__ == "OutOfMemoryError"  # torch's, which may not be imported
-    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
-
-
-def keep_memory():
-    """Let a process keep what torch gives back for its next tensors, and take large ones in pages
-    of 2 MB: in a training on a CPU, up to a third of the time went into getting the same memory
-    anew. Linux with glibc only, before torch is imported; elsewhere nothing happens."""
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # another C library
-            libc = ctypes.CDLL("libc.so.6")
-            libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the highest there is
-            libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -16,24 +16,22 @@ def train(config):
     """Train in this process, alone or with others that run the same."""
     import distributed
     import experiment
-    import labels
     import provenance
     from config import write_resolved
 
     experiment.check(config)
-    if not distributed.is_main_process():  # which speaks for all
+    if not distributed.is_main_process():  # which logs for all
         logging.getLogger("train").setLevel(logging.WARNING)
     trainer = experiment.build_trainer(config)
     trainer.restore()  # refuses a folder that holds something else before anything is written
-    for data in (trainer.train_data, trainer.val_data):
-        if data is not None:
-            distributed.local_main_process_first(lambda data=data: data.ensure(range(len(data))))
+    for data in filter(None, (trainer.train_data, trainer.val_data)):
+        distributed.local_main_process_first(lambda data=data: data.ensure(range(len(data))))
     log = contextlib.nullcontext()
     if distributed.is_main_process():
         write_resolved(config, trainer.folder)
         log = provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment")
     with log:
-        logging.getLogger("train").info("%s", labels.announcement(trainer.train_data))
+        logging.getLogger("train").info("%s", experiment.announcement(trainer.train_data))
         trainer.fit()
 
 

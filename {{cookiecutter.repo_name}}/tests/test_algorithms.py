@@ -13,14 +13,15 @@ from trainings import fit, plain_config, write
 
 import audio
 import scripts.common
-from algorithms import ALGORITHMS, DeepMaskEstimation, Result, SeparationBase, baselines, separated
+from algorithms import ALGORITHMS, DeepMaskEstimation, Result, SeparationBase, baselines, separate
 from compat import nussl
 from errors import UserError
 from features import FrontEnd
-from scripts import evaluate, separate, train, visualize
+from scripts import evaluate, train, visualize
+from scripts import separate as separate_files
 
 torch.set_num_threads(1)
-SCRIPTS = {"evaluate": evaluate, "visualize": visualize, "separate": separate}
+SCRIPTS = {"evaluate": evaluate, "visualize": visualize, "separate": separate_files}
 
 
 class Halves(SeparationBase):
@@ -220,7 +221,7 @@ def test_every_algorithm_that_needs_only_the_mixture_is_a_baseline(monkeypatch):
 def test_masks_of_nussls_own_algorithms_are_part_of_the_result(name):
     data = 0.1 * np.random.default_rng(0).normal(size=(2, 48000))
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=8000)
-    result = separated(ALGORITHMS[name](mix), mix)
+    result = separate(ALGORITHMS[name](mix), mix)
     assert isinstance(result, Result) and result.embedding is None and result.labels is None
     assert result.masks.shape == (2, *mix.stft().shape[:2])
     assert 0 <= result.masks.min() <= result.masks.max() <= 1
@@ -231,20 +232,18 @@ def test_masks_of_nussls_own_algorithms_are_part_of_the_result(name):
 
 @pytest.fixture
 def with_power(monkeypatch):
-    """A feature more in the front end: the mixture's power in dB."""
-    forward = FrontEnd.forward
+    """One more feature of the front end: the power of the mixture in dB."""
+    for name in ("of_mixture", "features"):
+        monkeypatch.setattr(FrontEnd, name, list(getattr(FrontEnd, name)))
+    monkeypatch.setattr(FrontEnd, "registered", dict(FrontEnd.registered))
 
-    def more(self, batch, with_margin=False):
-        made = forward(self, batch, with_margin)
-        if "mix_power_db" in self.wanted:
-            heard = batch["mix"].to(self.window.dtype)
-            power = self.stft(heard, with_margin).abs().square().permute(0, 3, 2, 1)
-            made["mix_power_db"] = 10 * (power + 1e-8).log10()
-        return made
+    def power_db(audio, spectrum):
+        assert audio.ndim == 3 and spectrum.shape[0] == audio.shape[0]
+        return 10 * (spectrum.abs().square() + 1e-8).log10()
 
-    monkeypatch.setattr(FrontEnd, "of_mixture", (*FrontEnd.of_mixture, "mix_power_db"))
-    monkeypatch.setattr(FrontEnd, "features", (*FrontEnd.features, "mix_power_db"))
-    monkeypatch.setattr(FrontEnd, "forward", more)
+    FrontEnd.register("mix_power_db", power_db)
+    with pytest.raises(ValueError, match="'mix_power_db' already"):
+        FrontEnd.register("mix_power_db", power_db)
 
 
 def graph(reads):

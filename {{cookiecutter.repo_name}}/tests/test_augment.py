@@ -36,8 +36,7 @@ def folder(tmp_path_factory):
 
 def excerpts(folder, seed=0, channels=2, mixture="sum", **plan):
     data = StemFolder(folder, "train", RATE, channels, PARAMS, mixture=mixture)
-    data.augment = Augment(**plan) if plan else None
-    return Excerpts(data, LENGTH, seed)
+    return Excerpts(data, LENGTH, seed, Augment(**plan) if plan else None)
 
 
 def found(data, sound, label, tracks=range(4), sign=1.0, reverse=False):
@@ -137,8 +136,7 @@ def test_pitch_and_speed_change_apart(tmp_path, plan, frequency, beats):
     layouts.save(tmp_path / "steady" / "x.wav", tone, RATE)
     layouts.save(tmp_path / "beating" / "x.wav", tone * (1 + np.sin(2 * np.pi * 4 * seconds)), RATE)
     data = StemFolder(tmp_path, "train", RATE, 1, PARAMS)
-    data.augment = Augment(**plan)
-    beating, steady = Excerpts(data, 2 * RATE, 0)[0, 0]["sources"][:, 0].numpy()
+    beating, steady = Excerpts(data, 2 * RATE, 0, Augment(**plan))[0, 0]["sources"][:, 0].numpy()
 
     def peak(sound):
         middle = sound[4000:-4000] * np.hanning(len(sound) - 8000)
@@ -245,8 +243,7 @@ def test_files_of_another_rate_and_mono_can_be_augmented_too(tmp_path):
     from dataset import MUSDB18
 
     data = MUSDB18(tmp_path / "musdb", "train", RATE, 1, PARAMS)
-    data.augment = Augment(**EVERYTHING)
-    item = Excerpts(data, LENGTH, 0)[0, 0]
+    item = Excerpts(data, LENGTH, 0, Augment(**EVERYTHING))[0, 0]
     assert SAMPLE_RATE != RATE and item["sources"].shape == (4, 1, LENGTH)
     assert item["sources"].dtype == item["mix"].dtype == torch.float32
     assert torch.isfinite(item["mix"]).all()

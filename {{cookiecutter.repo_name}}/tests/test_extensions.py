@@ -49,7 +49,7 @@ def test_a_loss_that_needs_numbers_trains_and_sees_whole_batches(with_loss, monk
     settings = config.load(with_loss(keys=KEYS))
     experiment.check(settings)
     trainer = experiment.build_trainer(settings)
-    assert trainer.halves is None  # which would show it one excerpt at a time
+    assert trainer.trunk_and_heads is None  # which would show it one excerpt at a time
     sizes.clear()
     trainer.fit()
     assert sizes == [4, 4, 4, 4, 2]  # two steps, then the ten excerpts of the validation

@@ -236,7 +236,7 @@ def test_the_window_moves_with_the_model_and_is_no_weight():
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "names",
     [
         *[(name,) for name in FrontEnd.features],
         (),
@@ -245,19 +245,19 @@ def test_the_window_moves_with_the_model_and_is_no_weight():
         FrontEnd.features,
     ],
 )
-def test_what_is_wanted_is_made_just_as_with_everything_and_nothing_else_is(wanted):
+def test_what_is_wanted_is_made_just_as_with_everything_and_nothing_else_is(names):
     batch = batch_of()
     everything = FrontEnd(256, 64, "sqrt_hann")(batch)
-    features = FrontEnd(256, 64, "sqrt_hann", wanted=wanted)(batch)
-    assert set(features) == {*batch, *wanted}
-    for key in wanted:
+    features = FrontEnd(256, 64, "sqrt_hann", names=names)(batch)
+    assert set(features) == {*batch, *names}
+    for key in names:
         assert torch.equal(features[key], everything[key]), key
 
 
 def test_waveforms_alone_need_no_spectrum(monkeypatch):
     counted = []
     monkeypatch.setattr(torch, "stft", lambda *args, **kwargs: counted.append(args))
-    features = FrontEnd(256, 64, "hann", wanted=["mix_audio", "source_audio"])(batch_of())
+    features = FrontEnd(256, 64, "hann", names=["mix_audio", "source_audio"])(batch_of())
     assert counted == []
     assert set(features) == {"mix", "sources", "mix_audio", "source_audio"}
 
@@ -271,13 +271,13 @@ def test_the_mixture_alone_needs_no_spectra_of_the_sources(monkeypatch):
             1
         ],
     )
-    FrontEnd(256, 64, "hann", wanted=["mix_magnitude", "source_audio"])(batch_of())
+    FrontEnd(256, 64, "hann", names=["mix_magnitude", "source_audio"])(batch_of())
     assert [tuple(shape) for shape in shapes] == [(2, 2304)]  # two mixtures, in whole hops, padded
 
 
 def test_an_unknown_feature_or_target_is_refused_with_those_that_there_are():
     with pytest.raises(ValueError, match="no feature phase; known are mix_audio, mix_spectrum"):
-        FrontEnd(256, 64, "hann", wanted=["phase"])
+        FrontEnd(256, 64, "hann", names=["phase"])
     with pytest.raises(ValueError, match="one of phase_sensitive, magnitude, found 'complex'"):
         FrontEnd(256, 64, "hann", target="complex")
 

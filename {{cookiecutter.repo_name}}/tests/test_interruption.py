@@ -15,7 +15,7 @@ from others import wait_for_another
 from trainings import fit, same, trainer_of
 
 import checkpoints
-from training.interruption import Interrupted
+from training.stopping import Interrupted
 
 torch.set_num_threads(1)
 

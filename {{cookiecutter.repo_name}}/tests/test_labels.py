@@ -12,7 +12,7 @@ from algorithms import ALGORITHMS, SeparationBase
 from compat import nussl
 from dataset import StemFolder
 from errors import UserError
-from labels import file_names
+from experiment.labels import file_names
 from scripts import audit, dry_run, evaluate, train
 
 RATE = 8000

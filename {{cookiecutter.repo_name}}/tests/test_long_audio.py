@@ -17,10 +17,11 @@ from algorithms import (
     DeepMaskEstimation,
     Streamed,
     confidence,
-    deep,
+    model_input,
+    network,
     separation,
 )
-from algorithms.chunks import Chunks, best_order, in_one_order
+from algorithms.chunks import Chunks, align_permutations, best_permutation
 from compat import nussl
 from errors import UserError
 from model import BUILDERS
@@ -71,9 +72,9 @@ def make(tmp_path_factory):
 
 @pytest.fixture
 def short_chunks(monkeypatch):
-    monkeypatch.setattr(deep, "CHUNK", 1.0)
-    monkeypatch.setattr(deep, "OVERLAP", 0.2)
-    monkeypatch.setattr(deep, "BATCH", 2)
+    monkeypatch.setattr(model_input, "CHUNK", 1.0)
+    monkeypatch.setattr(model_input, "OVERLAP", 0.2)
+    monkeypatch.setattr(network, "BATCH", 2)
 
 
 def sound(seconds, channels=1, rate=RATE, seed=0):
@@ -92,7 +93,7 @@ def test_chunks_that_say_the_same_are_joined_into_what_they_were_cut_from(frames
     whole = np.random.default_rng(0).standard_normal((2, frames)).astype(np.float32)
     chunks = Chunks(frames, 100, 10)
     cut = (whole[:, start : start + chunks.length] for start in chunks.starts)
-    pieces = list(chunks.joined(cut))
+    pieces = list(chunks.crossfade(cut))
     assert np.allclose(np.concatenate(pieces, axis=-1), whole, atol=1e-6)
     assert all(gap <= 90 for gap in np.diff(chunks.starts))
     assert chunks.starts[-1] + chunks.length == frames
@@ -101,7 +102,9 @@ def test_chunks_that_say_the_same_are_joined_into_what_they_were_cut_from(frames
 def test_a_chunk_is_faded_into_the_next_linearly():
     chunks = Chunks(180, 100, 20)
     assert chunks.starts == [0, 80] and chunks.borders == [0, 80, 180]
-    joined = np.concatenate(list(chunks.joined([np.zeros((1, 100)), np.ones((1, 100))])), axis=-1)
+    joined = np.concatenate(
+        list(chunks.crossfade([np.zeros((1, 100)), np.ones((1, 100))])), axis=-1
+    )
     assert not joined[0, :80].any() and (joined[0, 100:] == 1).all()
     assert np.allclose(joined[0, 80:100], (np.arange(20) + 0.5) / 20)
 
@@ -111,15 +114,17 @@ def test_sources_that_change_places_between_chunks_are_put_back():
     whole = rng.standard_normal((3, 1000))
     chunks = Chunks(1000, 200, 50)
     cut = [whole[rng.permutation(3), start : start + 200] for start in chunks.starts]
-    first = np.concatenate(list(chunks.joined(in_one_order(cut, chunks.starts, 200))), axis=-1)
-    order = best_order(first, whole)
+    first = np.concatenate(
+        list(chunks.crossfade(align_permutations(cut, chunks.starts, 200))), axis=-1
+    )
+    order = best_permutation(first, whole)
     assert np.allclose(first, whole[order], atol=1e-6)
 
 
 def test_sources_that_say_nothing_of_their_order_keep_it():
     same = np.ones((2, 30))
-    assert list(best_order(same, same)) == [0, 1]
-    assert list(best_order(np.zeros((3, 30)), np.zeros((3, 30)))) == [0, 1, 2]
+    assert list(best_permutation(same, same)) == [0, 1]
+    assert list(best_permutation(np.zeros((3, 30)), np.zeros((3, 30)))) == [0, 1, 2]
 
 
 # ---- recordings ---------------------------------------------------------------------------------
@@ -169,7 +174,7 @@ def test_from_a_file_in_chunks_comes_what_comes_from_memory(
     pieces = list(Streamed(make(builder), streams.File(tmp_path / "a.wav")).pieces())
     streamed = np.concatenate(pieces, axis=-1)
     algorithm = make(builder)(nussl.AudioSignal(audio_data_array=data, sample_rate=rate))
-    assert algorithm.chunks.count > 4 and len(pieces) > 2
+    assert algorithm.input.chunks.count > 4 and len(pieces) > 2
     estimates = np.stack([estimate.audio_data for estimate in algorithm()])
     assert streamed.shape == estimates.shape == (2, *data.shape)
     assert np.abs(streamed.sum(axis=0) - data).max() < 1e-5
@@ -185,7 +190,7 @@ def test_a_chunk_is_a_slice_of_what_the_network_hears_of_the_whole(make, short_c
     seen = []
     for numbers, features, _ in algorithm.batches():
         for row, number in enumerate(numbers):
-            start, frames = algorithm.chunks.starts[number], algorithm.chunks.length
+            start, frames = algorithm.input.chunks.starts[number], algorithm.input.chunks.length
             samples = slice(start * PARAMS.hop_length, (start + frames - 1) * PARAMS.hop_length)
             wanted = {"mix_magnitude": whole[start : start + frames], "mix_audio": data[:, samples]}
             for name in {*wanted} & {*features}:
@@ -194,7 +199,7 @@ def test_a_chunk_is_a_slice_of_what_the_network_hears_of_the_whole(make, short_c
                     got = got[:, : wanted[name].shape[-1]]
                 assert np.abs(got - wanted[name]).max() < 1e-6
                 seen.append(number)
-    assert seen == list(range(algorithm.chunks.count))
+    assert seen == list(range(algorithm.input.chunks.count))
 
 
 @pytest.mark.parametrize("clustering", ["KMeans", "GaussianMixture"])
@@ -215,8 +220,8 @@ def test_a_network_that_changes_its_order_is_followed(make, short_chunks, monkey
     hop, rng = PARAMS.hop_length, np.random.default_rng(0)
 
     def batches():
-        for start in algorithm.chunks.starts:
-            samples = (algorithm.chunks.length - 1) * hop
+        for start in algorithm.input.chunks.starts:
+            samples = (algorithm.input.chunks.length - 1) * hop
             there = streams.Memory(data, RATE).read(start * hop, samples)[rng.permutation(2)]
             yield None, None, {"audio": torch.from_numpy(there.T.copy())[None, None]}
 
@@ -245,7 +250,7 @@ def test_a_recording_mostly_of_silence_is_clustered_by_its_sound(make, short_chu
     data = sound(8)
     data[:, 16000:] = 0
     work = Streamed(make("deep_clustering"), streams.Memory(data, RATE))
-    assert work.algorithm.loudest(2) == [0, 1]
+    assert work.algorithm.input.loudest(2) == [0, 1]
     assert np.abs(np.concatenate(list(work.pieces()), axis=-1).sum(axis=0) - data).max() < 1e-5
 
 
@@ -319,7 +324,7 @@ def test_sources_of_two_recordings_joined_do_not_swap_at_any_border(sample_folde
     how = functools.partial(DeepClustering, num_sources=2, model_path=str(path))
     work = Streamed(how, streams.Memory(sources.sum(axis=0), RATE))
     estimates = np.concatenate(list(work.pieces()), axis=-1)
-    assert work.algorithm.chunks.count >= 7
+    assert work.algorithm.input.chunks.count >= 7
     # (s, c, n) -> (s, stretch, n) of 5 s; which estimate goes with which source in each?
     stretches = [part[:, 0].reshape(2, 12, -1) for part in (sources, estimates)]
     agreement = np.einsum("ikn,jkn->kij", *stretches)

@@ -10,7 +10,7 @@ import torch
 
 from compat import nussl
 from training.losses import LOSSES, L1Loss, MSELoss, SISDRLoss, SNRLoss, SourceLoss
-from training.losses.sources import best_order
+from training.losses.sources import best_permutation
 
 theirs = nussl.ml.train.loss
 
@@ -92,7 +92,7 @@ def brute_force(cost, estimates, targets, orders):
 @pytest.mark.parametrize(
     ("sources", "estimates"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (2, 3), (1, 3), (3, 5)]
 )
-def test_the_best_order_of_each_utterance_counts(name, sources, estimates):
+def test_the_best_permutation_of_each_utterance_counts(name, sources, estimates):
     given = problem(LOSSES[name], sources, estimates, utterances=3)
     orders = list(itertools.permutations(range(estimates), sources))
     expected = brute_force(PLAIN[name], *given, orders)
@@ -152,7 +152,7 @@ def test_pairs_cost_what_they_cost_one_by_one(loss):
 )
 def test_the_assignment_is_the_cheapest_of_all(shape):
     costs = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    order = best_order(costs)
+    order = best_permutation(costs)
     assert order.shape == (shape[0], shape[2])
     for matrix, row in zip(costs, order.tolist(), strict=True):
         assert len(set(row)) == shape[2]
@@ -166,9 +166,9 @@ def test_the_assignment_is_the_cheapest_of_all(shape):
 @pytest.mark.parametrize("shape", [(4, 2, 2), (4, 3, 3), (4, 3, 2)])
 def test_trying_all_orders_and_the_hungarian_algorithm_agree(monkeypatch, shape):
     costs = torch.rand(shape, generator=torch.Generator().manual_seed(1))
-    tried = best_order(costs)
+    tried = best_permutation(costs)
     monkeypatch.setattr("training.losses.sources.EXHAUSTIVE", 0)
-    assert torch.equal(best_order(costs), tried)
+    assert torch.equal(best_permutation(costs), tried)
 
 
 @every_loss

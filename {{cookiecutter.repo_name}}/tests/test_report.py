@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from algorithms import Result
 from compat import nussl
 from report import against_input, boxes, draw_separation, learning_curves, plots
 from report.frequency import FrequencyAxis
@@ -39,7 +40,7 @@ def separation(sources=2, samples=8000):
 @pytest.mark.parametrize("sources", [2, 3, 5])
 def test_every_source_has_its_mask_and_its_waveform(axes, sources):
     mix, estimates, masks = separation(sources)
-    picture = draw_separation("title", mix, estimates, masks)
+    picture = draw_separation("title", mix, Result(estimates, masks))
     drawn = axes()
     for i in range(sources):
         (image,) = drawn[f"mask of source {i}"].get_images()
@@ -57,7 +58,7 @@ def test_the_embedding_is_coloured_by_the_cluster_of_its_bins(axes):
     embedding = np.zeros((BINS, FRAMES, 20))
     embedding[..., 3] = np.where(second, 5.0, -5.0)
     embedding += 0.1 * np.random.default_rng(0).standard_normal(embedding.shape)
-    draw_separation("title", mix, estimates, masks, embedding)
+    draw_separation("title", mix, Result(estimates, masks, embedding))
     (plane,) = (a for title, a in axes().items() if title.startswith("embedding"))
     first, other = (cloud.get_offsets()[:, 0] for cloud in plane.collections)
     assert abs(abs(first.mean() - other.mean()) - 10) < 0.1 and max(first.std(), other.std()) < 0.2
@@ -68,13 +69,13 @@ def test_the_embedding_is_coloured_by_the_cluster_of_its_bins(axes):
 
 def test_sources_have_their_names_where_they_are_known(axes):
     mix, estimates, masks = separation()
-    draw_separation("title", mix, estimates, masks, labels=["vocals", "bass"])
+    draw_separation("title", mix, Result(estimates, masks, labels=["vocals", "bass"]))
     assert {"mask of vocals", "vocals.wav", "mask of bass", "bass.wav"} <= {*axes()}
 
 
 def test_without_masks_the_spectrograms_of_the_sources_are_drawn(axes):
     mix, estimates, _ = separation()
-    draw_separation("title", mix, estimates)
+    draw_separation("title", mix, Result(estimates))
     (image,) = axes()["spectrogram of source 1"].get_images()
     level = 20 * np.log10(np.abs(estimates[1].stft())[..., 0] / np.abs(mix.stft()).max())
     assert np.abs(image.get_array() - np.maximum(level, -80)).max() < 1e-9
@@ -84,7 +85,8 @@ def test_an_embedding_of_a_stretch_is_coloured_by_its_own_clusters_and_says_so(a
     mix, estimates, masks = separation()
     embedding = np.random.default_rng(1).standard_normal((20, 30, 4))
     clusters = np.zeros((20, 30), int)
-    draw_separation("title", mix, estimates, masks, embedding, None, clusters, (20.0, 30.0))
+    result = Result(estimates, masks, embedding, None, clusters, (20.0, 30.0))
+    draw_separation("title", mix, result)
     (title,) = (title for title in axes() if title.startswith("embedding"))
     assert "of 20 to 30 s, the loudest" in title
     labels = [text.get_text() for text in axes()[title].get_legend().get_texts()]
@@ -175,7 +177,7 @@ def test_a_picture_is_drawn_whatever_a_file_a_source_or_a_run_is_called(name):
     embedding = rng.standard_normal((*masks.shape[1:], 3))
     rows = [{"epoch": 1, "train_loss": 1.0, "train_mine": 1.0, "val_loss": None}]
     pictures = [
-        draw_separation(name, mix, estimates, masks, embedding, labels=[name, "b"]),
+        draw_separation(name, mix, Result(estimates, masks, embedding, labels=[name, "b"])),
         boxes({name: {name: [1.0, 2.0]}}, "SI-SDR"),
         against_input({name: {name: [(1.0, 2.0)]}}, "SI-SDR"),
         learning_curves({name: rows}, {name: name}),

@@ -8,12 +8,13 @@ import soundfile
 import torch
 from trainings import MODELS, write
 
+import experiment
 import scripts.common
-from algorithms import ALGORITHMS, DeepClustering, DeepMaskEstimation, SeparationBase, separated
+from algorithms import ALGORITHMS, DeepClustering, DeepMaskEstimation, SeparationBase, separate
 from compat import nussl
 from model import BUILDERS
+from report.folders import fields_of
 from scripts import evaluate, visualize
-from scripts.visualize import kept_in
 
 torch.set_num_threads(1)
 RATE = 8000
@@ -143,7 +144,7 @@ def test_a_silent_source_is_left_out_of_the_mean_improvement_and_counted(run, tm
     data = make_data(tmp_path / "data", count=8, silent=(6, 7))
     status, said = run("evaluate", data, page_items=8)
     assert status == 0
-    assert "2 items have a source that the mixture is already" in said
+    assert "2 items have a source that equals the mixture" in said
     assert "2 with a silent source, for which there is no score" in said
     (after,) = [
         r
@@ -207,14 +208,14 @@ def test_a_damaged_score_is_scored_again(run, tmp_path, monkeypatch, damage):
     data = make_data(tmp_path / "data", count=3)
     assert run("evaluate", data, page_items=0)[0] == 0
     expected = (tmp_path / "out/evaluation/test/scores.csv").read_bytes()
-    finish = evaluate.report
+    finish = experiment.report_evaluation
 
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluate, "report", killed)
+    monkeypatch.setattr(experiment, "report_evaluation", killed)
     assert run("evaluate", data, page_items=0)[0] == 130
-    monkeypatch.setattr(evaluate, "report", finish)
+    monkeypatch.setattr(experiment, "report_evaluation", finish)
     for path in sorted((tmp_path / "out/evaluation/test/unfinished").glob("0*.json"))[:2]:
         path.write_text(json.dumps(damage(json.loads(path.read_text()))))
     assert run("evaluate", data, page_items=0)[0] == 0
@@ -225,7 +226,7 @@ def test_a_damaged_score_is_scored_again(run, tmp_path, monkeypatch, damage):
 
 
 def picture(folder):
-    return kept_in(folder / "viz.png")
+    return fields_of(folder / "viz.png")
 
 
 def test_another_experiment_does_not_overwrite_a_picture(run, tmp_path):
@@ -300,7 +301,7 @@ def test_the_embedding_of_a_long_item_is_that_of_its_loudest_chunk(tmp_path):
     path = save_model(tmp_path / "m.pth", "deep_clustering")
     data = np.concatenate([0.1 * sound("low", 1, 24), sound("high", 2, 8) + sound("low", 3, 8)])
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=RATE)
-    result = separated(DeepClustering(mix, 2, path), mix)
+    result = separate(DeepClustering(mix, 2, path), mix)
     assert result.stretch[0] >= 20 and result.stretch[1] == pytest.approx(32, abs=0.05)
     frames = result.embedding.shape[1]
     assert frames == pytest.approx(10 * RATE / 64, abs=2)
@@ -312,7 +313,7 @@ def test_the_embedding_of_a_long_item_is_that_of_its_loudest_chunk(tmp_path):
     inner = slice(100, frames - 150)  # where no other chunk is faded in
     assert np.mean(masks[:, inner] == result.clusters[:, inner]) > 0.99
     short = nussl.AudioSignal(audio_data_array=data[: 5 * RATE], sample_rate=RATE)
-    assert separated(DeepClustering(short, 2, path), short).stretch is None
+    assert separate(DeepClustering(short, 2, path), short).stretch is None
 
 
 def test_masks_are_shown_over_the_frequencies_of_the_mixture(tmp_path, monkeypatch):
@@ -328,7 +329,7 @@ def test_masks_are_shown_over_the_frequencies_of_the_mixture(tmp_path, monkeypat
     monkeypatch.setattr(DeepMaskEstimation, "forward", forward)
     data = 0.1 * np.random.default_rng(0).standard_normal(32000)
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=32000)
-    low, high = separated(DeepMaskEstimation(mix, path), mix).masks
+    low, high = separate(DeepMaskEstimation(mix, path), mix).masks
     assert len(low) == 4 * 128 + 1  # 0 to 16 kHz at the model's spacing
     assert low[:60].min() == 1 and low[70:].max() < 0.03 and np.abs(low + high - 1).max() < 1e-6
 

@@ -631,3 +631,16 @@ def test_the_help_of_every_script_tells_its_command():
             capture_output=True,
         )
         assert done.returncode == 0 and f"python -m scripts.{script} -p" in done.stdout
+
+
+def test_scripts_run_from_any_folder_and_paths_mean_the_projects(tmp_path, monkeypatch):
+    seen = []
+
+    def main(config):
+        seen.append((Path.cwd(), config.info.name))
+
+    (tmp_path / "mine.yml").write_text("info: {name: mine, output_folder: out}\n")
+    for path, name in (("mine.yml", "mine"), ("experiments/analyze.yml", "analysis")):
+        monkeypatch.chdir(tmp_path)
+        scripts.common.run(main, "", (), ["-p", path])
+        assert seen.pop() == (PROJECT, name)

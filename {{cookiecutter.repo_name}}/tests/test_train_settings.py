@@ -42,7 +42,7 @@ def test_every_model_trains_and_is_kept_as_it_was_at_its_best(write_config, buil
     losses = [float(row["val_loss"]) for row in rows(trainer)]
     assert all(map(math.isfinite, losses))
     trainer.model.load_state_dict(checkpoints.load_model(trainer.best)[0].state_dict())
-    assert trainer._validate()[0] == pytest.approx(min(losses), rel=1e-6)
+    assert trainer.validate()["val_loss"] == pytest.approx(min(losses), rel=1e-6)
 
 
 @pytest.mark.parametrize("builder", ["deep_clustering", "chimera", "conv_tasnet"])
@@ -300,7 +300,7 @@ def test_excerpts_much_longer_than_the_tracks_are_warned_of(write_config, caplog
     trainer_of(write_config(excerpt_frames=501))
     assert caplog.text == ""
     trainer_of(write_config(excerpt_frames=1001))
-    assert "half of the tracks have at most 4 s: 50 % of what is trained on is silence" in (
+    assert "half of the tracks have at most 4 s: 50 % of the training data is padding" in (
         caplog.text
     )
 
@@ -354,16 +354,19 @@ def test_tensorboard_gets_curves_sounds_and_pictures(write_config):
 
 def test_what_loggers_show_does_not_count_against_the_minutes(write_config, monkeypatch):
     clock = types.SimpleNamespace(now=0.0)
-    monkeypatch.setattr("training.loop.time", types.SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(
+        "training.stopping.time", types.SimpleNamespace(monotonic=lambda: clock.now)
+    )
     trainer = trainer_of(write_config(epochs=3, max_minutes=1.0))
 
-    def show(step):
+    def show(step, demonstrate):
         clock.now += 1000.0
 
     trainer.loggers = [types.SimpleNamespace(show=show, close=lambda: None)]
+    trainer.demonstrate = lambda trainer: None
     trainer.fit()
     assert clock.now >= 1000.0
-    assert trainer.seconds == 0.0 and len(trainer.history.rows) == 3
+    assert trainer.stopping.seconds == 0.0 and len(trainer.history.rows) == 3
 
 
 def test_a_logger_whose_package_is_missing_says_what_to_install(write_config, monkeypatch):

@@ -3,8 +3,9 @@
 from .loggers import LOGGERS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SCHEDULERS
-from .trainer import Term, Trainer
+from .setup import Setup, Term
+from .trainer import Trainer
 
 TRAINERS = {"Trainer": Trainer}
 
-__all__ = ["LOGGERS", "LOSSES", "OPTIMIZERS", "SCHEDULERS", "TRAINERS", "Term", "Trainer"]
+__all__ = ["LOGGERS", "LOSSES", "OPTIMIZERS", "SCHEDULERS", "TRAINERS", "Setup", "Term", "Trainer"]

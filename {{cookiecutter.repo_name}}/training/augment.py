@@ -10,31 +10,30 @@ import numpy as np
 TRIES = 10  # so many stretches are drawn while one is silent
 
 
-def draw(data, index, length, rng):
+def draw(data, index, length, rng, augment=None):
     """An excerpt of the track at `index`: (mix, sources, name).
 
     Args:
-        data: a dataset of ours; `data.augment` is None or holds the keys of
-            `datasets.train.augment` as attributes.
+        data: a dataset of ours.
         length: in samples.
         rng: numpy's Generator.
+        augment: the keys of `datasets.train.augment` as attributes, or None.
 
     Returns:
         mix: float32 (channels, samples), the sum of the sources, and of what else the track's own
         mixture holds if it is a file; sources: float32 (sources, channels, samples); name: of the
         track, or of the tracks ("a + b").
     """
-    plan = data.augment
-    if plan is None:
+    if augment is None:
         start = _start(data, index, length, rng)
         sources = data.excerpt(index, start, length)
         return data.mix(index, start, length, sources), sources, data.tracks[index].name
-    warp = _Warp(plan, length, rng)
-    mix, sources, name = _loud_enough(data, index, warp.taken, rng, plan)
+    warp = _Warp(augment, length, rng)
+    mix, sources, name = _loud_enough(data, index, warp.taken, rng, augment)
     rest = mix - sources.sum(axis=0)  # zero, but for what a mixture file holds beside the sources
     sources = warp(sources, data.sample_rate)
     rest = warp(rest, data.sample_rate) if data.mixture == "file" else np.zeros_like(sources[0])
-    sources = _mixed_anew(sources, plan, rng)
+    sources = _mixed_anew(sources, augment, rng)
     return sources.sum(axis=0) + rest, sources, name
 
 

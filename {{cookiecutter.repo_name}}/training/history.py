@@ -1,15 +1,65 @@
-"""What was reached in each epoch, and what follows from it."""
+"""What was reached in each step and epoch, and which epochs are the best."""
 
 import math
 
+import torch
+
+import distributed
 from files import csv_text
 
 
-class History:
-    """A row an epoch: `rows`, dicts with the same keys.
+class Means:
+    """Means of scalars, over the steps of an epoch or the items of the validation data.
 
-    What decides is the validation loss, or the training loss where there is no validation data;
-    epochs without validation decide nothing.
+    Values that are not finite are left out: in float16 the norm of a gradient may overflow.
+    """
+
+    def __init__(self):
+        self.sums, self.counts = {}, {}
+
+    def add(self, scalars, count=1):
+        """Add {name: number}, the mean over `count`."""
+        for name, value in scalars.items():
+            finite = math.isfinite(value)
+            self.sums[name] = self.sums.get(name, 0.0) + (count * value if finite else 0.0)
+            self.counts[name] = self.counts.get(name, 0.0) + (count if finite else 0)
+
+    def __bool__(self):
+        return bool(self.counts)
+
+    def clear(self):
+        self.sums.clear()
+        self.counts.clear()
+
+    def compute(self):
+        """{name: mean over all processes}; NaN where nothing finite was added."""
+        sums, counts = self._of_all_processes()
+        return {k: sums[k] / counts[k] if counts[k] else math.nan for k in sums}
+
+    def state_dict(self):
+        sums, counts = self._of_all_processes()
+        return {"sums": sums, "counts": counts}
+
+    def load_state_dict(self, state):
+        """Take this process's part of what all processes had added, as far as numbers can tell."""
+        parts = distributed.world_size()
+        self.sums = {name: value / parts for name, value in state["sums"].items()}
+        self.counts = {name: value / parts for name, value in state["counts"].items()}
+
+    def _of_all_processes(self):
+        names = sorted({name for each in distributed.all_gather([*self.sums]) for name in each})
+        table = [[part.get(name, 0.0) for name in names] for part in (self.sums, self.counts)]
+        sums, counts = distributed.all_reduce(torch.tensor(table, dtype=torch.float64)).tolist()
+        order = [*self.sums, *(name for name in names if name not in self.sums)]
+        sums, counts = (dict(zip(names, part, strict=True)) for part in (sums, counts))
+        return {name: sums[name] for name in order}, {name: counts[name] for name in order}
+
+
+class History:
+    """One row per epoch: `rows`, dicts.
+
+    The validation loss decides which epoch is the best, or the training loss if there is no
+    validation data; epochs without validation are never the best.
 
     Args:
         validated: is there validation data?
@@ -22,29 +72,37 @@ class History:
     def add(self, row):
         self.rows.append(row)
 
-    def decisive(self):
-        """[(loss, epoch)] of the epochs that have one, in order."""
+    def losses(self):
+        """[(loss, epoch)] of the epochs that have the loss that decides, in order."""
         return [(row[self.key], row["epoch"]) for row in self.rows if row[self.key] is not None]
 
     @property
     def best_loss(self):
-        return min((loss for loss, _ in self.decisive()), default=math.inf)
+        return min((loss for loss, _ in self.losses()), default=math.inf)
 
     def best_epochs(self, count):
         """The epochs of the `count` least losses, the best first; of equal ones the earlier."""
-        return [epoch for _, epoch in sorted(self.decisive())[:count]]
+        return [epoch for _, epoch in sorted(self.losses())[:count]]
 
     def without_improvement(self):
         """How many validations there have been since the best one."""
-        losses = [loss for loss, _ in self.decisive()]
+        losses = [loss for loss, _ in self.losses()]
         return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
     def csv(self):
-        return csv_text(self.rows)
+        """The rows as a CSV file; a column for every scalar that any row has."""
+        columns = dict.fromkeys(key for row in self.rows for key in row)
+        return csv_text([{key: row.get(key) for key in columns} for row in self.rows])
 
     def for_nussl(self):
-        """What nussl keeps of a training: {"train_loss": [...], "val_loss": [...]}."""
+        """The losses as nussl keeps them: {"train_loss": [...], "val_loss": [...]}."""
         return {
             key: [row[key] for row in self.rows if row.get(key) is not None]
             for key in ("train_loss", "val_loss")
         }
+
+    def state_dict(self):
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state):
+        self.rows = state["rows"]

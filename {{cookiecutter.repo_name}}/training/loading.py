@@ -20,20 +20,20 @@ class Excerpts(Dataset):
     """Random excerpts of a dataset's tracks; a key of `sampling.py` decides which.
 
     Args:
-        data: a dataset of ours (`excerpt`, `mix`, `length_of`, `tracks`); its `augment` says what
-            is done to the excerpts (`training/augment.py`).
-        length: samples in an excerpt, or a `Curriculum`; a shorter track is followed by silence.
+        data: a dataset of ours (`excerpt`, `mix`, `length_of`, `tracks`).
+        length: samples in an excerpt, or a `Curriculum`; a shorter track is padded with silence.
         seed: of all that is drawn.
+        augment: how excerpts are altered (`augment.py`); None: they are not.
     """
 
-    def __init__(self, data, length, seed):
-        self.data, self.length, self.seed = data, length, seed
+    def __init__(self, data, length, seed, augment=None):
+        self.data, self.length, self.seed, self.augment = data, length, seed, augment
 
     def __getitem__(self, key):
         epoch, index, *_ = key
         length = self.length(epoch) if callable(self.length) else self.length
         rng = np.random.default_rng([self.seed, *key])
-        mix, sources, name = draw(self.data, index, length, rng)
+        mix, sources, name = draw(self.data, index, length, rng, self.augment)
         return {"mix": torch.from_numpy(mix), "sources": torch.from_numpy(sources), "name": name}
 
     def __getitems__(self, keys):

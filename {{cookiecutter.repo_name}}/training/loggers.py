@@ -1,19 +1,32 @@
-"""Who else is told about a training: what `class` under `train.loggers` in a YAML file may say.
+"""Experiment loggers: what `class` under `train.loggers` in a YAML file may name.
 
-Each stands on pytorch-ignite's logger of that name, and records of every step the loss, the norm of
-the gradient and the learning rate, of every epoch the row of history.csv.
+Each uses the logger of pytorch-ignite of that name. It records, of every step, what `train_step`
+returns and the learning rate, and of every epoch the row of history.csv.
 """
 
 import importlib
+from typing import NamedTuple
 
+import numpy as np
 from ignite import handlers
 from ignite.engine import Events
 
 from errors import UserError
 
 
+class Demonstration(NamedTuple):
+    """An item of the validation data, separated.
+
+    sounds: {name: (channels, samples)}; sample_rate: in Hz; picture: (height, width, 4).
+    """
+
+    sounds: dict
+    sample_rate: int
+    picture: np.ndarray
+
+
 class Logger:
-    """Attach ignite's logger, made in the first process only, when the training begins.
+    """Attach ignite's logger, which is made when the training begins, in the main process only.
 
     Args:
         folder: the output folder of the experiment.
@@ -24,7 +37,6 @@ class Logger:
     def __init__(self, folder, name, config):
         self.folder, self.name, self.config = folder, name, config
         self.logger = None
-        self.demonstrate = None  # set by `experiment`: a function that returns a Demonstration
 
     def build(self):
         """ignite's logger."""
@@ -42,8 +54,11 @@ class Logger:
             engine, event_name=Events.EPOCH_COMPLETED, tag="epoch", metric_names="all"
         )
 
-    def show(self, step):
-        """Called after an epoch that was the best so far."""
+    def show(self, step, demonstrate):
+        """Called after an epoch that was the best so far.
+
+        demonstrate: function() -> Demonstration, by the best model.
+        """
 
     def close(self):
         if self.logger is not None:
@@ -51,8 +66,8 @@ class Logger:
 
 
 class TensorBoard(Logger):
-    """Curves, and after each best epoch one item of the validation data, separated: its sound and
-    its picture. `tensorboard --logdir artifacts` shows them.
+    """Curves, and after each best epoch the first item of the validation data, separated: its sound
+    and its picture. `tensorboard --logdir artifacts` shows them.
 
     Args:
         demonstrations: false: no sound and no pictures.
@@ -65,10 +80,10 @@ class TensorBoard(Logger):
     def build(self):
         return handlers.TensorboardLogger(log_dir=str(self.folder / "tensorboard"))
 
-    def show(self, step):
-        if self.logger is None or self.demonstrate is None or not self.demonstrations:
+    def show(self, step, demonstrate):
+        if self.logger is None or not self.demonstrations:
             return
-        shown = self.demonstrate()
+        shown = demonstrate()
         writer = self.logger.writer
         for title, sound in shown.sounds.items():
             writer.add_audio(title, sound.mean(axis=0), step, sample_rate=shown.sample_rate)

@@ -1,13 +1,12 @@
-"""What a training that is resumed must have in common with its beginning, and what may change."""
+"""Which settings and data must stay the same when a training is resumed, and which may change."""
 
 import hashlib
 import json
-from pathlib import Path
 
 from config import leaves
 from errors import UserError
 
-MAY_CHANGE = (  # as a training goes on; all else would make another training of it
+MAY_CHANGE = (  # when a training is resumed; with any other change it would be another training
     "datasets.train.args.folder",
     "datasets.val.args.folder",
     "train.accumulate",
@@ -38,7 +37,7 @@ def settings_of(config):
         if split in plain["datasets"]
     }
     for data in kept["datasets"].values():
-        data["args"].pop("split", None)  # says what its key says
+        data["args"].pop("split", None)  # repeats the key of the dataset
     return leaves(kept)
 
 
@@ -51,17 +50,17 @@ def tracks_of(data):
 
 
 def compare(latest, before, now):
-    """May the training whose state `latest` holds go on with the present settings?
+    """Can the training in `latest` be resumed with the present settings?
 
     Args:
         latest: path of the state, for messages.
         before, now: {"settings": of `settings_of`, "data": {split: of `tracks_of`}}.
 
     Returns:
-        [what has changed and takes effect from here on], a line each.
+        [what has changed and takes effect from now on], a line each.
 
     Raises:
-        UserError: with every difference that would make another training of it.
+        UserError: with every difference that makes it another training.
     """
     refused, changed = [], []
     for key in sorted({*before["settings"], *now["settings"]}):
@@ -88,12 +87,3 @@ def compare(latest, before, now):
 
 def _shown(value):
     return "not set" if value is None else value
-
-
-def missing_model(best, latest, epoch):
-    """The UserError for a training whose best model is gone."""
-    return UserError(
-        f"{best}: is not there, though the training in {Path(latest).name} has reached its best "
-        f"loss in epoch {epoch}, and only this file held those weights; put it back, or move "
-        f"{latest} away to train anew"
-    )

@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 class Spread:
     """The excerpts of an epoch, spread evenly over all the audio.
 
-    Systematic sampling: the tracks lie one after the other on a line, and the excerpts at equal
+    Systematic sampling: the tracks form a line, one after the other, with the excerpts at equal
     distances along it, so that a track of twice the length has twice as many. With as many excerpts
     as tracks of one length, each track has just one.
 
@@ -31,7 +31,7 @@ class Spread:
 
     def __call__(self, offset=0.5):
         """[(index of the track, number of the excerpt in it)], sorted; offset: 0 to 1, where
-        between two points of the line the excerpts lie."""
+        between two points of the line the excerpts are."""
         places = (np.arange(self.count) + offset) * (self.ends[-1] / self.count)
         tracks = np.searchsorted(self.ends, places, side="right").clip(max=len(self.ends) - 1)
         numbers = np.arange(self.count) - np.searchsorted(tracks, tracks)

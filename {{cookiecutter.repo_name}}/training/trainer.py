@@ -1,128 +1,126 @@
-"""The trainer: what a step is, on what, with what. `loop.py` runs it, and goes on with it."""
+"""The Trainer: a model, its optimizer, and the loop that trains it."""
 
+import contextlib
+import functools
 import logging
-from typing import Any, NamedTuple
+from pathlib import Path
 
 import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import ProgressBar
 
 import distributed
 from errors import UserError
+from files import write_files
 
-from . import precision, rehearsal, weights
+from . import precision, random_state, weights
+from .backward import accumulate_gradients
+from .checkpointing import KEYS, Checkpoints
 from .gradients import Clipping
-from .heads import Halves
-from .loading import Excerpts, load
-from .loop import Loop
+from .history import History, Means
+from .locking import Lock
 from .optimizers import OPTIMIZERS, SCHEDULERS
-from .sampling import (
-    Curriculum,
-    SameBatches,
-    ShuffledBatches,
-    Spread,
-    batches_in_order,
-    covering,
-)
+from .plan import Plan
+from .scalars import check_finite, scalar, to_numbers
 from .schedule import Schedule
+from .shapes import check_shapes
+from .stopping import SIGTERM, Interrupted, Stopping
+from .trunk import trunk_and_heads
 
 log = logging.getLogger("train")
 
-MUCH_SILENCE = 0.2  # of the excerpts, that follows tracks shorter than they are
 
+class Trainer:
+    """Train a model on excerpts, keep the best, stop and resume at any step.
 
-class Term(NamedTuple):
-    """One term of the loss: a module, its factor, {key of a feature or output: its argument}."""
+    To change it, subclass it, override a method of the first part below, and add the class to
+    `TRAINERS` in `training/__init__.py`: `train.class` in a YAML file then picks it. Arguments of
+    the subclass come from `train.args`; `register` makes more state part of the checkpoint::
 
-    loss: Any
-    weight: float
-    keys: dict
+        class Distilled(Trainer):
+            def __init__(self, setup, decay: float = 0.99):
+                super().__init__(setup)
+                self.teacher = self.register("teacher", copy.deepcopy(self.model))
 
+    A step is `train_step`; what it returns is logged. The loop around it is `fit`.
 
-def _number(name, value):
-    """What the loss `name` returned, if it is a tensor with one number.
-
-    Raises:
-        UserError: it is something else.
-    """
-    if isinstance(value, torch.Tensor) and value.ndim == 0:
-        return value
-    kind = type(value).__name__
-    found = f"a tensor {(*value.shape,)}" if isinstance(value, torch.Tensor) else f"a {kind}"
-    raise UserError(
-        f"train.loss.{name}: returns {found}; it has to return a tensor with one number, computed "
-        "by torch alone, so that it has a gradient"
-    )
-
-
-class Trainer(Loop):
-    """Train a model on excerpts, keep the best, stop and go on at any time.
-
-    Subclass it, override what should differ (`train_step`, `forward`, `compute_losses`,
-    `build_optimizer`, `build_scheduler`, `clip_gradient`, `validation_step`), and add the class to
-    `TRAINERS` in `training/__init__.py`: `train.class` in the YAML file then picks it.
-
-    Files, in `output_folder`: `checkpoints/latest.pth` (everything that going on needs),
-    `checkpoints/best.model.pth` (the model with the least validation loss, as nussl reads it),
-    `checkpoints/epoch0012.model.pth` and so on (the `keep_best` best ones, if that is more than
-    one), `history.csv` (a line an epoch), and what the loggers write.
-
-    Args:
-        settings: the section `train` of a config.
-        model: a nussl SeparationModel, on the device to train on.
-        losses: {name: Term}.
-        front_end: turns a batch of waveforms into features (`features.FrontEnd`).
-        train_data, val_data: datasets of ours; without val_data the training loss decides.
-        output_folder: where to write.
-        seed: of the order of the data, the excerpts and dropout.
-        metadata: what goes into the model's file beside its weights.
-        identity: {dotted key: plain value} of what a resumed training must share with its
-            beginning (`resuming.settings_of`).
-        loggers: what else is told about the training (`training.loggers`).
+    Attributes:
+        model, losses, front_end, settings, train_data, val_data, seed, device: as in `Setup`.
+        network: what `forward` is called with in training: the model, compiled and data parallel.
+        eval_model: the model that is validated and kept: `model`, or the average of its weights.
+        optimizer, schedule, clipping, scaler, average: what a step works with.
+        state: {name: object with `state_dict` and `load_state_dict`}, all that latest.pth holds.
+        plan: which excerpts are read. history: a row per epoch. stopping: when it ends.
+        engine: the ignite Engine that runs the steps; its `state.iteration` counts them.
+        folder, latest, best: the output folder, the checkpoint, the best model.
     """
 
-    def __init__(
-        self,
-        settings,
-        model,
-        losses,
-        front_end,
-        train_data,
-        val_data,
-        output_folder,
-        seed,
-        metadata,
-        identity,
-        loggers=(),
-    ):
-        self.settings, self.model, self.losses, self.seed = settings, model, losses, seed
-        self.device = next(model.parameters()).device
-        self.front_end = front_end.to(self.device)
-        self.train_data = train_data
-        self.val_data = train_data if settings.overfit and val_data else val_data
-        self.share = (distributed.rank(), distributed.world_size())
-        self._choose_data()
-        unreached = self._refuse_what_does_not_fit()
-        self.precision = precision.choose(self, settings.precision)
-        self.network = weights.data_parallel(weights.compiled(model, settings.compile), unreached)
-        self.halves = self._halves()
-        self.average = weights.averaged(model, settings.ema_decay)
-        self.optimizer = self.build_optimizer()
-        self.schedule = Schedule(
-            self.optimizer,
-            self.build_scheduler(),
-            settings.scheduler_every,
-            settings.warmup_steps,
+    def __init__(self, setup):
+        self.settings, self.model, self.losses = setup.settings, setup.model, setup.losses
+        self.train_data, self.val_data, self.seed = setup.train_data, setup.val_data, setup.seed
+        self.folder, self.loggers = Path(setup.output_folder), list(setup.loggers)
+        self.demonstrate = setup.demonstrate
+        self.device = next(self.model.parameters()).device
+        self.front_end = setup.front_end.to(self.device)
+        self.shard = (distributed.rank(), distributed.world_size())
+        self.plan = Plan(
+            self.settings,
+            self.front_end.samples,
+            self.train_data,
+            self.val_data,
+            self.seed,
+            self.shard,
+            setup.augment,
         )
-        self.clipping = Clipping(settings.gradient_clip)
-        self.scaler = precision.scaler(self.device, self.precision)
-        super().__init__(output_folder, metadata, identity, loggers)
+        self.state = {}
+        self.register("model", self.model)
+        self.average = weights.averaged(self.model, self.settings.ema_decay)
+        if self.average is not None:
+            self.register("average", self.average)
+        self.optimizer = self.register("optimizer", self.build_optimizer())
+        self.schedule = self.register(
+            "schedule",
+            Schedule(
+                self.optimizer,
+                self.build_scheduler(),
+                self.settings.scheduler_every,
+                self.settings.warmup_steps,
+            ),
+        )
+        self.clipping = self.register("clipping", Clipping(self.settings.gradient_clip))
+        self.means = self.register("means", Means())  # of this epoch so far
+        self.history = self.register("history", History(validated=self.val_data is not None))
+        self.stopping = self.register("stopping", Stopping(self.settings, self.history))
 
-    # ---- what a subclass may want to change ------------------------------------------------
+        self.checkpoints = Checkpoints(self.folder, setup.metadata, setup.identity)
+        self.latest, self.best = self.checkpoints.latest, self.checkpoints.best
+        self.lock, self._restored = Lock(self.folder), None
+        self.engine = self._build_engine()
+
+    def prepare(self):
+        """Check that model, losses and data fit, and make the model ready for this device; called
+        once, after the `__init__` of a subclass.
+
+        Raises:
+            UserError: shapes that do not agree, a precision that the device does not have.
+        """
+        unused = check_shapes(self)
+        if unused:
+            log.warning("no loss reaches %s, which will not be trained", ", ".join(unused))
+        self.precision = precision.choose(self, self.settings.precision)
+        self.scaler = self.register("scaler", precision.scaler(self.device, self.precision))
+        compiled = weights.compiled(self.model, self.settings.compile)
+        self.network = weights.data_parallel(compiled, unused)
+        self.trunk_and_heads = trunk_and_heads(self)
+
+    # ---- what a subclass may override ---------------------------------------------------------
 
     def build_optimizer(self):
         component = self.settings.optimizer
         return OPTIMIZERS[component.class_name](self.model.parameters(), **component.args)
 
     def build_scheduler(self):
+        """A scheduler of torch on `self.optimizer`, or None."""
         component = self.settings.scheduler
         if component is None:
             return None
@@ -135,11 +133,11 @@ class Trainer(Loop):
             outputs = network(inputs)
         return {key: value.float() for key, value in outputs.items()}
 
-    def compute_losses(self, outputs, batch):
-        """The weighted sum and each term of it: (scalar, {name: scalar})."""
-        known = {**batch, **outputs}
+    def compute_losses(self, outputs, features):
+        """The loss and its terms, scalar tensors: (weighted sum, {name: term})."""
+        known = {**features, **outputs}
         terms = {
-            name: _number(name, term.loss(**{arg: known[key] for key, arg in term.keys.items()}))
+            name: scalar(name, term.loss(**{arg: known[key] for key, arg in term.keys.items()}))
             for name, term in self.losses.items()
         }
         return sum(self.losses[name].weight * value for name, value in terms.items()), terms
@@ -149,215 +147,249 @@ class Trainer(Loop):
         self.clipping(self.model.parameters(), norm)
 
     def train_step(self, batch):
-        """One step of the optimiser on a batch of waveforms.
+        """One step of the optimizer.
+
+        Args:
+            batch: {"mix": (batch, channels, samples), "sources": (batch, sources, channels,
+                samples), "name": [str]}, on the device.
 
         Returns:
-            float64 on the CPU: the norm of the gradient, the total loss, and each of its terms.
+            {name: number}: the loss, its terms and the norm of the gradient. Every entry reaches
+            history.csv as its mean over the epoch, the loggers and the progress bar.
         """
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        losses = 0.0
-        parts = self._parts(batch)
-        for number, part in enumerate(parts):
-            share = len(part["name"]) / len(batch["name"])
-            # many processes exchange their gradients once, after the last part
-            with weights.without_exchange(self.network, number < len(parts) - 1):
-                losses = losses + self._backward(self.front_end(part), share)
+        losses = accumulate_gradients(self, batch)
         self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.get_total_norm(
-            [p.grad for p in self.model.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        scalars = to_numbers({**losses, "gradient_norm": norm})
+        check_finite(
+            scalars, batch, self.engine.state.iteration, self.latest, self.scaler.is_enabled()
         )
-        values = torch.cat([norm[None], losses]).double().cpu()  # all that leaves the device
-        self._refuse_nan(values, batch)
         self.clip_gradient(norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return values
+        return scalars
 
     @torch.no_grad()
     def validation_step(self, batch):
-        """Losses of a batch, float64 on the CPU: the total loss, and each of its terms."""
+        """The losses of a batch as in `train_step`, without gradient: {name: number}, of which the
+        mean over all items reaches history.csv."""
         features = self.front_end(batch)
-        total, terms = self.compute_losses(self.forward(features, self.judged.eval()), features)
-        return torch.stack([total, *terms.values()]).double().cpu()
+        total, terms = self.compute_losses(self.forward(features, self.eval_model.eval()), features)
+        return to_numbers({"loss": total, **terms})
 
-    @property
-    def judged(self):
-        """The model that is validated and kept: the one trained, or the average of its weights."""
-        return self.model if self.average is None else self.average.module
+    # ---- the loop -----------------------------------------------------------------------------
 
-    # ---- the data, and the step as the loop takes it -----------------------------------------
+    def register(self, name, part):
+        """Make `part` a part of the checkpoint: saved with it and restored from it.
 
-    def describe(self):
-        """What is trained on what, in a line or two."""
-        batch, (_, count) = self.batches.batch_size, self.share
-        parts = count * self.settings.accumulate
-        divided = f" (in {parts} parts of {batch // parts})" if parts > 1 else ""
-        steps = self.batches.steps_per_epoch
-        hours = batch * steps * self.excerpts.length.samples / self.train_data.sample_rate / 3600
-        total = sum(self._lengths(self.train_data)) / self.train_data.sample_rate / 3600
-        return (
-            f"{len(self.train_data)} tracks, {total:.3g} h of audio; an epoch has "
-            f"{len(self.batches.spread)} excerpts, {steps} steps with batches of {batch}{divided}, "
-            f"{hours:.3g} h; {self.settings.epochs} epochs: {self.settings.epochs * steps} steps, "
-            f"{self.settings.epochs * hours:.3g} h\n"
-            f"{sum(p.numel() for p in self.model.parameters())} parameters, on {self.device}"
-            f"{f' and {count - 1} more' if count > 1 else ''}, in {self.precision}"
-        )
-
-    def training_batches(self):
-        """This process's part of the batches, without end, from the step that comes next."""
-        self.batches.first_step = self.engine.state.iteration
-        workers = self.settings.num_workers
-        return load(self.excerpts, self.batches, workers, self.device.type == "cuda")
-
-    def _choose_data(self):
-        """`batches` and `excerpts` to train on, `val_batches` and `val_excerpts` to validate."""
-        settings = self.settings
-        samples = self.front_end.samples
-        length = samples(settings.excerpt_frames)
-        stages = [(s.epochs, samples(s.excerpt_frames)) for s in settings.curriculum]
-        lengths = self._lengths(self.train_data)
-        self._warn_of_silence(lengths, length)
-        count = settings.excerpts_per_epoch or covering(lengths, length)
-        parts = self.share[1] * settings.accumulate
-        size = min(settings.batch_size, count)
-        if size < parts or settings.batch_size % parts:
-            raise UserError(
-                f"train.batch_size is {settings.batch_size}, of {count} excerpts; it has to be a "
-                f"multiple of {parts}, the {self.share[1]} processes times train.accumulate"
-            )
-        self.excerpts = Excerpts(self.train_data, Curriculum(stages, length), self.seed)
-        self.val_excerpts = Excerpts(self.val_data, length, self.seed)
-        if settings.overfit:
-            self.batches = SameBatches(lengths, size, settings.overfit, self.share)
-            validation = self.batches.spread
-        else:
-            self.batches = ShuffledBatches(Spread(lengths, count), size, self.seed, 0, self.share)
-            lengths = self._lengths(self.val_data or ())
-            validation = Spread(lengths, settings.validation_excerpts or covering(lengths, length))
-        self.val_batches = batches_in_order(validation, size, self.share) if self.val_data else []
-
-    def _warn_of_silence(self, lengths, length):
-        """Tracks shorter than an excerpt are followed by silence: say so if there is much of it."""
-        silence = 1 - sum(min(track, length) for track in lengths) / (len(lengths) * length)
-        if silence > MUCH_SILENCE:
-            rate, median = self.train_data.sample_rate, sorted(lengths)[len(lengths) // 2]
-            log.warning(
-                "an excerpt has %.3g s, but half of the tracks have at most %.3g s: %.0f %% of "
-                "what is trained on is silence after them; lower train.excerpt_frames",
-                length / rate,
-                median / rate,
-                100 * silence,
-            )
-
-    @staticmethod
-    def _lengths(data):
-        return [data.length_of(index) for index in range(len(data))]
-
-    def _refuse_what_does_not_fit(self):
-        """A step on the meta device, where nothing is computed: do the shapes agree?
+        Args:
+            name: its key in `self.state` and in latest.pth.
+            part: anything with `state_dict` and `load_state_dict`.
 
         Returns:
-            the names of the parameters that no loss reaches.
+            `part`.
         """
-        try:
-            unreached = rehearsal.step_without_numbers(self)
-        except (ValueError, RuntimeError, KeyError, IndexError) as error:
-            if "does not require grad" in str(error):
-                raise UserError(
-                    "train.loss: has no gradient; a loss has to be computed by torch alone, "
-                    "without detach(), item() or numpy()"
-                ) from error
-            raise UserError(
-                f"the model, the losses and the data do not fit ({str(error).splitlines()[0]}); "
-                f"the data have {len(self.train_data.labels)} sources: "
-                + ", ".join(self.train_data.labels)
-            ) from error
-        if unreached:
-            log.warning("no loss reaches %s, which will not be trained", ", ".join(unreached))
-        return unreached
+        if name in (*self.state, *KEYS):
+            raise ValueError(f"the state of a Trainer has a {name!r} already; choose another name")
+        self.state[name] = part
+        return part
 
-    def _halves(self):
-        """The network in two, if its heads are to be computed a few items at a time."""
-        losses = [term.loss for term in self.losses.values()]
-        possible = self.network is self.model and Halves.can_cut(self.model, losses)
-        if self.settings.head_items is None:
-            return Halves(self.model) if possible and self.device.type == "cpu" else None
-        if not possible:
-            raise UserError(
-                "train.head_items needs a model that ends with heads and losses that are means "
-                "over the items of a batch (mean_over_items = True), and goes neither with "
-                "train.compile nor with many processes; write head_items: null"
-            )
-        return Halves(self.model)
-
-    def _step(self, batch):
-        values = self.train_step(self.to_device(batch))
-        self._sums += values[1:]
-        self._steps_summed += 1
-        rate = self.schedule.rate
-        self.schedule.after_step()
-        return {
-            "loss": values[1].item(),
-            "gradient_norm": values[0].item(),
-            "learning_rate": rate,
-        }
-
-    def _backward(self, features, share):
-        """Add the gradients of a batch, `share` of the step's, to the weights: its losses."""
-
-        def losses(outputs, features, of_batch=1.0):
-            total, terms = self.compute_losses(outputs, features)
-            self.scaler.scale(share * of_batch * total).backward()
-            return share * of_batch * torch.stack([total, *terms.values()]).detach()
-
-        if self.halves is None:
-            return losses(self.forward(features, self.network), features)
-        items = self.settings.head_items or 1
-        return self.halves.backward(features, items, self.forward, losses)
-
-    def _parts(self, batch):
-        """The batch in `train.accumulate` parts, whose gradients are added up."""
-        count = self.settings.accumulate
-        if count == 1:
-            return [batch]
-        rows = torch.arange(len(batch["name"])).tensor_split(count)
-        return [
-            {key: value[part[0] : part[-1] + 1] for key, value in batch.items()}
-            for part in rows
-            if len(part)
-        ]
+    @property
+    def eval_model(self):
+        return self.model if self.average is None else self.average.module
 
     def to_device(self, batch):
-        """A batch of the loader with its tensors where the network is."""
+        """A batch of the loader with its tensors on the device."""
         return {
             key: value.to(self.device, non_blocking=True) if torch.is_tensor(value) else value
             for key, value in batch.items()
         }
 
-    def _refuse_nan(self, values, batch):
-        """values: the norm of the gradient, the total loss, its terms."""
-        if torch.isfinite(values[1:]).all() and (
-            torch.isfinite(values[0]) or self.scaler.is_enabled()
+    def describe(self):
+        """What is trained on what, in two lines."""
+        others = f" and {self.shard[1] - 1} more" if self.shard[1] > 1 else ""
+        parameters = sum(p.numel() for p in self.model.parameters())
+        return (
+            f"{self.plan.describe()}\n{parameters} parameters, on {self.device}{others}, "
+            f"in {self.precision}"
+        )
+
+    def fit(self):
+        """Train until the epochs, the minutes or the patience are used up; resume what had begun.
+
+        Returns:
+            the path of the best model.
+
+        Raises:
+            UserError: as `restore`; the loss is NaN or infinite; the disk is full.
+            Interrupted: SIGTERM was received; the state is saved.
+        """
+        self.restore()
+        try:
+            if self._restored:
+                log.info("%s", "\n  ".join(self._restored))
+            if self.within_epoch and self.engine.state.iteration % self.plan.steps_per_epoch == 0:
+                self._end_epoch()  # interrupted right after its last step
+            self.stopping.before(self.engine.state.epoch)
+            if self.stopping.reason:
+                log.info("nothing to do: %s", self.stopping.reason)
+                return self.best
+            log.info("%s", self.describe())
+            self._run()
+        finally:
+            self.lock.release()
+        log.info(
+            "done: %s; best %s loss %.5f; %s",
+            self.stopping.reason or f"{self.settings.epochs} epochs",
+            "validation" if self.val_data else "training",
+            self.history.best_loss,
+            self.best,
+        )
+        return self.best
+
+    def _run(self):
+        with (
+            self.stopping.watching(),
+            contextlib.closing(self.training_batches()) as batches,  # and their workers
         ):
+            self.engine.run(
+                batches, max_epochs=self.settings.epochs, epoch_length=self.plan.steps_per_epoch
+            )
+            if self.stopping.reason == SIGTERM:
+                self.checkpoints.save(self)
+                raise Interrupted(
+                    f"stopped by SIGTERM at step {self.engine.state.iteration}; the state is in "
+                    f"{self.latest}, and the same command resumes it"
+                )
+            if self.within_epoch:
+                self._end_epoch()
+        for logger in self.loggers:
+            logger.close()
+
+    def training_batches(self):
+        """A generator of batches without end, from the step that comes next."""
+        return self.plan.training_batches(self.engine.state.iteration, self.device.type == "cuda")
+
+    def _build_engine(self):
+        engine = Engine(lambda engine, batch: self._iteration(batch))
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._stop_if_due)
+        if every := self.settings.checkpoint_every:
+            engine.add_event_handler(Events.ITERATION_COMPLETED(every=every), self._save_within)
+        if distributed.is_main_process():
+            bar = ProgressBar(persist=False, disable=None)
+            bar.attach(engine, output_transform=lambda scalars: scalars)
+            for logger in self.loggers:
+                logger.attach(engine)
+        return engine
+
+    def _iteration(self, batch):
+        returned = self.train_step(self.to_device(batch))
+        scalars = to_numbers(returned, f"{type(self).__name__}.train_step")
+        self.means.add(scalars)
+        rate = self.schedule.rate
+        self.schedule.after_step()
+        return {**scalars, "learning_rate": rate}
+
+    def _stop_if_due(self):
+        self.stopping.after_step()
+        if self.stopping.reason:
+            self.engine.terminate()
+
+    @property
+    def within_epoch(self):
+        """Were steps taken since the last epoch ended?"""
+        return bool(self.means)
+
+    def _end_epoch(self):
+        """Validate, keep the best model, write a row of the history and a checkpoint."""
+        epoch = len(self.history.rows) + 1
+        row = {
+            "epoch": epoch,
+            "step": self.engine.state.iteration,
+            "minutes": round(self.stopping.seconds / 60, 2),
+            "learning_rate": self.schedule.rate,
+        }
+        row |= {f"train_{name}": value for name, value in self.means.compute().items()}
+        if self.val_data is not None:
+            last = self.stopping.reason or epoch == self.settings.epochs
+            due = last or epoch % self.settings.validate_every == 0
+            row |= {"val_loss": None} if not due else self.validate()
+        self.history.add(row)
+        if distributed.is_main_process():
+            self.checkpoints.keep_best(self)
+        self.schedule.after_epoch(row[self.history.key])
+        self.means.clear()
+        self.checkpoints.save(self)
+        self._log(row)
+        self.stopping.after_epoch()
+        if self.stopping.reason:
+            self.engine.terminate()
+
+    def validate(self):
+        """{"val_loss": the total loss, "val_...": each of its terms}, means over all items."""
+        means = Means()
+        for batch in self.plan.validation_batches():
+            returned = self.validation_step(self.to_device(batch))
+            scalars = to_numbers(returned, f"{type(self).__name__}.validation_step")
+            means.add(scalars, count=len(batch["name"]))
+        return {f"val_{name}": value for name, value in means.compute().items()}
+
+    def _log(self, row):
+        """The row of an epoch, to the log, history.csv and the loggers."""
+        best = self.history.best_epochs(1) == [row["epoch"]]
+        if distributed.is_main_process():
+            write_files({self.folder / "history.csv": self.history.csv()})
+        self.engine.state.metrics = {k: v for k, v in row.items() if v is not None}
+        if best and self.demonstrate is not None:
+            demonstration = functools.cache(lambda: self.demonstrate(self))
+            with self.stopping.paused():
+                for logger in self.loggers:
+                    logger.show(self.engine.state.iteration, demonstration)
+        validated = row.get("val_loss") is not None
+        log.info(
+            "epoch %d  step %d  %.1f min  train %.5f%s%s",
+            row["epoch"],
+            row["step"],
+            row["minutes"],
+            row["train_loss"],
+            f"  val {row['val_loss']:.5f}" if validated else "",
+            "  best so far" if best else "",
+        )
+
+    # ---- saving and resuming ------------------------------------------------------------------
+
+    def restore(self):
+        """Take up the state of the training that the output folder holds, if it holds one.
+
+        `fit` does it too, if it was not done before.
+
+        Raises:
+            UserError: the folder holds a training with other settings or data, a model without the
+                state of its training, or a state without its best model; another process trains in
+                it at this moment.
+        """
+        if self._restored is not None:
             return
-        names = ["gradient's norm", "loss", *self.losses]
-        wrong = {name: v for name, v in zip(names, values.tolist(), strict=True) if v - v != 0}
-        spoilt = [
-            name
-            for name, mix in zip(batch["name"], batch["mix"], strict=True)
-            if not torch.isfinite(mix).all()
-        ]
-        cause = (
-            f"The audio of {', '.join(spoilt)} holds NaN or infinite samples: repair the files"
-            if spoilt
-            else "A smaller learning rate or gradient_clip may help"
-        )
-        raise UserError(
-            f"{', '.join(f'the {name} is {value}' for name, value in wrong.items())} at step "
-            f"{self.engine.state.iteration} with {', '.join(batch['name'])}; the last good state "
-            f"is in {self.latest}. {cause}"
-        )
+        random_state.seed(self.seed, *self.shard)
+        if distributed.is_main_process():
+            self.lock.acquire()
+        try:
+            if self.latest.exists():
+                self._restored = self.checkpoints.resume(self)
+            else:
+                self.checkpoints.refuse_model_without_state()
+                self._restored = []
+        except UserError:
+            self.lock.release()
+            raise
+
+    def _save_within(self):
+        """`train.checkpoint_every`: the end of an epoch saves by itself."""
+        if self.engine.state.iteration % self.plan.steps_per_epoch:
+            self.checkpoints.save(self)

@@ -1,4 +1,4 @@
-"""A model's weights: compiled, the same in all processes, averaged over steps."""
+"""The weights of a model: compiled, data parallel, averaged over steps."""
 
 import contextlib
 
@@ -9,15 +9,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 import distributed
 
 
-def compiled(model, wanted):
-    """The model, through torch.compile if that is `wanted`; its weights are the same tensors."""
-    return torch.compile(model) if wanted else model
+def compiled(model, enabled):
+    """The model through torch.compile, if `enabled`; its weights are the same tensors."""
+    return torch.compile(model) if enabled else model
 
 
-def data_parallel(model, unreached=()):
-    """The model, whose gradients are the mean over all processes; itself where there is one.
+def data_parallel(model, unused=()):
+    """The model in DistributedDataParallel, or itself if there is one process.
 
-    unreached: names of parameters that get no gradient, for which nobody has to wait.
+    unused: names of parameters that get no gradient, which the processes must not wait for.
     """
     if distributed.world_size() == 1:
         return model
@@ -27,13 +27,14 @@ def data_parallel(model, unreached=()):
     return DistributedDataParallel(
         model,
         device_ids=[device] if device.type == "cuda" else None,
-        find_unused_parameters=bool(unreached),
+        find_unused_parameters=bool(unused),
     )
 
 
-def without_exchange(network, wanted):
-    """A context in which gradients are added up here and not sent round, if that is `wanted`."""
-    if wanted and isinstance(network, DistributedDataParallel):
+def no_sync(network, enabled):
+    """A context in which the gradients of `network` are not exchanged between processes, if
+    `enabled`."""
+    if enabled and isinstance(network, DistributedDataParallel):
         return network.no_sync()
     return contextlib.nullcontext()
 

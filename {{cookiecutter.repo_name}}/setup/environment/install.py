@@ -72,6 +72,7 @@ def install(args):
         cwd=lock.parent,  # paths in it are relative to its folder
         env=environ(VIRTUAL_ENV=str(into)),
     )
+    make_importable(into)
     print(f"Installed. To use it: source {into}/bin/activate")
 
 
@@ -95,6 +96,15 @@ def uv_command(into, args):
 
 def poetry_command(into, args):
     return [*poetry(into), "install", "--no-interaction", "--no-ansi", "--compile"]
+
+
+def make_importable(into):
+    """Lets the Python of the environment import the project from any folder: `python -m
+    scripts.train` and notebooks need no working directory. Of two projects in one environment, the
+    one installed last."""
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    found = subprocess.run([into / "bin/python", "-c", ask], capture_output=True, text=True)
+    Path(found.stdout.strip(), "separation-experiments.pth").write_text(f"{PROJECT}\n")
 
 
 def make_environment(into, needs="pip"):

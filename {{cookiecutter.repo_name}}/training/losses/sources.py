@@ -1,4 +1,4 @@
-"""What losses between estimates and sources share: which estimate stands for which source."""
+"""What losses between estimates and sources share: the permutation of the estimates."""
 
 import itertools
 
@@ -41,7 +41,7 @@ class SourceLoss(nn.Module):
         estimates, targets = _at_least_single(estimates), _at_least_single(targets)
         if self.permutation_invariant and estimates.shape[-1] > 1:
             with torch.no_grad():
-                order = best_order(self.pairwise(estimates, targets))
+                order = best_permutation(self.pairwise(estimates, targets))
             if estimates.shape[-1] == targets.shape[-1]:
                 # targets have no gradient, so that they are cheaper to move
                 targets = _in_order(targets, order.argsort(dim=-1))
@@ -56,7 +56,7 @@ class SourceLoss(nn.Module):
     def pairwise(self, estimates, targets):
         """The cost of each estimate against each target: (batch, estimates, targets).
 
-        It only decides who stands for whom; no gradient flows through it.
+        It only decides the permutation; no gradient flows through it.
         """
         costs = [
             self.paired(one.unsqueeze(-1).expand_as(targets), targets)
@@ -84,8 +84,8 @@ class SourceLoss(nn.Module):
             )
 
 
-def best_order(costs):
-    """Which estimate stands for each target, so that the sum of costs is least.
+def best_permutation(costs):
+    """The estimate for each target, so that the sum of costs is least.
 
     costs: (batch, estimates, targets), at least as many estimates as targets. All orders are tried
     for up to 3 estimates; beyond, it is the Hungarian algorithm's (Kuhn 1955).

@@ -31,11 +31,11 @@ class _RatioLoss(SourceLoss):
         floor = (FLOOR * target).clamp_min(FLOOR * SILENCE)
         noise_there = torch.where(silent, 1.0, noise + self.share * signal + floor)
         signal_there = torch.where(silent, 1.0, signal + floor)
-        heard = mixture > SILENCE
-        left = noise / torch.where(heard, mixture, 1.0) + self.silent_share
+        audible = mixture > SILENCE
+        left = noise / torch.where(audible, mixture, 1.0) + self.silent_share
         ratio = torch.where(
             silent,
-            torch.where(heard, left, 1.0).log10(),
+            torch.where(audible, left, 1.0).log10(),
             noise_there.log10() - signal_there.log10(),
         )
         return 10 * ratio.mean(dim=1)

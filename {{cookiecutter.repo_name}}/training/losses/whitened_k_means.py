@@ -17,7 +17,7 @@ class WhitenedKMeansLoss(nn.Module):
 
     averaged over the batch: equation (6) of Wang, Le Roux and Hershey, "Alternative objective
     functions for deep clustering", ICASSP 2018, as nussl's WhitenedKMeansLoss has it. Where weights
-    sum to many bins (N, with those of the front end) it lies between dims - sources, for embeddings
+    sum to many bins (N, with those of the front end) it is between dims - sources, for embeddings
     that separate the sources, and dims + sources.
     """
 

@@ -1,9 +1,9 @@
 """The listening pages of scripts.evaluate and scripts.visualize: from scores to a page."""
 
 import provenance
-import separations
 from evaluation.table import TITLES, table_lines
-from report import listening_page, page_item
+
+from .listening import listening_page, page_item
 
 
 def page_of_one(title, item, result, method, rows, about=None, frequency="auto"):
@@ -19,22 +19,23 @@ def page_of_one(title, item, result, method, rows, about=None, frequency="auto")
     return listening_page(title, about, [content])
 
 
-def page_of_many(config, scoring, summary, rows, sentences):
-    """The page of an evaluation, with the best and the worst items to be heard.
+def page_of_many(config, scorer, summary, rows, sentences):
+    """The page of an evaluation, with the best and the worst items to listen to.
 
     Args:
-        summary: what summary.json holds; rows: the scores of all items.
-        sentences: what has to be known of the scores.
+        scorer: the Scorer of the evaluation, which separates them once more.
+        summary: the content of summary.json; rows: the scores of all items.
+        sentences: what a reader of the scores has to know.
     """
     method, settings = config.algorithm.class_name, config.evaluate
     own = [row for row in rows if row["method"] == method]
     table = _table(own)
-    heard = _best_and_worst(table, settings.page_items)
-    indices = {scoring.data.tracks[index].name: index for index in scoring.chosen}
+    on_page = _best_and_worst(table, settings.page_items)
+    indices = {scorer.data.tracks[index].name: index for index in scorer.chosen}
     items = []
-    for entry in heard:
-        item = scoring.data[indices[entry["name"]]]
-        result = separations.separate_item(scoring.separator, item)
+    for entry in on_page:
+        item = scorer.data[indices[entry["name"]]]
+        result = scorer.separate(item)
         mine = [row for row in own if row["item"] == entry["name"]]
         items.append(_item(len(items), item, result, method, mine, settings.frequency))
         entry["number"] = items[-1]["number"]

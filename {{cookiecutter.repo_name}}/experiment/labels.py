@@ -12,7 +12,7 @@ def sentence(labels):
 
 
 def announcement(data):
-    """What scripts print once of a dataset: its sources, and what was recognised of its folder."""
+    """The line that scripts print about a dataset: its sources, and the layout recognised."""
     return sentence(data.labels) + (f" ({data.found})" if data.found else "")
 
 

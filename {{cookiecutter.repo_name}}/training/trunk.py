@@ -1,23 +1,25 @@
-"""A network cut in two, so that what is computed for each bin is never held for a whole batch.
+"""Trunk and heads of a network: the heads run on a few excerpts at a time, to save memory.
 
-The embedding of a batch is many times larger than anything before it, and it is read and written
-over and over on the way to the loss and back. Head and loss of one excerpt at a time fit into a
-CPU's cache; the gradients are the same.
+The embedding of a batch is many times larger than the activations before it, and it is read and
+written over and over in the loss and its gradient. Head and loss of one excerpt at a time fit into
+the cache of a CPU; the gradients are the same.
 """
 
 import copy
 
 import torch
 
+from errors import UserError
+
 # modules that see each item, and each of its frames, by itself
 HEADS = ("Alias", "ComplexMask", "Decoder", "Embedding", "Mask")
 
 
-class Halves:
-    """The body and the heads of a nussl SeparationModel: two models with the same weights.
+class TrunkAndHeads:
+    """A nussl SeparationModel in two models that share its weights.
 
     Args:
-        model: one that can be cut.
+        model: one that `can_split`.
     """
 
     def __init__(self, model):
@@ -26,17 +28,17 @@ class Halves:
         read = [i for _, inputs in model.connections[cut:] for i in inputs if isinstance(i, str)]
         self.crossing = sorted({i for i in read if i.split(":")[0] in before})
         self.inputs = sorted({i for i in read if i in model.input})
-        self.body, self.heads = copy.copy(model), copy.copy(model)
-        self.body.connections = model.connections[:cut]
-        self.body.output_keys = self.crossing
+        self.trunk, self.heads = copy.copy(model), copy.copy(model)
+        self.trunk.connections = model.connections[:cut]
+        self.trunk.output_keys = self.crossing
         self.heads.connections = model.connections[cut:]
         self.heads.input = {name: name for name in (*self.crossing, *self.inputs)}
 
     @staticmethod
-    def can_cut(model, losses):
+    def can_split(model, losses):
         """Does the model end with modules of `HEADS` and begin with others, and are all losses
         means over the items of a batch (`mean_over_items`)?"""
-        # its own word: what a subclass computes may be no mean
+        # the class's own statement: what a subclass computes may be no mean
         means = all(vars(type(loss)).get("mean_over_items", False) for loss in losses)
         return means and 0 < _cut(model) < len(model.connections)
 
@@ -53,7 +55,7 @@ class Halves:
         Returns:
             the losses of the batch: the sum of what `losses` returned.
         """
-        crossing = forward(features, self.body)
+        crossing = forward(features, self.trunk)
         count = len(next(iter(crossing.values())))
         total, gradients = 0.0, {name: [] for name in self.crossing}
         for first in range(0, count, items):
@@ -81,3 +83,22 @@ def _cut(model):
     while cut and classes[model.connections[cut - 1][0]] in HEADS:
         cut -= 1
     return cut
+
+
+def trunk_and_heads(trainer):
+    """The network of a Trainer in two, if its heads are to run on a few items at a time; else None.
+
+    Raises:
+        UserError: `train.head_items` is given, and the network or the losses do not allow it.
+    """
+    model, items = trainer.model, trainer.settings.head_items
+    losses = [term.loss for term in trainer.losses.values()]
+    possible = trainer.network is model and TrunkAndHeads.can_split(model, losses)
+    if items is not None and not possible:
+        raise UserError(
+            "train.head_items needs a model that ends with heads and losses that are means "
+            "over the items of a batch (mean_over_items = True), and goes neither with "
+            "train.compile nor with many processes; write head_items: null"
+        )
+    useful = items is not None or (possible and trainer.device.type == "cpu")
+    return TrunkAndHeads(model) if useful else None

@@ -1,0 +1,100 @@
+"""A mixture as a model reads it: at its rate and channels, in chunks if it is long."""
+
+import numpy as np
+import torch
+
+import audio
+import streams
+from compat import nussl
+from errors import UserError
+
+from .chunks import Chunks
+
+CHUNK = 10.0  # seconds that the network reads at once; longer audio is cut into chunks
+OVERLAP = 1.0  # seconds over which a chunk is faded into the next
+
+
+class ModelInput:
+    """A mixture, resampled and cut into chunks for a model.
+
+    Attributes:
+        signal: the mixture as it was given.
+        recording: the same, read piece by piece as in `streams`.
+        audio: the recording at the model's rate and channels.
+        chunks: `Chunks` of STFT frames.
+
+    Args:
+        signal: an AudioSignal, or a recording as in `streams`, which is never in memory as a whole.
+        metadata: of the model: sample_rate, num_channels, stft_params.
+        front_end: the model's `FrontEnd`.
+
+    Raises:
+        UserError: the mixture is silent, or shorter than one STFT frame of the model.
+    """
+
+    def __init__(self, signal, metadata, front_end):
+        rate, channels = metadata["sample_rate"], metadata["num_channels"]
+        self.signal, self.front_end, self.stft_params = signal, front_end, metadata["stft_params"]
+        if isinstance(signal, nussl.AudioSignal):
+            self.recording = streams.Memory(signal.audio_data, signal.sample_rate)
+            data = audio.convert(signal.audio_data, signal.sample_rate, rate, channels)
+            self.audio = streams.Memory(data, rate)
+        else:
+            self.recording = signal
+            self.audio = streams.Resampled(signal, rate, channels)
+        shortest, hop = self.stft_params.window_length, self.stft_params.hop_length
+        if self.audio.length < shortest:
+            raise UserError(
+                f"has {self.recording.length} samples ({self.audio.length} at the model's "
+                f"{rate} Hz), at least {shortest} are needed, one frame of the model's STFT; leave "
+                "it out"
+            )
+        if self.recording is not signal and not np.any(signal.audio_data):
+            raise UserError("is silent (every sample is 0); there is nothing to separate")
+        frames = -(-self.audio.length // hop) + 1
+        self.chunks = Chunks(frames, int(CHUNK * rate / hop), int(OVERLAP * rate / hop))
+
+    @property
+    def unchanged(self):
+        """Are the model's rate and channels those of the mixture?"""
+        ours, theirs = self.audio, self.recording
+        return (ours.sample_rate, ours.num_channels) == (theirs.sample_rate, theirs.num_channels)
+
+    def as_signal(self):
+        """An AudioSignal for the constructors of nussl's classes: all of a mixture that is in
+        memory, the first chunk of a recording."""
+        length = self.audio.length
+        if self.recording is self.signal:
+            length = min(length, self.chunks.length * self.stft_params.hop_length)
+        return nussl.AudioSignal(
+            audio_data_array=self.audio.read(0, length),
+            sample_rate=self.audio.sample_rate,
+            stft_params=self.stft_params,
+        )
+
+    def chunk(self, number):
+        """A chunk with the front end's margin on both sides: (channels, samples)."""
+        margin = self.front_end.margin
+        start = self.chunks.starts[number] * self.front_end.hop_length - margin
+        length = self.front_end.samples(self.chunks.length) + 2 * margin
+        return torch.from_numpy(self.audio.read(start, length))
+
+    def energies(self):
+        """The energy of each chunk of the recording: (chunks,)."""
+        scale = self.recording.sample_rate * self.stft_params.hop_length / self.audio.sample_rate
+        count = int(self.chunks.length * scale)
+        starts = [int(start * scale) for start in self.chunks.starts]
+        return np.array([np.square(self.recording.read(start, count)).sum() for start in starts])
+
+    def loudest(self, most):
+        """At most `most` numbers of chunks, spread evenly over those that are not nearly silent.
+
+        Raises:
+            UserError: the whole recording is silent.
+        """
+        energies = self.energies()
+        if not energies.any():
+            raise UserError("is silent (every sample is 0); there is nothing to separate")
+        loud = np.flatnonzero(energies > 1e-4 * energies.max())  # within 40 dB
+        spread = np.linspace(0, len(loud) - 1, min(most, len(loud))).round().astype(int)
+        return loud[spread].tolist()

@@ -1,0 +1,184 @@
+"""What all separation by a trained network shares: load it, run it on chunks, apply its masks."""
+
+import numpy as np
+import torch
+
+import checkpoints
+from errors import UserError
+from features import FrontEnd
+
+from .masks import Masking, over_range
+from .model_input import ModelInput
+from .traits import result_of
+
+BATCH = 8  # chunks in a batch
+
+
+class NetworkSeparation:
+    """Mixin for nussl's classes of deep separation: mixtures of any rate, channels and length.
+
+    The mixture is an AudioSignal, which is separated by calling the object, or a recording as in
+    `streams`, which is never in memory as a whole and is separated by `stream`. The network runs at
+    its own rate, on a mono version if it was trained on mono; its masks are interpolated onto an
+    STFT of the mixture, so that the sources have its length, rate and channels.
+
+    A subclass names the output of the network that it works on (`model_output`), calls `set_up` in
+    its `__init__`, and yields the masks of each chunk (`chunk_masks`).
+
+    Attributes:
+        model, model_metadata: of the checkpoint.
+        front_end: makes what the model reads.
+        input: the mixture as the model reads it (`ModelInput`).
+        device: where the network runs.
+    """
+
+    #: the output of the network that a subclass works on
+    model_output = None
+    streams = True
+    #: are the sources those of the network, in its order?
+    keeps_order = True
+
+    # ---- the network --------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, model_path, device):
+        """(model, metadata) of a checkpoint that this algorithm can use.
+
+        Raises:
+            UserError: the model has another output, or reads what separation does not have.
+        """
+        model, metadata = checkpoints.load_model(model_path, device)
+        if cls.model_output not in model.output_keys:
+            by_output = {kind.model_output: kind.__name__ for kind in _subclasses()}
+            known = [by_output[key] for key in model.output_keys if key in by_output]
+            advice = f"the algorithm for it is {' or '.join(known)}" if known else "train another"
+            raise UserError(
+                f"{model_path}: gives {', '.join(model.output_keys)}, and no {cls.model_output}, "
+                f"which {cls.__name__} needs; {advice}"
+            )
+        missing = sorted({*model.input} - {*FrontEnd.of_mixture})
+        if missing:
+            of_sources = {*missing} <= {*FrontEnd.of_sources}
+            raise UserError(
+                f"{model_path}: reads {', '.join(missing)}, which "
+                + ("is made of the sources" if of_sources else "features.py does not make")
+                + f"; of a mixture there is {', '.join(FrontEnd.of_mixture)}"
+            )
+        return model, metadata
+
+    @classmethod
+    def outputs_of(cls, model, metadata):
+        """How many sources a model gives; None if the algorithm decides."""
+        if not cls.keeps_order:
+            return None
+        params, device = metadata["stft_params"], next(model.parameters()).device
+        front_end = _front_end(params, model.input).to(device)
+        silence = torch.zeros(1, metadata["num_channels"], params.window_length, device=device)
+        with torch.inference_mode():
+            outputs = model({k: front_end({"mix": silence})[k] for k in model.input})
+        return outputs[cls.model_output].shape[-1]
+
+    @classmethod
+    def labels_of(cls, model, metadata):
+        """Labels of the sources in their order, if the model was trained with one; else None."""
+        return metadata["labels"] if cls.keeps_order and metadata.get("ordered") else None
+
+    @property
+    def source_labels(self):
+        return self.labels_of(self.model, self.model_metadata)
+
+    # ---- running it ---------------------------------------------------------------------------
+
+    def set_up(self, signal, model_path, device, also=()):
+        """Load the model and make the mixture ready for it.
+
+        Args:
+            also: features that the algorithm needs besides those that the model reads.
+
+        Returns:
+            the AudioSignal for the constructor of nussl's class.
+
+        Raises:
+            UserError: as `load` and `ModelInput`.
+        """
+        self.device = torch.device("cpu") if device is None else device
+        self.model, self.model_metadata = self.load(model_path, self.device)
+        params = self.model_metadata["stft_params"]
+        self.front_end = _front_end(params, {*self.model.input, *also}).to(self.device)
+        self.input = ModelInput(signal, self.model_metadata, self.front_end)
+        return self.input.as_signal()
+
+    def run_model(self, signal):
+        """The model's outputs for one AudioSignal: {name: tensor, a batch of one}."""
+        samples = torch.from_numpy(np.asarray(signal.audio_data, np.float32))[None]
+        return self._outputs(self.front_end({"mix": samples.to(self.device)}))
+
+    def batches(self, numbers=None):
+        """The model's outputs for chunks, in batches.
+
+        Args:
+            numbers: of the chunks; None: all.
+
+        Yields:
+            (numbers of the chunks, features, outputs): {name: (batch, ...)} both. The features are
+            those of a slice of the STFT of the whole recording.
+        """
+        numbers = list(range(self.input.chunks.count)) if numbers is None else numbers
+        for first in range(0, len(numbers), BATCH):
+            batch = numbers[first : first + BATCH]
+            mix = torch.stack([self.input.chunk(number) for number in batch]).to(self.device)
+            features = self.front_end({"mix": mix}, with_margin=True)
+            yield batch, features, self._outputs(features)
+
+    def _outputs(self, features):
+        with torch.inference_mode():
+            return self.model({key: features[key] for key in self.model.input})
+
+    # ---- from masks to sources ----------------------------------------------------------------
+
+    def chunk_masks(self):
+        """The masks of each chunk: (sources, bins, frames, channels)."""
+        raise NotImplementedError
+
+    def postprocess(self, masks):
+        """What is done to the masks after the chunks are joined."""
+        return masks
+
+    def mask_blocks(self):
+        """The masks of the whole, (sources, bins, frames, channels), block after block."""
+        yield from map(self.postprocess, self.input.chunks.crossfade(self.chunk_masks(), axis=2))
+
+    def stream(self):
+        """Separate in bounded memory, whatever the length.
+
+        Yields:
+            float32 (sources, channels, samples) at the rate and channels of the mixture, pieces
+            that follow each other and are together as long as it is.
+        """
+        masking = Masking(
+            self.input.recording,
+            self.model_metadata["sample_rate"],
+            self.model_metadata["stft_params"],
+        )
+        yield from masking.stream(self.mask_blocks())
+
+    def result(self, estimates):
+        """The `Result` of a run, its masks over the frequencies of the mixture."""
+        return self.over_mixture_range(result_of(self, estimates))
+
+    def over_mixture_range(self, result):
+        """A `Result` with its masks over the frequencies of the mixture, not of the model."""
+        if result.masks is None:
+            return result
+        rates = self.input.audio.sample_rate, self.input.recording.sample_rate
+        return result._replace(masks=over_range(result.masks, *rates))
+
+
+def _subclasses(kind=NetworkSeparation):
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from _subclasses(sub)
+
+
+def _front_end(params, features):
+    return FrontEnd(params.window_length, params.hop_length, params.window_type, names=features)

@@ -1,0 +1,135 @@
+"""Score the items of a dataset in any number of processes; resume what was interrupted."""
+
+from concurrent.futures.process import BrokenProcessPool
+
+from tqdm import tqdm
+
+import distributed
+from compat.failures import errors_named
+from errors import UserError
+from pool import process_pool
+
+from .scoring import columns, score_item
+
+
+class Scorer:
+    """Which items are scored, and how.
+
+    Args:
+        data: a dataset of ours.
+        chosen: the indices of the items.
+        methods, named, metrics: as `score_item` takes them.
+        names: of all methods in the order of the tables, with the mixture and the oracles.
+        in_order: {method whose order is compared with that of the labels: how often it may differ}
+            (`order.swapped`).
+        separate: function(item) -> `algorithms.Result`, by the method that is evaluated.
+    """
+
+    def __init__(self, data, chosen, methods, named, metrics, names, in_order, separate):
+        self.data, self.chosen, self.metrics, self.names = data, chosen, metrics, names
+        self.methods, self.named, self.in_order = methods, named, in_order
+        self.separate = separate
+
+    def with_data(self):
+        """This Scorer, after the chosen items were rendered where that is needed."""
+        self.data.ensure(self.chosen)
+        return self
+
+    def score(self, index):
+        """{"name", "rows"} of an item, or {"name", "failed": why}.
+
+        Raises:
+            TooFewEstimates: as `score_item`; every item would fail.
+        """
+        name = self.data.tracks[index].name
+        try:
+            with errors_named(name):
+                rows = score_item(self.data[index], self.methods, self.named, self.metrics)
+        except UserError as error:
+            if error.general:
+                raise
+            return {"name": name, "failed": str(error)}  # counted and named in every result
+        return {"name": name, "rows": rows}
+
+    def is_result_of(self, index, content):
+        """Can this be what `score` returned, and not a file that was edited?"""
+        if not isinstance(content, dict) or content.get("name") != self.data.tracks[index].name:
+            return False
+        rows, keys = content.get("rows"), columns(self.metrics)
+        if not isinstance(rows, list) or not rows:
+            return isinstance(content.get("failed"), str)
+        return all(
+            isinstance(row, dict)
+            and list(row) == keys
+            and all(isinstance(row[key], str) for key in keys[:4])
+            and all(isinstance(row[key], (int, float)) for key in keys[4:])
+            for row in rows
+        ) and {row["method"] for row in rows} == {*self.names}
+
+
+def score_all(scorer, build, results, num_workers, title):
+    """Score the items that have no result yet; of several ranks each scores its own part.
+
+    Args:
+        scorer: a Scorer.
+        build: function() -> Scorer, called once in each worker process.
+        results: `Results`, where the result of each item is kept.
+        num_workers: processes of each rank; 0 and 1: this one.
+        title: of the progress bar.
+
+    Returns:
+        {index: what `Scorer.score` returns} of all chosen items in their order, in each rank.
+    """
+    kept = distributed.all_gather(results.begin() if distributed.is_main_process() else None)[0]
+    kept = {i: kept[i] for i in scorer.chosen if i in kept and scorer.is_result_of(i, kept[i])}
+    left = [index for index in scorer.chosen if index not in kept]
+    mine = left[distributed.rank() :: distributed.world_size()]
+    found = {}
+    items = _score(scorer, build, mine, num_workers)
+    for index, content in tqdm(items, title, len(mine), unit="item", disable=None):
+        results.keep(index, content)
+        found[index] = content
+    for part in distributed.all_gather(found):
+        kept |= part
+    return {index: kept[index] for index in scorer.chosen}
+
+
+def check_scored(found):
+    """Raise a UserError if items failed.
+
+    found: what `score_all` returned.
+    """
+    failed = [item["failed"] for item in found.values() if "failed" in item]
+    if not failed:
+        return
+    if len(failed) == len(found):
+        raise UserError(f"none of {len(found)} items could be scored; the first: {failed[0]}")
+    raise UserError(f"{len(failed)} of {len(found)} items failed; the first: {failed[0]}")
+
+
+def _score(scorer, build, indices, num_workers):
+    """Yields (index, result of the item)."""
+    workers = min(num_workers, len(indices))
+    if workers < 2:
+        yield from ((index, scorer.score(index)) for index in indices)
+        return
+    try:
+        with process_pool(workers, _initialize, build) as executor:
+            yield from zip(indices, executor.map(_score_one, indices), strict=True)
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"one of the {workers} processes of evaluate.num_workers was killed, perhaps for lack "
+            "of memory; lower evaluate.num_workers, and give the same command again: it resumes"
+        ) from error
+
+
+def _initialize(build):
+    import torch
+
+    global _scorer
+    torch.set_num_threads(1)  # there are as many processes as cores
+    _scorer = build()
+
+
+def _score_one(index):
+    return _scorer.score(index)

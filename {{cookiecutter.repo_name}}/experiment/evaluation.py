@@ -1,0 +1,139 @@
+"""The evaluation of a config: what is scored beside the algorithm, and what identifies a result."""
+
+import functools
+import hashlib
+import json
+
+import provenance
+from algorithms import ALGORITHMS, baselines, estimates_of, labels_of
+from config import write_resolved
+from evaluation import (
+    HEALTHY,
+    ORACLES,
+    Scorer,
+    StaticMask,
+    by_chance,
+    evenly,
+    summarize_run,
+)
+from evaluation.speech import PACKAGES, require
+from files import PROJECT
+from report import evaluation_report
+
+from .data import build_datasets
+from .separation import (
+    build_separator,
+    load_model_of,
+    model_fingerprint,
+    model_path,
+    separate_item,
+)
+
+# the code that scores depend on
+CODE = ("algorithms", "audio", "compat", "dataset", "evaluation", "model")
+CODE += ("features.py", "streams.py")
+
+
+def build_scorer(config):
+    """The Scorer of a config: its algorithm, baselines, the static mask and the oracles.
+
+    The static mask is learnt from the training data, if the config has any.
+    """
+    settings, name = config.evaluate, config.algorithm.class_name
+    for metric in settings.metrics:
+        if metric in PACKAGES:
+            require(metric)
+    separator = build_separator(config, settings.device)
+    model = load_model_of(config, settings.device)
+    splits = {settings.split, *(["train"] if config.datasets.train is not None else [])}
+    data = build_datasets(config, splits, {"val", "test"} - splits, model)
+    labels = labels_of(ALGORITHMS[name], model)
+    methods, named = {}, {}
+    if labels is None:
+        methods[name] = lambda mix: estimates_of(separator(mix), mix)
+    else:
+        named[name] = lambda mix: by_label(labels, estimates_of(separator(mix), mix))
+    for baseline in settings.baselines:
+        algorithm = baselines()[baseline]
+        methods[baseline] = lambda mix, make=algorithm: estimates_of(make(mix), mix)
+    in_order = dict.fromkeys(named, HEALTHY)
+    names = ["mixture", name, *settings.baselines]
+    if "train" in splits:
+        named["static mask"] = StaticMask.learnt_from(data["train"])
+        sources = len(data[settings.split].labels)
+        in_order["static mask"] = by_chance(sources) if labels is None else HEALTHY
+        names.append("static mask")
+    return Scorer(
+        data[settings.split],
+        evenly(len(data[settings.split]), settings.num_items),
+        methods,
+        named,
+        ("scale_invariant", *settings.metrics),
+        [*names, *ORACLES],
+        in_order,
+        functools.partial(separate_item, separator),
+    )
+
+
+def by_label(labels, estimates):
+    """Estimates that come in the order of `labels`, in that of the sorted labels."""
+    return [estimates[labels.index(label)] for label in sorted(labels)]
+
+
+def identity(config, data):
+    """What must be the same for an evaluation to be resumed: plain data."""
+    plain = config.to_dict()
+    how = {
+        key: value
+        for key, value in plain["evaluate"].items()
+        if key not in ("num_items", "num_workers", "device", "page_items", "frequency")
+    }
+    code = hashlib.sha256()
+    for part in CODE:
+        path = PROJECT / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            code.update(file.read_bytes())
+    items = [(track.name, track.length, track.sample_rate) for track in data.tracks]
+    return {
+        "checkpoint": model_fingerprint(config),
+        "manifest": getattr(data, "manifest_hash", None),
+        "items": hashlib.sha256(json.dumps(items).encode()).hexdigest(),
+        "algorithm": plain["algorithm"],
+        "evaluate": how,
+        "signal": plain["signal"],
+        "datasets": plain["datasets"],
+        "code": code.hexdigest(),
+        "versions": provenance.versions(),
+    }
+
+
+def report_evaluation(config, scorer, results, found, about):
+    """Write the results of an evaluation, if any item has some.
+
+    Args:
+        results: the `Results` of the evaluation.
+        found: what `score_all` returned.
+        about: its `identity`.
+
+    Returns:
+        lines for the terminal.
+    """
+    rows = [row for item in found.values() for row in item.get("rows", ())]
+    if not rows:
+        results.finish({})
+        return []
+    summary = summarize_run(
+        scorer,
+        rows,
+        failed={item["name"]: item["failed"] for item in found.values() if "failed" in item},
+        about={
+            "experiment": config.info.name,
+            "split": config.evaluate.split,
+            "model_path": model_path(config),
+            **{key: about[key] for key in ("checkpoint", "manifest", "versions")},
+        },
+    )
+    files, lines = evaluation_report(config, scorer, summary, rows)
+    results.finish(files)
+    write_resolved(config, results.folder / "config.yml")
+    return [*lines, results.folder]

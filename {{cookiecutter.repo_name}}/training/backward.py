@@ -1,0 +1,51 @@
+"""The forward and backward pass of a batch, in parts that save memory."""
+
+import torch
+
+from . import weights
+
+
+def accumulate_gradients(trainer, batch):
+    """Add the gradients of a batch of waveforms to the weights of `trainer.model`.
+
+    The batch is computed in `train.accumulate` parts, whose gradients add up, and the heads of a
+    network on a few excerpts at a time where that is possible (`TrunkAndHeads`).
+
+    Returns:
+        {"loss": the total loss, and each of its terms}: scalar tensors without gradient.
+    """
+    names, losses = [], 0.0
+    parts = _parts(batch, trainer.settings.accumulate)
+    for number, part in enumerate(parts):
+        fraction = len(part["name"]) / len(batch["name"])
+        # processes exchange their gradients once, after the last part
+        with weights.no_sync(trainer.network, number < len(parts) - 1):
+            losses = losses + _backward(trainer, trainer.front_end(part), fraction, names)
+    return dict(zip(names, losses, strict=True))
+
+
+def _parts(batch, count):
+    """The batch in `count` parts."""
+    if count == 1:
+        return [batch]
+    rows = torch.arange(len(batch["name"])).tensor_split(count)
+    return [
+        {key: value[part[0] : part[-1] + 1] for key, value in batch.items()}
+        for part in rows
+        if len(part)
+    ]
+
+
+def _backward(trainer, features, fraction, names):
+    """The losses of a part, which is `fraction` of the batch, after its backward pass."""
+
+    def losses(outputs, features, of_part=1.0):
+        total, terms = trainer.compute_losses(outputs, features)
+        trainer.scaler.scale(fraction * of_part * total).backward()
+        names[:] = ["loss", *terms]
+        return fraction * of_part * torch.stack([total, *terms.values()]).detach()
+
+    if trainer.trunk_and_heads is None:
+        return losses(trainer.forward(features, trainer.network), features)
+    items = trainer.settings.head_items or 1
+    return trainer.trunk_and_heads.backward(features, items, trainer.forward, losses)

@@ -1,0 +1,147 @@
+"""The files of a training: the state from which it resumes, and its best models."""
+
+import logging
+from pathlib import Path
+
+import checkpoints
+import distributed
+from errors import UserError
+
+from . import random_state, resuming
+
+log = logging.getLogger("train")
+
+KEYS = ("begun_with", "iteration", "random")  # of latest.pth, beside those of `Trainer.state`
+
+
+class Checkpoints:
+    """`checkpoints/` in the output folder of a training.
+
+    latest.pth holds everything that resuming needs, best.model.pth the model with the least loss,
+    epoch0012.model.pth and so on the `train.keep_best` best ones, if that is more than one.
+
+    Args:
+        folder: the output folder.
+        metadata: what goes into a model's file beside its weights.
+        identity: what a resumed training must share with its beginning (`resuming.settings_of`).
+    """
+
+    def __init__(self, folder, metadata, identity):
+        self.latest = Path(folder) / "checkpoints" / "latest.pth"
+        self.best = Path(folder) / checkpoints.BEST
+        self.metadata, self.identity = metadata, identity
+
+    # ---- the state ----------------------------------------------------------------------------
+
+    def save(self, trainer):
+        """Write latest.pth; to be called in all processes."""
+        state = {name: part.state_dict() for name, part in trainer.state.items()}
+        state |= {
+            "begun_with": self._begun_with(trainer),
+            "iteration": trainer.engine.state.iteration,
+            "random": distributed.all_gather(random_state.capture(trainer.device)),
+        }
+        if distributed.is_main_process():
+            checkpoints.save(self.latest, state)
+
+    def resume(self, trainer):
+        """Load latest.pth into a Trainer.
+
+        Returns:
+            lines that say what is resumed, and what is different from now on.
+
+        Raises:
+            UserError: it is broken, or belongs to another training; its best model is missing.
+        """
+        state = checkpoints.load(self.latest)
+        if not isinstance(state, dict) or not {*KEYS, "means"} <= set(state):
+            raise UserError(
+                f"{self.latest}: is not the state of a training of this version; move it away, or "
+                "choose another info.output_folder"
+            )
+        changed = resuming.compare(self.latest, state["begun_with"], self._begun_with(trainer))
+        for name, part in trainer.state.items():
+            if name in state:
+                part.load_state_dict(state[name])
+        trainer.engine.load_state_dict(
+            {
+                "iteration": state["iteration"],
+                # fewer than are done already: `fit` has nothing to do
+                "max_epochs": max(trainer.settings.epochs, len(trainer.history.rows)),
+                "epoch_length": trainer.plan.steps_per_epoch,
+            }
+        )
+        rank, world_size = trainer.shard
+        if len(state["random"]) == world_size:
+            random_state.restore(state["random"][rank], trainer.device)
+        else:  # another number of processes than before: each draws its own numbers from here on
+            random_state.seed(trainer.seed + state["iteration"], rank, world_size)
+        if distributed.is_main_process():
+            self._restore_best(trainer)
+        return [f"resuming at step {state['iteration']} from {self.latest}", *changed]
+
+    def _begun_with(self, trainer):
+        """What must be the same when this training is resumed."""
+        data = {"train": trainer.train_data, "val": trainer.val_data}
+        tracks = {name: resuming.tracks_of(part) for name, part in data.items() if part is not None}
+        return {"settings": self.identity, "data": tracks}
+
+    # ---- the models ---------------------------------------------------------------------------
+
+    def keep_best(self, trainer):
+        """Write the model of the last epoch if it is one of the best; remove the one that no longer
+        is. To be called in the main process."""
+        keep, epoch = trainer.settings.keep_best, len(trainer.history.rows)
+        best = trainer.history.best_epochs(keep)
+        if epoch not in best:
+            return
+        metadata = self._model_metadata(trainer)
+        if epoch == best[0]:
+            checkpoints.save_model(self.best, trainer.eval_model, metadata)
+        if keep > 1:
+            name = "epoch{:04d}.model.pth".format
+            path = self.best.with_name(name(epoch))
+            checkpoints.save_model(path, trainer.eval_model, metadata)
+            for path in self.best.parent.glob("epoch*.model.pth"):
+                if path.name not in map(name, best):
+                    path.unlink()
+
+    def refuse_model_without_state(self):
+        """Raise a UserError if there is a model that a new training would overwrite."""
+        if self.best.exists():
+            raise UserError(
+                f"{self.best} is there but {self.latest.name}, from which its training "
+                "could be resumed, is not; it would be overwritten. Choose another "
+                "info.output_folder, or move it away"
+            )
+
+    def _restore_best(self, trainer):
+        """If the file of the best model is missing, write it again, if its weights are still there:
+        those of the last epoch."""
+        best = trainer.history.best_epochs(1)
+        if not best or self.best.exists():
+            return
+        if best[0] != len(trainer.history.rows) or trainer.within_epoch:
+            raise UserError(
+                f"{self.best}: is not there, though the training in {self.latest.name} reached its "
+                f"best loss in epoch {best[0]}, and only this file held those weights; put it "
+                f"back, or move {self.latest} away to train again"
+            )
+        checkpoints.save_model(self.best, trainer.eval_model, self._model_metadata(trainer))
+        log.warning("%s was not there and is written again", self.best)
+
+    def _model_metadata(self, trainer):
+        """What nussl expects in the file of a trained model."""
+        state = {
+            "epoch": len(trainer.history.rows),
+            "epoch_length": trainer.plan.steps_per_epoch,
+            "max_epochs": trainer.settings.epochs,
+            "metrics": {},
+            "output": {},
+            "seed": None,
+        }
+        return {
+            **self.metadata,
+            "trainer.state.epoch_history": trainer.history.for_nussl(),
+            "trainer.state_dict": state,
+        }

@@ -1,0 +1,123 @@
+"""Which excerpts a training reads: those of an epoch, and those it validates on."""
+
+import logging
+
+from errors import UserError
+
+from .loading import Excerpts, load
+from .sampling import (
+    Curriculum,
+    SameBatches,
+    ShuffledBatches,
+    Spread,
+    batches_in_order,
+    covering,
+)
+
+log = logging.getLogger("train")
+
+MUCH_SILENCE = 0.2  # of the training excerpts: more is worth a warning
+
+
+class Plan:
+    """The batches of a training.
+
+    Attributes:
+        excerpts, batches: the training excerpts and the keys that each step reads of them.
+        val_excerpts, val_batches: the same for validation; no batches without `val_data`.
+
+    Args:
+        settings: the section `train` of a config.
+        frames_to_samples: function(STFT frames) -> samples.
+        train_data, val_data: datasets of ours; val_data may be None.
+        seed: of the order, the excerpts and their augmentation.
+        shard: (rank, world size), so that each process reads its own part.
+        augment: `datasets.train.augment` of the config, or None.
+
+    Raises:
+        UserError: the batch size cannot be divided among processes and `train.accumulate`.
+    """
+
+    def __init__(
+        self, settings, frames_to_samples, train_data, val_data, seed, shard=(0, 1), augment=None
+    ):
+        self.settings, self.train_data, self.shard = settings, train_data, shard
+        length = frames_to_samples(settings.excerpt_frames)
+        stages = [(s.epochs, frames_to_samples(s.excerpt_frames)) for s in settings.curriculum]
+        lengths = _lengths(train_data)
+        _warn_of_silence(train_data, lengths, length)
+        count = settings.excerpts_per_epoch or covering(lengths, length)
+        size = self._batch_size(count)
+        self.excerpts = Excerpts(train_data, Curriculum(stages, length), seed, augment)
+        # overfitting is seen on the training excerpts themselves
+        held_out = train_data if settings.overfit and val_data else val_data
+        same = augment if settings.overfit else None
+        self.val_excerpts = Excerpts(held_out, length, seed, same)
+        if settings.overfit:
+            self.batches = SameBatches(lengths, size, settings.overfit, shard)
+            validation = self.batches.spread
+        else:
+            self.batches = ShuffledBatches(Spread(lengths, count), size, seed, 0, shard)
+            lengths = _lengths(val_data or ())
+            validation = Spread(lengths, settings.validation_excerpts or covering(lengths, length))
+        self.val_batches = batches_in_order(validation, size, shard) if val_data else []
+
+    @property
+    def steps_per_epoch(self):
+        return self.batches.steps_per_epoch
+
+    def training_batches(self, first_step=0, pin_memory=False):
+        """A generator of this process's part of the batches, without end, from a step on; `close`
+        ends its workers."""
+        self.batches.first_step = first_step
+        return load(self.excerpts, self.batches, self.settings.num_workers, pin_memory)
+
+    def validation_batches(self):
+        """This process's part of the validation batches, the same each time."""
+        return load(self.val_excerpts, self.val_batches, 0)
+
+    def describe(self):
+        """Tracks, hours and steps, in a line."""
+        rate, batch, steps = (
+            self.train_data.sample_rate,
+            self.batches.batch_size,
+            self.steps_per_epoch,
+        )
+        parts = self.shard[1] * self.settings.accumulate
+        divided = f" (in {parts} parts of {batch // parts})" if parts > 1 else ""
+        hours = batch * steps * self.excerpts.length.samples / rate / 3600
+        total = sum(_lengths(self.train_data)) / rate / 3600
+        epochs = self.settings.epochs
+        return (
+            f"{len(self.train_data)} tracks, {total:.3g} h of audio; an epoch has "
+            f"{len(self.batches.spread)} excerpts, {steps} steps with batches of {batch}{divided}, "
+            f"{hours:.3g} h; {epochs} epochs: {epochs * steps} steps, {epochs * hours:.3g} h"
+        )
+
+    def _batch_size(self, count):
+        parts = self.shard[1] * self.settings.accumulate
+        size = min(self.settings.batch_size, count)
+        if size < parts or self.settings.batch_size % parts:
+            raise UserError(
+                f"train.batch_size is {self.settings.batch_size}, of {count} excerpts; it has to "
+                f"be a multiple of {parts}, the {self.shard[1]} processes times train.accumulate"
+            )
+        return size
+
+
+def _lengths(data):
+    return [data.length_of(index) for index in range(len(data))]
+
+
+def _warn_of_silence(data, lengths, length):
+    """Tracks shorter than an excerpt are padded with silence: say so if there is much of it."""
+    silence = 1 - sum(min(track, length) for track in lengths) / (len(lengths) * length)
+    if silence > MUCH_SILENCE:
+        rate, median = data.sample_rate, sorted(lengths)[len(lengths) // 2]
+        log.warning(
+            "an excerpt has %.3g s, but half of the tracks have at most %.3g s: %.0f %% of the "
+            "training data is padding; lower train.excerpt_frames",
+            length / rate,
+            median / rate,
+            100 * silence,
+        )

@@ -1,0 +1,76 @@
+"""What a training would take: shapes, parameters, seconds and memory of its steps, for dry_run."""
+
+import contextlib
+import resource
+import sys
+import time
+
+import torch
+
+from .shapes import meta_step
+
+
+def peak_memory(device):
+    """The largest number of bytes in use so far: on the GPU, or by this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def measure(trainer, steps=3):
+    """Take a few steps on real batches. Afterwards the trainer is no longer fit to train: its
+    weights have moved.
+
+    Returns:
+        {"seconds": of a step, "loading": of a batch (medians), "first": seconds of the first step,
+        "memory": bytes above those in use before}.
+    """
+    plan = trainer.plan
+    first = plan.batches.keys(0)[: (steps + 1) * plan.batches.batch_size]
+    trainer.train_data.ensure([index for _, index, _ in first])
+    before = peak_memory(trainer.device)
+    loading, computing = [], []
+    with contextlib.closing(trainer.training_batches()) as batches:  # and their workers
+        for _ in range(steps + 1):
+            start = time.monotonic()
+            batch = trainer.to_device(next(batches))
+            loaded = time.monotonic()
+            trainer.train_step(batch)
+            if trainer.device.type == "cuda":
+                torch.cuda.synchronize(trainer.device)
+            loading.append(loaded - start)
+            computing.append(time.monotonic() - loaded)
+    return {
+        "first": computing[0],
+        "seconds": sorted(computing[1:])[steps // 2],
+        "loading": sorted(loading[1:])[steps // 2],
+        "memory": peak_memory(trainer.device) - before,
+    }
+
+
+def summarize(trainer):
+    """The report of dry_run, as text: `measure` and what can be said without numbers."""
+    settings, plan = trainer.settings, trainer.plan
+    items = plan.batches.batch_size // (plan.shard[1] * settings.accumulate)
+    features, outputs, _, _ = meta_step(trainer, items)
+    lines = [f"\nshapes of a batch{' (a part of it)' if settings.accumulate > 1 else ''}"]
+    for title, tensors in (("data and features", features), ("outputs of the model", outputs)):
+        lines.append(f"  {title}")
+        lines += [f"    {name:20} {tuple(tensor.shape)}" for name, tensor in tensors.items()]
+    lines.append("\nparameters")
+    for name, layer in trainer.model.layers.items():
+        if size := sum(p.numel() for p in layer.parameters()):
+            lines.append(f"    {name:20} {size:>12,}  {type(layer).__name__}")
+    took = measure(trainer)
+    step = max(took["seconds"], took["loading"] / max(settings.num_workers, 1))
+    steps, epochs = plan.steps_per_epoch, settings.epochs
+    lines.append(
+        f"\na step on {trainer.device}: {took['seconds']:.3g} s (the first one {took['first']:.3g} "
+        f"s), its data {took['loading']:.3g} s\n"
+        f"memory above that of the idle program: {took['memory'] / 1e6:.0f} MB\n"
+        f"an epoch of {steps} steps: about {steps * step / 60:.3g} min without validation; "
+        f"{epochs} epochs, {epochs * steps} steps: {epochs * steps * step / 3600:.3g} h\n"
+        "nothing was written"
+    )
+    return "\n".join(lines)

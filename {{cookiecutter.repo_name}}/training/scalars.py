@@ -1,0 +1,76 @@
+"""The numbers of a step: losses, norms, and whatever else a Trainer returns."""
+
+import math
+
+import torch
+
+from errors import UserError
+
+
+def scalar(name, value):
+    """What the loss `name` returned, if it is a scalar tensor.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if isinstance(value, torch.Tensor) and value.ndim == 0:
+        return value
+    found = _kind(value) if isinstance(value, torch.Tensor) else f"a {_kind(value)}"
+    raise UserError(
+        f"train.loss.{name}: returns {found}; it has to return a tensor with one number, computed "
+        "by torch alone, so that it has a gradient"
+    )
+
+
+def to_numbers(scalars, origin="train_step"):
+    """{name: float} of {name: number or tensor with one number}, in one transfer from the device.
+
+    Raises:
+        UserError: `origin` returned something else.
+    """
+    if not isinstance(scalars, dict):
+        kind = type(scalars).__name__
+        raise UserError(f"{origin} returns a {kind}; it has to return a dict of name: number")
+    tensors = {name: value for name, value in scalars.items() if torch.is_tensor(value)}
+    try:
+        if tensors:
+            values = torch.stack([value.detach().float().squeeze() for value in tensors.values()])
+            tensors = dict(zip(tensors, values.cpu().double().tolist(), strict=True))
+        return {name: float(tensors.get(name, value)) for name, value in scalars.items()}
+    except (RuntimeError, TypeError, ValueError) as error:
+        kinds = ", ".join(f"{name}: {_kind(value)}" for name, value in scalars.items())
+        raise UserError(f"{origin} returns {kinds}; each value has to be one number") from error
+
+
+def _kind(value):
+    return f"a tensor {(*value.shape,)}" if torch.is_tensor(value) else type(value).__name__
+
+
+def check_finite(scalars, batch, step, latest, overflow_allowed=False):
+    """Refuse a step that would spoil the weights.
+
+    Args:
+        scalars: {name: number} of the step.
+        batch: of waveforms, with their names.
+        step: its number; latest: path of the last good state; both for the message.
+        overflow_allowed: the gradient may overflow (float16, whose scaler skips the step).
+
+    Raises:
+        UserError: NaN or infinity; the text names the values, the files and the likely cause.
+    """
+    wrong = {name: value for name, value in scalars.items() if not math.isfinite(value)}
+    if overflow_allowed:
+        wrong.pop("gradient_norm", None)
+    if not wrong:
+        return
+    pairs = zip(batch["name"], batch["mix"], strict=True)
+    bad = [name for name, mix in pairs if not torch.isfinite(mix).all()]
+    cause = (
+        f"The audio of {', '.join(bad)} holds NaN or infinite samples: repair the files"
+        if bad
+        else "A smaller learning rate or gradient_clip may help"
+    )
+    raise UserError(
+        f"{', '.join(f'the {name} is {value}' for name, value in wrong.items())} at step {step} "
+        f"with {', '.join(batch['name'])}; the last good state is in {latest}. {cause}"
+    )

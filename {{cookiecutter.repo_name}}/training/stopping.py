@@ -1,0 +1,101 @@
+"""When a training stops: epochs, minutes, patience, and SIGTERM, which clusters send."""
+
+import contextlib
+import signal
+import threading
+import time
+
+import distributed
+from errors import UserError
+
+SIGTERM = "SIGTERM was received"
+
+
+class Interrupted(UserError):
+    """SIGTERM was received, and the state of the training is saved. The exit status is 75,
+    EX_TEMPFAIL of sysexits.h: try again later."""
+
+    status = 75
+
+
+class Stopping:
+    """The reasons for which a training stops, and the time that it took.
+
+    Attributes:
+        reason: why it stops now, as text; None if it does not.
+        seconds: spent training, in all sessions.
+
+    Args:
+        settings: the section `train` of a config.
+        history: of the training.
+    """
+
+    def __init__(self, settings, history):
+        self.settings, self.history = settings, history
+        self.reason, self.seconds = None, 0.0
+        self._sigterm = False
+        self._clock = time.monotonic()
+
+    @contextlib.contextmanager
+    def watching(self):
+        """Measure time, and catch SIGTERM, which then ends nothing by itself."""
+        self._clock = time.monotonic()
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may set a signal handler
+            return
+        before = signal.signal(signal.SIGTERM, self._catch)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    @contextlib.contextmanager
+    def paused(self):
+        """What is done in this context does not count towards train.max_minutes."""
+        began = time.monotonic()
+        yield
+        self._clock += time.monotonic() - began
+
+    def after_step(self):
+        """Set `reason` if this step was the last. All processes must give the same answer."""
+        now = time.monotonic()
+        self.seconds, self._clock = self.seconds + now - self._clock, now
+        if distributed.any_process(self._sigterm):
+            self.reason = SIGTERM
+        elif distributed.any_process(self._out_of_time()):
+            self.reason = self.reason or self._time_is_used_up()
+
+    def after_epoch(self):
+        """Set `reason` if the patience of `train.early_stopping` is used up."""
+        self.reason = self.reason or self._out_of_patience()
+
+    def before(self, epochs_done):
+        """Set `reason` if a training that is resumed has nothing left to do."""
+        if epochs_done >= self.settings.epochs:
+            done = len(self.history.rows)
+            self.reason = f"{done} epochs are trained, train.epochs is {self.settings.epochs}"
+        elif self._out_of_time():
+            self.reason = self._time_is_used_up()
+        else:
+            self.reason = self._out_of_patience()
+
+    def state_dict(self):
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state):
+        self.seconds = state["seconds"]
+
+    def _catch(self, *_):
+        self._sigterm = True
+
+    def _out_of_time(self):
+        return self.settings.max_minutes and self.seconds >= 60 * self.settings.max_minutes
+
+    def _time_is_used_up(self):
+        return f"train.max_minutes of {self.settings.max_minutes:g} is used up"
+
+    def _out_of_patience(self):
+        patience = self.settings.early_stopping
+        if patience and self.history.without_improvement() >= patience:
+            return f"no improvement in {patience} validations (train.early_stopping)"
+        return None
