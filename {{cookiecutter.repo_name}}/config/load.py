@@ -8,19 +8,21 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from .check import CHECKS, EXAMPLES
-from .errors import ConfigError, Problem
+from .errors import ConfigError
 from .explain import explain
-from .reader import Document, parent_key, read
+from .include import read_whole
+from .reader import Document, parent_key
 from .schema import Config, flat
 
 
 def load(path: str | os.PathLike, needs: Iterable[str] = (), script: str = "") -> Config:
-    """Read and check an experiment; raises ConfigError with everything that is wrong with it.
+    """Read and check an experiment and what it includes; raises ConfigError with everything that is
+    wrong with it.
 
     needs: dotted keys of the sections without which the caller cannot work ("datasets.train").
     script: the caller's name, for the message about those.
     """
-    document = read(path)
+    document = read_whole(path)
     said = _Said(document)
     values = flat(document.data)
     for section in [*Config.model_fields, "datasets.train", "datasets.val", "datasets.test"]:
@@ -61,5 +63,4 @@ class _Said:
                 return
             above = parent_key(above)
         self.keys.add(key)
-        line = self.document.line(key)
-        self.problems.append(Problem(self.document.file, line, key, message))
+        self.problems.append(self.document.problem(key, message))

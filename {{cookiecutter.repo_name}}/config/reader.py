@@ -63,14 +63,14 @@ for _tag, (_pattern, _first) in PLAIN.items():
 class Document:
     """A YAML file as plain data, with what was noticed while reading it.
 
-    data: the top-level mapping. lines: {dotted key: line}. bad: keys whose value could not be read.
-    raw: {dotted key: text before its variables were expanded}.
+    data: the top-level mapping. places: {dotted key: (file, line)}. bad: keys whose value could not
+    be read. raw: {dotted key: text before its variables were expanded}.
     """
 
     def __init__(self, file: str):
         self.file = file
         self.data: dict[str, Any] = {}
-        self.lines: dict[str, int] = {}
+        self.places: dict[str, tuple[str, int]] = {}
         self.bad: set[str] = set()
         self.raw: dict[str, str] = {}
         self.problems: list[Problem] = []
@@ -78,13 +78,13 @@ class Document:
         self._inside: list[yaml.Node] = []
         self._count = 0
 
-    def line(self, key: str) -> int:
-        """The line of a key, or of its nearest parent that is in the file, or 1."""
-        while key:
-            if key in self.lines:
-                return self.lines[key]
-            key = parent_key(key)
-        return 1
+    def problem(self, key: str, message: str) -> Problem:
+        """A problem at a key: the place is that of the key, or of its nearest parent that is
+        written, or the beginning of the file."""
+        written = key
+        while written and written not in self.places:
+            written = parent_key(written)
+        return Problem(*self.places.get(written, (self.file, 1)), key, message)
 
     def say(self, mark: yaml.Mark, key: str, message: str) -> None:
         """Note a problem; once only, though aliases may lead to the same place many times."""
@@ -124,13 +124,13 @@ class Document:
             value: Any = []
             for index, item in enumerate(node.value):
                 item_key = join_key(key, index)
-                self.lines[item_key] = item.start_mark.line + 1
+                self.places[item_key] = self.file, item.start_mark.line + 1
                 value.append(self.build(item, item_key))
         else:
             value = {}
             for name, (name_node, item) in self._pairs(node, key).items():
                 item_key = join_key(key, name)
-                self.lines[item_key] = name_node.start_mark.line + 1
+                self.places[item_key] = self.file, name_node.start_mark.line + 1
                 value[name] = self.build(item, item_key)
         self._inside.pop()
         return value

@@ -331,8 +331,8 @@ class Config(Section):
         return flat(self.to_dict()).get(key, default)
 
     def problem(self, key: str, message: str) -> Problem:
-        """A problem at a dotted YAML key; its line is that of the key or its nearest parent."""
-        return Problem(self._document.file, self._document.line(key), key, message)
+        """A problem at a dotted YAML key; its place is that of the key or its nearest parent."""
+        return self._document.problem(key, message)
 
     def require(self, problems: list[Problem]) -> None:
         """Raise ConfigError with these problems, if there are any."""
