@@ -10,6 +10,7 @@ from typing import Any, Union
 from pydantic import BaseModel, ValidationError
 
 from .errors import closest, found, join_key, listed, show
+from .include import KEY as INCLUDE
 from .reader import Document
 from .schema import Config
 
@@ -30,7 +31,7 @@ def explain(error: ValidationError, document: Document) -> Iterator[tuple[str, s
     for detail in details:
         if detail["type"] == "extra_forbidden":
             *parents, name = detail["loc"]
-            guess = closest(str(name), _fields_at(parents))
+            guess = closest(str(name), [*_fields_at(parents), *([] if parents else [INCLUDE])])
             if guess:
                 guessed.add(_key([*parents, guess]))
             yield _key(detail["loc"]), _unknown(parents, str(name), detail["input"], guess)
@@ -48,6 +49,8 @@ def _unknown(parents: list[str | int], name: str, value: Any, guess: str | None)
     where = "key here" if parents else "section"
     if guess:
         return f"there is no such {where}; did you mean '{guess}'?"
+    if name == INCLUDE:
+        return "there is no such key here; 'include' stands at the top of a file, for all of it"
     if "args" in fields:
         return "there is no such key here; an argument goes in args: " + show({name: value})
     if name in ELSEWHERE or elsewhere:
