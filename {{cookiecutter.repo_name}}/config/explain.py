@@ -72,11 +72,15 @@ def _sentence(detail: Any, key: str, document: Document) -> str:
         noun = "a whole number" if kind == "int_type" else "a number"
         if field is not None and typing.get_origin(field.annotation) in (Union, UnionType):
             noun += " or null"
-        advice = _number_advice(key, value, document)
+        advice = document.origin(key) or _number_advice(value)
         if not advice and field is not None and field.default is not None:
             advice = f"; the default is {show(field.default)}"
         return f"must be {noun}, {what}{advice}"
+    if kind == "bool_type":
+        return f"must be true or false, {what}{document.origin(key)}"
     if kind == "string_type":
+        if origin := document.origin(key):
+            return f"must be text, {what}{origin}; put the variable in quotes"
         if isinstance(value, int | float):
             return f"must be text, {what}; put it in quotes: '{show(value)}'"
         return f"must be text, {what}" + (f"; write {purpose}" if purpose else "")
@@ -93,7 +97,7 @@ def _sentence(detail: Any, key: str, document: Document) -> str:
         choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         guess = closest(value, choices) if isinstance(value, str) else None
         advice = f"; did you mean '{guess}'?" if guess else ""
-        return f"must be one of {listed(choices)}, {what}" + advice
+        return f"must be one of {listed(choices)}, {what}" + (document.origin(key) or advice)
     if kind in BOUNDS:
         words, bound = BOUNDS[kind][0], context[BOUNDS[kind][1]]
         return f"must be {words} {int(bound)}, {what}"
@@ -104,10 +108,7 @@ def _sentence(detail: Any, key: str, document: Document) -> str:
     return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}, {what}"
 
 
-def _number_advice(key: str, value: Any, document: Document) -> str:
-    if key in document.raw:
-        raw = show(document.raw[key])
-        return f" from {raw}; a variable always gives text, write the number itself"
+def _number_advice(value: Any) -> str:
     if isinstance(value, str):
         try:
             return f"; remove the quotes: {float(value):g}"

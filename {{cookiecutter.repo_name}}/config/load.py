@@ -11,8 +11,9 @@ from .check import CHECKS, EXAMPLES
 from .errors import ConfigError
 from .explain import explain
 from .include import read_whole
+from .plain import flat
 from .reader import Document, parent_key
-from .schema import Config, flat
+from .schema import Config
 
 
 def load(path: str | os.PathLike, needs: Iterable[str] = (), script: str = "") -> Config:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .errors import join_key
+
 
 def leaves(value: Any, key: str = "") -> dict[str, Any]:
     """{dotted key: value} of what is no mapping, or an empty one, in nested mappings."""
@@ -14,3 +16,14 @@ def leaves(value: Any, key: str = "") -> dict[str, Any]:
         for part, inner in value.items()
         for name, leaf in leaves(inner, f"{key}.{part}".lstrip(".")).items()
     }
+
+
+def flat(value: Any, key: str = "") -> dict[str, Any]:
+    """{dotted key: value} of everything in plain data."""
+    values = {key: value}
+    items = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        items = enumerate(value)
+    for part, item in items:
+        values |= flat(item, join_key(key, part))
+    return values

@@ -1,8 +1,9 @@
 """YAML as this project reads it: safe, with line numbers, variables and few surprises.
 
 Plain values are null, true / false, decimal numbers (`10`, `010` is 10, `.5`, `1e-3`, `.inf`) and
-text; unlike YAML 1.1, `yes`, `on`, `12:30:00`, `2024-01-01` and `0x10` are text. Duplicate keys,
-tags, keys that are not text and `.nan` are problems.
+text; unlike YAML 1.1, `yes`, `on`, `12:30:00`, `2024-01-01` and `0x10` are text. A variable alone,
+without quotes, is what its value would be in its place. Duplicate keys, tags, keys that are not
+text and `.nan` are problems.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import yaml
 
 from .errors import ConfigError, Problem, join_key, show
+from .plain import flat
 
 YAML_TAG = "tag:yaml.org,2002:"
 PLAIN = {  # tag: (pattern of the plain values it takes, their first characters)
@@ -85,6 +87,16 @@ class Document:
         while written and written not in self.places:
             written = parent_key(written)
         return Problem(*self.places.get(written, (self.file, 1)), key, message)
+
+    def origin(self, key: str) -> str:
+        """For a message about the value at `key`: the variable that it comes from, and whether its
+        quotes made it text; "" if there is none."""
+        raw, value = self.raw.get(key), flat(self.data).get(key)
+        if raw is None:
+            return ""
+        if isinstance(value, str) and is_variable(raw) and plain_tag(value) != "str":
+            return f" from '{raw}'; a variable in quotes is text: write it without, on its own line"
+        return f" from {raw}"
 
     def say(self, mark: yaml.Mark, key: str, message: str) -> None:
         """Note a problem; once only, though aliases may lead to the same place many times."""
@@ -176,32 +188,29 @@ class Document:
         return merged | pairs
 
     def _scalar(self, node: yaml.ScalarNode, key: str, tag: str) -> Any:
-        text = node.value
+        text, complaints = node.value, []
+        if tag not in CONVERT and ("$" in text or text.startswith("~")):
+            self.raw[key] = text
+            text, complaints = expand(text)
+            if HOME.match(text):
+                text = os.path.expanduser(text)
+                if text.startswith("~"):
+                    complaints.append(f"there is no home folder for {show(text)}; write it out")
+            if node.style is None and text and is_variable(node.value):
+                tag = plain_tag(text)
         if tag in CONVERT:
             try:
                 if PLAIN[tag][0].match(text):
                     return CONVERT[tag](text)
             except ValueError:  # .nan, and whole numbers of thousands of digits
                 pass
-            self.bad.add(key)
-            self.say(node.start_mark, key, f"must be {NOUNS[tag]}, found {show(text)}")
-            return None
-        if "\0" in text:
-            self.bad.add(key)
-            self.say(node.start_mark, key, "holds the character NUL; remove it")
-            return None
-        if "$" not in text and not text.startswith("~"):
-            return text
-        expanded, complaints = expand(text)
-        if HOME.match(expanded):
-            expanded = os.path.expanduser(expanded)
-            if expanded.startswith("~"):
-                complaints.append(f"there is no home folder for {show(expanded)}; write it out")
+            complaints.append(f"must be {NOUNS[tag]}, found {show(text)}")
+        elif "\0" in text:
+            complaints.append("holds the character NUL; remove it")
         for complaint in complaints:
             self.bad.add(key)
             self.say(node.start_mark, key, complaint)
-        self.raw[key] = text
-        return expanded
+        return None if complaints else text
 
 
 def parent_key(key: str) -> str:
@@ -252,6 +261,18 @@ def expand(text: str) -> tuple[str, list[str]]:
             out.append("$")
             position = start + 1
     return "".join(out) + text[position:], complaints
+
+
+def plain_tag(text: str) -> str:
+    """The tag of a text that stands without quotes."""
+    return next((tag for tag in CONVERT if PLAIN[tag][0].match(text)), "str")
+
+
+def is_variable(text: str) -> bool:
+    """Is the text one variable and nothing else?"""
+    match = VARIABLE.match(text)
+    end = match and (match.end() - 1 if match[2] == "}" else _closing_brace(text, match.end()))
+    return end is not None and end == len(text) - 1
 
 
 def _closing_brace(text: str, start: int) -> int:

@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
 from .data import Audit, Prepare, TrainingData
-from .errors import ConfigError, Problem, join_key
+from .errors import ConfigError, Problem
 from .fields import Args, Component, Count, Section, Split, Text
+from .plain import flat
 from .reader import Document
 
 
@@ -366,32 +367,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value
-
-
-def flat(value: Any, key: str = "") -> dict[str, Any]:
-    """{dotted key: value} of everything in plain data."""
-    values = {key: value}
-    items = value.items() if isinstance(value, dict) else ()
-    if isinstance(value, list):
-        items = enumerate(value)
-    for part, item in items:
-        values |= flat(item, join_key(key, part))
-    return values
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of an experiment, for editors."""
-    schema = Config.model_json_schema(by_alias=True)
-    for cls in ABSENT_IF_NONE:
-        part = schema if cls is Config else schema["$defs"][cls.__name__]
-        for name, field in part["properties"].items():
-            kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
-            if kinds:
-                part["properties"][name] = {**kinds[0], **field}
-                part["properties"][name].pop("default", None)
-    builder = {"required": ["builder"]}
-    graph = {"required": ["name", "modules", "connections", "output"]}
-    schema["$defs"]["Model"]["oneOf"] = [builder, graph]
-    clip = schema["$defs"]["GradientClip"]
-    clip["oneOf"] = [{"required": ["percentile"]}, {"required": ["max_norm"]}]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

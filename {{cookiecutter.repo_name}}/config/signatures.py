@@ -80,6 +80,7 @@ def check_args(
             problems.append(config.problem(place, message))
         elif argument in hints and not _fits(value, hints[argument]):
             message = f"must be {_noun(hints[argument])}, {found(value)}"
+            message += config._document.origin(place)
             problems.append(config.problem(place, message))
     for argument in free:
         required = known[argument].default is inspect.Parameter.empty

@@ -12,7 +12,8 @@ import yaml
 from texts import GOOD, GRAPH, INFO
 
 from config import json_schema, load, write_resolved
-from config.write import SCHEMA_FILE, schema_text
+from config.editor import schema_text
+from config.write import SCHEMA_FILE
 from errors import UserError
 
 PROJECT = Path(__file__).parents[2]
@@ -116,10 +117,67 @@ def test_the_json_schema_lets_a_device_be_a_variable():
     jsonschema.validate(plain(text), json_schema())
 
 
+def test_the_json_schema_lets_numbers_and_choices_be_variables():
+    text = """\
+info: {name: x, output_folder: y, seed: "${SEED:-0}"}
+datasets:
+  train:
+    class: Sample
+    augment: {gain_db: ["${LOW:--3}", 3], incoherent: "${P:-0.5}"}
+  test: {class: Sample}
+train:
+  epochs: "${EPOCHS}"
+  early_stopping: "${PATIENCE:-null}"
+  compile: "${COMPILE:-false}"
+  target: "${TARGET:-magnitude}"
+  loss: {a: {class: B, weight: "${WEIGHT:-1}"}}
+"""
+    jsonschema.validate(plain(text), json_schema())
+    for number in ("${EPOCHS", "EPOCHS", "1${EPOCHS}", "${EPOCHS}0"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(plain(text.replace("${EPOCHS}", number)), json_schema())
+
+
+PART = "train: {epochs: 3, optimizer: {args: {lr: 0.1}}, loss: {a: {weight: 2}}}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "include: base.yml\n" + PART,
+        "include: [a.yml, b.yml]\ninfo: {name: x}\nmodel: {args: {a: 1}}\n",
+        PART,  # a base, without info
+    ],
+)
+def test_the_json_schema_lets_a_file_that_includes_or_is_included_be_a_part(text):
+    jsonschema.validate(plain(text), json_schema())
+    wrong = text.replace("epochs: 3", "epochs: -1").replace("{name: x}", "{nam: x}")
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(plain(wrong), json_schema())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        INFO + PART,
+        "info: {name: x}\n",
+        INFO + "datasets: {train: {args: {a: 1}}}\n",
+        INFO + "model: {args: {a: 1}}\n",
+        INFO + "train: {loss: {a: {class: B}}, loggers: [{args: {a: 1}}]}\n",
+        "include: 3\n",
+        "include: [[a.yml]]\n",
+    ],
+)
+def test_the_json_schema_requires_of_a_whole_experiment_what_we_require(refused, text):
+    assert refused(text)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(plain(text), json_schema())
+
+
 def test_every_key_of_the_schema_has_a_description():
     schema = json_schema()
     for part in [schema, *schema["$defs"].values()]:
-        for name, field in part["properties"].items():
+        for name, field in part.get("properties", {}).items():
             assert field.get("description"), name
 
 
