@@ -12,9 +12,10 @@ from pydantic import BaseModel, ValidationError
 from .errors import closest, found, join_key, listed, show
 from .include import KEY as INCLUDE
 from .reader import Document
-from .schema import Config
+from .schema import Config, Signal
 
 LEARNING_RATE = "train.optimizer.args.lr"
+FRAMES = "excerpt_frames"
 ELSEWHERE = {"lr": LEARNING_RATE, "learning_rate": LEARNING_RATE}
 BOUNDS = {  # pydantic's name of an error: words, and where it keeps the bound
     "greater_than": ("more than", "gt"),
@@ -31,6 +32,10 @@ def explain(error: ValidationError, document: Document) -> Iterator[tuple[str, s
     for detail in details:
         if detail["type"] == "extra_forbidden":
             *parents, name = detail["loc"]
+            if name == FRAMES and "segment" in _fields_at(parents):
+                guessed.add(_key([*parents, "segment"]))
+                yield _key(detail["loc"]), _in_seconds(detail["input"], document)
+                continue
             guess = closest(str(name), [*_fields_at(parents), *([] if parents else [INCLUDE])])
             if guess:
                 guessed.add(_key([*parents, guess]))
@@ -39,6 +44,17 @@ def explain(error: ValidationError, document: Document) -> Iterator[tuple[str, s
         key = _key(detail["loc"])
         if detail["type"] != "extra_forbidden" and key not in guessed:
             yield key, _sentence(detail, key, document)
+
+
+def _in_seconds(frames: Any, document: Document) -> str:
+    """What to write in place of a length in STFT frames."""
+    values = {name: field.default for name, field in Signal.model_fields.items()}
+    values |= document.data.get("signal") or {}
+    try:
+        seconds = f"{(frames - 1) * values['hop_length'] / values['sample_rate']:.6g}"
+    except (TypeError, ZeroDivisionError):  # no numbers: what is said about them will do
+        seconds = "4.0"
+    return f"there is no such key here; write the length in seconds, segment: {seconds}"
 
 
 def _unknown(parents: list[str | int], name: str, value: Any, guess: str | None) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from .data import Audit, Prepare, TrainingData
 from .errors import ConfigError, Problem
-from .fields import Args, Component, Count, Section, Split, Text
+from .fields import Args, Component, Count, Seconds, Section, Split, Text
 from .plain import flat
 from .reader import Document
 
@@ -144,7 +144,7 @@ class Stage(Section):
     """A stage of the curriculum, one after the other from the first epoch on."""
 
     epochs: Count = Field(description="how many epochs it lasts")
-    excerpt_frames: Count = Field(description="STFT frames in a training excerpt meanwhile")
+    segment: Seconds = Field(description="seconds in a training excerpt meanwhile")
 
 
 class Train(Section):
@@ -172,10 +172,12 @@ class Train(Section):
         description="excerpts whose heads and losses are computed at a time, to save memory; "
         "null: one on a CPU, which saves time too, all on a GPU",
     )
-    excerpt_frames: Count = Field(400, description="STFT frames in a training excerpt")
+    segment: Seconds = Field(
+        4.0, description="seconds in a training excerpt, rounded to whole hops of the STFT"
+    )
     curriculum: list[Stage] = Field(
         default_factory=list,
-        description="stages with excerpts of another length, before those of excerpt_frames",
+        description="[{epochs, segment}]: stages with excerpts of another length, before segment",
     )
     num_workers: Workers = 0
     target: Literal["phase_sensitive", "magnitude"] = Field(

@@ -14,6 +14,7 @@ from .errors import Problem, closest, found, join_key, listed
 from .schema import Config
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+SAME = {"hop_length": "stride"}  # another word for an argument: what an encoder calls it
 NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 NOUNS |= {type(None): "null", Path: "text", list: "a list", dict: "a mapping"}
 
@@ -69,7 +70,9 @@ def check_args(
         elif argument not in known:
             if anything:
                 continue
-            guess = closest(argument, free)
+            guess = SAME.get(argument)
+            if guess not in free:
+                guess = closest(argument, free)
             guessed.add(guess)
             hint = f"did you mean '{guess}'? " if guess else ""
             takes = f"it takes {listed(free)}" if free else "it takes none"

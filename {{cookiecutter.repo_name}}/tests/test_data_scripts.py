@@ -34,7 +34,7 @@ def test_each_layout_trains_an_epoch_is_scored_and_shown(name, tmp_path, sample_
     plain["train"] |= {
         "epochs": 1,
         "batch_size": 2,
-        "excerpt_frames": 40,
+        "segment": 0.312,
         "num_workers": 0,
         "excerpts_per_epoch": 4,
         "validation_excerpts": 4,

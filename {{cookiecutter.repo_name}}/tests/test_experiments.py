@@ -63,7 +63,7 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
         plain["train"] |= {
             "epochs": 1,
             "batch_size": 10,
-            "excerpt_frames": 8,
+            "segment": 0.056,
             "excerpts_per_epoch": 10,
             "validation_excerpts": 10,
             "num_workers": 0,

@@ -216,9 +216,9 @@ class Trainer(Loop):
     def _choose_data(self):
         """`batches` and `excerpts` to train on, `val_batches` and `val_excerpts` to validate."""
         settings = self.settings
-        samples = self.front_end.samples
-        length = samples(settings.excerpt_frames)
-        stages = [(s.epochs, samples(s.excerpt_frames)) for s in settings.curriculum]
+        samples, rate = self.front_end.segment, self.train_data.sample_rate
+        length = samples(settings.segment, rate)
+        stages = [(s.epochs, samples(s.segment, rate)) for s in settings.curriculum]
         lengths = self._lengths(self.train_data)
         self._warn_of_silence(lengths, length)
         count = settings.excerpts_per_epoch or covering(lengths, length)
@@ -247,7 +247,7 @@ class Trainer(Loop):
             rate, median = self.train_data.sample_rate, sorted(lengths)[len(lengths) // 2]
             log.warning(
                 "an excerpt has %.3g s, but half of the tracks have at most %.3g s: %.0f %% of "
-                "what is trained on is silence after them; lower train.excerpt_frames",
+                "what is trained on is silence after them; lower train.segment",
                 length / rate,
                 median / rate,
                 100 * silence,

@@ -157,6 +157,17 @@ def test_a_misspelt_argument_is_not_missing_besides(read):
     assert "did you mean 'num_layers'?" in problem.message
 
 
+def test_the_hop_of_an_encoder_is_called_its_stride(read):
+    def encoder(filter_length: int, stride: int | None = None):
+        pass
+
+    (problem,) = checked(read, "{filter_length: 16, hop_length: 8}", encoder, given=())
+    assert problem.message == (
+        "encoder has no argument 'hop_length'; did you mean 'stride'? "
+        "it takes filter_length, stride"
+    )
+
+
 def test_an_argument_that_the_program_sets_is_refused(read):
     (problem,) = checked(read, "{num_layers: 2, sample_rate: 8000}")
     assert problem.message == "'sample_rate' of network is set by the program; remove it"
