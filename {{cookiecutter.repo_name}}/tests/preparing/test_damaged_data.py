@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from test_preparation import run, tarred, zipped
+from preparations import run, tarred, zipped
 
 import files
 from errors import UserError
