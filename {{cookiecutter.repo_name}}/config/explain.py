@@ -18,7 +18,7 @@ LEARNING_RATE = "train.optimizer.args.lr"
 FRAMES = "excerpt_frames"
 ELSEWHERE = {"lr": LEARNING_RATE, "learning_rate": LEARNING_RATE}
 BOUNDS = {  # pydantic's name of an error: words, and where it keeps the bound
-    "greater_than": ("more than", "gt"),
+    "greater_than": ("greater than", "gt"),
     "greater_than_equal": ("at least", "ge"),
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),

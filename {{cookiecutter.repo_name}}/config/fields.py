@@ -29,7 +29,7 @@ Text = Annotated[str, Field(min_length=1)]
 Args = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 Range = Annotated[
     list[float],
     AfterValidator(_pair),

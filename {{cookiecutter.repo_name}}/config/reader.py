@@ -51,7 +51,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what either YAML 1.1 or `_Loader` would not read back as text; writes no anchors."""
+    """Quotes what YAML 1.1 or `_Loader` would not read back as text; writes no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -63,7 +63,7 @@ for _tag, (_pattern, _first) in PLAIN.items():
 
 
 class Document:
-    """A YAML file as plain data, with what was noticed while reading it.
+    """A YAML file as plain data, and what is wrong with it.
 
     data: the top-level mapping. places: {dotted key: (file, line)}. bad: keys whose value could not
     be read. raw: {dotted key: text before its variables were expanded}.
@@ -105,7 +105,7 @@ class Document:
             self.problems.append(Problem(self.file, mark.line + 1, key, message))
 
     def _add(self, count: int, node: yaml.Node, key: str) -> None:
-        """Count values and what `<<` brings in; more of them than anybody writes are refused."""
+        """Count values and what `<<` brings in; refuse more of them than an experiment can have."""
         self._count += count
         if self._count > MAX_VALUES:
             message = f"holds more than {MAX_VALUES} values; are aliases multiplying?"
@@ -177,6 +177,8 @@ class Document:
                     f"a key must be text, found {shown}"
                     + (f"; put it in quotes: '{shown}'" if shown is name else ""),
                 )
+            elif not name.strip():
+                self.say(name_node.start_mark, key, "a key is empty; write a name before the ':'")
             elif name in pairs:
                 self.say(
                     name_node.start_mark,
@@ -354,7 +356,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
         name = problem.split("'")[1]
         return line, f"the alias *{name} has no anchor &{name} above it; add one, or quote the text"
     if "duplicate anchor" in context:
-        return line, "an anchor of this name (&...) is already above; give it another"
+        return line, "an anchor of this name (&...) is already above; choose another name"
     if "flow" in context:
         opened, closed = ("[", "]") if "sequence" in context else ("{", "}")
         message = f"the '{opened}' of line {start} needs a ',' or '{closed}' here"
@@ -362,7 +364,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
             message += "; between { } or [ ] a text with ${...} needs quotes"
         return line, message
     if "mapping values are not allowed" in problem:
-        return line, "a ':' does not fit here; quote a text that has one, or mend the indentation"
+        return line, "a ':' does not fit here; quote a text that has one, or fix the indentation"
     if "could not find expected ':'" in problem:
         return line, "a key without a ':' stands here or just above; write key: value"
     if "cannot start any token" in problem:

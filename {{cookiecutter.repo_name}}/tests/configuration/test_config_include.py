@@ -188,7 +188,7 @@ def test_a_mistake_names_the_file_and_line_that_it_comes_from(messages):
             "eps: 1e-8}}", "eps: }, a: 1}"
         ),
     ) == [
-        "base.yml:4: signal.hop_length: must be more than 0, found the number 0",
+        "base.yml:4: signal.hop_length: must be greater than 0, found the number 0",
         "base.yml:18: train.optimizer.a: there is no such key here; "
         "an argument goes in args: {a: 1}",
         "experiment.yml:3: train.epochs: must be a whole number, found the text 'many'; "

@@ -111,7 +111,7 @@ def test_what_is_missing_is_told_with_the_license(tmp_path):
             {"steps": [{"class": "Convert", "args": {"rate": 1}}], "source": "x"},
             "no argument 'rate'",
         ),
-        ({"steps": [{"class": "Convert"}]}, "prepare.source: is missing, the steps read from it"),
+        ({"steps": [{"class": "Convert"}]}, "prepare.source: is missing, but the steps read from it"),
         ({"downloads": [{"file": "a", "urls": ["file:///etc/passwd"]}]}, "write a web address"),
         ({"downloads": [{"file": "a", "sha256": "abc"}]}, "write 64 hexadecimal digits"),
     ],
