@@ -263,7 +263,8 @@ def test_include_further_in_and_misspelt_is_explained(messages):
 def test_variables_and_absolute_paths_lead_to_files(including, monkeypatch, tmp_path):
     monkeypatch.setenv("KIND_FOR_TEST", "base")
     assert including("include: ${KIND_FOR_TEST}.yml\n").info.name == "base"
-    assert including(f"include: ['{tmp_path}/${{KIND_FOR_TEST}}.yml']\n").info.name == "base"
+    path = str(tmp_path / "${KIND_FOR_TEST}.yml")
+    assert including(f"include: ['{path}']\n").info.name == "base"
 
 
 def test_the_resolved_configuration_is_whole(including, tmp_path):

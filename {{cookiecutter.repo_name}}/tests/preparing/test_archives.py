@@ -55,7 +55,7 @@ def test_a_link_that_lies_in_the_folder_leads_nowhere_else(tmp_path):
         unpack.unpack(archive, tmp_path / "folder")
 
 
-def test_a_broken_archive_is_told(tmp_path):
+def test_a_broken_archive_is_reported(tmp_path):
     archive = zipped(tmp_path / "a.zip", {"a": PAYLOAD[:1000]})
     content = bytearray(archive.read_bytes())
     content[200] ^= 255

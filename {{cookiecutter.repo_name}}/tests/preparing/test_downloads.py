@@ -64,14 +64,14 @@ def test_the_next_mirror_is_taken_if_one_has_not_the_file_or_another(server, tmp
     assert (tmp_path / "a.zip").read_bytes() == PAYLOAD
 
 
-def test_all_mirrors_are_told_if_none_works(server, tmp_path):
+def test_all_mirrors_are_named_if_none_works(server, tmp_path):
     server.files["/other.zip"] = b"something else"
     urls = [f"{server.url}/none.zip", f"{server.url}/other.zip"]
     with pytest.raises(UserError) as caught:
         download.fetch(urls, tmp_path / "a.zip", SHA256)
-    told = str(caught.value).splitlines()
-    assert "could not be downloaded; run the same again to go on, or put the file there" in told[0]
-    assert told[1].endswith("none.zip: Not Found") and f"expected {SHA256}" in told[2]
+    lines = str(caught.value).splitlines()
+    assert "could not be downloaded; run the same again to go on, or put the file there" in lines[0]
+    assert lines[1].endswith("none.zip: Not Found") and f"expected {SHA256}" in lines[2]
     assert list(tmp_path.glob("*.zip")) == []
 
 

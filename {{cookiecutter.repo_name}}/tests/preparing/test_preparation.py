@@ -93,14 +93,14 @@ def test_the_same_files_have_the_same_hash_wherever_they_are_made(tmp_path):
     assert hashes[0] == hashlib.sha256(expected.encode()).hexdigest()
 
 
-def test_what_is_missing_is_told_with_the_license(tmp_path):
-    told = run(
+def test_what_is_missing_is_reported_with_the_license(tmp_path):
+    message = run(
         tmp_path,
         source=str(tmp_path / "wsj0"),
         license="the LDC's, to be bought",
         steps=[{"class": "Convert"}],
     )
-    assert "wsj0: no such folder; put the data there (the LDC's, to be bought)" in told
+    assert "wsj0: no such folder; put the data there (the LDC's, to be bought)" in message
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,12 @@ def test_what_is_missing_is_told_with_the_license(tmp_path):
             {"steps": [{"class": "Convert", "args": {"rate": 1}}], "source": "x"},
             "no argument 'rate'",
         ),
-        ({"steps": [{"class": "Convert"}]}, "prepare.source: is missing, but the steps read from it"),
+        ({"steps": [{"class": "Convert"}]}, "prepare.source: is missing, but the steps"),
         ({"downloads": [{"file": "a", "urls": ["file:///etc/passwd"]}]}, "write a web address"),
         ({"downloads": [{"file": "a", "sha256": "abc"}]}, "write 64 hexadecimal digits"),
     ],
 )
-def test_a_wrong_file_is_told_before_anything_is_made(tmp_path, section, message):
+def test_a_wrong_file_is_refused_before_anything_is_made(tmp_path, section, message):
     assert message in run(tmp_path, **section)
     assert not (tmp_path / "made").exists()
 
@@ -143,7 +143,7 @@ def test_sixteen_bits_stay_as_they_are_and_nothing_is_clipped(tmp_path):
         Convert(format="flac").run(tmp_path / "a", tmp_path / "c")
 
 
-def test_without_ffmpeg_it_is_told_what_needs_it(tmp_path, monkeypatch):
+def test_without_ffmpeg_the_error_says_what_needs_it(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     (tmp_path / "a" / "train").mkdir(parents=True)
     (tmp_path / "a" / "train" / "x.stem.mp4").write_bytes(b"x")

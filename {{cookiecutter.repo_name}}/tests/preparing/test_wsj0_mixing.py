@@ -103,7 +103,7 @@ def test_levels_are_written_as_in_the_published_names(value, text):
     assert wsj0._number(value) == text
 
 
-def test_what_is_wrong_with_lists_and_copies_is_told(wsj):
+def test_what_is_wrong_with_lists_and_copies_is_reported(wsj):
     run = MixWSJ0(str(wsj / "lists")).run
     (wsj / "lists" / "mix_2_spk_cv.txt").write_text("a.wav 1\n")
     with pytest.raises(UserError, match="mix_2_spk_cv.txt:1: expected a path and a level for each"):
