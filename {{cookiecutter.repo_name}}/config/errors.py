@@ -28,7 +28,7 @@ class ConfigError(Exception):
 
     def __init__(self, problems: Iterable[Problem]):
         problems = list(problems)
-        files = [problem.file for problem in problems]
+        files = list(dict.fromkeys(problem.file for problem in problems))
         self.problems = sorted(problems, key=lambda one: (files.index(one.file), one.line))
         super().__init__("\n".join(map(str, self.problems)))
 

@@ -33,11 +33,14 @@ def read_whole(path: str | os.PathLike) -> Document:
 
 
 class _Includes:
+    """Follows the key `include` from file to file; each file is read once."""
+
     def __init__(self):
         self.done: dict[str, Document] = {}  # by real path, for files that are included twice
         self.open: dict[str, str] = {}  # {real path: path} from the first file down to this one
 
     def merged_into(self, document: Document) -> Document:
+        """A document with what it includes."""
         real = os.path.realpath(document.file)
         self.open[real] = document.file
         whole = Document(document.file)
@@ -66,7 +69,7 @@ class _Includes:
                 problems.append(document.problem(key, wrong))
             targets.append(target)
         if problems:
-            raise ConfigError(dict.fromkeys([*document.problems, *problems]))
+            raise ConfigError([*dict.fromkeys([*document.problems, *problems])])
         return targets
 
     def _refuse(self, target: str) -> str:
@@ -100,9 +103,9 @@ def _merged(base: Document, over: Document) -> Document:
     whole.places = {key: base.places[key] for key in base.places if stays(key)} | over.places
     whole.raw = {key: base.raw[key] for key in base.raw if stays(key)} | over.raw
     whole.bad = {key for key in base.bad if stays(key)} | over.bad
-    whole.problems = [*over.problems]
     # a value that could not be read is no problem where another one has taken its place
-    whole.problems += [p for p in base.problems if p.key not in base.bad or stays(p.key)]
+    kept = [p for p in base.problems if p.key not in base.bad or stays(p.key)]
+    whole.problems = [*dict.fromkeys([*over.problems, *kept])]  # once, if a file is included twice
     return whole
 
 

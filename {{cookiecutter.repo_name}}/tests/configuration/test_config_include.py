@@ -218,6 +218,16 @@ def test_a_wrong_value_is_no_problem_where_another_takes_its_place(including, me
     assert including("include: base.yml\ndatasets: {train: {class: A}}\n", base=base)
 
 
+def test_a_mistake_in_a_file_that_is_included_twice_is_reported_once(messages):
+    files = {"one": "include: base.yml\n", "two": "include: base.yml\n"}
+    base = BASE.replace("epochs: 7", "epochs: ${NOT_SET_FOR_TEST}") + "info: {}\n"
+    lines = messages("include: [one.yml, two.yml]\n", base=base, **files)
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["base.yml:17", "train.epochs"],
+        ["base.yml:25", "info"],
+    ]
+
+
 def test_files_that_are_not_there_are_named_with_the_line_that_includes_them(messages, tmp_path):
     (tmp_path / "sub").mkdir()
     assert messages("signal: {}\ninclude: [bse.yml, sub, sub/x.yml, base.yml]\n" + INFO) == [

@@ -218,3 +218,9 @@ def test_files_are_checked_from_the_command_line(tmp_path):
     assert done.returncode == 1
     assert f"{wrong}:1: info.nam: there is no such key here; did you mean 'name'?" in done.stdout
     assert run("-m", "config").returncode == 2
+    including = tmp_path / "including.yml"
+    including.write_text("include: good.yml\ninfo: {name: another}\n")
+    done = run("-m", "config", "--show", str(including))
+    whole = tmp_path / "whole.yml"
+    whole.write_text(done.stdout)
+    assert done.returncode == 0 and load(whole) == load(including)
