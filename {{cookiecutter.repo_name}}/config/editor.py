@@ -65,7 +65,7 @@ def _requirements(node: Node, definitions: Node) -> Node:
     """What a schema requires, and nothing else of it."""
     if "$ref" in node:
         return _requirements(definitions[node["$ref"].rpartition("/")[2]], definitions)
-    kept = {key: node[key] for key in ("required", "oneOf") if key in node}
+    kept: Node = {key: node[key] for key in ("required", "oneOf") if key in node}
     for kind in node.get("anyOf", ()):
         kept |= _requirements(kind, definitions)
     for key in ("additionalProperties", "items"):
@@ -90,6 +90,6 @@ def _variable(field: Node) -> Node:
     kinds = field.get("anyOf", [field])
     if not any("enum" in kind or kind.get("type") in NOT_TEXT for kind in kinds):
         return field
-    about = {key: field[key] for key in ("title", "description", "default") if key in field}
+    about: Node = {key: field[key] for key in ("title", "description", "default") if key in field}
     bare = [{key: kind[key] for key in kind if key not in about} for kind in kinds]
     return {"anyOf": [*bare, VARIABLE], **about}

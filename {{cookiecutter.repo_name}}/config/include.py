@@ -35,7 +35,7 @@ def read_whole(path: str | os.PathLike) -> Document:
 class _Includes:
     """Follows the key `include` from file to file; each file is read once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.done: dict[str, Document] = {}  # by real path, for files that are included twice
         self.open: dict[str, str] = {}  # {real path: path} from the first file down to this one
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .errors import join_key
@@ -21,7 +22,7 @@ def leaves(value: Any, key: str = "") -> dict[str, Any]:
 def flat(value: Any, key: str = "") -> dict[str, Any]:
     """{dotted key: value} of everything in plain data."""
     values = {key: value}
-    items = value.items() if isinstance(value, dict) else ()
+    items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
     if isinstance(value, list):
         items = enumerate(value)
     for part, item in items:

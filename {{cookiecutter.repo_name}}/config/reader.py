@@ -190,7 +190,8 @@ class Document:
         return merged | pairs
 
     def _scalar(self, node: yaml.ScalarNode, key: str, tag: str) -> Any:
-        text, complaints = node.value, []
+        text: str = node.value
+        complaints: list[str] = []
         if tag not in CONVERT and ("$" in text or text.startswith("~")):
             self.raw[key] = text
             text, complaints = expand(text)

@@ -199,7 +199,7 @@ class Train(Section):
     )
     compile: bool = Field(False, description="run the network through torch.compile")
     optimizer: Component = Field(
-        default_factory=lambda: Component(**{"class": "Adam", "args": {"lr": 1e-3}}),
+        default_factory=lambda: Component.model_validate({"class": "Adam", "args": {"lr": 1e-3}}),
         description="a class of torch.optim, {class: Adam, args: {lr: 1.0e-3}}",
     )
     scheduler: Component | None = Field(
@@ -321,7 +321,9 @@ class Config(Section):
     """One experiment."""
 
     info: Info = Field(description="the name of the experiment and its output_folder")
-    signal: Signal = Field(default_factory=Signal, description="audio and STFT")
+    signal: Signal = Field(
+        default_factory=lambda: Signal.model_validate({}), description="audio and STFT"
+    )
     datasets: Datasets | None = Field(None, description="the data: train, val, test")
     model: Model | None = Field(None, description="the network")
     train: Train | None = Field(None, description="how the model is trained")
