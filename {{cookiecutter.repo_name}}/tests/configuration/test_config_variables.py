@@ -4,7 +4,7 @@ import pytest
 from texts import GOOD, INFO
 
 from config import check_args
-from config.reader import expand
+from config.variables import expand
 
 
 def test_variables_are_taken_from_the_environment_or_their_default(read, monkeypatch):
