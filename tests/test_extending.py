@@ -199,7 +199,7 @@ train:
   args: {level: 0.02}
   epochs: EPOCHS
   batch_size: 2
-  excerpt_frames: 20
+  segment: 0.152
   excerpts_per_epoch: 4
   device: cpu
   loss: {log: {class: LogSpectralLoss, args: {floor: 1.0e-4}}}

@@ -87,6 +87,10 @@ class FrontEnd(nn.Module):
         """How many samples have just `frames` STFT frames."""
         return (frames - 1) * self.hop_length + self.odd
 
+    def segment(self, seconds, sample_rate):
+        """How many samples an excerpt of `seconds` has: rounded to whole hops, at least one."""
+        return self.samples(1 + max(1, round(seconds * sample_rate / self.hop_length)))
+
     def _missing(self, length):
         """How many samples `length` is short of whole frames."""
         return (self.odd - length) % self.hop_length

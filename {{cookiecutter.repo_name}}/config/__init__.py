@@ -4,10 +4,11 @@ config = load("experiments/deep_clustering.yml", needs=("datasets.train", "model
 config.train.optimizer.class_name, config.get("train.optimizer.args")
 """
 
+from .editor import json_schema
 from .errors import ConfigError, Problem
 from .load import load
-from .plain import leaves
-from .schema import Config, flat, json_schema
+from .plain import flat, leaves
+from .schema import Config
 from .signatures import check_args, check_class
 from .write import write_resolved
 

@@ -1,16 +1,21 @@
-"""`python -m config FILE ...` checks experiments; `python -m config --schema` writes the schema."""
+"""`python -m config FILE ...` checks experiments; with --show it prints them whole, with all that
+they include and all defaults. `python -m config --schema` writes the schema."""
 
 import argparse
 import sys
 
 from .errors import ConfigError
 from .load import load
+from .reader import to_yaml
 from .write import write_schema
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m config", description=__doc__)
     parser.add_argument("files", nargs="*", metavar="FILE", help="experiments to check")
+    parser.add_argument(
+        "--show", action="store_true", help="print them whole, with what they include and defaults"
+    )
     parser.add_argument(
         "--schema", action="store_true", help="write experiments/config.schema.json for editors"
     )
@@ -22,12 +27,15 @@ def main() -> int:
     wrong = 0
     for file in arguments.files:
         try:
-            load(file)
+            config = load(file)
         except ConfigError as error:
             wrong += 1
             print(error)
         else:
-            print(f"{file}: fine, as far as the schema can tell")
+            if arguments.show:
+                print(f"# {file}\n{to_yaml(config.to_dict())}")
+            else:
+                print(f"{file}: fine, as far as the schema can tell")
     return 1 if wrong else 0
 
 

@@ -1,5 +1,5 @@
-"""What one key says about another. Works on plain data, so that it also sees a file that the
-schema refuses; a value that the schema refuses is passed over here.
+"""Rules about several keys at once. They work on plain data, so that they are checked in a file too
+that the schema refuses; a value that the schema refuses is skipped here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from .errors import closest, found, listed, show
 from .schema import Signal
 
-EXAMPLES = {  # what would do where a section is needed
+EXAMPLES = {  # of a section that a script needs
     "signal": "signal: {sample_rate: 16000}",
     "datasets": "datasets: {train: {class: Sample, args: {...}}, val: ..., test: ...}",
     "datasets.train": "datasets: {train: {class: Sample, args: {...}}}",
@@ -163,31 +163,37 @@ def _splits(values: Values) -> Found:
             continue
         split = values.get(f"{section}.split", "test")
         if split in SPLITS and split not in there:
-            default = "" if f"{section}.split" in values else ", the default"
+            default = "" if f"{section}.split" in values else " by default"
             have = f"'datasets' has only {listed(there)}" if there else "there are no datasets"
             other = f", or write split: {there[-1]}" if there else ""
             yield (
                 f"{section}.split",
-                f"found the text '{split}'{default}, but {have}; add datasets.{split}{other}",
+                f"is '{split}'{default}, but {have}; add datasets.{split}{other}",
             )
     if values.get("visualize.seed") is not None and values.get("visualize.item") is not None:
-        yield "visualize", "has both 'seed' and 'item', and either chooses what is shown; keep one"
+        yield "visualize", "has both 'seed' and 'item', and each of them chooses the item; keep one"
 
 
 def _augment(values: Values) -> Found:
     key = "datasets.train.augment"
     speed = values.get(f"{key}.time_stretch.speed")
     if isinstance(speed, list) and speed and isinstance(speed[0], int | float) and speed[0] <= 0:
-        yield f"{key}.time_stretch.speed", f"found {speed[0]}, must be above 0; 1 is as it is"
+        yield f"{key}.time_stretch.speed", f"must be greater than 0, found {speed[0]}"
     if values.get(f"{key}.gain_db") is not None and values.get(f"{key}.snr_db") is not None:
-        yield key, "has both 'gain_db' and 'snr_db', and either sets the sources' levels; keep one"
+        yield key, "has both 'gain_db' and 'snr_db', which both set the sources' levels; keep one"
 
 
 def _prepare(values: Values) -> Found:
     if values.get("prepare.steps") and values.get("prepare.source") is None:
-        yield "prepare.source", "is missing, the steps read from it; write the folder of the copy"
+        yield (
+            "prepare.source",
+            "is missing, but the steps read from it; write the folder of the copy",
+        )
     elif values.get("prepare.steps") and values["prepare.source"] == values.get("prepare.folder"):
-        yield "prepare.source", "is also the folder that is made; choose another for one of them"
+        yield (
+            "prepare.source",
+            "is the same folder as prepare.folder; choose another for one of them",
+        )
 
 
 def _audit(values: Values) -> Found:

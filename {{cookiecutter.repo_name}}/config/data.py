@@ -1,4 +1,4 @@
-"""The sections about data: what is trained on, how data is prepared and audited."""
+"""The sections about data: the training data, and how data are prepared and audited."""
 
 from __future__ import annotations
 
@@ -8,45 +8,53 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from .fields import Component, Count, Range, Section, Share, Split, Text
+from .fields import Component, Count, Probability, Range, Section, Split, Text
 
 
 class PitchShift(Section):
-    """How far and how often excerpts are transposed."""
+    """How far and how often training excerpts are transposed."""
 
-    semitones: Range = Field(description="[lowest, highest], drawn evenly")
-    probability: Share = Field(1.0, description="of an excerpt to be transposed")
+    semitones: Range = Field(description="[lowest, highest], drawn uniformly")
+    probability: Probability = Field(
+        1.0, description="the probability that an excerpt is transposed"
+    )
 
 
 class TimeStretch(Section):
-    """How much and how often the speed of excerpts is changed, at the same pitch."""
+    """How much and how often the speed of training excerpts is changed, at the same pitch."""
 
-    speed: Range = Field(description="[slowest, fastest], 1 being as it is; drawn evenly")
-    probability: Share = Field(1.0, description="of an excerpt to be stretched")
+    speed: Range = Field(description="[slowest, fastest], drawn uniformly; 1: unchanged")
+    probability: Probability = Field(
+        1.0, description="the probability that an excerpt is stretched"
+    )
 
 
 class Augment(Section):
-    """What is done to the stretches that are trained on."""
+    """The augmentation of training excerpts."""
 
-    incoherent: Share = Field(
-        0.0, description="probability that the sources of an excerpt are of different tracks"
+    incoherent: Probability = Field(
+        0.0, description="probability that the sources of an excerpt come from different tracks"
     )
     silence_db: float | None = Field(
         None,
         le=0,
-        description="draw another stretch, up to ten times, while a source's level (RMS, in dB of "
-        "full scale) is below; null: any stretch",
+        description="draw another excerpt, up to ten times, while a source's level (RMS, in dB of "
+        "full scale) is below; null: any excerpt",
     )
     gain_db: Range | None = Field(
-        None, description="[least, most]: each source's gain in dB, drawn evenly; null: none"
+        None, description="[least, most]: each source's gain in dB, drawn uniformly; null: none"
     )
     snr_db: Range | None = Field(
         None,
-        description="[least, most]: sources are brought to one level, then each by so many dB "
-        "above it, drawn evenly; null: their own levels",
+        description="[least, most]: sources are brought to one level, then each is raised by a "
+        "number of dB drawn uniformly; null: their own levels",
     )
-    swap_channels: Share = Field(0.0, description="probability of a source's left being its right")
-    flip_polarity: Share = Field(0.0, description="probability of a source's sign being changed")
+    swap_channels: Probability = Field(
+        0.0, description="probability that a source's left and right channel are swapped"
+    )
+    flip_polarity: Probability = Field(
+        0.0, description="probability that a source's sign is flipped"
+    )
     pitch_shift: PitchShift | None = Field(
         None, description="{semitones: [-2, 2], probability: 0.5}; null: none"
     )
@@ -56,10 +64,10 @@ class Augment(Section):
 
 
 class TrainingData(Component):
-    """What is learnt from."""
+    """The training data."""
 
     augment: Augment | None = Field(
-        None, description="what is done to the stretches that are trained on; null: nothing"
+        None, description="the augmentation of training excerpts; null: none"
     )
 
 
@@ -87,25 +95,31 @@ class Download(Section):
 
     file: Text = Field(description="what the file is called in the folder `archives`")
     urls: list[Annotated[str, AfterValidator(_web_address)]] = Field(
-        default_factory=list, description="where to get it: mirrors, the first that works is taken"
+        default_factory=list,
+        description="where to get it: mirrors, of which the first that works is used",
     )
     sha256: Annotated[str, AfterValidator(_digest)] | None = Field(
-        None, description="what the file must have; null: it is not checked, only told"
+        None, description="the SHA-256 that the file must have; null: it is printed, not checked"
     )
 
 
 class Prepare(Section):
-    """How a dataset is got and converted."""
+    """How a dataset is downloaded and converted."""
 
-    license: Text = Field(description="under which conditions one may have the data, and from whom")
+    license: Text = Field(
+        description="the conditions under which the data may be used, and who gives them"
+    )
     folder: Text = Field(description="the folder to make, for `folder` in the args of a dataset")
     source: Text | None = Field(
         None,
-        description="where archives are unpacked, or a copy lies, and steps read; null: `folder`",
+        description="the folder that archives are unpacked to, or that holds a copy; steps read "
+        "from it; null: `folder`",
     )
-    archives: Text = Field("cache/archives", description="where archives are, or downloaded to")
+    archives: Text = Field(
+        "cache/archives", description="the folder that holds the archives; downloads go there"
+    )
     downloads: list[Download] = Field(
-        default_factory=list, description="what is got and unpacked, [{file, urls, sha256}]"
+        default_factory=list, description="archives to download and unpack, [{file, urls, sha256}]"
     )
     steps: list[Component] = Field(
         default_factory=list, description="classes of preparation/, each {class: ..., args: {...}}"
@@ -113,11 +127,11 @@ class Prepare(Section):
 
 
 class Audit(Section):
-    """What is looked for in the data, and from where on it is told."""
+    """What is looked for in the data, and the limits from which it is reported."""
 
     splits: list[Split] | None = Field(None, description="which datasets; null: all of them")
     num_items: Count | None = Field(
-        None, description="only so many of each, spread evenly over the dataset; null: all"
+        None, description="the number of items of each, spread evenly over the dataset; null: all"
     )
     output_folder: Text | None = Field(
         None, description="the folder for the report; null: audit in info.output_folder"
@@ -126,7 +140,7 @@ class Audit(Section):
         -60.0, le=0, description="a source below this level (RMS, in dB of full scale) is silent"
     )
     clipped_samples: Count = Field(
-        10, description="so many samples in a row at the highest value of a file are clipped"
+        10, description="this many samples in a row at a file's peak are reported as clipped"
     )
     residual_db: float = Field(
         -30.0,
@@ -137,5 +151,6 @@ class Audit(Section):
         0.25,
         gt=0,
         le=1,
-        description="two tracks that share so much of their fingerprints are the same recording",
+        description="two tracks that share at least this part of their fingerprints are the same "
+        "recording",
     )

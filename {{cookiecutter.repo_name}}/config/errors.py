@@ -23,10 +23,13 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """All the problems of one file, ordered by line; as text, one line each."""
+    """All the problems of a configuration, file by file and ordered by line; as text, one line
+    each."""
 
     def __init__(self, problems: Iterable[Problem]):
-        self.problems = sorted(problems, key=lambda problem: problem.line)
+        problems = list(problems)
+        files = list(dict.fromkeys(problem.file for problem in problems))
+        self.problems = sorted(problems, key=lambda one: (files.index(one.file), one.line))
         super().__init__("\n".join(map(str, self.problems)))
 
     def __reduce__(self):

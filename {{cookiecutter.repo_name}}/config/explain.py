@@ -10,13 +10,15 @@ from typing import Any, Union
 from pydantic import BaseModel, ValidationError
 
 from .errors import closest, found, join_key, listed, show
+from .include import KEY as INCLUDE
 from .reader import Document
-from .schema import Config
+from .schema import Config, Signal
 
 LEARNING_RATE = "train.optimizer.args.lr"
+FRAMES = "excerpt_frames"
 ELSEWHERE = {"lr": LEARNING_RATE, "learning_rate": LEARNING_RATE}
 BOUNDS = {  # pydantic's name of an error: words, and where it keeps the bound
-    "greater_than": ("more than", "gt"),
+    "greater_than": ("greater than", "gt"),
     "greater_than_equal": ("at least", "ge"),
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
@@ -30,7 +32,11 @@ def explain(error: ValidationError, document: Document) -> Iterator[tuple[str, s
     for detail in details:
         if detail["type"] == "extra_forbidden":
             *parents, name = detail["loc"]
-            guess = closest(str(name), _fields_at(parents))
+            if name == FRAMES and "segment" in _fields_at(parents):
+                guessed.add(_key([*parents, "segment"]))
+                yield _key(detail["loc"]), _in_seconds(detail["input"], document)
+                continue
+            guess = closest(str(name), [*_fields_at(parents), *([] if parents else [INCLUDE])])
             if guess:
                 guessed.add(_key([*parents, guess]))
             yield _key(detail["loc"]), _unknown(parents, str(name), detail["input"], guess)
@@ -38,6 +44,17 @@ def explain(error: ValidationError, document: Document) -> Iterator[tuple[str, s
         key = _key(detail["loc"])
         if detail["type"] != "extra_forbidden" and key not in guessed:
             yield key, _sentence(detail, key, document)
+
+
+def _in_seconds(frames: Any, document: Document) -> str:
+    """What to write in place of a length in STFT frames."""
+    values = {name: field.default for name, field in Signal.model_fields.items()}
+    values |= document.data.get("signal") or {}
+    try:
+        seconds = f"{(frames - 1) * values['hop_length'] / values['sample_rate']:.6g}"
+    except (TypeError, ZeroDivisionError):  # no numbers: what is said about them will do
+        seconds = "4.0"
+    return f"there is no such key here; write the length in seconds, segment: {seconds}"
 
 
 def _unknown(parents: list[str | int], name: str, value: Any, guess: str | None) -> str:
@@ -48,6 +65,8 @@ def _unknown(parents: list[str | int], name: str, value: Any, guess: str | None)
     where = "key here" if parents else "section"
     if guess:
         return f"there is no such {where}; did you mean '{guess}'?"
+    if name == INCLUDE:
+        return "there is no such key here; 'include' stands at the top of a file, for all of it"
     if "args" in fields:
         return "there is no such key here; an argument goes in args: " + show({name: value})
     if name in ELSEWHERE or elsewhere:
@@ -69,11 +88,15 @@ def _sentence(detail: Any, key: str, document: Document) -> str:
         noun = "a whole number" if kind == "int_type" else "a number"
         if field is not None and typing.get_origin(field.annotation) in (Union, UnionType):
             noun += " or null"
-        advice = _number_advice(key, value, document)
+        advice = document.origin(key) or _number_advice(value)
         if not advice and field is not None and field.default is not None:
             advice = f"; the default is {show(field.default)}"
         return f"must be {noun}, {what}{advice}"
+    if kind == "bool_type":
+        return f"must be true or false, {what}{document.origin(key)}"
     if kind == "string_type":
+        if origin := document.origin(key):
+            return f"must be text, {what}{origin}; put the variable in quotes"
         if isinstance(value, int | float):
             return f"must be text, {what}; put it in quotes: '{show(value)}'"
         return f"must be text, {what}" + (f"; write {purpose}" if purpose else "")
@@ -90,7 +113,7 @@ def _sentence(detail: Any, key: str, document: Document) -> str:
         choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         guess = closest(value, choices) if isinstance(value, str) else None
         advice = f"; did you mean '{guess}'?" if guess else ""
-        return f"must be one of {listed(choices)}, {what}" + advice
+        return f"must be one of {listed(choices)}, {what}" + (document.origin(key) or advice)
     if kind in BOUNDS:
         words, bound = BOUNDS[kind][0], context[BOUNDS[kind][1]]
         return f"must be {words} {int(bound)}, {what}"
@@ -101,10 +124,7 @@ def _sentence(detail: Any, key: str, document: Document) -> str:
     return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}, {what}"
 
 
-def _number_advice(key: str, value: Any, document: Document) -> str:
-    if key in document.raw:
-        raw = show(document.raw[key])
-        return f" from {raw}; a variable always gives text, write the number itself"
+def _number_advice(value: Any) -> str:
     if isinstance(value, str):
         try:
             return f"; remove the quotes: {float(value):g}"

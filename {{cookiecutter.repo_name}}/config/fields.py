@@ -28,7 +28,8 @@ def _pair(values: list[float]) -> list[float]:
 Text = Annotated[str, Field(min_length=1)]
 Args = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(gt=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 Range = Annotated[
     list[float],
     AfterValidator(_pair),

@@ -8,45 +8,48 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from .check import CHECKS, EXAMPLES
-from .errors import ConfigError, Problem
+from .errors import ConfigError
 from .explain import explain
-from .reader import Document, parent_key, read
-from .schema import Config, flat
+from .include import read_whole
+from .plain import flat
+from .reader import Document, parent_key
+from .schema import Config
 
 
 def load(path: str | os.PathLike, needs: Iterable[str] = (), script: str = "") -> Config:
-    """Read and check an experiment; raises ConfigError with everything that is wrong with it.
+    """Read and check an experiment and what it includes; raises ConfigError with everything that is
+    wrong with it.
 
     needs: dotted keys of the sections without which the caller cannot work ("datasets.train").
     script: the caller's name, for the message about those.
     """
-    document = read(path)
-    said = _Said(document)
+    document = read_whole(path)
+    found = _Problems(document)
     values = flat(document.data)
     for section in [*Config.model_fields, "datasets.train", "datasets.val", "datasets.test"]:
-        if section in values and values[section] is None:  # else it would silently be none at all
-            said.add(section, "is empty; write its keys below it, or remove the line")
+        if section in values and values[section] is None:  # else it would be left out silently
+            found.add(section, "is empty; write its keys below it, or remove the line")
     config = None
     try:
         config = Config.model_validate(document.data)
     except ValidationError as error:
         for key, message in explain(error, document):
-            said.add(key, message)
+            found.add(key, message)
     for check in CHECKS:
         for key, message in check(values):
-            said.add(key, message)
+            found.add(key, message)
     for need in needs:
         if values.get(need) is None:
             who = script or "this script"
             example = EXAMPLES.get(need, f"{need.rpartition('.')[2]}: ...")
-            said.add(need, f"is missing, {who} needs it; write {example}")
-    if config is None or said.problems:
-        raise ConfigError(said.problems)
+            found.add(need, f"is missing, {who} needs it; write {example}")
+    if config is None or found.problems:
+        raise ConfigError(found.problems)
     config._document = document
     return config
 
 
-class _Said:
+class _Problems:
     """The problems so far: at most one a key, and none below a key that has one."""
 
     def __init__(self, document: Document):
@@ -61,5 +64,4 @@ class _Said:
                 return
             above = parent_key(above)
         self.keys.add(key)
-        line = self.document.line(key)
-        self.problems.append(Problem(self.document.file, line, key, message))
+        self.problems.append(self.document.problem(key, message))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+from .errors import join_key
 
 
 def leaves(value: Any, key: str = "") -> dict[str, Any]:
@@ -14,3 +17,14 @@ def leaves(value: Any, key: str = "") -> dict[str, Any]:
         for part, inner in value.items()
         for name, leaf in leaves(inner, f"{key}.{part}".lstrip(".")).items()
     }
+
+
+def flat(value: Any, key: str = "") -> dict[str, Any]:
+    """{dotted key: value} of everything in plain data."""
+    values = {key: value}
+    items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        items = enumerate(value)
+    for part, item in items:
+        values |= flat(item, join_key(key, part))
+    return values

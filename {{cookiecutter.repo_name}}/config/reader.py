@@ -1,8 +1,9 @@
 """YAML as this project reads it: safe, with line numbers, variables and few surprises.
 
 Plain values are null, true / false, decimal numbers (`10`, `010` is 10, `.5`, `1e-3`, `.inf`) and
-text; unlike YAML 1.1, `yes`, `on`, `12:30:00`, `2024-01-01` and `0x10` are text. Duplicate keys,
-tags, keys that are not text and `.nan` are problems.
+text; unlike YAML 1.1, `yes`, `on`, `12:30:00`, `2024-01-01` and `0x10` are text. A variable alone,
+without quotes, is what its value would be in its place. Duplicate keys, tags, keys that are not
+text and `.nan` are problems.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 import yaml
 
 from .errors import ConfigError, Problem, join_key, show
+from .plain import flat
+from .variables import expand, is_variable
 
 YAML_TAG = "tag:yaml.org,2002:"
 PLAIN = {  # tag: (pattern of the plain values it takes, their first characters)
@@ -38,7 +41,6 @@ CONVERT: dict[str, Callable[[str], Any]] = {
     "float": lambda text: float(text.lower().replace(".inf", "inf")),
 }
 NOUNS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
-VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
 HOME = re.compile(r"^~[A-Za-z0-9._-]*/")  # of whoever runs this, or of ~somebody
 MAX_BYTES = 1_000_000  # a hundred times what an experiment has
 MAX_VALUES = 100_000  # aliases of aliases can make a small file enormous
@@ -49,7 +51,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what either YAML 1.1 or `_Loader` would not read back as text; writes no anchors."""
+    """Quotes what YAML 1.1 or `_Loader` would not read back as text; writes no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -61,16 +63,16 @@ for _tag, (_pattern, _first) in PLAIN.items():
 
 
 class Document:
-    """A YAML file as plain data, with what was noticed while reading it.
+    """A YAML file as plain data, and what is wrong with it.
 
-    data: the top-level mapping. lines: {dotted key: line}. bad: keys whose value could not be read.
-    raw: {dotted key: text before its variables were expanded}.
+    data: the top-level mapping. places: {dotted key: (file, line)}. bad: keys whose value could not
+    be read. raw: {dotted key: text before its variables were expanded}.
     """
 
     def __init__(self, file: str):
         self.file = file
         self.data: dict[str, Any] = {}
-        self.lines: dict[str, int] = {}
+        self.places: dict[str, tuple[str, int]] = {}
         self.bad: set[str] = set()
         self.raw: dict[str, str] = {}
         self.problems: list[Problem] = []
@@ -78,13 +80,23 @@ class Document:
         self._inside: list[yaml.Node] = []
         self._count = 0
 
-    def line(self, key: str) -> int:
-        """The line of a key, or of its nearest parent that is in the file, or 1."""
-        while key:
-            if key in self.lines:
-                return self.lines[key]
-            key = parent_key(key)
-        return 1
+    def problem(self, key: str, message: str) -> Problem:
+        """A problem at a key: the place is that of the key, or of its nearest parent that is
+        written, or the beginning of the file."""
+        written = key
+        while written and written not in self.places:
+            written = parent_key(written)
+        return Problem(*self.places.get(written, (self.file, 1)), key, message)
+
+    def origin(self, key: str) -> str:
+        """For a message about the value at `key`: the variable that it comes from, and whether its
+        quotes made it text; "" if there is none."""
+        raw, value = self.raw.get(key), flat(self.data).get(key)
+        if raw is None:
+            return ""
+        if isinstance(value, str) and is_variable(raw) and plain_tag(value) != "str":
+            return f" from '{raw}'; a variable in quotes is text: write it without, on its own line"
+        return f" from {raw}"
 
     def say(self, mark: yaml.Mark, key: str, message: str) -> None:
         """Note a problem; once only, though aliases may lead to the same place many times."""
@@ -93,7 +105,7 @@ class Document:
             self.problems.append(Problem(self.file, mark.line + 1, key, message))
 
     def _add(self, count: int, node: yaml.Node, key: str) -> None:
-        """Count values and what `<<` brings in; more of them than anybody writes are refused."""
+        """Count values and what `<<` brings in; refuse more of them than an experiment can have."""
         self._count += count
         if self._count > MAX_VALUES:
             message = f"holds more than {MAX_VALUES} values; are aliases multiplying?"
@@ -124,13 +136,13 @@ class Document:
             value: Any = []
             for index, item in enumerate(node.value):
                 item_key = join_key(key, index)
-                self.lines[item_key] = item.start_mark.line + 1
+                self.places[item_key] = self.file, item.start_mark.line + 1
                 value.append(self.build(item, item_key))
         else:
             value = {}
             for name, (name_node, item) in self._pairs(node, key).items():
                 item_key = join_key(key, name)
-                self.lines[item_key] = name_node.start_mark.line + 1
+                self.places[item_key] = self.file, name_node.start_mark.line + 1
                 value[name] = self.build(item, item_key)
         self._inside.pop()
         return value
@@ -165,6 +177,8 @@ class Document:
                     f"a key must be text, found {shown}"
                     + (f"; put it in quotes: '{shown}'" if shown is name else ""),
                 )
+            elif not name.strip():
+                self.say(name_node.start_mark, key, "a key is empty; write a name before the ':'")
             elif name in pairs:
                 self.say(
                     name_node.start_mark,
@@ -176,32 +190,30 @@ class Document:
         return merged | pairs
 
     def _scalar(self, node: yaml.ScalarNode, key: str, tag: str) -> Any:
-        text = node.value
+        text: str = node.value
+        complaints: list[str] = []
+        if tag not in CONVERT and ("$" in text or text.startswith("~")):
+            self.raw[key] = text
+            text, complaints = expand(text)
+            if HOME.match(text):
+                text = os.path.expanduser(text)
+                if text.startswith("~"):
+                    complaints.append(f"there is no home folder for {show(text)}; write it out")
+            if node.style is None and text and is_variable(node.value):
+                tag = plain_tag(text)
         if tag in CONVERT:
             try:
                 if PLAIN[tag][0].match(text):
                     return CONVERT[tag](text)
             except ValueError:  # .nan, and whole numbers of thousands of digits
                 pass
-            self.bad.add(key)
-            self.say(node.start_mark, key, f"must be {NOUNS[tag]}, found {show(text)}")
-            return None
-        if "\0" in text:
-            self.bad.add(key)
-            self.say(node.start_mark, key, "holds the character NUL; remove it")
-            return None
-        if "$" not in text and not text.startswith("~"):
-            return text
-        expanded, complaints = expand(text)
-        if HOME.match(expanded):
-            expanded = os.path.expanduser(expanded)
-            if expanded.startswith("~"):
-                complaints.append(f"there is no home folder for {show(expanded)}; write it out")
+            complaints.append(f"must be {NOUNS[tag]}, found {show(text)}")
+        elif "\0" in text:
+            complaints.append("holds the character NUL; remove it")
         for complaint in complaints:
             self.bad.add(key)
             self.say(node.start_mark, key, complaint)
-        self.raw[key] = text
-        return expanded
+        return None if complaints else text
 
 
 def parent_key(key: str) -> str:
@@ -209,58 +221,9 @@ def parent_key(key: str) -> str:
     return re.sub(r"(\[\d+\]|(^|\.)[^.]*)$", "", key)
 
 
-def expand(text: str) -> tuple[str, list[str]]:
-    """Replace ${NAME} and ${NAME:-default} by the environment's values, and $$ by $.
-
-    Returns the text and what is wrong with it. As in a shell, the default also stands in for a
-    variable that is set but empty, and may itself hold variables.
-    """
-    out: list[str] = []
-    complaints: list[str] = []
-    position = 0
-    while (start := text.find("$", position)) >= 0:
-        out.append(text[position:start])
-        after = text[start + 1 : start + 2]
-        match = VARIABLE.match(text, start)
-        if after == "$":
-            out.append("$")
-            position = start + 2
-        elif match and match[2] == "}":
-            value = os.environ.get(match[1], "")
-            if not value:
-                state = "empty" if match[1] in os.environ else "not set"
-                complaints.append(
-                    f"the environment variable {match[1]} is {state}; set it, or write "
-                    "${" + match[1] + ":-default}"
-                )
-            out.append(value)
-            position = match.end()
-        elif match and (end := _closing_brace(text, match.end())) >= 0:
-            value = os.environ.get(match[1], "")
-            if not value:
-                value, more = expand(text[match.end() : end])
-                complaints += more
-            out.append(value)
-            position = end + 1
-        else:
-            if re.match(r"[A-Za-z_{]", after):
-                complaints.append(
-                    f"cannot read the variable in {show(text)}; write "
-                    "${NAME} or ${NAME:-default}, or $$ for a plain $"
-                )
-                return text, complaints
-            out.append("$")
-            position = start + 1
-    return "".join(out) + text[position:], complaints
-
-
-def _closing_brace(text: str, start: int) -> int:
-    depth = 0
-    for match in re.finditer(r"\$\{|\}", text[start:]):
-        if match[0] == "}" and depth == 0:
-            return start + match.start()
-        depth += 1 if match[0] != "}" else -1
-    return -1
+def plain_tag(text: str) -> str:
+    """The tag of a text that stands without quotes."""
+    return next((tag for tag in CONVERT if PLAIN[tag][0].match(text)), "str")
 
 
 def read(path: str | os.PathLike) -> Document:
@@ -333,7 +296,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
         name = problem.split("'")[1]
         return line, f"the alias *{name} has no anchor &{name} above it; add one, or quote the text"
     if "duplicate anchor" in context:
-        return line, "an anchor of this name (&...) is already above; give it another"
+        return line, "an anchor of this name (&...) is already above; choose another name"
     if "flow" in context:
         opened, closed = ("[", "]") if "sequence" in context else ("{", "}")
         message = f"the '{opened}' of line {start} needs a ',' or '{closed}' here"
@@ -341,7 +304,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
             message += "; between { } or [ ] a text with ${...} needs quotes"
         return line, message
     if "mapping values are not allowed" in problem:
-        return line, "a ':' does not fit here; quote a text that has one, or mend the indentation"
+        return line, "a ':' does not fit here; quote a text that has one, or fix the indentation"
     if "could not find expected ':'" in problem:
         return line, "a key without a ':' stands here or just above; write key: value"
     if "cannot start any token" in problem:

@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
 from .data import Audit, Prepare, TrainingData
-from .errors import ConfigError, Problem, join_key
-from .fields import Args, Component, Count, Section, Split, Text
+from .errors import ConfigError, Problem
+from .fields import Args, Component, Count, Seconds, Section, Split, Text
+from .plain import flat
 from .reader import Document
 
 
@@ -45,16 +46,16 @@ Window = Literal["sqrt_hann", "hann", "hamming", "blackman", "rectangular"]
 
 
 class Info(Section):
-    """What the experiment is called and where it writes."""
+    """What the experiment is called and where it writes to."""
 
     name: Text = Field(description="what this experiment is called")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="of all random numbers")
-    output_folder: Text = Field(description="the folder that train and evaluate write into")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="the seed of all random numbers")
+    output_folder: Text = Field(description="the folder that train and evaluate write to")
     notes: str = Field("", description="anything worth remembering")
 
 
 class Signal(Section):
-    """What all audio is brought to, and its short-time Fourier transform."""
+    """The format that all audio is converted to, and its short-time Fourier transform."""
 
     sample_rate: int = Field(16000, gt=0, description="in Hz; other audio is resampled to it")
     num_channels: int = Field(1, ge=1, le=2, description="1 (mono) or 2 (stereo)")
@@ -71,9 +72,11 @@ class Signal(Section):
 class Datasets(Section):
     """The data of each split."""
 
-    train: TrainingData | None = Field(None, description="what is learnt from")
-    val: Component | None = Field(None, description="what decides which checkpoint is best")
-    test: Component | None = Field(None, description="what is scored and shown")
+    train: TrainingData | None = Field(None, description="the training data")
+    val: Component | None = Field(
+        None, description="the validation data, which decide which checkpoint is the best"
+    )
+    test: Component | None = Field(None, description="the data that are scored and shown")
 
 
 class Module(Section):
@@ -84,16 +87,18 @@ class Module(Section):
 
 
 class Model(Section):
-    """The network: a builder's name and args, or a graph spelt out as for nussl."""
+    """The network: a builder's name and args, or a graph written out as for nussl."""
 
-    builder: Text | None = Field(None, description="the name of a builder of model/")
+    builder: Text | None = Field(None, description="the name of a builder in model/")
     args: Args = Field(default_factory=dict, description="arguments of the builder, by name")
     name: Text | None = Field(None, description="of a graph: what the model is called")
     modules: dict[str, Module] | None = Field(
         None, min_length=1, description="of a graph: {name: {class, args}}, or {} for an input"
     )
     connections: list[list[Any]] | None = Field(
-        None, min_length=1, description="of a graph: [module, [its inputs]], in order of computing"
+        None,
+        min_length=1,
+        description="of a graph: [module, [its inputs]], in the order of computation",
     )
     output: list[Text] | None = Field(
         None, min_length=1, description="of a graph: the modules whose results the model returns"
@@ -118,10 +123,13 @@ class Model(Section):
 
 
 class GradientClip(Section):
-    """How far a gradient may go; one of the two."""
+    """How the norm of the gradient is limited; one of the two."""
 
     percentile: float | None = Field(
-        None, gt=0, le=100, description="AutoClip (Seetharaman 2020): of the norms seen so far"
+        None,
+        gt=0,
+        le=100,
+        description="AutoClip (Seetharaman 2020): this percentile of the norms so far",
     )
     max_norm: float | None = Field(None, gt=0, description="a fixed norm")
 
@@ -135,15 +143,16 @@ class Loss(Section):
     keys: dict[str, Text] | None = Field(
         None,
         min_length=1,
-        description="what it reads, {output or feature: its argument}; null: its own choice",
+        description="what it reads, {output or feature: argument of the loss}; null: its class's "
+        "DEFAULT_KEYS",
     )
 
 
 class Stage(Section):
     """A stage of the curriculum, one after the other from the first epoch on."""
 
-    epochs: Count = Field(description="how many epochs it lasts")
-    excerpt_frames: Count = Field(description="STFT frames in a training excerpt meanwhile")
+    epochs: Count = Field(description="the length of the stage")
+    segment: Seconds = Field(description="seconds in a training excerpt of this stage")
 
 
 class Train(Section):
@@ -152,7 +161,7 @@ class Train(Section):
     class_name: Text = Field("Trainer", alias="class", description="the trainer")
     args: Args = Field(default_factory=dict, description="arguments of a trainer of your own")
     device: Device = "auto"
-    epochs: Count = Field(100, description="how long to train; see excerpts_per_epoch")
+    epochs: Count = Field(100, description="the length of the training; see excerpts_per_epoch")
     excerpts_per_epoch: Count | None = Field(
         None,
         description="excerpts in an epoch, spread evenly over the training data; null: as many as "
@@ -160,8 +169,8 @@ class Train(Section):
     )
     validation_excerpts: Count | None = Field(
         None,
-        description="excerpts that are validated on, spread evenly over the validation data and "
-        "the same each time; null: as many as cover its audio once",
+        description="excerpts of a validation, spread evenly over the validation data and the same "
+        "each time; null: as many as cover its audio once",
     )
     batch_size: Count = Field(8, description="excerpts in a step")
     accumulate: Count = Field(
@@ -172,33 +181,36 @@ class Train(Section):
         description="excerpts whose heads and losses are computed at a time, to save memory; "
         "null: one on a CPU, which saves time too, all on a GPU",
     )
-    excerpt_frames: Count = Field(400, description="STFT frames in a training excerpt")
+    segment: Seconds = Field(
+        4.0, description="seconds in a training excerpt, rounded to whole hops of the STFT"
+    )
     curriculum: list[Stage] = Field(
         default_factory=list,
-        description="stages with excerpts of another length, before those of excerpt_frames",
+        description="[{epochs, segment}]: stages with excerpts of another length, before segment",
     )
     num_workers: Workers = 0
     target: Literal["phase_sensitive", "magnitude"] = Field(
-        "phase_sensitive", description="what source_magnitudes and ideal_binary_mask are made of"
+        "phase_sensitive",
+        description="what source_magnitudes and ideal_binary_mask are computed from",
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "float32",
         description="of the network's arithmetic; weights and losses stay float32; auto: bfloat16 "
-        "on devices made for it, else float32",
+        "on devices that support it in hardware, else float32",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
     optimizer: Component = Field(
-        default_factory=lambda: Component(**{"class": "Adam", "args": {"lr": 1e-3}}),
+        default_factory=lambda: Component.model_validate({"class": "Adam", "args": {"lr": 1e-3}}),
         description="a class of torch.optim, {class: Adam, args: {lr: 1.0e-3}}",
     )
     scheduler: Component | None = Field(
-        None, description="a class of torch.optim.lr_scheduler; null: the rate stays"
+        None, description="a class of torch.optim.lr_scheduler; null: a constant rate"
     )
     scheduler_every: Literal["epoch", "step"] = Field(
-        "epoch", description="when the scheduler moves on"
+        "epoch", description="how often the scheduler takes a step"
     )
     warmup_steps: Count | None = Field(
-        None, description="the learning rate rises to its value over so many steps; null: at once"
+        None, description="the steps over which the learning rate rises to its value; null: none"
     )
     gradient_clip: GradientClip | None = Field(
         None, description="{percentile: 10} or {max_norm: 5.0}; null: none"
@@ -213,18 +225,21 @@ class Train(Section):
         description="validate and keep a moving average of the weights, 0.999; null: the weights",
     )
     validate_every: Count = Field(1, description="epochs from one validation to the next")
-    keep_best: Count = Field(1, description="models kept, those of the least validation losses")
+    keep_best: Count = Field(1, description="models kept, those of the lowest validation losses")
     early_stopping: Count | None = Field(
-        None, description="stop after so many validations without improvement; null: never"
+        None, description="stop after this many validations without improvement; null: never"
     )
     checkpoint_every: Count | None = Field(
-        None, description="also a checkpoint every so many steps; null: at the end of each epoch"
+        None,
+        description="steps between checkpoints, besides those at the end of each epoch; null: only "
+        "those",
     )
     max_minutes: float | None = Field(
-        None, gt=0, description="stop after the step that exceeds it; null: no limit"
+        None, gt=0, description="stop after the step that exceeds this time; null: no limit"
     )
     overfit: Count | None = Field(
-        None, description="train and validate on the same so many batches, to see it learn"
+        None,
+        description="train and validate on this many batches only, to see whether the model learns",
     )
     loggers: list[Component] = Field(
         default_factory=list, description="where else to log: TensorBoard, WandB, MLflow"
@@ -243,17 +258,17 @@ class Evaluate(Section):
 
     split: Split = Field("test", description="the dataset")
     num_items: Count | None = Field(
-        None, description="only so many, spread evenly over the dataset; null: all"
+        None, description="the number of items, spread evenly over the dataset; null: all"
     )
     baselines: list[Text] = Field(
-        default_factory=list, description="scored beside it: FT2D, HPSS, Repet, RepetSim"
+        default_factory=list, description="scored for comparison: FT2D, HPSS, Repet, RepetSim"
     )
     metrics: list[Literal["bss_eval", "usdr", "csdr", "stoi", "pesq"]] = Field(
         default_factory=list, description="scores besides SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR"
     )
     num_workers: int = Field(0, ge=0, description="processes that score items; 0: the main one")
     page_items: int = Field(
-        8, ge=0, description="items to be heard on index.html, the best and the worst; 0: no page"
+        8, ge=0, description="items to listen to on index.html, the best and the worst; 0: no page"
     )
     frequency: Frequency = "auto"
     device: Device = "auto"
@@ -263,9 +278,12 @@ class Visualize(Section):
     """What is shown and where the pictures go."""
 
     split: Split = Field("test", description="the dataset")
-    output_folder: Text = Field("output/viz", description="the folder to write into")
+    output_folder: Text = Field("output/viz", description="the folder to write to")
     seed: int | None = Field(
-        None, ge=0, le=2**32 - 1, description="makes the random choice repeatable; null: any"
+        None,
+        ge=0,
+        le=2**32 - 1,
+        description="makes the random choice repeatable; null: another one each time",
     )
     item: Text | None = Field(None, description="the item's name, instead of a random one")
     frequency: Frequency = "auto"
@@ -278,7 +296,7 @@ class Separate(Section):
     files: list[Text] = Field(
         min_length=1, description="audio files: paths, folders or patterns (*.wav)"
     )
-    output_folder: Text = Field("output/separated", description="the folder to write into")
+    output_folder: Text = Field("output/separated", description="the folder to write to")
     format: Literal["wav", "flac"] = Field(
         "wav", description="of the sources: wav (32-bit float) or flac (24-bit)"
     )
@@ -304,7 +322,9 @@ class Config(Section):
     """One experiment."""
 
     info: Info = Field(description="the name of the experiment and its output_folder")
-    signal: Signal = Field(default_factory=Signal, description="audio and STFT")
+    signal: Signal = Field(
+        default_factory=lambda: Signal.model_validate({}), description="audio and STFT"
+    )
     datasets: Datasets | None = Field(None, description="the data: train, val, test")
     model: Model | None = Field(None, description="the network")
     train: Train | None = Field(None, description="how the model is trained")
@@ -312,7 +332,7 @@ class Config(Section):
     evaluate: Evaluate | None = Field(None, description="what is scored")
     visualize: Visualize | None = Field(None, description="what is shown")
     separate: Separate | None = Field(None, description="which files are separated")
-    prepare: Prepare | None = Field(None, description="how a dataset is got and converted")
+    prepare: Prepare | None = Field(None, description="how a dataset is downloaded and converted")
     audit: Audit | None = Field(None, description="what is looked for in the data")
     analyze: Analyze | None = Field(None, description="which runs are compared")
 
@@ -332,8 +352,8 @@ class Config(Section):
         return flat(self.to_dict()).get(key, default)
 
     def problem(self, key: str, message: str) -> Problem:
-        """A problem at a dotted YAML key; its line is that of the key or its nearest parent."""
-        return Problem(self._document.file, self._document.line(key), key, message)
+        """A problem at a dotted YAML key; its place is that of the key or its nearest parent."""
+        return self._document.problem(key, message)
 
     def require(self, problems: list[Problem]) -> None:
         """Raise ConfigError with these problems, if there are any."""
@@ -367,32 +387,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value
-
-
-def flat(value: Any, key: str = "") -> dict[str, Any]:
-    """{dotted key: value} of everything in plain data."""
-    values = {key: value}
-    items = value.items() if isinstance(value, dict) else ()
-    if isinstance(value, list):
-        items = enumerate(value)
-    for part, item in items:
-        values |= flat(item, join_key(key, part))
-    return values
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of an experiment, for editors."""
-    schema = Config.model_json_schema(by_alias=True)
-    for cls in ABSENT_IF_NONE:
-        part = schema if cls is Config else schema["$defs"][cls.__name__]
-        for name, field in part["properties"].items():
-            kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
-            if kinds:
-                part["properties"][name] = {**kinds[0], **field}
-                part["properties"][name].pop("default", None)
-    builder = {"required": ["builder"]}
-    graph = {"required": ["name", "modules", "connections", "output"]}
-    schema["$defs"]["Model"]["oneOf"] = [builder, graph]
-    clip = schema["$defs"]["GradientClip"]
-    clip["oneOf"] = [{"required": ["percentile"]}, {"required": ["max_norm"]}]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

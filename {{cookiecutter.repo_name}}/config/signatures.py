@@ -14,6 +14,7 @@ from .errors import Problem, closest, found, join_key, listed
 from .schema import Config
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+SAME = {"hop_length": "stride"}  # another word for an argument: what an encoder calls it
 NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 NOUNS |= {type(None): "null", Path: "text", list: "a list", dict: "a mapping"}
 
@@ -49,7 +50,7 @@ def check_args(
     name = getattr(callable_, "__name__", str(callable_))
     try:
         parameters = inspect.signature(callable_).parameters
-    except (TypeError, ValueError):  # some builtins do not tell
+    except (TypeError, ValueError):  # some builtins have no signature
         return []
     known = {
         parameter.name: parameter for parameter in parameters.values() if parameter.kind in NAMED
@@ -69,7 +70,9 @@ def check_args(
         elif argument not in known:
             if anything:
                 continue
-            guess = closest(argument, free)
+            guess = SAME.get(argument)
+            if guess not in free:
+                guess = closest(argument, free)
             guessed.add(guess)
             hint = f"did you mean '{guess}'? " if guess else ""
             takes = f"it takes {listed(free)}" if free else "it takes none"
@@ -80,11 +83,12 @@ def check_args(
             problems.append(config.problem(place, message))
         elif argument in hints and not _fits(value, hints[argument]):
             message = f"must be {_noun(hints[argument])}, {found(value)}"
+            message += config._document.origin(place)
             problems.append(config.problem(place, message))
     for argument in free:
         required = known[argument].default is inspect.Parameter.empty
         if required and argument not in {*args, *guessed, *optional}:
-            kind = f" ({_noun(hints[argument])})" if _judged(hints.get(argument)) else ""
+            kind = f" ({_noun(hints[argument])})" if _is_clear(hints.get(argument)) else ""
             message = f"{name} needs the argument '{argument}'{kind}; add it"
             problems.append(config.problem(args_key, message))
     return problems
@@ -106,11 +110,11 @@ def _members(hint: Any) -> list[Any]:
     return [] if getattr(hint, "__name__", "") == "Tensor" else [hint]
 
 
-def _judged(hint: Any) -> bool:
+def _is_clear(hint: Any) -> bool:
     """Is it clear from this annotation what YAML may hold?"""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if len(_members(hint)) != 1 or _members(hint)[0] is not hint:
-        return bool(_members(hint)) and all(map(_judged, _members(hint)))
+        return bool(_members(hint)) and all(map(_is_clear, _members(hint)))
     return (
         hint in NOUNS
         or origin in (typing.Literal, list, tuple, Sequence, dict, Mapping)
@@ -120,7 +124,7 @@ def _judged(hint: Any) -> bool:
 
 def _fits(value: Any, hint: Any) -> bool:
     """Could the value be meant by this annotation? Yes, where that is not clear."""
-    if not _judged(hint):
+    if not _is_clear(hint):
         return True
     members = _members(hint)
     if len(members) != 1 or members[0] is not hint:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from files import PROJECT, write_files
 
+from .editor import schema_text
 from .reader import to_yaml
-from .schema import Config, json_schema
+from .schema import Config
 
 SCHEMA_FILE = PROJECT / "experiments" / "config.schema.json"
 
@@ -34,8 +34,3 @@ def write_schema(path: Path = SCHEMA_FILE) -> Path:
     """Write the JSON Schema that editors complete from."""
     write_files({path: schema_text()})
     return path
-
-
-def schema_text() -> str:
-    """What config.schema.json should hold."""
-    return json.dumps(json_schema(), indent=2) + "\n"

@@ -8,9 +8,10 @@ representation once for each source, and give waveforms as long as the mixture::
        mask (batch, frames, num_filters, 1, sources)
 
 They differ in what lies between: LSTMs, convolutions, or recurrent layers on two paths.
-`num_audio_channels` comes from `signal` in the YAML file (a filter hears all channels at once), and
-so does nothing else: window_length and hop_length of the STFT have no say here. The rest are the
-`args` of the builder.
+`num_audio_channels` comes from `signal` in the YAML file (a filter reads all channels at once);
+window_length and hop_length of the STFT have no effect here. All else are the `args` of the
+builder. The encoder's `filter_length` and `stride` are in samples; the stride is half a filter
+unless it is given.
 """
 
 from typing import Literal
@@ -23,7 +24,7 @@ def tasnet(
     num_sources: int = 2,
     num_filters: int = 500,
     filter_length: int = 40,
-    hop_length: int = 40,
+    stride: int | None = None,
     num_layers: int = 4,
     hidden_size: int = 500,
     bidirectional: bool = True,
@@ -48,7 +49,7 @@ def tasnet(
         num_sources,
         num_filters,
         filter_length,
-        hop_length,
+        stride,
         mask_activation,
         gated=True,
         width=hidden_size * (2 if bidirectional else 1),
@@ -65,7 +66,7 @@ def conv_tasnet(
     num_sources: int = 2,
     num_filters: int = 512,
     filter_length: int = 16,
-    hop_length: int = 8,
+    stride: int | None = None,
     num_channels: int = 128,
     hidden_size: int = 512,
     num_layers: int = 8,
@@ -93,7 +94,7 @@ def conv_tasnet(
         num_sources,
         num_filters,
         filter_length,
-        hop_length,
+        stride,
         mask_activation,
         width=num_channels,
         class_name="ConvolutionalStack",
@@ -110,7 +111,7 @@ def dual_path(
     num_sources: int = 2,
     num_filters: int = 64,
     filter_length: int = 16,
-    hop_length: int = 8,
+    stride: int | None = None,
     num_channels: int = 64,
     hidden_size: int = 128,
     num_layers: int = 6,
@@ -137,7 +138,7 @@ def dual_path(
         num_sources,
         num_filters,
         filter_length,
-        hop_length,
+        stride,
         mask_activation,
         width=num_channels,
         class_name="DualPathStack",
@@ -156,7 +157,7 @@ def _tasnet(
     num_sources,
     num_filters,
     filter_length,
-    hop_length,
+    stride,
     mask_activation,
     width,
     class_name,
@@ -170,7 +171,7 @@ def _tasnet(
     bank = {
         "num_filters": num_filters,
         "filter_length": filter_length,
-        "hop_length": hop_length,
+        "stride": stride,
         "num_audio_channels": num_audio_channels,
     }
     graph = Graph(name, "mix_audio")

@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+import config
 import scripts.common
 from scripts import evaluate, train, visualize
 
@@ -22,7 +23,7 @@ def run(module, path, needs):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", layouts.LAYOUTS)
 def test_each_layout_trains_an_epoch_is_scored_and_shown(name, tmp_path, sample_folder, caplog):
-    plain = yaml.safe_load((PROJECT / "experiments" / f"{name}.yml").read_text())
+    plain = config.load(PROJECT / "experiments" / f"{name}.yml").to_dict()
     folder = layouts.write(name, sample_folder / name)
     (folder / "manifest.json").write_text('{"hash": "0123abc"}')
     for split in plain["datasets"].values():
@@ -34,7 +35,7 @@ def test_each_layout_trains_an_epoch_is_scored_and_shown(name, tmp_path, sample_
     plain["train"] |= {
         "epochs": 1,
         "batch_size": 2,
-        "excerpt_frames": 40,
+        "segment": 0.312,
         "num_workers": 0,
         "excerpts_per_epoch": 4,
         "validation_excerpts": 4,

@@ -49,8 +49,9 @@ ADDED = sorted({*PROJECT.glob("experiments/*.yml")} - {*FILES})
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, sample_folder):
     torch.set_num_threads(1)
-    experiment.check(config.load(path))
-    plain = yaml.safe_load(path.read_text())
+    settings = config.load(path)
+    experiment.check(settings)
+    plain = settings.to_dict()
     if "algorithm" not in plain:
         pytest.skip("analyze.yml, which test_analysis.py runs")
     plain["info"]["output_folder"] = str(tmp_path)
@@ -63,7 +64,7 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
         plain["train"] |= {
             "epochs": 1,
             "batch_size": 10,
-            "excerpt_frames": 8,
+            "segment": 0.056,
             "excerpts_per_epoch": 10,
             "validation_excerpts": 10,
             "num_workers": 0,
@@ -118,7 +119,7 @@ def test_the_network_of_the_seed_has_its_known_size():
 
 def small(path, tmp_path, sample_folder, **changes):
     """demo_quick.yml, of one step, in a folder of its own."""
-    plain = yaml.safe_load((PROJECT / "experiments" / "demo_quick.yml").read_text())
+    plain = config.load(PROJECT / "experiments" / "demo_quick.yml").to_dict()
     plain["info"]["output_folder"] = str(tmp_path / path)
     for split in plain["datasets"].values():
         split["args"] |= {"folder": str(sample_folder), "num_songs": 1}

@@ -303,3 +303,23 @@ def test_a_source_at_a_right_angle_to_the_mixture_has_no_phase_sensitive_magnitu
     whole = FrontEnd(256, 64, "hann", "magnitude")(batch)["source_magnitudes"][at]
     assert aligned.tolist() == pytest.approx([0.5, 0, 0], abs=1e-5)
     assert whole.tolist() == pytest.approx([0.5, 1, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("window", "hop", "rate", "seconds", "samples"),
+    [
+        (256, 64, 8000, 4.0, 32000),
+        (256, 64, 8000, 1.592, 199 * 64),  # 200 frames
+        (512, 128, 16000, 1.592, 199 * 128),
+        (512, 128, 16000, 0.792, 99 * 128),
+        (2048, 512, 44100, 3.0, 258 * 512),  # 258.4 hops
+        (511, 128, 16000, 3.2, 400 * 128 + 1),  # the window's odd sample
+        (512, 128, 16000, 0.0001, 128),  # one hop at least
+    ],
+)
+def test_an_excerpt_of_so_many_seconds_is_a_whole_number_of_hops(
+    window, hop, rate, seconds, samples
+):
+    front_end = FrontEnd(window, hop, "sqrt_hann")
+    assert front_end.segment(seconds, rate) == samples
+    assert front_end.stft(torch.zeros(1, samples)).shape[-1] == samples // hop + 1

@@ -24,7 +24,7 @@ EVERYTHING = {  # that has a state
     "warmup_steps": 4,
     "keep_best": 2,
     "accumulate": 2,
-    "curriculum": [{"epochs": 1, "excerpt_frames": 20}],
+    "curriculum": [{"epochs": 1, "segment": 0.152}],
 }
 
 

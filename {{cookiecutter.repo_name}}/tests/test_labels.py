@@ -196,7 +196,7 @@ def run(tmp_path, caplog, capsys):
             "train": {
                 "epochs": 1,
                 "batch_size": 2,
-                "excerpt_frames": 20,
+                "segment": 0.152,
                 "device": "cpu",
                 "loss": {"dc": {"class": "DeepClusteringLoss"}},
             },

@@ -81,6 +81,13 @@ def test_a_network_of_published_sizes_has_the_published_number_of_parameters(nam
     assert size(build(name, bins=129, **args)) == pytest.approx(1e6 * millions, rel=0.025)
 
 
+@pytest.mark.parametrize("name", WAVEFORM)
+def test_the_stride_of_an_encoder_is_half_a_filter_unless_it_is_given(name):
+    for args, stride in (({"filter_length": 32}, 16), ({"filter_length": 32, "stride": 8}, 8)):
+        layers = build(name, **{**SMALL[name], **args}).layers
+        assert layers["encoder"].filters.stride == layers["audio"].filters.stride == (stride,)
+
+
 def test_conv_tasnet_sees_as_far_as_its_paper_says():
     """1.53 s at 8 kHz, with filters of 16 samples every 8."""
     stack = build("conv_tasnet").layers["separator"]
@@ -276,7 +283,8 @@ def test_shortcuts_lead_from_pair_to_pair_of_recurrent_layers():
         ("deep_clustering", {"dropout": 1.0}, "dropout is 1.0; it is a share"),
         ("deep_clustering", {"body": "convolutional", "num_repeats": 0}, "num_repeats is 0"),
         ("tasnet", {"num_layers": 3}, "num_layers is 3; an even number"),
-        ("tasnet", {"hop_length": 30}, "hop_length is 30; it must divide filter_length 40"),
+        ("tasnet", {"stride": 30}, "stride is 30; it must divide filter_length 40"),
+        ("conv_tasnet", {"filter_length": 15}, "stride is 7; it must divide filter_length 15"),
         ("conv_tasnet", {"kernel_size": 4}, "kernel_size is 4; an odd number"),
         ("dual_path", {"chunk_size": 7}, "chunk_size is 7; an even number"),
     ],

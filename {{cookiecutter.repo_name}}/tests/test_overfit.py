@@ -14,7 +14,7 @@ MASKS = {"num_layers": 1, "hidden_size": 96, "dropout": 0.0, "normalization": "I
 L1 = {"mask_inference": {"class": "L1Loss", "args": {"permutation_invariant": False}}}
 SI_SDR = {"si_sdr": {"class": "SISDRLoss", "args": {"permutation_invariant": False}}}
 DEEP = {"deep_clustering": {"class": "DeepClusteringLoss"}}
-BANK = {"num_filters": 128, "filter_length": 16, "hop_length": 8}
+BANK = {"num_filters": 128, "filter_length": 16, "stride": 8}
 CASES = {  # builder: its sizes, its loss, steps, learning rate
     "mask_inference": (MASKS, L1, 400, 1e-2),
     "deep_clustering": ({**MASKS, "embedding_size": 10}, DEEP, 300, 5e-3),
@@ -47,7 +47,7 @@ def overfitted(write_config, builder):
         builder=builder,
         overfit=1,
         batch_size=2,
-        excerpt_frames=64,
+        segment=0.504,
         epochs=steps,
         validate_every=steps,
         gradient_clip={"max_norm": 5.0},

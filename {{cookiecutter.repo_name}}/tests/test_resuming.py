@@ -20,7 +20,7 @@ REFUSED = {
     "train.scheduler": {"class": "ReduceLROnPlateau", "args": {"patience": 7}},
     "train.loss": {"deep_clustering": {"class": "DeepClusteringLoss", "weight": 2.0}},
     "train.batch_size": 5,
-    "train.excerpt_frames": 20,
+    "train.segment": 0.152,
     "train.excerpts_per_epoch": 20,
     "train.target": "magnitude",
     "train.warmup_steps": 3,

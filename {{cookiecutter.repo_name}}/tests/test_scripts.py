@@ -48,7 +48,7 @@ def trained(tmp_path_factory, sample_folder):
             "device": "cpu",
             "epochs": 1,
             "batch_size": 5,
-            "excerpt_frames": 40,
+            "segment": 0.312,
             "excerpts_per_epoch": 10,
             "loss": {"dc": {"class": "DeepClusteringLoss"}},
         },

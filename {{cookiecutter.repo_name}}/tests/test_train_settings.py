@@ -130,9 +130,7 @@ def test_the_learning_rate_warms_up_and_follows_its_scheduler_step_by_step(write
 
 def test_short_excerpts_come_first(write_config):
     trainer = trainer_of(
-        write_config(
-            curriculum=[{"epochs": 1, "excerpt_frames": 10}, {"epochs": 1, "excerpt_frames": 20}]
-        )
+        write_config(curriculum=[{"epochs": 1, "segment": 0.072}, {"epochs": 1, "segment": 0.152}])
     )
     lengths = []
     step = trainer.train_step
@@ -296,10 +294,10 @@ def test_a_model_of_other_sources_than_the_data_is_refused_before_training(write
 
 
 def test_excerpts_much_longer_than_the_tracks_are_warned_of(write_config, caplog):
-    """1,000 hops of 128 samples are 8 s, of which the snippets fill 4."""
-    trainer_of(write_config(excerpt_frames=501))
+    """Of 8 s the snippets fill 4."""
+    trainer_of(write_config(segment=4.0))
     assert caplog.text == ""
-    trainer_of(write_config(excerpt_frames=1001))
+    trainer_of(write_config(segment=8.0))
     assert "half of the tracks have at most 4 s: 50 % of the training data is padding" in (
         caplog.text
     )

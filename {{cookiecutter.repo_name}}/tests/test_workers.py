@@ -71,7 +71,7 @@ def plain_of(folder, workers):
         "train": {
             "epochs": 100_000,
             "batch_size": 4,
-            "excerpt_frames": 10,
+            "segment": 0.144,
             "num_workers": workers,
             "device": "cpu",
             "loss": {"deep_clustering": {"class": "DeepClusteringLoss"}},

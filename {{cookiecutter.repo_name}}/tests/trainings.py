@@ -57,7 +57,7 @@ def plain_config(
             "device": "cpu",
             "epochs": 3,
             "batch_size": 4,
-            "excerpt_frames": 30,
+            "segment": 0.232,
             "excerpts_per_epoch": 10,
             "validation_excerpts": 10,
             "gradient_clip": {"percentile": 50},

@@ -28,7 +28,7 @@ class Plan:
 
     Args:
         settings: the section `train` of a config.
-        frames_to_samples: function(STFT frames) -> samples.
+        front_end: whose hop a segment is a multiple of.
         train_data, val_data: datasets of ours; val_data may be None.
         seed: of the order, the excerpts and their augmentation.
         shard: (rank, world size), so that each process reads its own part.
@@ -38,12 +38,11 @@ class Plan:
         UserError: the batch size cannot be divided among processes and `train.accumulate`.
     """
 
-    def __init__(
-        self, settings, frames_to_samples, train_data, val_data, seed, shard=(0, 1), augment=None
-    ):
+    def __init__(self, settings, front_end, train_data, val_data, seed, shard=(0, 1), augment=None):
         self.settings, self.train_data, self.shard = settings, train_data, shard
-        length = frames_to_samples(settings.excerpt_frames)
-        stages = [(s.epochs, frames_to_samples(s.excerpt_frames)) for s in settings.curriculum]
+        rate = train_data.sample_rate
+        length = front_end.segment(settings.segment, rate)
+        stages = [(s.epochs, front_end.segment(s.segment, rate)) for s in settings.curriculum]
         lengths = _lengths(train_data)
         _warn_of_silence(train_data, lengths, length)
         count = settings.excerpts_per_epoch or covering(lengths, length)
@@ -116,7 +115,7 @@ def _warn_of_silence(data, lengths, length):
         rate, median = data.sample_rate, sorted(lengths)[len(lengths) // 2]
         log.warning(
             "an excerpt has %.3g s, but half of the tracks have at most %.3g s: %.0f %% of the "
-            "training data is padding; lower train.excerpt_frames",
+            "training data is padding; lower train.segment",
             length / rate,
             median / rate,
             100 * silence,

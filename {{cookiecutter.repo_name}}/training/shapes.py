@@ -32,7 +32,7 @@ def _step(trainer, items, device):
     model = copy.deepcopy(trainer.model).to(device).train()
     front_end = copy.deepcopy(trainer.front_end).to(device)
     data = trainer.train_data
-    samples = trainer.front_end.samples(trainer.settings.excerpt_frames)
+    samples = trainer.front_end.segment(trainer.settings.segment, data.sample_rate)
     size = (items, len(data.labels), data.num_channels, samples)
     sources = torch.rand(size, device=device) - 0.5
     features = front_end({"mix": sources.sum(dim=1), "sources": sources})

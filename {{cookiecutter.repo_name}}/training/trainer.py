@@ -65,7 +65,7 @@ class Trainer:
         self.shard = (distributed.rank(), distributed.world_size())
         self.plan = Plan(
             self.settings,
-            self.front_end.samples,
+            self.front_end,
             self.train_data,
             self.val_data,
             self.seed,

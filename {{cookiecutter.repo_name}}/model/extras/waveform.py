@@ -14,8 +14,8 @@ class Encoder(nn.Module):
     Args:
         num_filters: N, the features of a frame.
         filter_length: L, in samples.
-        hop_length: samples between frames, a divisor of `filter_length`.
-        num_audio_channels: 1 (mono) or 2 (stereo); a filter hears all of them at once.
+        stride: samples between frames, a divisor of `filter_length`; None: half of it.
+        num_audio_channels: 1 (mono) or 2 (stereo); a filter reads all of them at once.
         gated: with the second filter bank.
     """
 
@@ -23,22 +23,19 @@ class Encoder(nn.Module):
         self,
         num_filters: int,
         filter_length: int,
-        hop_length: int,
+        stride: int | None = None,
         num_audio_channels: int = 1,
         gated: bool = False,
     ):
         super().__init__()
-        _check_hop(filter_length, hop_length)
-        self.filter_length, self.hop_length = filter_length, hop_length
-        size = (num_audio_channels, num_filters, filter_length, hop_length)
+        self.filter_length, self.stride = filter_length, _stride(filter_length, stride)
+        size = (num_audio_channels, num_filters, filter_length, self.stride)
         self.filters = _filters(*size)
         self.gate = _filters(*size) if gated else None
 
     def forward(self, audio):
         """(batch, channels, samples) -> (batch, frames, num_filters, 1), not negative"""
-        audio = nn.functional.pad(
-            audio, padding(audio.shape[-1], self.filter_length, self.hop_length)
-        )
+        audio = nn.functional.pad(audio, padding(audio.shape[-1], self.filter_length, self.stride))
         weights = torch.relu(self.filters(audio))
         if self.gate is not None:
             weights = weights * torch.sigmoid(self.gate(audio))
@@ -56,13 +53,16 @@ class Decoder(nn.Module):
     """
 
     def __init__(
-        self, num_filters: int, filter_length: int, hop_length: int, num_audio_channels: int = 1
+        self,
+        num_filters: int,
+        filter_length: int,
+        stride: int | None = None,
+        num_audio_channels: int = 1,
     ):
         super().__init__()
-        _check_hop(filter_length, hop_length)
-        self.filter_length, self.hop_length = filter_length, hop_length
+        self.filter_length, self.stride = filter_length, _stride(filter_length, stride)
         self.filters = nn.ConvTranspose1d(
-            num_filters, num_audio_channels, filter_length, hop_length, bias=False
+            num_filters, num_audio_channels, filter_length, self.stride, bias=False
         )
 
     def forward(self, data, audio):
@@ -76,24 +76,27 @@ class Decoder(nn.Module):
         batch, frames, filters, _, sources = data.shape
         # (b, t, f, 1, s) -> (b*s, f, t): each source is a waveform of its own
         data = data.squeeze(3).permute(0, 3, 2, 1).reshape(batch * sources, filters, frames)
-        left, _ = padding(audio.shape[-1], self.filter_length, self.hop_length)
+        left, _ = padding(audio.shape[-1], self.filter_length, self.stride)
         waves = self.filters(data)[..., left : left + audio.shape[-1]]
         return waves.reshape(batch, sources, *audio.shape[1:]).permute(0, 2, 3, 1)
 
 
-def _filters(channels, num_filters, filter_length, hop_length):
-    return nn.Conv1d(channels, num_filters, filter_length, hop_length, bias=False)
+def _filters(channels, num_filters, filter_length, stride):
+    return nn.Conv1d(channels, num_filters, filter_length, stride, bias=False)
 
 
-def _check_hop(filter_length, hop_length):
-    if hop_length < 1 or filter_length % hop_length:
+def _stride(filter_length, stride):
+    """The stride, or its default, half a filter; ValueError if it does not divide a filter."""
+    stride = filter_length // 2 if stride is None else stride
+    if stride < 1 or filter_length % stride:
         raise ValueError(
-            f"hop_length is {hop_length}; it must divide filter_length {filter_length}, "
+            f"stride is {stride}; it must divide filter_length {filter_length}, "
             "so that every sample lies in as many frames"
         )
+    return stride
 
 
-def padding(samples, filter_length, hop_length):
+def padding(samples, filter_length, stride):
     """(zeros before, zeros after) a waveform, so that each sample lies in as many frames as any."""
-    overlap = filter_length - hop_length
-    return overlap, overlap + -samples % hop_length
+    overlap = filter_length - stride
+    return overlap, overlap + -samples % stride

@@ -1,5 +1,5 @@
 """What nussl still does without the repairs: run as a script, in a process of its own, by
-test_compat.py.
+conftest.py.
 
     python plain.py FOLDER      prints {experiment: what came of it} as JSON
 

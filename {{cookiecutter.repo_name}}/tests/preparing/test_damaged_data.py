@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from test_preparation import run, tarred, zipped
+from preparations import run, tarred, zipped
 
 import files
 from errors import UserError
@@ -159,7 +159,7 @@ def test_a_flipped_byte_in_an_archive_is_found_before_anything_is_unpacked(tmp_p
 
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
 @pytest.mark.parametrize("left", [0.0, 0.01, 0.5, 0.999])
-def test_an_archive_that_is_cut_is_told(tmp_path, kind, left):
+def test_an_archive_that_is_cut_is_reported(tmp_path, kind, left):
     content = stored(kind)
     path = tmp_path / f"a.tar.{kind}"
     path.write_bytes(content[: int(len(content) * left)])
@@ -169,7 +169,7 @@ def test_an_archive_that_is_cut_is_told(tmp_path, kind, left):
         unpack.unpack(path, tmp_path / "made")
 
 
-def test_an_entry_without_a_name_is_told(tmp_path):
+def test_an_entry_without_a_name_is_reported(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         member = zipfile.ZipInfo("x")
         member.filename = ""

@@ -1,0 +1,95 @@
+"""The JSON Schema of an experiment: what editors complete and mark."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .include import KEY as INCLUDE
+from .schema import ABSENT_IF_NONE, Config
+
+Node = dict[str, Any]  # of a JSON Schema
+VARIABLE = {"$ref": "#/$defs/Variable"}
+NOT_TEXT = ("integer", "number", "boolean")
+PATH = {"type": "string", "minLength": 1}
+
+
+def json_schema() -> Node:
+    """The JSON Schema of an experiment.
+
+    A file that includes others, and one without `info`, which others include, may lack what is
+    required of a whole experiment. A number, a truth value or a choice may be a variable.
+    """
+    schema = Config.model_json_schema(by_alias=True)
+    definitions = schema["$defs"]
+    for cls in ABSENT_IF_NONE:
+        _without_null(schema if cls is Config else definitions[cls.__name__])
+    graph = ["name", "modules", "connections", "output"]
+    definitions["Model"]["oneOf"] = [{"required": ["builder"]}, {"required": graph}]
+    clip = [{"required": ["percentile"]}, {"required": ["max_norm"]}]
+    definitions["GradientClip"]["oneOf"] = clip
+    whole = _requirements(schema, definitions)
+    for part in (schema, *definitions.values()):
+        part.pop("required", None)
+        part.pop("oneOf", None)
+        part["properties"] = {name: _variable(field) for name, field in part["properties"].items()}
+    definitions["Variable"] = {
+        "type": "string",
+        "pattern": r"^\$\{.*\}$",
+        "description": "an environment variable: ${NAME} or ${NAME:-default}",
+    }
+    schema["properties"][INCLUDE] = {
+        "anyOf": [PATH, {"type": "array", "items": PATH}],
+        "description": "files that this one builds on: paths from this file's folder",
+    }
+    experiment = {"required": ["info"], "not": {"required": [INCLUDE]}}
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {**dialect, **schema, "if": experiment, "then": whole}
+
+
+def schema_text() -> str:
+    """What config.schema.json should hold."""
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
+def _without_null(part: Node) -> None:
+    """Let the keys of a section not be null."""
+    for name, field in part["properties"].items():
+        kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
+        if kinds:
+            part["properties"][name] = {**kinds[0], **field}
+            part["properties"][name].pop("default", None)
+
+
+def _requirements(node: Node, definitions: Node) -> Node:
+    """What a schema requires, and nothing else of it."""
+    if "$ref" in node:
+        return _requirements(definitions[node["$ref"].rpartition("/")[2]], definitions)
+    kept: Node = {key: node[key] for key in ("required", "oneOf") if key in node}
+    for kind in node.get("anyOf", ()):
+        kept |= _requirements(kind, definitions)
+    for key in ("additionalProperties", "items"):
+        inner = node.get(key)
+        if isinstance(inner, dict) and (required := _requirements(inner, definitions)):
+            kept[key] = required
+    properties = {
+        name: required
+        for name, field in node.get("properties", {}).items()
+        if (required := _requirements(field, definitions))
+    }
+    return {**kept, "properties": properties} if properties else kept
+
+
+def _variable(field: Node) -> Node:
+    """The schema of a value that may be a variable, where it is not text anyway."""
+    if isinstance(field.get("items"), dict):
+        field = {**field, "items": _variable(field["items"])}
+    if "anyOf" in field:
+        lists = [kind if "items" not in kind else _variable(kind) for kind in field["anyOf"]]
+        field = {**field, "anyOf": lists}
+    kinds = field.get("anyOf", [field])
+    if not any("enum" in kind or kind.get("type") in NOT_TEXT for kind in kinds):
+        return field
+    about: Node = {key: field[key] for key in ("title", "description", "default") if key in field}
+    bare = [{key: kind[key] for key in kind if key not in about} for kind in kinds]
+    return {"anyOf": [*bare, VARIABLE], **about}
