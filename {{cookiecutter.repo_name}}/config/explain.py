@@ -67,7 +67,7 @@ def _unknown(parents: list[str | int], name: str, value: Any, guess: str | None)
         return f"there is no such {where}; did you mean '{guess}'?"
     if name == INCLUDE:
         return "there is no such key here; 'include' stands at the top of a file, for all of it"
-    if "args" in fields:
+    if "args" in fields and parents != ["train"]:  # whose keys are mostly its own
         return "there is no such key here; an argument goes in args: " + show({name: value})
     if name in ELSEWHERE or elsewhere:
         return f"there is no such {where}; did you mean '{ELSEWHERE.get(name) or elsewhere[0]}'?"

@@ -51,7 +51,7 @@ def test_the_resolved_configuration_has_its_defaults_and_a_stable_order(read, tm
     written = yaml.safe_load(path.read_text())
     sections = "info signal datasets model train algorithm evaluate visualize separate"
     assert list(written) == sections.split()
-    assert list(written["train"])[:3] == ["class", "device", "epochs"]
+    assert list(written["train"])[:3] == ["class", "args", "device"]
     assert list(written["train"]["loss"]["deep_clustering"]) == ["class", "weight", "args", "keys"]
     assert written["signal"]["hop_length"] == 128 and written["train"]["early_stopping"] is None
 
