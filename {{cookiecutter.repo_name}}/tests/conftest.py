@@ -5,6 +5,8 @@ import random
 
 import pytest
 
+pytest_plugins = ["script_runs"]
+
 # before torch and numpy are imported, and for every process that a test starts: the tests' arrays
 # are so small that threads, waiting for each other, only double the time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
