@@ -1,4 +1,4 @@
-"""Waveform estimation for any audio: TasNet and its kind."""
+"""Waveform estimation for any audio: TasNet, Conv-TasNet, dual-path RNN."""
 
 import numpy as np
 

@@ -87,7 +87,7 @@ def _opened(path, stamp):
 
 
 def _stamp(path):
-    """(bytes, time of the last change): with these, what was found out of a file holds no more."""
+    """(bytes, time of the last change): if they change, what is cached about a file is stale."""
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:

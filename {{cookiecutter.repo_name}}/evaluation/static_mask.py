@@ -14,7 +14,7 @@ class StaticMask:
     """One gain a frequency and source, the source's share of the power in training data.
 
     It knows what the sources sound like on average and nothing of the mixture at hand. A model that
-    does no better has learnt no more than that; data that it separates well teach nothing.
+    does no better has learnt no more than that; data that it separates well are too easy.
 
     Args:
         excerpts: arrays (sources, channels, samples), the sources always in the same order.

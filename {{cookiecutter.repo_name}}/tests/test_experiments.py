@@ -107,7 +107,7 @@ def test_what_an_experiment_trains_is_what_it_separates_with():
             assert experiment.model_path(settings) == str(folder / "checkpoints/best.model.pth")
 
 
-def test_the_network_of_the_seed_has_its_known_size():
+def test_the_network_of_deep_clustering_has_its_known_size():
     """4 BLSTMs of 300 units and 20 dimensions for 257 bins, counted by hand."""
     settings = config.load(PROJECT / "experiments" / "deep_clustering.yml")
     model = nussl.ml.SeparationModel(experiment.build_graph(settings))

@@ -98,7 +98,7 @@ def test_a_folder_is_separated_as_flac_and_gone_on_with_where_it_stopped(run, tm
     again = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("source*.flac")}
     changed = {path.parent for path in first if first[path] != again[path]}
     assert changed == {records[1].parent}
-    sections["format"] = "wav"  # of another making
+    sections["format"] = "wav"  # separated with other settings
     assert run("separate", separate=sections)[0] == 0
     assert not list((tmp_path / "out").rglob("source*.flac"))
     assert len(list((tmp_path / "out").rglob("source*.wav"))) == 6
