@@ -1,4 +1,4 @@
-"""What libraries keep for the next run, all in one folder: CACHE_DIRECTORY.
+"""The caches of libraries, all in one folder: CACHE_DIRECTORY.
 
 Called before numba, matplotlib and torch are imported, which read their variables once. Without it
 numba writes beside its own files and matplotlib and torch into the home folder, and where neither

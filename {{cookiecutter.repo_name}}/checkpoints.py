@@ -1,4 +1,4 @@
-"""What training writes and separation reads: whole files, and nothing in them that runs.
+"""Checkpoints: written whole or not at all, loaded without running code from them.
 
 Models are nussl's files (`SeparationModel.save`), so that repaired nussl alone can load them.
 """

@@ -1,4 +1,4 @@
-"""Where to compute. The only place that asks what hardware there is."""
+"""The device to compute on: the only place that looks at the hardware."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What a person can mend: the errors that scripts print as one message, without a traceback."""
+"""Errors that users can fix: scripts print them as one message, without a traceback."""
 
 LISTED = 10  # so many problems are listed, the others counted
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: the one way this project writes."""
+"""Files that are complete or absent: the one way this project writes."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Memory of the process: how the allocator keeps it, and what running out of it looks like."""
+"""Memory of the process: the allocator's settings, and recognising that it ran out."""
 
 import contextlib
 import ctypes

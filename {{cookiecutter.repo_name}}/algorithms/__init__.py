@@ -1,4 +1,4 @@
-"""Separation algorithms by name: what `algorithm.class` in a YAML file may say.
+"""Separation algorithms by name: what `algorithm.class` in a YAML file may name.
 
 To add yours: subclass `SeparationBase`, `MaskSeparationBase` or `ClusteringSeparationBase` in a
 file here, import it, and add it to `ALGORITHMS`. An algorithm is made with an AudioSignal and its

@@ -1,4 +1,4 @@
-"""How sure a clustering is of itself, without references."""
+"""Confidence measures of a clustering, without references."""
 
 import contextlib
 

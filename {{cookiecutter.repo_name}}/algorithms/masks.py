@@ -1,4 +1,4 @@
-"""Masks made at one sample rate, applied at another, to audio of any length."""
+"""Masks made at one sample rate and applied to audio of any rate and length."""
 
 import functools
 import math

@@ -7,7 +7,7 @@ even if the header is wrong: each format has a module here that checks it.
 from .conversion import convert, resampled_length
 from .lengths import sound_file
 from .opening import SUFFIXES, opened
-from .reading import info, read, stretch
+from .reading import info, read, read_excerpt
 from .writing import encode, encode_stem
 
 __all__ = [
@@ -20,5 +20,5 @@ __all__ = [
     "read",
     "resampled_length",
     "sound_file",
-    "stretch",
+    "read_excerpt",
 ]

@@ -1,4 +1,4 @@
-"""To another rate (soxr, high quality) and another number of channels."""
+"""Resampling (soxr, high quality) and changes of the number of channels."""
 
 import math
 

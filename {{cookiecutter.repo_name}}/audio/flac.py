@@ -1,4 +1,4 @@
-"""FLAC files by their last frame: its number tells how many samples there are.
+"""FLAC files: the number of samples is read from the last frame.
 
 The header's total is 0 where an encoder wrote to a pipe, and another one than is there where a file
 was cut or its header is damaged. RFC 9639, sections 8.2 and 9.1.

@@ -1,4 +1,4 @@
-"""How long a file is, and files as they should be: with a header corrected, or only a part."""
+"""The true length of a file, and views of files with a corrected header or only a part."""
 
 import functools
 import io

@@ -1,4 +1,4 @@
-"""A file opened by the module that knows its kind, with its true length and what is wrong with it.
+"""Opening a file by the module for its format, with its true length and its flaws.
 
 What `opened` returns has what is used here of a `soundfile.SoundFile` (`samplerate`, `channels`,
 `frames`, `subtype`, `seek`, `read`, in a `with`), and `flaw`: None, or what is missing of the file.

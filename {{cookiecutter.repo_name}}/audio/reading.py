@@ -38,7 +38,7 @@ def read(path, sample_rate=None, num_channels=None, start=0, length=None, damage
     return convert(data, rate, sample_rate or rate, num_channels)
 
 
-def stretch(path, sample_rate, num_channels, start=0, length=None, channel=None):
+def read_excerpt(path, sample_rate, num_channels, start=0, length=None, channel=None):
     """Samples `start` to `start + length` of the file as it would be whole at `sample_rate`.
 
     Only these, and for another rate some milliseconds around them, are read; the result is what

@@ -1,4 +1,4 @@
-"""Plain 16-bit WAV files are read here, at half of libsndfile's cost."""
+"""A reader for plain 16-bit WAV files, at half the cost of libsndfile."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Sound as the bytes of a file."""
+"""Encoding audio as the bytes of a file."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""All splits together: every track looked at, and every one compared with every other."""
+"""The audit of all splits: every track inspected, and compared with every other."""
 
 import statistics
 from typing import NamedTuple

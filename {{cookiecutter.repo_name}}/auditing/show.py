@@ -1,4 +1,4 @@
-"""The report for people: a table for the terminal, and one HTML file that needs nothing else."""
+"""The report as text for the terminal and as one self-contained HTML file."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""One track: levels, clipping, what the mixture holds beside its sources, shifts between them."""
+"""One track: levels, clipping, the residual of the mixture, shifts between stems."""
 
 import numpy as np
 import scipy.signal
@@ -66,7 +66,7 @@ def inspect(data, index, settings):
     }
     if track.mix is not None and not data.leaves_out:
         facts["mix"] = str(track.mix)
-        own = audio.stretch(track.mix, data.sample_rate, data.num_channels, 0, mix.shape[1])
+        own = audio.read_excerpt(track.mix, data.sample_rate, data.num_channels, 0, mix.shape[1])
         residual, text = compare(
             own,
             dict(zip(data.labels, sources, strict=True)),

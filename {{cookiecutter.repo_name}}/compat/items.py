@@ -1,4 +1,4 @@
-"""Objects on disk, by number: what nussl's Cache asks of a zarr array."""
+"""Objects on disk, by number: the part of a zarr array that nussl's Cache needs."""
 
 import pickle
 from pathlib import Path

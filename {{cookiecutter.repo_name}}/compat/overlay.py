@@ -1,4 +1,4 @@
-"""One module seen through another."""
+"""A module that overlays another: its own names first, else the other's."""
 
 from types import ModuleType
 from typing import Any

@@ -192,7 +192,7 @@ class StemDataset(nussl.datasets.BaseDataset):
 
     def _read(self, file, start, length):
         path, channel = file if isinstance(file, Channel) else (file, None)
-        return audio.stretch(path, self.sample_rate, self.num_channels, start, length, channel)
+        return audio.read_excerpt(path, self.sample_rate, self.num_channels, start, length, channel)
 
     def process_item(self, index):
         """nussl's item: {"mix": AudioSignal, "sources": {label: AudioSignal}, "metadata": {}}."""

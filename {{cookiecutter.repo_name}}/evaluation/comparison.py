@@ -1,4 +1,4 @@
-"""Runs beside each other: what their evaluations left, and what may be said of the differences."""
+"""Evaluated runs compared: their scores, and statistical tests of the differences."""
 
 import csv
 import glob

@@ -1,4 +1,4 @@
-"""How near an estimate is to its reference, in decibels."""
+"""Ratios of an estimate to its reference, in decibels: SI-SDR, uSDR."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment

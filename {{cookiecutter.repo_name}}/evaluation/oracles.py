@@ -1,4 +1,4 @@
-"""What masks could reach at best: they know the sources."""
+"""Oracles: ideal masks, made from the references."""
 
 from compat import nussl
 

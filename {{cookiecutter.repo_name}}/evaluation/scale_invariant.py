@@ -1,4 +1,4 @@
-"""nussl's scale-invariant set: five ratios of one estimate to its reference, in decibels."""
+"""nussl's scale-invariant scores: five ratios of an estimate to its reference, in decibels."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The static mask: what a dataset gives away for nothing."""
+"""The static mask: a baseline that ignores the mixture."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Rows of scores into a table with intervals."""
+"""Tables of scores with intervals."""
 
 from .scoring import ABOUT, GAIN
 from .statistics import summarize

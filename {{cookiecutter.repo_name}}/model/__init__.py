@@ -1,4 +1,4 @@
-"""Networks by name: what `model.builder` in a YAML file may say, and modules of our own.
+"""Networks by name: what `model.builder` in a YAML file may name, and modules of our own.
 
 Every network is a nussl `SeparationModel`: a graph of modules, as plain data in its checkpoint.
 """

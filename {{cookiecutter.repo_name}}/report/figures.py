@@ -1,4 +1,4 @@
-"""viz.png: a separation at one glance."""
+"""viz.png: spectrograms, masks, waveforms and the embedding of a separation."""
 
 import io
 import warnings

@@ -1,4 +1,4 @@
-"""The listening page: one index.html that needs nothing else, and opens from the disk."""
+"""The listening page: one self-contained index.html."""
 
 import base64
 import html

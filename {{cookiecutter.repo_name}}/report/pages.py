@@ -1,4 +1,4 @@
-"""The listening pages of scripts.evaluate and scripts.visualize: from scores to a page."""
+"""The listening pages of scripts.evaluate and scripts.visualize, from their scores."""
 
 import provenance
 from evaluation.table import TITLES, table_lines

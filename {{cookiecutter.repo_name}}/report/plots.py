@@ -1,4 +1,4 @@
-"""Pictures of many items: scores of runs beside each other, and how they came about."""
+"""Plots of runs: distributions of scores, scores against the input, learning curves."""
 
 import itertools
 

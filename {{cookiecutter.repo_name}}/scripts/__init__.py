@@ -1,4 +1,4 @@
-"""What can be run: `python -m scripts.train -p experiments/demo.yml` and the others."""
+"""The commands: `python -m scripts.train -p experiments/demo.yml` and others."""
 
 import importlib.util
 import sys

@@ -254,9 +254,9 @@ def test_a_stretch_of_a_file_is_the_slice_of_the_decoded_whole_to_the_bit(tmp_pa
         numbers = soundfile.read(path, dtype="int16")[0]
         assert np.array_equal(whole * 2**15, numbers)
     for start, length in ((0, 1), (1, 5000), (1151, 1153), (33333, 12345), (len(whole) - 10, 10)):
-        part = audio.stretch(path, rate, 2, start, length)
+        part = audio.read_excerpt(path, rate, 2, start, length)
         assert np.array_equal(part, whole.T[:, start : start + length]), (start, length)
-    assert np.array_equal(audio.stretch(path, rate, 2), whole.T)
+    assert np.array_equal(audio.read_excerpt(path, rate, 2), whole.T)
 
 
 @pytest.mark.parametrize(
@@ -272,9 +272,9 @@ def test_a_resampled_stretch_is_the_slice_of_the_resampled_whole(tmp_path, kind,
     total = audio.resampled_length(soundfile.info(path).frames, rate, new)
     assert whole.shape[1] == total
     for start, length in ((0, 2000), (1, 777), (6543, 3000), (total - 1000, 1000), (total - 1, 1)):
-        part = audio.stretch(path, new, 2, start, length)
+        part = audio.read_excerpt(path, new, 2, start, length)
         assert np.abs(part - whole[:, start : start + length]).max() < 2e-6, (start, length)
-    beyond = audio.stretch(path, new, 2, total - 5, 100)
+    beyond = audio.read_excerpt(path, new, 2, total - 5, 100)
     assert np.array_equal(beyond[:, 5:], np.zeros((2, 95)))
 
 
@@ -282,4 +282,4 @@ def test_a_channel_that_a_file_has_not_is_told(stems):
     import audio
 
     with pytest.raises(UserError, match="one.wav: has 1 channel where channel 2 is to be read"):
-        audio.stretch(stems / "a" / "one.wav", RATE, 1, 0, 10, channel=1)
+        audio.read_excerpt(stems / "a" / "one.wav", RATE, 1, 0, 10, channel=1)

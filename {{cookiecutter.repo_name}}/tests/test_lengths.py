@@ -97,7 +97,7 @@ def test_all_of_an_mp3_is_read_whatever_its_header_promises_and_all_readers_agre
     assert there - 2 * FRAME - 600 < length <= there  # less what the encoder puts before and after
     streamed, flaw = pieces(path)
     assert flaw is None and np.array_equal(streamed, whole)
-    assert np.array_equal(audio.stretch(path, RATE, 2), whole)
+    assert np.array_equal(audio.read_excerpt(path, RATE, 2), whole)
     begin = 0 if "no first" in name or "without" in name else 1105  # LAME's delay
     known = decoded(HEALTHY)
     if "one bit rate" not in name and name != "begins within a frame":
@@ -121,7 +121,7 @@ def test_a_healthy_mp3_is_what_libsndfile_decodes(tmp_path):
 def test_an_mp3_that_is_cut_is_refused_and_separated_as_far_as_it_decodes(tmp_path, name, capfd):
     path = save(tmp_path, CUT[name])
     said = r"a.mp3: cut short, decodes to .* that its header promises[^;]*; copy it again"
-    for refused in (audio.info, audio.read, lambda p: audio.stretch(p, RATE, 2, 0, 100)):
+    for refused in (audio.info, audio.read, lambda p: audio.read_excerpt(p, RATE, 2, 0, 100)):
         with pytest.raises(UserError, match=said):
             refused(path)
     sound, flaw = pieces(path)
@@ -180,7 +180,7 @@ def test_all_of_a_flac_file_is_read_though_its_header_promises_less_or_nothing(t
     expected = (NUMBERS / 2**15).astype(np.float32).T
     assert np.array_equal(audio.read(path), expected)
     for start, length in ((0, 10), (12_345, 5000), (29_990, 10)):
-        part = audio.stretch(path, RATE, 2, start, length)
+        part = audio.read_excerpt(path, RATE, 2, start, length)
         assert np.array_equal(part, expected[:, start : start + length])
     assert np.array_equal(pieces(path)[0], expected)
 
@@ -390,7 +390,7 @@ def test_an_excerpt_is_the_slice_of_the_whole_to_the_bit_at_random_places_and_at
     places += [(int(start), 3000) for start in rng.integers(0, size, 60)]
     for start, length in places:
         expected = whole[:, start : start + length]
-        part = audio.stretch(path, rate, 2, start, length)
+        part = audio.read_excerpt(path, rate, 2, start, length)
         assert np.array_equal(part[:, : expected.shape[1]], expected), (start, length)
         assert not part[:, expected.shape[1] :].any()
 
@@ -410,7 +410,7 @@ def test_low_rates_of_mp3_are_found_too(tmp_path):
     whole = audio.read(path)
     assert np.abs(whole - decoded(buffer.getvalue())).max() < 1e-6
     for start in np.random.default_rng(1).integers(0, whole.shape[1] - 900, 100):
-        part = audio.stretch(path, 16000, 1, int(start), 900)
+        part = audio.read_excerpt(path, 16000, 1, int(start), 900)
         assert np.array_equal(part, whole[:, start : start + 900]), start
 
 
@@ -419,5 +419,5 @@ def test_speech_in_opus_is_found_where_it_is(tmp_path):
     path = save(tmp_path, ogg(rate=48000, subtype="OPUS", level=1.0), "a.opus")
     whole = audio.read(path)
     for start in np.random.default_rng(1).integers(0, whole.shape[1] - 900, 100):
-        part = audio.stretch(path, 48000, 2, int(start), 900)
+        part = audio.read_excerpt(path, 48000, 2, int(start), 900)
         assert np.abs(part - whole[:, start : start + 900]).max() < 0.01, start

@@ -1,4 +1,4 @@
-"""How far a gradient may go."""
+"""Gradient clipping: by a norm, or by AutoClip."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What was reached in each step and epoch, and which epochs are the best."""
+"""Means of the scalars of steps, and the history of epochs."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Optimizers and schedulers by name: what `class` under each of them in `train` may say.
+"""Optimizers and schedulers by name: what `class` under each of them in `train` may name.
 
 All of torch's are there. To add yours, import it here and add it to `OPTIMIZERS` or `SCHEDULERS`.
 """

@@ -1,4 +1,4 @@
-"""Half precision: where it is used, where it works, and the loss scaling that float16 needs."""
+"""Mixed precision: autocast, whether the device supports it, and loss scaling for float16."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""A mask that turns phases too."""
+"""A complex mask, which changes phases too."""
 
 import torch
 from torch import nn

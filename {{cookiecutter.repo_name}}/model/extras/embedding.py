@@ -1,4 +1,4 @@
-"""nussl's Embedding, whose unit norm costs less to train."""
+"""nussl's Embedding, with a unit norm that costs less to train."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Losses by name: what `class` under `train.loss` in a YAML file may say.
+"""Losses by name: what `class` under `train.loss` in a YAML file may name.
 
 A loss has `DEFAULT_KEYS`, nussl's convention: {key of the model's output or of the batch: name of
 the argument that it becomes}. One that is the mean of a cost of each item may say

@@ -1,4 +1,4 @@
-"""Weighted inner products of embeddings and assignments: all that the losses of both consist of."""
+"""Weighted inner products of embeddings and assignments, of which their losses consist."""
 
 import torch
 from torch import nn

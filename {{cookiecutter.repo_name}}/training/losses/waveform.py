@@ -1,4 +1,4 @@
-"""Losses between waveforms in dB, and what they say of silence."""
+"""Losses between waveforms in dB, with a rule for silence."""
 
 import torch
 
