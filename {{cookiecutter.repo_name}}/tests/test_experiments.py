@@ -30,6 +30,7 @@ SHIPPED = [
     "mask_inference_small",
     "mir1k",
     "musdb18",
+    "real_songs",
     "remix_packs600",
     "scaper",
     "separate",
