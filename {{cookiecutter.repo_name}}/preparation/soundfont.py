@@ -36,6 +36,26 @@ DRUMS = {
 DRUM_CHANNEL = 9
 
 
+def player():
+    """The module mido, which this project does not install by itself, as little as FluidSynth.
+
+    Raises:
+        UserError: one of them is not installed.
+    """
+    if shutil.which("fluidsynth") is None:
+        raise UserError(
+            "scores on sampled instruments need fluidsynth, which is not on the PATH; install it "
+            "(apt-get install fluidsynth), or give no soundfonts"
+        )
+    try:
+        import mido
+    except ImportError as error:
+        raise UserError(
+            f"scores on sampled instruments need mido ({error}): pip install mido"
+        ) from error
+    return mido
+
+
 def play(score, start, seconds, soundfont, sample_rate, rng):
     """`seconds` of a score from `start`, on instruments drawn from a SoundFont.
 
@@ -49,28 +69,12 @@ def play(score, start, seconds, soundfont, sample_rate, rng):
     Raises:
         UserError: FluidSynth or mido is not installed, or the SoundFont cannot be played.
     """
-    if shutil.which("fluidsynth") is None:
-        raise UserError(
-            "scores on sampled instruments need fluidsynth, which is not on the PATH; install it "
-            "(apt-get install fluidsynth), or give no soundfonts"
-        )
+    mido = player()
     with tempfile.TemporaryDirectory() as temporary:
         midi, wav = Path(temporary) / "score.mid", Path(temporary) / "score.wav"
-        midi.write_bytes(_midi(score, start, seconds, rng))
-        command = [
-            "fluidsynth",
-            "-niq",
-            "-o",
-            ONLY_PLAYED,
-            "-r",
-            "44100",
-            "-g",
-            "0.4",
-            "-F",
-            wav,
-            soundfont,
-            midi,
-        ]
+        midi.write_bytes(_midi(mido, score, start, seconds, rng))
+        command = ["fluidsynth", "-niq", "-o", ONLY_PLAYED, "-g", "0.4", "-r", "44100"]
+        command += ["-F", wav, soundfont, midi]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode != 0 or not wav.is_file():
             raise UserError(f"{soundfont}: cannot be played by fluidsynth: {done.stderr.strip()}")
@@ -79,14 +83,8 @@ def play(score, start, seconds, soundfont, sample_rate, rng):
     return np.pad(sound, (0, max(0, length - len(sound))))[:length]
 
 
-def _midi(score, start, seconds, rng):
+def _midi(mido, score, start, seconds, rng):
     """A MIDI file's bytes: one channel a part."""
-    try:
-        import mido
-    except ImportError as error:
-        raise UserError(
-            f"scores on sampled instruments need mido: pip install mido ({error})"
-        ) from error
     events = []  # (tick, message)
     for channel, (part, notes) in enumerate(score.parts.items()):
         events += _set_up(mido, channel, int(rng.choice(PROGRAMS[part])), rng)

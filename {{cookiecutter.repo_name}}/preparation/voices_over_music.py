@@ -19,12 +19,13 @@ from songs.sound import SAMPLE_RATE, channel_strip
 
 from .convert import sixteen_bits
 from .singing import sing, vocoder
-from .soundfont import play
+from .soundfont import play, player
 
 log = logging.getLogger("prepare")
 
 LEVEL_DB = -24  # of the accompaniment, RMS, full scale being 0
 SILENT_DB = -50  # of a stretch of music that is passed over
+PEAK = 0.98  # no sample is above, of the stems and of their sum
 TRIES = 20
 SONGS = 300  # of the built-in sample that are for training
 LABELS = ("vocals", "accompaniment")
@@ -91,30 +92,26 @@ class VoicesOverMusic:
     def run(self, source, folder):
         if self.sung:
             vocoder()
+        if self.played:
+            player()
         paths = files_below(source)
         voices = self._named(source, paths, "voices", self.voices, self.sample_rate)
         music = self._named(source, paths, "music", self.music)
         fonts = [path for path in paths if any(re.search(f, str(path)) for f in self.soundfonts)]
         if self.played and not fonts:
-            raise UserError(
-                f"{source}: no file for soundfonts {self.soundfonts}; fetch the package"
-            )
+            raise UserError(f"{source}: no file for soundfonts {self.soundfonts}; see `packages`")
         work = []
         for split, minutes in self.minutes.items():
             pools = self._of_split(split, "voices", voices), self._of_split(split, "music", music)
-            for number in range(round(60 * minutes / self.seconds)):
-                work.append((self, split, number, *pools, fonts, Path(folder)))
+            numbers = range(round(60 * minutes / self.seconds))
+            work += [(self, split, number, *pools, fonts, Path(folder)) for number in numbers]
+        bar = {"total": len(work), "desc": "mixing", "unit": "pair", "disable": None}
         processes = min(available_cores(), len(work) // 16)
-        bar = tqdm(total=len(work), desc="mixing", unit="pair", disable=None)
-        with bar:
-            if processes < 2:
-                for job in work:
-                    _make(job)
-                    bar.update()
-                return
-            with process_pool(processes) as executor:
-                for _ in executor.map(_make, work, chunksize=4):
-                    bar.update()
+        if processes < 2:
+            list(tqdm(map(_make, work), **bar))
+            return
+        with process_pool(processes) as executor:
+            list(tqdm(executor.map(_make, work, chunksize=4), **bar))
 
     def _named(self, source, paths, key, patterns, least=0):
         """{name: [path]} of what the patterns find, in the order of names."""
@@ -131,16 +128,18 @@ class VoicesOverMusic:
                 log.warning("left out: %s", error)
         if not found:
             raise UserError(
-                f"{source}: VoicesOverMusic finds no {key} by {', '.join(patterns)}; prepare the "
-                "packages first (data_prep/debian/packages.yml)"
+                f"{source}: VoicesOverMusic finds no {key} by {', '.join(patterns)}; is "
+                "FetchPackages the step before?"
             )
         return dict(sorted(found.items()))
 
     def _of_split(self, split, key, named):
-        """[[path]]: what belongs to a split, one list a name."""
+        """{name: [path]} of those that belong to a split."""
         taken = {
             name: {
-                s for s in self.splits if any(re.fullmatch(p, name) for p in self.splits[s][key])
+                s
+                for s in self.splits
+                if any(re.fullmatch(p, name) for p in self.splits[s].get(key, []))
             }
             for name in named
         }
@@ -166,6 +165,7 @@ class VoicesOverMusic:
         return name, lambda: self._stems(split, voices[speaker], sung, music, fonts, rng)
 
     def _stems(self, split, clips, sung, music, fonts, rng):
+        """A voice of `clips`, and music that it has nothing to do with."""
         score = compose(rng, split, 90.0)
         voice = self._voice(clips, score, sung, rng)
         if rng.random() < (0.8 if sung else 0.4):
@@ -182,6 +182,7 @@ class VoicesOverMusic:
         }
 
     def _of_built_in_song(self, split, rng):
+        """A stretch of a song of the built-in sample, in which something is sung."""
         song = Song(split, int(rng.integers(SONGS)))
         for _ in range(TRIES):
             start = rng.uniform(0, song.length - self.seconds)
@@ -249,7 +250,7 @@ def _make(job):
         return
     made = stems()
     peak = max(np.abs(sound).max() for sound in (*made.values(), sum(made.values())))
-    gain = min(1.0, 0.98 / peak)  # the same for both: their balance stays
+    gain = PEAK / max(peak, PEAK)  # the same for both: their balance stays
     write_files(
         {
             paths[label]: sixteen_bits(gain * sound[None], plan.sample_rate, "flac", paths[label])
