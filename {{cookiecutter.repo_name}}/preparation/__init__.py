@@ -5,11 +5,15 @@ made.
 """
 
 from .convert import Convert
+from .debian import FetchPackages
 from .manifest import MANIFEST
 from .musdb import DecodeStems
 from .run import prepare
+from .voices_over_music import VoicesOverMusic
 from .wsj0 import MixWSJ0
 
-STEPS = {"Convert": Convert, "DecodeStems": DecodeStems, "MixWSJ0": MixWSJ0}
+STEPS = {
+    cls.__name__: cls for cls in (Convert, DecodeStems, FetchPackages, MixWSJ0, VoicesOverMusic)
+}
 
-__all__ = ["MANIFEST", "STEPS", "Convert", "DecodeStems", "MixWSJ0", "prepare"]
+__all__ = ["MANIFEST", "STEPS", "prepare", *STEPS]

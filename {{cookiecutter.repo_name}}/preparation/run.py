@@ -7,6 +7,7 @@ from errors import UserError
 from files import files_below, remove_unfinished, write_files
 
 from . import manifest
+from .debian import FetchPackages
 from .download import fetch
 from .unpack import unpack
 
@@ -37,7 +38,8 @@ def prepare(settings, steps):
     manifest.begin(folder, plan)
     source = folder if settings.source is None else Path(settings.source)
     archives = _unpacked(settings, source)
-    if not source.is_dir():
+    fetched = any(isinstance(step, FetchPackages) for step in steps)
+    if not source.is_dir() and not fetched:
         raise UserError(
             f"{source}: no such folder; put the data there ({settings.license}), or name another "
             "prepare.source"

@@ -51,14 +51,14 @@ def unpack(archive, folder, checked=True):
     """
     archive, folder = Path(archive), Path(folder)
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as file:
-                _write(archive, folder, _of_zip(archive, file))
-        elif _is_tar(archive):
+        if _is_tar(archive):  # first: a tar file whose last member is a zip file looks like one
             if not checked:
                 _read_through(archive)
             with tarfile.open(archive) as file:
                 _write(archive, folder, _of_tar(archive, file))
+        elif zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as file:
+                _write(archive, folder, _of_zip(archive, file))
         else:
             raise UserError(f"{archive}: neither a zip nor a tar file, or damaged; get it again")
     except BROKEN as error:

@@ -161,6 +161,18 @@ def stem_folder(folder):
                 save(folder / split / stem / f"sång {number}.ogg", sounds[stem], 22050)
 
 
+def real_songs(folder):
+    for split in SPLITS:
+        for number in range(SONGS):
+            sounds = stems(split, number, 16000, 1)
+            for label, stem in (("vocals", "vocals"), ("accompaniment", "other")):
+                save(
+                    folder / split / label / f"{split}{number}_sung_0000{number}.flac",
+                    sounds[stem],
+                    16000,
+                )
+
+
 SCENE = {"background": ("street", "other"), "foreground": ("siren", "vocals")}
 
 
@@ -234,6 +246,7 @@ LAYOUTS = {
         scaper,
     )
 }
+WRITERS = {**LAYOUTS, "real_songs": real_songs}  # which is a StemFolder too
 CLASSES = {
     "musdb18": "MUSDB18",
     "mir1k": "MIR1K",
@@ -253,5 +266,5 @@ def write(name, folder):
     folder = Path(folder)
     if not folder.exists():
         folder.mkdir(parents=True)
-        LAYOUTS[name](folder)
+        WRITERS[name](folder)
     return folder

@@ -30,6 +30,7 @@ SHIPPED = [
     "mask_inference_small",
     "mir1k",
     "musdb18",
+    "real_songs",
     "remix_packs600",
     "scaper",
     "separate",
@@ -160,7 +161,7 @@ def test_a_split_is_the_key_that_its_dataset_stands_under(tmp_path, sample_folde
     with pytest.raises(
         config.ConfigError,
         match=(
-            r"datasets.train.args.split: is 'test', but what stands under datasets.train is the "
+            r"datasets.train.args.split: is 'test', but datasets.train is the "
             r"train split; remove it, or move the dataset to datasets.test"
         ),
     ):

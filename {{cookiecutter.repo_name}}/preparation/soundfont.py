@@ -1,0 +1,126 @@
+"""The composer's scores, played on sampled instruments by FluidSynth."""
+
+import io
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import audio
+from errors import UserError
+
+TICKS = 960  # a second
+ONLY_PLAYED = "synth.dynamic-sample-loading=1"  # not a whole SoundFont, which takes seconds
+# programs of General MIDI, counted from 0
+PROGRAMS = {
+    "bass": range(32, 40),
+    "chords": (*range(0, 8), *range(16, 32), *range(48, 53), *range(88, 96)),
+    "figure": (*range(0, 16), *range(24, 32), *range(45, 47), *range(104, 108)),
+    "lead": (*range(24, 32), *range(40, 43), *range(56, 88)),
+}
+DRUM_KITS = (0, 8, 16, 24, 25, 32, 40)
+DRUMS = {
+    "kick": 36,
+    "snare": 38,
+    "hat": 42,
+    "open": 46,
+    "ride": 51,
+    "crash": 49,
+    "tom1": 48,
+    "tom2": 43,
+    "shaker": 70,
+    "clap": 39,
+}
+DRUM_CHANNEL = 9
+
+
+def player():
+    """The module mido, which this project does not install by itself, as little as FluidSynth.
+
+    Raises:
+        UserError: one of them is not installed.
+    """
+    if shutil.which("fluidsynth") is None:
+        raise UserError(
+            "scores on sampled instruments need fluidsynth, which is not on the PATH; install it "
+            "(apt-get install fluidsynth), or give no soundfonts"
+        )
+    try:
+        import mido
+    except ImportError as error:
+        raise UserError(
+            f"scores on sampled instruments need mido ({error}): pip install mido"
+        ) from error
+    return mido
+
+
+def play(score, start, seconds, soundfont, sample_rate, rng):
+    """`seconds` of a score from `start`, on instruments drawn from a SoundFont.
+
+    Args:
+        score: of `songs.score.compose`.
+        soundfont: an .sf2 or .sf3 file of General MIDI instruments.
+
+    Returns:
+        float32 (samples,), mono.
+
+    Raises:
+        UserError: FluidSynth or mido is not installed, or the SoundFont cannot be played.
+    """
+    mido = player()
+    with tempfile.TemporaryDirectory() as temporary:
+        midi, wav = Path(temporary) / "score.mid", Path(temporary) / "score.wav"
+        midi.write_bytes(_midi(mido, score, start, seconds, rng))
+        command = ["fluidsynth", "-niq", "-o", ONLY_PLAYED, "-g", "0.4", "-r", "44100"]
+        command += ["-F", wav, soundfont, midi]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode != 0 or not wav.is_file():
+            raise UserError(f"{soundfont}: cannot be played by fluidsynth: {done.stderr.strip()}")
+        sound = audio.read(wav, sample_rate, 1)[0]
+    length = int(seconds * sample_rate)
+    return np.pad(sound, (0, max(0, length - len(sound))))[:length]
+
+
+def _midi(mido, score, start, seconds, rng):
+    """A MIDI file's bytes: one channel a part."""
+    events = []  # (tick, message)
+    for channel, (part, notes) in enumerate(score.parts.items()):
+        events += _set_up(mido, channel, int(rng.choice(PROGRAMS[part])), rng)
+        for note in notes:
+            events += _struck(mido, channel, round(note.pitch), note, note.length, start, seconds)
+    events += _set_up(mido, DRUM_CHANNEL, int(rng.choice(DRUM_KITS)), rng)
+    for hit in score.drums:
+        events += _struck(mido, DRUM_CHANNEL, DRUMS[hit.drum], hit, 0.1, start, seconds)
+    track, now = mido.MidiTrack(), 0
+    for tick, message in sorted(events, key=lambda event: event[0]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    # at MIDI's 120 beats a minute unless told otherwise, a second is two beats
+    file, written = mido.MidiFile(ticks_per_beat=TICKS // 2), io.BytesIO()
+    file.tracks.append(track)
+    file.save(file=written)
+    return written.getvalue()
+
+
+def _set_up(mido, channel, program, rng):
+    """Instrument, volume, place and room of a channel."""
+    yield 0, mido.Message("program_change", channel=channel, program=program)
+    volume = int(rng.integers(60, 120)) if channel != DRUM_CHANNEL else int(rng.integers(70, 127))
+    for control, value in (
+        (7, volume),
+        (10, int(rng.integers(30, 98))),
+        (91, int(rng.integers(0, 90))),
+    ):
+        yield 0, mido.Message("control_change", channel=channel, control=control, value=value)
+
+
+def _struck(mido, channel, pitch, note, length, start, seconds):
+    """A note's beginning and end; nothing if it begins outside of the stretch."""
+    begin = note.start - start
+    if 0 <= begin < seconds:
+        velocity = int(np.clip(127 * note.velocity, 1, 127))
+        for kind, at in (("note_on", begin), ("note_off", begin + length)):
+            message = mido.Message(kind, channel=channel, note=pitch, velocity=velocity)
+            yield round(at * TICKS), message

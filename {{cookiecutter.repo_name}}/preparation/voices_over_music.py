@@ -1,0 +1,286 @@
+"""Recorded voices, spoken and re-sung, over recorded and played music: stems to learn from."""
+
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+import soxr
+from scipy.signal import oaconvolve
+from tqdm import tqdm
+
+import audio
+from errors import UserError, raise_all
+from files import files_below, write_files
+from pool import available_cores, process_pool
+from songs.score import compose
+from songs.song import Song
+from songs.sound import SAMPLE_RATE, channel_strip
+
+from .convert import sixteen_bits
+from .singing import sing, vocoder
+from .soundfont import play, player
+
+log = logging.getLogger("prepare")
+
+LEVEL_DB = -24  # of the accompaniment, RMS, full scale being 0
+SILENT_DB = -50  # of a stretch of music that is passed over
+PEAK = 0.98  # no sample is above, of the stems and of their sum
+TRIES = 20
+SONGS = 300  # of the built-in sample that are for training
+LABELS = ("vocals", "accompaniment")
+SPLITS = ("train", "val", "test")
+
+
+class VoicesOverMusic:
+    """Voices over music that is of other songs, in a folder that `StemFolder` reads::
+
+        folder/
+          train/  val/  test/
+            vocals/         British_sung_00007.flac      one speaker, spoken or sung
+            accompaniment/  British_sung_00007.flac      a stretch of a piece of music
+
+    Clips of one speaker, drawn at random, follow each other with pauses; `sing` puts them on a
+    melody of the built-in composer. Most go through an equaliser and a room. Music is a stretch of
+    a recording, or a score of the built-in composer on sampled instruments. Every pair is drawn
+    from `seed`, its split and its number alone. Speakers, pieces of music and chord loops of one
+    split are in no other.
+
+    Args:
+        voices: regular expressions, searched for in the path of each file; the one group is the
+            speaker's name: what has the same name anywhere is the same speaker.
+        music: regular expressions of the same kind; the group is the piece's name.
+        splits: {"val" or "test": {"voices": [...], "music": [...]}}: regular expressions that a
+            name matches in full; all others are for training.
+        minutes: {split: how much to make}.
+        seconds: of each pair.
+        sample_rate: in Hz; of voices, recordings of a lower rate are left out.
+        sung, played: probability of a voice being sung, and of a score in place of a recording.
+        built_in: probability of both stems being of a song of the built-in sample; in train only.
+        soundfonts: regular expressions of the SoundFonts; without them nothing is played.
+        level_db: [least, most] dB of the voice above the accompaniment.
+        seed: another one is another collection.
+    """
+
+    def __init__(
+        self,
+        voices: list[str],
+        music: list[str],
+        splits: dict,
+        minutes: dict,
+        seconds: float = 12.0,
+        sample_rate: int = 16000,
+        sung: float = 0.65,
+        played: float = 0.25,
+        built_in: float = 0.2,
+        soundfonts: list[str] | None = None,
+        level_db: list[float] | None = None,
+        seed: int = 0,
+    ):
+        self.voices, self.music, self.splits, self.minutes = voices, music, splits, minutes
+        self.seconds, self.sample_rate, self.seed = seconds, sample_rate, seed
+        self.sung, self.built_in = sung, built_in
+        self.played = played if soundfonts else 0.0
+        self.soundfonts, self.level_db = soundfonts or [], level_db or [-8.0, 4.0]
+        raise_all(
+            f"VoicesOverMusic: {key} has the unknown split {split!r}; write {', '.join(SPLITS)}"
+            for key, value in (("splits", splits), ("minutes", minutes))
+            for split in value
+            if split not in SPLITS
+        )
+
+    def run(self, source, folder):
+        if self.sung:
+            vocoder()
+        if self.played:
+            player()
+        paths = files_below(source)
+        voices = self._named(source, paths, "voices", self.voices, self.sample_rate)
+        music = self._named(source, paths, "music", self.music)
+        fonts = [path for path in paths if any(re.search(f, str(path)) for f in self.soundfonts)]
+        if self.played and not fonts:
+            raise UserError(f"{source}: no file for soundfonts {self.soundfonts}; see `packages`")
+        work = []
+        for split, minutes in self.minutes.items():
+            pools = self._of_split(split, "voices", voices), self._of_split(split, "music", music)
+            numbers = range(round(60 * minutes / self.seconds))
+            work += [(self, split, number, *pools, fonts, Path(folder)) for number in numbers]
+        bar = {"total": len(work), "desc": "mixing", "unit": "pair", "disable": None}
+        processes = min(available_cores(), len(work) // 16)
+        if processes < 2:
+            list(tqdm(map(_make, work), **bar))
+            return
+        with process_pool(processes) as executor:
+            list(tqdm(executor.map(_make, work, chunksize=4), **bar))
+
+    def _named(self, source, paths, key, patterns, least=0):
+        """{name: [path]} of what the patterns find, in the order of names."""
+        found = {}
+        for path in paths:
+            inner = path.relative_to(source).as_posix()
+            match = next(filter(None, (re.search(pattern, inner) for pattern in patterns)), None)
+            if match is None:
+                continue
+            try:
+                if audio.info(path)[0] >= least:
+                    found.setdefault(match[1], []).append(path)
+            except UserError as error:  # others are enough
+                log.warning("left out: %s", error)
+        if not found:
+            raise UserError(
+                f"{source}: VoicesOverMusic finds no {key} by {', '.join(patterns)}; is "
+                "FetchPackages the step before?"
+            )
+        return dict(sorted(found.items()))
+
+    def _of_split(self, split, key, named):
+        """{name: [path]} of those that belong to a split."""
+        taken = {
+            name: {
+                s
+                for s in self.splits
+                if any(re.fullmatch(p, name) for p in self.splits[s].get(key, []))
+            }
+            for name in named
+        }
+        raise_all(
+            f"VoicesOverMusic: splits give {name!r} of the {key} to {' and '.join(sorted(splits))}"
+            for name, splits in taken.items()
+            if len(splits) > 1
+        )
+        chosen = {name: named[name] for name in named if (taken[name] or {"train"}) == {split}}
+        if not chosen:
+            raise UserError(f"VoicesOverMusic: no {key} are left for {split}; look at `splits`")
+        return chosen
+
+    def pair(self, split, number, voices, music, fonts):
+        """(name, a function that makes {"vocals" | "accompaniment": float32 (samples,)})"""
+        rng = np.random.default_rng([self.seed, SPLITS.index(split), number])
+        if split == "train" and rng.random() < self.built_in:
+            return f"built-in_sung_{number:05d}", lambda: self._of_built_in_song(split, rng)
+        speaker, sung = str(rng.choice(list(voices))), rng.random() < self.sung
+        name = (
+            f"{re.sub(r'[^A-Za-z0-9]+', '-', speaker)}_{'sung' if sung else 'spoken'}_{number:05d}"
+        )
+        return name, lambda: self._stems(split, voices[speaker], sung, music, fonts, rng)
+
+    def _stems(self, split, clips, sung, music, fonts, rng):
+        """A voice of `clips`, and music that it has nothing to do with."""
+        score = compose(rng, split, 90.0)
+        voice = self._voice(clips, score, sung, rng)
+        if rng.random() < (0.8 if sung else 0.4):
+            voice = self._in_a_room(voice, rng)
+        if rng.random() < self.played:
+            start = rng.uniform(0, 60)
+            font = fonts[rng.integers(len(fonts))]
+            below = play(score, start, self.seconds, font, self.sample_rate, rng)
+        else:
+            below = self._music(music, rng)
+        return {
+            "vocals": _at_level(voice, LEVEL_DB + rng.uniform(*self.level_db)),
+            "accompaniment": _at_level(below, LEVEL_DB),
+        }
+
+    def _of_built_in_song(self, split, rng):
+        """A stretch of a song of the built-in sample, in which something is sung."""
+        song = Song(split, int(rng.integers(SONGS)))
+        for _ in range(TRIES):
+            start = rng.uniform(0, song.length - self.seconds)
+            if song.voice_activity(start, self.seconds) > 0.5:
+                break
+        made = {
+            stem: audio.convert(sound.T, SAMPLE_RATE, self.sample_rate, 1)[0]
+            for stem, sound in song.render(start, self.seconds).items()
+        }
+        return {"vocals": made.pop("vocals"), "accompaniment": sum(made.values())}
+
+    def _voice(self, clips, score, sung, rng):
+        """Clips of a speaker, one after the other with pauses."""
+        length = int(self.seconds * self.sample_rate)
+        notes = _melody(score)
+        parts, have = [np.zeros(int(rng.uniform(0, 0.8) * self.sample_rate), np.float32)], 0
+        for _ in range(500):
+            clip = audio.read(clips[rng.integers(len(clips))], self.sample_rate, 1)[0]
+            clip = _trimmed(clip, self.sample_rate)
+            if len(clip) < 0.1 * self.sample_rate:
+                continue
+            clip = sing(clip, self.sample_rate, notes, rng) if sung else clip
+            pause = rng.exponential(0.25) if rng.random() < 0.9 else rng.uniform(0.5, 2.0)
+            parts += [
+                _at_level(clip, LEVEL_DB + rng.normal(0, 1.5)),
+                np.zeros(int(pause * self.sample_rate), np.float32),
+            ]
+            have = sum(map(len, parts))
+            if have >= length:
+                break
+        sound = np.concatenate(parts)[:length]
+        return np.pad(sound, (0, length - len(sound)))
+
+    def _in_a_room(self, sound, rng):
+        """Through an equaliser and a room, as long as before."""
+        echo = (rng.uniform(0.15, 0.5), rng.uniform(-18, -10)) if rng.random() < 0.2 else None
+        response = channel_strip(
+            rng, rng.uniform(0.2, 1.6), rng.uniform(-22, -7), rng.uniform(-1, 1), echo
+        ).mean(axis=1)
+        response = soxr.resample(response, SAMPLE_RATE, self.sample_rate)
+        response *= SAMPLE_RATE / self.sample_rate
+        return oaconvolve(sound, response)[: len(sound)].astype(np.float32)
+
+    def _music(self, music, rng):
+        """A stretch of a recording that is not silent."""
+        length = int(self.seconds * self.sample_rate)
+        for _ in range(TRIES):
+            paths = music[str(rng.choice(list(music)))]
+            path = paths[rng.integers(len(paths))]
+            rate, _, samples = audio.info(path)
+            spare = int(samples / rate * self.sample_rate) - length
+            start = int(rng.integers(max(1, spare)))
+            sound = audio.read_excerpt(path, self.sample_rate, 1, start, length)[0]
+            if spare > 0 and _level_db(sound) > SILENT_DB:
+                return sound
+        raise UserError(f"{path}: {TRIES} stretches of music were drawn, all silent or too short")
+
+
+def _make(job):
+    """Write the pair `number`, unless it is there; in a process of its own."""
+    plan, split, number, voices, music, fonts, folder = job
+    name, stems = plan.pair(split, number, voices, music, fonts)
+    paths = {label: folder / split / label / f"{name}.flac" for label in LABELS}
+    if all(path.exists() for path in paths.values()):
+        return
+    made = stems()
+    peak = max(np.abs(sound).max() for sound in (*made.values(), sum(made.values())))
+    gain = PEAK / max(peak, PEAK)  # the same for both: their balance stays
+    write_files(
+        {
+            paths[label]: sixteen_bits(gain * sound[None], plan.sample_rate, "flac", paths[label])
+            for label, sound in made.items()
+        }
+    )
+
+
+def _melody(score):
+    """(MIDI pitch, seconds) of the sung notes of a score, over and over."""
+    notes = [(note.pitch, note.length) for phrase in score.phrases for note in phrase]
+    while True:
+        yield from notes
+
+
+def _trimmed(sound, sample_rate, below_db=35):
+    """Without the silence before and after."""
+    block = sample_rate // 50
+    if len(sound) < block:
+        return sound[:0]
+    power = np.square(sound[: len(sound) // block * block].reshape(-1, block)).mean(axis=1)
+    loud = np.flatnonzero(power > max(power.max() * 10 ** (-below_db / 10), 1e-8))
+    return sound[loud[0] * block : (loud[-1] + 1) * block] if len(loud) else sound[:0]
+
+
+def _level_db(sound):
+    return 10 * np.log10(max(float(np.square(sound, dtype=np.float64).mean()), 1e-12))
+
+
+def _at_level(sound, decibels):
+    if len(sound) == 0 or not sound.any():
+        return sound
+    return sound * np.float32(10 ** ((decibels - _level_db(sound)) / 20))
