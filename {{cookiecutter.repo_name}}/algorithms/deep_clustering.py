@@ -4,9 +4,11 @@ from typing import Literal
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import silhouette_score
 
 from compat import nussl
+from errors import UserError
 
 from .masks import apply_masks, one_hot
 from .network import BATCH, NetworkSeparation
@@ -28,12 +30,16 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
     that a source keeps its number from beginning to end. `features` is then not kept, and `result`
     has the embedding of the loudest chunk.
 
+    Clusters have no order, unless the model is a chimera whose masks were trained with one
+    (`permutation_invariant: false`): then each cluster is the source whose mask it agrees with.
+
     Hershey, Chen, Le Roux and Watanabe, "Deep clustering: discriminative embeddings for
     segmentation and separation", ICASSP 2016 (https://arxiv.org/abs/1508.04306).
 
     Args:
         input_audio_signal: the mixture: an AudioSignal, or a recording as in `streams`.
-        num_sources: clusters to look for; None: 2 to 5, the number with the best silhouette of the
+        num_sources: clusters to look for; None: as many as the model has masks with an order, else
+            2 to 5, the number with the best silhouette of the
             loud points (Rousseeuw, "Silhouettes: a graphical aid to the interpretation and
             validation of cluster analysis", J. Comput. Appl. Math. 1987).
         model_path: a model whose output has an "embedding".
@@ -50,7 +56,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
     """
 
     model_output = "embedding"
-    keeps_order = False  # clusters have none
+    keeps_order = False  # clusters have none; see `labels_of`
 
     def __init__(
         self,
@@ -65,25 +71,42 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         random_state: int = 0,
     ):
         signal = self.set_up(input_audio_signal, model_path, device, also=("mix_magnitude",))
+        labels = self.source_labels
+        if labels and num_sources not in (None, len(labels)):
+            raise UserError(
+                f"{model_path}: its masks name {len(labels)} sources ({', '.join(labels)}), and "
+                f"num_sources is {num_sources}; write {len(labels)}, or null"
+            )
         super().__init__(
             signal,
-            num_sources or 2,
+            num_sources or (len(labels) if labels else 2),
             random_state=random_state,
             clustering_type=clustering_type,
             percentile=percentile,
             beta=beta,
             mask_type=mask_type,
         )
-        self.counted = num_sources is None
+        self.counted = num_sources is None and not labels
+        self.masks_of_network = None  # (bins, frames, channels, sources), where they name clusters
+        self.order = None  # [cluster of each source]
         self.random_state = random_state
         self.channel_dim = -1
         self.metadata.update(self.model_metadata)
         self.loud_points = None  # (points, dims), (points,): the points fitted to, their magnitudes
 
+    @classmethod
+    def labels_of(cls, model, metadata):
+        """Labels of the clusters, if the model has masks whose order is known; else None."""
+        named = "mask" in model.output_keys and metadata.get("ordered")
+        return metadata["labels"] if named else None
+
     def extract_features(self):
         """The embedding of the mixture: float32 (bins, frames, channels, dims)."""
-        embedding = self.run_model(self.audio_signal)["embedding"]
-        return embedding[0].transpose(0, 1).cpu().numpy()
+        outputs = self.run_model(self.audio_signal)
+        if self.source_labels:
+            masks = _magnitudes(outputs["mask"])
+            self.masks_of_network = masks[0].transpose(0, 1).cpu().numpy()
+        return outputs["embedding"][0].transpose(0, 1).cpu().numpy()
 
     def run(self, features=None):
         """nussl's masks; of audio longer than a chunk, chunk by chunk."""
@@ -96,7 +119,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
     def cluster_features(self, features, clusterer):
         """Responsibilities (bins, frames, channels, sources), each bin's adding up to 1."""
         loud = self.tf_point_over_cutoff
-        self._fit(features[loud], np.abs(self.stft)[loud])
+        masks = self.masks_of_network
+        self._fit(features[loud], np.abs(self.stft)[loud], None if masks is None else masks[loud])
         return self._responsibilities(torch.from_numpy(features)).numpy()
 
     def chunk_masks(self):
@@ -140,23 +164,38 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         return one_hot(masks) if self.mask_type == self.MASKS["binary"] else masks
 
     def _loud(self, batches):
-        """The points of these chunks above the percentile: (points, dims), (points,)."""
+        """The points of these chunks above the percentile: (points, dims), (points,), and their
+        masks by the network, (points, sources), where these name clusters."""
         magnitudes = torch.cat([features["mix_magnitude"] for _, features, _ in batches])
         magnitudes = magnitudes.cpu().numpy()
         loud = magnitudes >= np.percentile(magnitudes, self.percentile)
         embedding = torch.cat([outputs["embedding"] for _, _, outputs in batches])
-        points = embedding[torch.from_numpy(loud).to(embedding.device)]
-        return points.cpu().numpy(), magnitudes[loud]
+        chosen = torch.from_numpy(loud).to(embedding.device)
+        points, masks = embedding[chosen].cpu().numpy(), None
+        if self.source_labels:
+            masks = torch.cat([_magnitudes(outputs["mask"]) for _, _, outputs in batches])
+            masks = masks[chosen].cpu().numpy()
+        return points, magnitudes[loud], masks
 
-    def _fit(self, points, loudness):
+    def _fit(self, points, loudness, masks=None):
         if len(points) > MOST_POINTS:
             rng = np.random.default_rng(self.random_state)
             some = rng.choice(len(points), MOST_POINTS, replace=False)
             points, loudness = points[some], loudness[some]
+            masks = None if masks is None else masks[some]
         if self.counted:
             self._count(points)
         self.clusterer.fit(points)
         self.loud_points = points, loudness
+        if masks is not None:
+            self.order = self._order_by(points, loudness, masks)
+
+    def _order_by(self, points, loudness, masks):
+        """[cluster of each source]: those that agree best with the network's masks (points,
+        sources), weighted by loudness."""
+        shares = self._responsibilities(torch.from_numpy(points)).numpy()
+        agreement = (masks * loudness[:, None]).T @ shares
+        return linear_sum_assignment(-agreement)[1]
 
     def _count(self, points):
         """Set the number of clusters to the one with the best silhouette."""
@@ -171,7 +210,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         self.clusterer.set_params(**{name: self.num_sources})
 
     def _responsibilities(self, features):
-        """nussl's, of a tensor (..., dims): float32 (..., sources) on the CPU."""
+        """nussl's, of a tensor (..., dims): float32 (..., sources) on the CPU, in `self.order`."""
         points = features.reshape(-1, features.shape[-1])
         if self.clustering_type == "GaussianMixture":
             # in parts: in float64 the points of a batch take more memory than all the rest
@@ -185,6 +224,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
             closeness = torch.cdist(points, centres, compute_mode=exact)
             closeness = closeness.mul_(-self.beta).exp_().add_(1e-8)
             shares = (closeness / closeness.sum(dim=-1, keepdim=True)).cpu()
+        if self.order is not None:
+            shares = shares[:, self.order]
         return shares.reshape(*features.shape[:-1], -1)
 
     def make_audio_signals(self):
@@ -193,3 +234,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         return apply_masks(
             self.input.signal, masks, self.metadata["sample_rate"], self.metadata["stft_params"]
         )
+
+
+def _magnitudes(masks):
+    """Masks (batch, frames, bins, channels, [2,] sources), the magnitudes of complex ones."""
+    return masks.norm(dim=-2) if masks.ndim == 6 else masks

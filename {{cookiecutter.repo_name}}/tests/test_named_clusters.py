@@ -1,0 +1,86 @@
+"""Clusters of a chimera are called by the masks that they agree with, if these have an order."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+import checkpoints
+import streams
+from algorithms import DeepClustering, Streamed, count_sources, labels_of
+from compat import nussl
+from errors import UserError
+from model import chimera
+
+PARAMS = nussl.STFTParams(256, 64, "sqrt_hann")
+RATE = 8000
+BORDER = 64  # bins below: the low tone
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def model_path(tmp_path, monkeypatch, request):
+    """A chimera that separates tones below and above 2 kHz; its masks are in that order."""
+    labels, ordered = getattr(request, "param", (["high", "low"], True))
+    about = {"stft_params": PARAMS, "sample_rate": RATE, "num_channels": 1}
+    metadata = {**about, "labels": labels, "ordered": ordered, "train_dataset": about}
+    model = nussl.ml.SeparationModel(chimera(129, 1, num_layers=1, hidden_size=4))
+    checkpoints.save_model(tmp_path / "best.model.pth", model, metadata)
+
+    def outputs(self, features):
+        magnitude = features["mix_magnitude"]
+        low = (torch.arange(129) < BORDER).float()[:, None].expand_as(magnitude)
+        kinds = {"low": low, "high": 1 - low}
+        masks = torch.stack([0.2 + 0.6 * kinds[label] for label in labels], dim=-1)
+        return {"embedding": torch.stack([low, 1 - low], dim=-1), "mask": masks}
+
+    monkeypatch.setattr(DeepClustering, "_outputs", outputs)
+    return str(tmp_path / "best.model.pth")
+
+
+def tones(seconds):
+    time = np.arange(int(seconds * RATE)) / RATE
+    return {"low": np.sin(2 * np.pi * 500 * time), "high": 0.5 * np.sin(2 * np.pi * 3000 * time)}
+
+
+def energy_of(label, sound):
+    spectrum = np.abs(np.fft.rfft(sound)) ** 2
+    low = np.fft.rfftfreq(len(sound), 1 / RATE) < 2000
+    return spectrum[low if label == "low" else ~low].sum() / spectrum.sum()
+
+
+BOTH = [(["high", "low"], True), (["low", "high"], True)]
+
+
+@pytest.mark.parametrize("model_path", BOTH, indirect=True)
+@pytest.mark.parametrize("seconds", [2, 25])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_each_cluster_is_the_source_of_its_mask(model_path, seconds, seed):
+    mix = sum(tones(seconds).values())[None].astype(np.float32)
+    signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=RATE)
+    work = DeepClustering(signal, None, model_path, random_state=seed)
+    for label, estimate in zip(work.source_labels, work(), strict=True):
+        assert energy_of(label, estimate.audio_data[0]) > 0.99
+    make = functools.partial(DeepClustering, num_sources=2, model_path=model_path)
+    streamed = Streamed(make, streams.Memory(mix, RATE))
+    sources = np.concatenate(list(streamed.pieces()), axis=-1)
+    for label, source in zip(streamed.labels, sources, strict=True):
+        assert energy_of(label, source[0]) > 0.99
+
+
+def test_other_scripts_learn_the_labels_from_the_checkpoint(model_path):
+    model = DeepClustering.load(model_path, "cpu")
+    assert labels_of(DeepClustering, model) == ["high", "low"]
+    assert count_sources(DeepClustering, {"num_sources": None}, model) == 2
+
+
+@pytest.mark.parametrize("model_path", [(["high", "low"], False)], indirect=True)
+def test_masks_without_an_order_name_nothing(model_path):
+    assert labels_of(DeepClustering, DeepClustering.load(model_path, "cpu")) is None
+
+
+def test_another_number_of_sources_than_masks_is_refused(model_path):
+    mix = nussl.AudioSignal(audio_data_array=sum(tones(1).values())[None], sample_rate=RATE)
+    with pytest.raises(UserError, match=r"its masks name 2 sources \(high, low\), and num_sources"):
+        DeepClustering(mix, 3, model_path)
