@@ -315,7 +315,7 @@ def test_a_song_whose_name_stands_in_two_splits_is_found(tmp_path, capsys):
         common.run(audit.main, audit.__doc__, ("datasets", "audit"), ["-p", str(path)])
     findings = json.loads((tmp_path / "report.json").read_text())["findings"]
     assert [f["text"] for f in findings if f["kind"] == "leak"] == [
-        f"the song '{name}' stands in train and test"
+        f"the song '{name}' is in train and test"
     ]
     assert [f["track"] for f in findings if f["kind"] == "duplicate"] == [
         layouts.MUSDB_NAMES["test"][0]

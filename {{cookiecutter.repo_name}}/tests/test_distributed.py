@@ -67,7 +67,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(write_config):
     state = saved(path, "together")
     assert state["iteration"] == 20
     assert close(weights(alone), state["model"], 1e-5)
-    for a, b in zip(alone.history.rows, state["history"], strict=True):
+    for a, b in zip(alone.history.rows, state["history"]["rows"], strict=True):
         for key in ("train_loss", "val_loss"):
             assert b[key] == pytest.approx(a[key], rel=1e-4)
     assert text.count("epoch 10  step 20") == 1  # told by one of them

@@ -129,7 +129,7 @@ def test_the_best_model_is_written_again_or_its_absence_is_refused(begun, caplog
         fit(begun)
         assert trainer.best.exists() and "is written again" in caplog.text
     state = torch.load(trainer.latest, weights_only=True)
-    state["history"][0]["val_loss"] = -1.0  # the first epoch was the best one
+    state["history"]["rows"][0]["val_loss"] = -1.0  # the first epoch was the best one
     torch.save(state, trainer.latest)
     trainer.best.unlink(missing_ok=True)
     with pytest.raises(UserError, match="best.model.pth: is not there, .* in epoch 1, "):
