@@ -49,6 +49,28 @@ def find(entry):
     return found
 
 
+def find_all(config):
+    """[(audio file, folder for its sources)] of the paths, folders and patterns in the config.
+
+    Raises:
+        ConfigError: a path is no file, or nothing was found.
+    """
+    found, problems = [], []
+    for number, entry in enumerate(config.separate.files):
+        some = find(entry)
+        if some is None:
+            key = f"separate.files[{number}]"
+            text = f"{entry!r} is no file; name one, a folder, or a pattern (*.wav)"
+            problems.append(config.problem(key, text))
+        found += some or []
+    if not found and not problems:
+        tried = ", ".join(map(repr, config.separate.files))
+        text = f"no audio file is found by {tried}; put audio there, or name other files"
+        problems.append(config.problem("separate.files", text))
+    config.require(problems)
+    return with_folders(found, Path(config.separate.output_folder))
+
+
 def with_folders(recordings, output):
     """[(file, folder for its sources)], each file once.
 

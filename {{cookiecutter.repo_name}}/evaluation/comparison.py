@@ -1,7 +1,6 @@
 """Evaluated runs compared: their scores, and statistical tests of the differences."""
 
 import csv
-import glob
 import itertools
 from pathlib import Path
 from typing import NamedTuple
@@ -35,26 +34,6 @@ class Run(NamedTuple):
     config: dict
     history: list
     summary: dict
-
-
-def find_runs(config):
-    """The output folders that the paths and patterns in `analyze.runs` of a config name.
-
-    Raises:
-        ConfigError: one of them has no evaluation of `analyze.split`.
-    """
-    found, problems = [], []
-    for number, entry in enumerate(config.analyze.runs):
-        folders = [Path(path) for path in sorted(glob.glob(entry))] or [Path(entry)]
-        # folders that match a pattern and were not evaluated are skipped
-        place = Path("evaluation") / config.analyze.split / "scores.csv"
-        there = [path for path in folders if (path / place).is_file()]
-        if not there:
-            text = f"{entry!r} holds no {place}; run python -m scripts.evaluate first"
-            problems.append(config.problem(f"analyze.runs[{number}]", text))
-        found += there
-    config.require(problems)
-    return list(dict.fromkeys(found))
 
 
 def read_runs(folders, split):

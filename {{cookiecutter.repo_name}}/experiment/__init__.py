@@ -4,12 +4,13 @@
 functions then make what a script needs.
 """
 
+from compat.failures import errors_named
+
 from .checks import check
 from .data import SPLITS, build_dataset, build_datasets
 from .evaluation import build_scorer, identity, report_evaluation
 from .labels import announcement
 from .recordings import (
-    find_recordings,
     is_separated,
     separate_recording,
     separation_lines,
@@ -38,7 +39,7 @@ __all__ = [
     "build_separator",
     "build_trainer",
     "check",
-    "find_recordings",
+    "errors_named",
     "identity",
     "is_separated",
     "load_model_of",

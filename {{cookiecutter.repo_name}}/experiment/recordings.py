@@ -19,28 +19,6 @@ from .separation import model_fingerprint
 log = logging.getLogger("separate")
 
 
-def find_recordings(config):
-    """[(audio file, folder for its sources)] of the paths, folders and patterns in the config.
-
-    Raises:
-        ConfigError: a path is no file, or nothing was found.
-    """
-    found, problems = [], []
-    for number, entry in enumerate(config.separate.files):
-        some = recordings.find(entry)
-        if some is None:
-            key = f"separate.files[{number}]"
-            text = f"{entry!r} is no file; name one, a folder, or a pattern (*.wav)"
-            problems.append(config.problem(key, text))
-        found += some or []
-    if not found and not problems:
-        tried = ", ".join(map(repr, config.separate.files))
-        text = f"no audio file is found by {tried}; put audio there, or name other files"
-        problems.append(config.problem("separate.files", text))
-    config.require(problems)
-    return recordings.with_folders(found, Path(config.separate.output_folder))
-
-
 def separate_recording(path, folder, make, about):
     """Separate one file into `folder`, in bounded memory.
 

@@ -3,24 +3,27 @@
 import logging
 from pathlib import Path
 
+import runs
 from scripts.common import run
 
 log = logging.getLogger("analyze")
 
 
 def main(config):
+    folders = runs.find_all(config)  # before the slow imports
+
     from evaluation import comparison
 
     settings, folder = config.analyze, Path(config.info.output_folder)
-    everything = comparison.read_runs(comparison.find_runs(config), settings.split)
+    everything = comparison.read_runs(folders, settings.split)
     for score in settings.scores:
         comparison.check_score(everything, score)
 
     from files import write_files
     from report.comparison import comparison_files
 
-    runs, items = comparison.shared(everything)
-    files = comparison_files(runs, settings.scores)
+    shared, items = comparison.shared(everything)
+    files = comparison_files(shared, settings.scores)
     write_files({folder / name: content for name, content in files.items()})
     log.info("\n%d items, scored in every run", items)
     for one in everything:

@@ -2,6 +2,7 @@
 
 import logging
 
+import recordings
 from errors import UserError
 from scripts.common import run
 
@@ -9,10 +10,9 @@ log = logging.getLogger("separate")
 
 
 def main(config):
+    files = recordings.find_all(config)  # before the slow imports
     import experiment
-    from compat.failures import errors_named
 
-    files = experiment.find_recordings(config)
     experiment.check(config)
     make = experiment.build_separator(config, config.separate.device)
     about = experiment.separation_record(config)
@@ -22,7 +22,7 @@ def main(config):
             if experiment.is_separated(path, folder, about):
                 done += 1
                 continue
-            with errors_named(path):
+            with experiment.errors_named(path):
                 record = experiment.separate_recording(path, folder, make, about)
             for line in experiment.separation_lines(folder, record):
                 log.info("%s", line)
@@ -32,8 +32,8 @@ def main(config):
     if done:
         log.info("%d of %d files were separated before", done, len(files))
     if failed:
-        text = "\n  ".join(failed)
-        raise UserError(f"{len(failed)} of {len(files)} files were not separated:\n  {text}")
+        failed.insert(0, f"{len(failed)} of {len(files)} files were not separated:")
+        raise UserError("\n  ".join(failed))
 
 
 if __name__ == "__main__":
