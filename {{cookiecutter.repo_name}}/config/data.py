@@ -49,6 +49,13 @@ class Augment(Section):
         description="[least, most]: sources are brought to one level, then each is raised by a "
         "number of dB drawn uniformly; null: their own levels",
     )
+    equalizer_db: float | None = Field(
+        None,
+        gt=0,
+        le=24,
+        description="each source goes through an equaliser whose gains at octaves are drawn "
+        "uniformly between minus and plus this many dB; null: none",
+    )
     swap_channels: Probability = Field(
         0.0, description="probability that a source's left and right channel are swapped"
     )

@@ -77,7 +77,7 @@ class FetchPackages:
             tar = Path(temporary) / "data.tar"
             with open(tar, "wb") as file:
                 _run(["dpkg-deb", "--fsys-tarfile", archive], f"{archive}: damaged", stdout=file)
-            unpack(tar, folder)
+            unpack(tar, folder, skip_links=True)  # most lead to what other packages hold
         for inner in sorted(path for path in folder.rglob("*") if path.suffix in ARCHIVES):
             unpack(inner, inner.with_suffix(""))
 

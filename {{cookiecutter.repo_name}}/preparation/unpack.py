@@ -36,7 +36,7 @@ BROKEN = (
 )
 
 
-def unpack(archive, folder, checked=True):
+def unpack(archive, folder, checked=True, skip_links=False):
     """Unpack a zip or tar file (.tar, .tar.gz, .tar.bz2, .tar.xz) into `folder`.
 
     Files that are there already are left alone if they are the same; each other one appears whole.
@@ -44,6 +44,7 @@ def unpack(archive, folder, checked=True):
     Args:
         checked: the archive is known to be whole, by its hash; else a compressed tar file is read
             to its end, where its checksum is, before anything of it is unpacked.
+        skip_links: leave the links of a tar file out instead of refusing it.
 
     Raises:
         UserError: the archive is broken or locked, or holds links or paths that lead out of
@@ -55,7 +56,7 @@ def unpack(archive, folder, checked=True):
             if not checked:
                 _read_through(archive)
             with tarfile.open(archive) as file:
-                _write(archive, folder, _of_tar(archive, file))
+                _write(archive, folder, _of_tar(archive, file, skip_links))
         elif zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as file:
                 _write(archive, folder, _of_zip(archive, file))
@@ -103,11 +104,11 @@ def _of_zip(archive, file):
             yield member.filename, member.file_size, lambda member=member: file.open(member)
 
 
-def _of_tar(archive, file):
+def _of_tar(archive, file, skip_links):
     for member in file:
         if member.isfile():
             yield member.name, member.size, lambda member=member: file.extractfile(member)
-        elif not member.isdir():
+        elif not member.isdir() and not (skip_links and member.issym()):
             raise UserError(
                 f"{archive}: holds {member.name}, which is neither a file nor a folder; unpack it "
                 "by hand"

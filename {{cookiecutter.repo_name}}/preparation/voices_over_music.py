@@ -3,6 +3,7 @@
 import logging
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soxr
@@ -18,6 +19,7 @@ from songs.song import Song
 from songs.sound import SAMPLE_RATE, channel_strip
 
 from .convert import sixteen_bits
+from .drumkits import Drumkit
 from .singing import sing, vocoder
 from .soundfont import play, player
 
@@ -30,6 +32,16 @@ TRIES = 20
 SONGS = 300  # of the built-in sample that are for training
 LABELS = ("vocals", "accompaniment")
 SPLITS = ("train", "val", "test")
+KINDS = ("voices", "music", "kits")
+
+
+class Material(NamedTuple):
+    """What the pairs of one split are made of."""
+
+    voices: dict  # {speaker: [path]}
+    music: dict  # {piece: [path]}
+    kits: dict  # {drum kit: [path of its drumkit.xml]}
+    soundfonts: list  # [path]
 
 
 class VoicesOverMusic:
@@ -42,22 +54,25 @@ class VoicesOverMusic:
 
     Clips of one speaker, drawn at random, follow each other with pauses; `sing` puts them on a
     melody of the built-in composer. Most go through an equaliser and a room. Music is a stretch of
-    a recording, or a score of the built-in composer on sampled instruments. Every pair is drawn
-    from `seed`, its split and its number alone. Speakers, pieces of music and chord loops of one
-    split are in no other.
+    a recording, to some of which a recorded drum kit plays a beat of its own, or a score of the
+    built-in composer on sampled instruments. Every pair is drawn from `seed`, its split and its
+    number alone. Speakers, pieces of music, drum kits and chord loops of one split are in no other.
 
     Args:
         voices: regular expressions, searched for in the path of each file; the one group is the
             speaker's name: what has the same name anywhere is the same speaker.
         music: regular expressions of the same kind; the group is the piece's name.
-        splits: {"val" or "test": {"voices": [...], "music": [...]}}: regular expressions that a
-            name matches in full; all others are for training.
+        splits: {"val" or "test": {"voices": [...], "music": [...], "kits": [...]}}: regular
+            expressions that a name matches in full; all others are for training.
         minutes: {split: how much to make}.
         seconds: of each pair.
         sample_rate: in Hz; of voices, recordings of a lower rate are left out.
         sung, played: probability of a voice being sung, and of a score in place of a recording.
+        drums: probability of a drum kit playing over a recording.
         built_in: probability of both stems being of a song of the built-in sample; in train only.
         soundfonts: regular expressions of the SoundFonts; without them nothing is played.
+        kits: regular expressions of the drumkit.xml files of drum kits in Hydrogen's format; the
+            group is the kit's name; without them no drums are added.
         level_db: [least, most] dB of the voice above the accompaniment.
         seed: another one is another collection.
     """
@@ -72,8 +87,10 @@ class VoicesOverMusic:
         sample_rate: int = 16000,
         sung: float = 0.65,
         played: float = 0.25,
+        drums: float = 0.3,
         built_in: float = 0.2,
         soundfonts: list[str] | None = None,
+        kits: list[str] | None = None,
         level_db: list[float] | None = None,
         seed: int = 0,
     ):
@@ -81,12 +98,23 @@ class VoicesOverMusic:
         self.seconds, self.sample_rate, self.seed = seconds, sample_rate, seed
         self.sung, self.built_in = sung, built_in
         self.played = played if soundfonts else 0.0
-        self.soundfonts, self.level_db = soundfonts or [], level_db or [-8.0, 4.0]
+        self.drums = drums if kits else 0.0
+        self.soundfonts, self.kits = soundfonts or [], kits or []
+        self.level_db = level_db or [-8.0, 4.0]
         raise_all(
-            f"VoicesOverMusic: {key} has the unknown split {split!r}; write {', '.join(SPLITS)}"
-            for key, value in (("splits", splits), ("minutes", minutes))
-            for split in value
-            if split not in SPLITS
+            [
+                f"VoicesOverMusic: {key} has the unknown split {split!r}; write {', '.join(SPLITS)}"
+                for key, value in (("splits", splits), ("minutes", minutes))
+                for split in value
+                if split not in SPLITS
+            ]
+            + [
+                f"VoicesOverMusic: splits.{split} has the unknown key {kind!r}; write "
+                f"{', '.join(KINDS)}"
+                for split, value in splits.items()
+                for kind in value
+                if kind not in KINDS
+            ]
         )
 
     def run(self, source, folder):
@@ -95,16 +123,31 @@ class VoicesOverMusic:
         if self.played:
             player()
         paths = files_below(source)
-        voices = self._named(source, paths, "voices", self.voices, self.sample_rate)
-        music = self._named(source, paths, "music", self.music)
+        voices = self._named(
+            source,
+            paths,
+            "voices",
+            self.voices,
+            lambda path: audio.info(path)[0] >= self.sample_rate,
+        )
+        music = self._named(source, paths, "music", self.music, audio.info)
+        kits = {}
+        if self.drums:
+            kits = self._named(
+                source, paths, "kits", self.kits, lambda path: Drumkit(path, self.sample_rate)
+            )
         fonts = [path for path in paths if any(re.search(f, str(path)) for f in self.soundfonts)]
         if self.played and not fonts:
             raise UserError(f"{source}: no file for soundfonts {self.soundfonts}; see `packages`")
         work = []
         for split, minutes in self.minutes.items():
-            pools = self._of_split(split, "voices", voices), self._of_split(split, "music", music)
+            pools = [
+                self._of_split(split, kind, named)
+                for kind, named in zip(KINDS, (voices, music, kits), strict=True)
+            ]
+            material = Material(*pools, fonts)
             numbers = range(round(60 * minutes / self.seconds))
-            work += [(self, split, number, *pools, fonts, Path(folder)) for number in numbers]
+            work += [(self, split, number, material, Path(folder)) for number in numbers]
         bar = {"total": len(work), "desc": "mixing", "unit": "pair", "disable": None}
         processes = min(available_cores(), len(work) // 16)
         if processes < 2:
@@ -113,8 +156,8 @@ class VoicesOverMusic:
         with process_pool(processes) as executor:
             list(tqdm(executor.map(_make, work, chunksize=4), **bar))
 
-    def _named(self, source, paths, key, patterns, least=0):
-        """{name: [path]} of what the patterns find, in the order of names."""
+    def _named(self, source, paths, kind, patterns, usable):
+        """{name: [path]} of what the patterns find and is `usable`, in the order of names."""
         found = {}
         for path in paths:
             inner = path.relative_to(source).as_posix()
@@ -122,60 +165,62 @@ class VoicesOverMusic:
             if match is None:
                 continue
             try:
-                if audio.info(path)[0] >= least:
+                if usable(path):
                     found.setdefault(match[1], []).append(path)
             except UserError as error:  # others are enough
                 log.warning("left out: %s", error)
         if not found:
             raise UserError(
-                f"{source}: VoicesOverMusic finds no {key} by {', '.join(patterns)}; is "
+                f"{source}: VoicesOverMusic finds no {kind} by {', '.join(patterns)}; is "
                 "FetchPackages the step before?"
             )
         return dict(sorted(found.items()))
 
-    def _of_split(self, split, key, named):
+    def _of_split(self, split, kind, named):
         """{name: [path]} of those that belong to a split."""
         taken = {
             name: {
                 s
                 for s in self.splits
-                if any(re.fullmatch(p, name) for p in self.splits[s].get(key, []))
+                if any(re.fullmatch(p, name) for p in self.splits[s].get(kind, []))
             }
             for name in named
         }
         raise_all(
-            f"VoicesOverMusic: splits give {name!r} of the {key} to {' and '.join(sorted(splits))}"
+            f"VoicesOverMusic: splits give {name!r} of the {kind} to {' and '.join(sorted(splits))}"
             for name, splits in taken.items()
             if len(splits) > 1
         )
         chosen = {name: named[name] for name in named if (taken[name] or {"train"}) == {split}}
-        if not chosen:
-            raise UserError(f"VoicesOverMusic: no {key} are left for {split}; look at `splits`")
+        if named and not chosen:
+            raise UserError(f"VoicesOverMusic: no {kind} are left for {split}; look at `splits`")
         return chosen
 
-    def pair(self, split, number, voices, music, fonts):
+    def pair(self, split, number, material):
         """(name, a function that makes {"vocals" | "accompaniment": float32 (samples,)})"""
         rng = np.random.default_rng([self.seed, SPLITS.index(split), number])
         if split == "train" and rng.random() < self.built_in:
             return f"built-in_sung_{number:05d}", lambda: self._of_built_in_song(split, rng)
-        speaker, sung = str(rng.choice(list(voices))), rng.random() < self.sung
+        speaker, sung = str(rng.choice(list(material.voices))), rng.random() < self.sung
         name = (
             f"{re.sub(r'[^A-Za-z0-9]+', '-', speaker)}_{'sung' if sung else 'spoken'}_{number:05d}"
         )
-        return name, lambda: self._stems(split, voices[speaker], sung, music, fonts, rng)
+        return name, lambda: self._stems(split, speaker, sung, material, rng)
 
-    def _stems(self, split, clips, sung, music, fonts, rng):
-        """A voice of `clips`, and music that it has nothing to do with."""
+    def _stems(self, split, speaker, sung, material, rng):
+        """A voice of the speaker, and music that it has nothing to do with."""
         score = compose(rng, split, 90.0)
-        voice = self._voice(clips, score, sung, rng)
+        voice = self._voice(material.voices[speaker], score, sung, rng)
         if rng.random() < (0.8 if sung else 0.4):
             voice = self._in_a_room(voice, rng)
         if rng.random() < self.played:
             start = rng.uniform(0, 60)
-            font = fonts[rng.integers(len(fonts))]
+            font = material.soundfonts[rng.integers(len(material.soundfonts))]
             below = play(score, start, self.seconds, font, self.sample_rate, rng)
         else:
-            below = self._music(music, rng)
+            below = _at_level(self._music(material.music, rng), LEVEL_DB)
+            if rng.random() < self.drums:
+                below += self._beat(material.kits, score, rng)
         return {
             "vocals": _at_level(voice, LEVEL_DB + rng.uniform(*self.level_db)),
             "accompaniment": _at_level(below, LEVEL_DB),
@@ -226,6 +271,13 @@ class VoicesOverMusic:
         response *= SAMPLE_RATE / self.sample_rate
         return oaconvolve(sound, response)[: len(sound)].astype(np.float32)
 
+    def _beat(self, kits, score, rng):
+        """A drum kit's beat, in a room."""
+        (path, *_) = kits[str(rng.choice(list(kits)))]
+        kit, start = Drumkit(path, self.sample_rate), rng.uniform(10, 60)  # intros have none
+        beat = self._in_a_room(kit.play(score.drums, start, self.seconds, rng), rng)
+        return _at_level(beat, LEVEL_DB + rng.uniform(-6, 4))
+
     def _music(self, music, rng):
         """A stretch of a recording that is not silent."""
         length = int(self.seconds * self.sample_rate)
@@ -243,8 +295,8 @@ class VoicesOverMusic:
 
 def _make(job):
     """Write the pair `number`, unless it is there; in a process of its own."""
-    plan, split, number, voices, music, fonts, folder = job
-    name, stems = plan.pair(split, number, voices, music, fonts)
+    plan, split, number, material, folder = job
+    name, stems = plan.pair(split, number, material)
     paths = {label: folder / split / label / f"{name}.flac" for label in LABELS}
     if all(path.exists() for path in paths.values()):
         return

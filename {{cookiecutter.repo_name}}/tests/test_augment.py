@@ -117,6 +117,40 @@ def test_channels_are_swapped_and_signs_changed(folder):
     assert 15 < sum(signs) < 45
 
 
+def octave_levels(sound):
+    """dB in each octave from 250 Hz, where an excerpt of a quarter of a second has many bins."""
+    power = np.square(np.abs(np.fft.rfft(sound * np.hanning(sound.shape[-1]))))
+    hertz = np.fft.rfftfreq(sound.shape[-1], 1 / RATE)
+    octaves = [power[..., (hertz >= low) & (hertz < 2 * low)] for low in (250, 500, 1000, 2000)]
+    return 10 * np.log10([octave.sum(axis=-1) for octave in octaves])
+
+
+def test_an_equaliser_raises_and_lowers_octaves_within_its_bounds(folder):
+    plain, made = excerpts(folder, gain_db=[0, 0]), excerpts(folder, equalizer_db=6.0)
+    changes = []
+    for epoch in range(20):  # the same stretches, since nothing is drawn before them
+        before, item = plain[epoch, 1]["sources"].numpy(), made[epoch, 1]
+        changes.append(octave_levels(item["sources"].numpy()) - octave_levels(before))
+        assert torch.equal(item["mix"], item["sources"].sum(dim=0))
+        assert item["sources"].dtype == torch.float32 and item["sources"].shape == before.shape
+    changes = np.stack(changes)  # (epochs, octaves, sources, channels)
+    assert np.abs(changes).max() < 6.5 and changes.max() > 3 and changes.min() < -3
+    assert np.abs(changes[..., 0] - changes[..., 1]).mean() < 0.2  # both channels alike
+    assert np.abs(changes[:, :, 0] - changes[:, :, 1]).max() > 2  # each source its own
+
+
+def test_an_equaliser_leaves_a_click_where_it_was(tmp_path):
+    click = np.zeros(LENGTH)
+    click[LENGTH // 2] = 0.5
+    layouts.save(tmp_path / "click" / "x.wav", click, RATE, subtype="FLOAT")
+    layouts.save(tmp_path / "other" / "x.wav", click, RATE, subtype="FLOAT")
+    data = StemFolder(tmp_path, "train", RATE, 1, PARAMS)
+    sound = Excerpts(data, LENGTH, 0, Augment(equalizer_db=12.0))[0, 0]["sources"][0, 0].numpy()
+    assert np.abs(sound).argmax() == LENGTH // 2
+    around = sound[LENGTH // 2 - 1000 : LENGTH // 2 + 1001]
+    assert np.allclose(around, around[::-1], atol=1e-6)
+
+
 @pytest.mark.slow  # librosa compiles its resampler first
 @pytest.mark.parametrize(
     ("plan", "frequency", "beats"),
@@ -168,6 +202,7 @@ EVERYTHING = {
     "incoherent": 0.5,
     "silence_db": -50,
     "snr_db": [-5, 5],
+    "equalizer_db": 6.0,
     "swap_channels": 0.5,
     "flip_polarity": 0.5,
     "pitch_shift": {"semitones": [-2, 2], "probability": 0.5},

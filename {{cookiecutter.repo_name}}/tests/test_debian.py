@@ -101,6 +101,35 @@ def test_a_built_in_song_is_a_pair_as_well(material, tmp_path):
     assert np.abs(audio.read(path)).max() > 0.01
 
 
+def test_a_drum_kit_of_the_split_plays_over_a_recording(material, tmp_path):
+    shutil.copytree(material, tmp_path / "in")
+    kit = "<drumkit_info><instrumentList>{}</instrumentList></drumkit_info>".format(
+        "".join(
+            f"<instrument><name>{name}</name><filename>hit.wav</filename></instrument>"
+            for name in ("Kick", "Snare", "Closed HH")
+        )
+    )
+    for name in ("one", "other"):
+        place = tmp_path / "in" / "kits" / name
+        place.mkdir(parents=True)
+        (place / "drumkit.xml").write_text(kit)
+        soundfile.write(place / "hit.wav", 0.5 * np.ones(200), RATE)
+    splits = {"val": {"voices": ["b"], "music": ["c"], "kits": ["other"]}}
+    kits = {"kits": ["^kits/([^/]+)/drumkit.xml$"], "splits": splits}
+    changed = {"minutes": {"train": 0.1, "val": 0.1}}
+    step(**changed, **kits, drums=0.0).run(tmp_path / "in", tmp_path / "without")
+    step(**changed, **kits, drums=1.0).run(tmp_path / "in", tmp_path / "with")
+    for split in ("train", "val"):
+        crests = {}  # the peak over the RMS value: drums stand out of noise
+        for made in ("with", "without"):
+            sounds = [audio.read(p) for p in (tmp_path / made / split / "accompaniment").iterdir()]
+            crests[made] = np.mean([np.abs(sound).max() / sound.std() for sound in sounds])
+        assert crests["with"] > 1.2 * crests["without"]
+    kits["splits"] = {"val": {"voices": ["b"], "music": ["c"], "kits": ["one", "other"]}}
+    with pytest.raises(UserError, match="no kits are left for train"):
+        step(**kits, drums=1.0).run(tmp_path / "in", tmp_path / "none")
+
+
 def test_a_second_run_makes_what_is_missing_only(material, tmp_path):
     step().run(material, tmp_path)
     gone = sorted((tmp_path / "train" / "vocals").iterdir())[1]
@@ -150,6 +179,8 @@ def test_what_cannot_be_made_is_one_clear_error(material, tmp_path, monkeypatch,
 def test_a_split_that_there_is_not_is_named():
     with pytest.raises(UserError, match="unknown split 'dev'; write train, val, test"):
         step(minutes={"dev": 1})
+    with pytest.raises(UserError, match="unknown key 'speakers'; write voices, music, kits"):
+        step(splits={"val": {"speakers": ["a"]}})
 
 
 # singing and playing
@@ -225,6 +256,7 @@ def apt(tmp_path, monkeypatch):
         (tree / path).write_text(content)
     shutil.make_archive(str(tree / "usr/share/voices/zz"), "zip", tree / "usr/share/voices/a")
     (tree / "usr/share/voices/zz.zip").rename(tree / "usr/share/voices/zz.pk3")
+    (tree / "usr/share/voices/font.ttf").symlink_to("../fonts/font.ttf")  # of another package
     made = tmp_path / "mirror" / "voices-data_1_all.deb"
     made.parent.mkdir()
     subprocess.run(["dpkg-deb", "-b", tree, made], check=True, capture_output=True)
@@ -280,6 +312,7 @@ def test_the_whole_plan_runs_from_yaml(apt, material, tmp_path):
         "splits": {},
         "minutes": {"train": 0.1},
         "soundfonts": None,
+        "kits": None,
         "sung": 0.0,
         "built_in": 0.0,
         "seconds": 2.0,

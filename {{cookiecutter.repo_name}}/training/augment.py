@@ -6,8 +6,10 @@ and after an interruption.
 
 import librosa
 import numpy as np
+import scipy.fft
 
 TRIES = 10  # so many stretches are drawn while one is silent
+BANDS = 62.5 * 2.0 ** np.arange(0, 9)  # Hz; an equaliser's gain is drawn for each
 
 
 def draw(data, index, length, rng, augment=None):
@@ -33,7 +35,7 @@ def draw(data, index, length, rng, augment=None):
     rest = mix - sources.sum(axis=0)  # zero, but for what a mixture file holds beside the sources
     sources = warp(sources, data.sample_rate)
     rest = warp(rest, data.sample_rate) if data.mixture == "file" else np.zeros_like(sources[0])
-    sources = _mixed_anew(sources, augment, rng)
+    sources = _mixed_anew(sources, augment, data.sample_rate, rng)
     return sources.sum(axis=0) + rest, sources, name
 
 
@@ -94,8 +96,10 @@ def _level_db(sources):
     return 10 * np.log10(np.maximum(power, 1e-20))
 
 
-def _mixed_anew(sources, plan, rng):
-    """The sources with their channels, signs and levels drawn."""
+def _mixed_anew(sources, plan, sample_rate, rng):
+    """The sources with their timbres, channels, signs and levels drawn."""
+    if plan.equalizer_db:
+        sources = _equalized(sources, plan.equalizer_db, sample_rate, rng)
     for number in range(len(sources)):
         if rng.random() < plan.swap_channels:
             sources[number] = sources[number][::-1].copy()
@@ -111,6 +115,20 @@ def _mixed_anew(sources, plan, rng):
         # all to the mean level of those that are heard, so that the mixture keeps its level
         gains = np.where(heard, gains + (levels[heard].mean() if heard.any() else 0) - levels, 0)
     return sources * (10 ** (gains / 20)).astype(np.float32)[:, None, None]
+
+
+def _equalized(sources, most_db, sample_rate, rng):
+    """Each source with gains of up to ±`most_db` at octaves, straight lines in dB between them."""
+    length = sources.shape[-1]
+    padded = scipy.fft.next_fast_len(
+        length + sample_rate // 10, real=True
+    )  # no end meets the start
+    spectrum = scipy.fft.rfft(sources, padded, axis=-1)
+    octaves = np.log2(np.maximum(scipy.fft.rfftfreq(padded, 1 / sample_rate), 1.0))
+    gains_db = rng.uniform(-most_db, most_db, (len(sources), len(BANDS)))
+    curves = np.stack([np.interp(octaves, np.log2(BANDS), gains) for gains in gains_db])
+    spectrum *= (10 ** (curves / 20)).astype(np.float32)[:, None]
+    return scipy.fft.irfft(spectrum, padded, axis=-1)[..., :length]
 
 
 class _Warp:
