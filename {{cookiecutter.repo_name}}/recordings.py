@@ -24,7 +24,7 @@ def find(entry):
     """[Recording] of a file, a folder or a pattern; None: it is none of them.
 
     Of a folder all audio files in it are taken; of a pattern the audio files that it fits, or all
-    that it fits where it names an ending. `**` stands for any number of folders; small and capital
+    that it fits where it names an ending. `**` matches any number of folders; small and capital
     letters are the same. Hidden files and folders, and folders with separated sources, are skipped.
     """
     path = Path(entry)

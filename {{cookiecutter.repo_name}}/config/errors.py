@@ -71,7 +71,7 @@ def found(value: Any) -> str:
 
 
 def closest(name: str, choices: Iterable[str]) -> str | None:
-    """The choice that `name` most likely stands for, if one is near; case does not count."""
+    """The choice that `name` is most likely meant to be, if one is close; case does not count."""
     name = name.lower()
     by_lower = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(name, by_lower, n=1, cutoff=0.65)

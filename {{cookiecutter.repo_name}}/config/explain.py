@@ -28,7 +28,7 @@ BOUNDS = {  # pydantic's name of an error: words, and where it keeps the bound
 def explain(error: ValidationError, document: Document) -> Iterator[tuple[str, str]]:
     """(dotted key, message) of each of pydantic's errors."""
     details = error.errors(include_url=False)
-    guessed = set()  # keys that a misspelt one stands for: they are not missing besides
+    guessed = set()  # keys that a misspelt one is meant to be: they are not reported as missing too
     for detail in details:
         if detail["type"] == "extra_forbidden":
             *parents, name = detail["loc"]

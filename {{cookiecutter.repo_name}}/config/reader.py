@@ -41,7 +41,7 @@ CONVERT: dict[str, Callable[[str], Any]] = {
     "float": lambda text: float(text.lower().replace(".inf", "inf")),
 }
 NOUNS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
-HOME = re.compile(r"^~[A-Za-z0-9._-]*/")  # of whoever runs this, or of ~somebody
+HOME = re.compile(r"^~[A-Za-z0-9._-]*/")  # of the current user, or of ~somebody
 MAX_BYTES = 1_000_000  # a hundred times what an experiment has
 MAX_VALUES = 100_000  # aliases of aliases can make a small file enormous
 
@@ -291,7 +291,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
     if "single document" in context:
         return line, "a second document starts here ('---'); one file is one experiment"
     if "scanning an alias" in context:
-        return line, "a '*' stands for an alias here; put a pattern in quotes, as in '*.wav'"
+        return line, "a '*' starts an alias here; put a pattern in quotes, as in '*.wav'"
     if "undefined alias" in problem:
         name = problem.split("'")[1]
         return line, f"the alias *{name} has no anchor &{name} above it; add one, or quote the text"

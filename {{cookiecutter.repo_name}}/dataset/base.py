@@ -30,7 +30,7 @@ class StemDataset(nussl.datasets.BaseDataset):
         sample_rate, num_channels, stft_params: of the experiment (`signal` in the YAML). Files of
             another rate are resampled as they are read; of several channels the mean is taken for
             one, and one is laid out to two.
-        groups: {label: [stems]}: the sources, each the sum of the stems named; "*" stands for all
+        groups: {label: [stems]}: the sources, each the sum of the stems named; "*" means all
             stems that no group names. Stems that are not named are left out, of a mixture that is
             a sum too. None: every stem is a source.
     """
@@ -124,7 +124,7 @@ class StemDataset(nussl.datasets.BaseDataset):
 
     def nothing_found(self):
         """What was expected, what was found, what may have been meant."""
-        told = (
+        message = (
             f"{self.folder}: no tracks of {type(self).__name__}, split {self.split!r}: expected "
             f"{self.layout}; found {found_in(self.folder)}"
         )
@@ -132,7 +132,7 @@ class StemDataset(nussl.datasets.BaseDataset):
             near = next((f for f in around(self.folder) if self.recognises(f)), None)
         except (UserError, OSError):  # something is wrong in a folder that nobody asked about
             near = None
-        return told if near is None else f"{told}; did you mean folder: {near}?"
+        return message if near is None else f"{message}; did you mean folder: {near}?"
 
     def index_of(self, name):
         """The index of the track called `name`."""

@@ -103,7 +103,7 @@ def _by_lengths(outer, inner, splits):
             for name, path in islice(files.items(), MEASURED):
                 try:
                     length = audio.info(path)[2]
-                except UserError:  # whoever lists the tracks names all such files
+                except UserError:  # listing the tracks names all such files
                     continue
                 by_name.setdefault((number, name), set()).add(length)
                 by_folder.setdefault((number, folder), set()).add(length)

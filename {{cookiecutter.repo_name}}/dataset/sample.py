@@ -15,11 +15,11 @@ SONGS = {"train": 300, "val": 30, "test": 300}
 
 
 class Sample(StemDataset):
-    """Four-second snippets of songs that are composed, played and sung by rule on this machine.
+    """Four-second snippets of songs that are synthesised on this machine.
 
     Like MUSDB18's, the songs have the stems vocals, drums, bass and other; as two sources they are
     vocals and accompaniment, the sum of the other three. Songs, singers, instruments and drum kits
-    of one split are never heard in another. A snippet is made when it is first asked for (0.3
+    of one split never occur in another. A snippet is made when it is first asked for (0.3
     CPU-seconds), kept, and the same each time::
 
         folder/

@@ -79,8 +79,8 @@ def _track(path):
     stems = {}
     for label, file in zip(labels, files, strict=True):
         file = _located(path, file)
-        told = re.fullmatch(r"(?:fore|back)ground\d+_(.+)", file.stem)
-        if told and plain(told[1]) != plain(label):
+        named = re.fullmatch(r"(?:fore|back)ground\d+_(.+)", file.stem)
+        if named and plain(named[1]) != plain(label):
             raise UserError(
                 f"{path}: the event {label!r} has the file {file.name}, which is another's; "
                 "generate the soundscape anew"
@@ -107,11 +107,11 @@ def _annotation(path):
         raise UserError(f"{path}: not a jams file of Scaper ({error!r})") from error
 
 
-def _located(jams, told):
+def _located(jams, recorded):
     """The file that a jams file names, at that path or moved together with the jams file."""
-    name = PureWindowsPath(told).name if "\\" in told else Path(told).name
-    places = [jams.parent / f"{jams.stem}_events" / name, jams.parent / name, Path(told)]
+    name = PureWindowsPath(recorded).name if "\\" in recorded else Path(recorded).name
+    places = [jams.parent / f"{jams.stem}_events" / name, jams.parent / name, Path(recorded)]
     for place in places:
         if place.is_file():
             return place
-    raise UserError(f"{jams}: names {told}, which is neither there nor at {places[0]}; copy it")
+    raise UserError(f"{jams}: names {recorded}, which is neither there nor at {places[0]}; copy it")

@@ -1,4 +1,4 @@
-"""Tracks: a mixture and the files of its sources; what is wrong with them is told here."""
+"""Tracks: a mixture and the files of its sources; their problems are reported here."""
 
 import dataclasses
 import logging
@@ -29,7 +29,7 @@ class Track:
 
     name: unique in its dataset; stems: {label: files (or `Channel`s), which are summed};
     sample_rate: of the files; length: in samples, of the longest file (None, both: to be read from
-    the files' headers); song: what must not stand in two splits at once (a song, an utterance);
+    the files' headers); song: what must not be in two splits at once (a song, an utterance);
     "" where names say nothing; mix: the file of the mixture, if there is one.
     """
 
@@ -162,7 +162,7 @@ def _first_with(tracks, label):
 def complete(tracks, labels, missing):
     """The tracks that have files for all `labels`, by a policy for those that have not.
 
-    missing: "error": it is told which; "skip": left out, and counted in the log; "silence": the
+    missing: "error": an error names it; "skip": left out, and counted in the log; "silence": the
     label's source is silent.
     """
     lacking = {}

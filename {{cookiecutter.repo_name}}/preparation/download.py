@@ -30,7 +30,7 @@ def fetch(urls, path, sha256=None):
 
     Args:
         urls: of the same file; [] if nobody may hand it out.
-        sha256: what the file must have, in hexadecimal digits; None: it is only told.
+        sha256: what the file must have, in hexadecimal digits; None: it is only logged.
 
     Returns:
         the SHA-256 of the file.
@@ -155,10 +155,14 @@ def _go_on(url, part, checked):
 def _total(answer, there):
     """Bytes of the whole file; None if the server does not say."""
     if answer.status == 206:
-        told = answer.headers.get("Content-Range", "")
-        if not told.startswith(f"bytes {there}-"):
-            raise http.client.HTTPException(f"asked for bytes from {there}, was sent {told!r}")
-        return int(told.rpartition("/")[2]) if told.rpartition("/")[2].isdigit() else None
+        range_sent = answer.headers.get("Content-Range", "")
+        if not range_sent.startswith(f"bytes {there}-"):
+            raise http.client.HTTPException(
+                f"asked for bytes from {there}, was sent {range_sent!r}"
+            )
+        return (
+            int(range_sent.rpartition("/")[2]) if range_sent.rpartition("/")[2].isdigit() else None
+        )
     length = answer.headers.get("Content-Length")
     return int(length) if length is not None else None
 

@@ -99,10 +99,10 @@ def _files(folder):
 
 def _described(path):
     about = path.stat()
-    told = {"bytes": about.st_size, "modified_ns": about.st_mtime_ns, "sha256": digest(path)}
+    facts = {"bytes": about.st_size, "modified_ns": about.st_mtime_ns, "sha256": digest(path)}
     if path.suffix.lower() in audio.SUFFIXES:
-        told |= dict(zip(("sample_rate", "channels", "length"), audio.info(path), strict=True))
-    return told
+        facts |= dict(zip(("sample_rate", "channels", "length"), audio.info(path), strict=True))
+    return facts
 
 
 def _changed(path, file):

@@ -97,7 +97,7 @@ def _midi(mido, score, start, seconds, rng):
     for tick, message in sorted(events, key=lambda event: event[0]):
         track.append(message.copy(time=tick - now))
         now = tick
-    # at MIDI's 120 beats a minute unless told otherwise, a second is two beats
+    # without a tempo event MIDI runs at 120 beats a minute: a second is two beats
     file, written = mido.MidiFile(ticks_per_beat=TICKS // 2), io.BytesIO()
     file.tracks.append(track)
     file.save(file=written)

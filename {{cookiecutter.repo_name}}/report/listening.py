@@ -117,7 +117,7 @@ def _items(table):
         body += f'<tr{mark}><th scope="row">{name}</th>{cells}{listen}</tr>'
     count = sum(row["number"] is not None for row in table)
     return (
-        f'<p class="soft">{len(table)} items, of which {count} can be heard here: the best and the '
+        f'<p class="soft">{len(table)} items, of which {count} can be played here: the best, the '
         'worst. Headings sort.</p><div class="scroll tall" tabindex="0" role="region" '
         'aria-labelledby="items-title"><table class="sortable"><thead><tr>'
         f'{head}<th scope="col"><span class="hidden">Listen</span></th></tr></thead>'

@@ -1,4 +1,4 @@
-"""Multitrack songs made by rule on the user's machine: what the built-in sample is cut from.
+"""Multitrack songs synthesised on the user's machine: the built-in sample is cut from them.
 
 `Song(split, number).render(start, seconds)` gives the stems vocals, drums, bass and other. Numpy
 and scipy are all it takes, and the same numbers give the same sound.

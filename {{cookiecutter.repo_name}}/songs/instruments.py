@@ -1,7 +1,7 @@
 """The pitched instruments of the built-in songs: numbered timbres, each a family member of its own.
 
 A timbre's number decides everything about it, and train, val and test own different numbers
-(`TIMBRES`), so that no instrument of the test songs was ever heard in training.
+(`TIMBRES`), so that no instrument of the test songs occurs in training.
 """
 
 import numpy as np

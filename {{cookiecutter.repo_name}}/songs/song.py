@@ -20,7 +20,7 @@ class Song:
 
     `render(start, seconds)` makes the stems of just that stretch: sounds that began before it ring
     into it, and two stretches that overlap agree. Singers, instruments and drum kits of one split
-    are never heard in another.
+    never occur in another.
     """
 
     def __init__(self, split, number, seed=0, seconds=84.0):

@@ -87,13 +87,13 @@ def test_a_clean_set_passes_and_its_numbers_are_right(run, tmp_path):
     assert status == 0 and report["findings"] == []
     assert "nothing was found that would spoil a result" in printed
     assert list(report["splits"]) == list(SPLITS)
-    told = report["splits"]["val"]
-    assert (told["tracks"], told["sample_rates"], told["labels"]) == (
+    found = report["splits"]["val"]
+    assert (found["tracks"], found["sample_rates"], found["labels"]) == (
         2,
         [RATE],
         ["drums", "vocals"],
     )
-    assert told["seconds"] == [1.5, 1.5, 1.5] and told["residual_db"][2] < -60
+    assert found["seconds"] == [1.5, 1.5, 1.5] and found["residual_db"][2] < -60
     track = report["tracks"]["test"][0]
     vocals = stems("test", 0, RATE, 1)["vocals"]
     assert track["levels_db"]["vocals"] == pytest.approx(10 * np.log10(np.mean(vocals**2)), abs=0.1)

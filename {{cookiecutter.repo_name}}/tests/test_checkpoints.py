@@ -166,7 +166,7 @@ def test_a_damaged_file_is_told_or_read_but_never_a_traceback(tmp_path):
     checkpoints.save(tmp_path / "good.pth", STATE)
     good = (tmp_path / "good.pth").read_bytes()
     rng = np.random.default_rng(0)
-    told = 0
+    refused = 0
     for number in range(150):
         damaged = bytearray(good)
         first = int(rng.integers(len(good) - 8))
@@ -176,8 +176,8 @@ def test_a_damaged_file_is_told_or_read_but_never_a_traceback(tmp_path):
         try:
             checkpoints.load(path)
         except UserError:
-            told += 1
-    assert told > 0
+            refused += 1
+    assert refused > 0
 
 
 class Bomb:

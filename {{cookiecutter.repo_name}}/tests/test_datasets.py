@@ -1,4 +1,4 @@
-"""Every dataset on its publisher's folders, in miniature: what is found, and what is told."""
+"""Every dataset on its publisher's folders, in miniature: tracks found and errors reported."""
 
 import logging
 import shutil

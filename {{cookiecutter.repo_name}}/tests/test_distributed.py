@@ -70,7 +70,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(write_config):
     for a, b in zip(alone.history.rows, state["history"]["rows"], strict=True):
         for key in ("train_loss", "val_loss"):
             assert b[key] == pytest.approx(a[key], rel=1e-4)
-    assert text.count("epoch 10  step 20") == 1  # told by one of them
+    assert text.count("epoch 10  step 20") == 1  # logged by one of them
     assert "batches of 4 (in 2 parts of 2)" in text
 
     # one process goes on from what two have left, and two from what one has

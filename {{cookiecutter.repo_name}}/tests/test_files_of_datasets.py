@@ -71,9 +71,9 @@ def test_all_bad_files_are_told_at_once_and_many_are_counted(tmp_path):
             layouts.save(tmp_path / source / f"{number:02d}.wav", NOISE[:0, 0], RATE)
     with pytest.raises(UserError) as caught:
         build(tmp_path)
-    told = str(caught.value).splitlines()
-    assert told[0] == "15 problems with the data:" and told[-1] == "  and 5 more"
-    assert len(told) == 12
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "15 problems with the data:" and lines[-1] == "  and 5 more"
+    assert len(lines) == 12
 
 
 def test_two_rates_in_one_track_are_refused(stems):

@@ -192,12 +192,15 @@ def test_a_chunk_is_a_slice_of_what_the_network_hears_of_the_whole(make, short_c
         for row, number in enumerate(numbers):
             start, frames = algorithm.input.chunks.starts[number], algorithm.input.chunks.length
             samples = slice(start * PARAMS.hop_length, (start + frames - 1) * PARAMS.hop_length)
-            wanted = {"mix_magnitude": whole[start : start + frames], "mix_audio": data[:, samples]}
-            for name in {*wanted} & {*features}:
+            expected = {
+                "mix_magnitude": whole[start : start + frames],
+                "mix_audio": data[:, samples],
+            }
+            for name in {*expected} & {*features}:
                 got = features[name][row].numpy()
                 if name == "mix_audio":  # the last chunk ends in silence
-                    got = got[:, : wanted[name].shape[-1]]
-                assert np.abs(got - wanted[name]).max() < 1e-6
+                    got = got[:, : expected[name].shape[-1]]
+                assert np.abs(got - expected[name]).max() < 1e-6
                 seen.append(number)
     assert seen == list(range(algorithm.input.chunks.count))
 

@@ -130,7 +130,7 @@ def test_solo_switches_without_losing_position_and_one_is_heard(browser):
     for number in (2, 4, 1):
         before = position(browser)
         browser.click(f".track:nth-of-type({number + 1}) input")
-        browser.wait(lambda n=number: gains(browser)[n] == 1, "it is heard")
+        browser.wait(lambda n=number: gains(browser)[n] == 1, "it is audible")
         assert sum(gains(browser)) == 1
         assert browser.run(f"return {PLAYER}.began") == began  # the same clock
         assert browser.run(f"return {PLAYER}.kept === {PLAYER}.sources")  # nothing was restarted

@@ -78,8 +78,8 @@ def test_it_is_known_by_name():
     [("test", 301, 300), ("val", 31, 30), ("train", 0, 300), ("val", -1, 30)],
 )
 def test_more_songs_than_there_are_are_refused(tmp_path, split, songs, most):
-    told = f"num_songs is {songs}; Sample's {split} split has 1 to {most}"
-    with pytest.raises(UserError, match=told):
+    message = f"num_songs is {songs}; Sample's {split} split has 1 to {most}"
+    with pytest.raises(UserError, match=message):
         sample(tmp_path, split, num_songs=songs)
 
 

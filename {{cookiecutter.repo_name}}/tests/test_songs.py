@@ -322,7 +322,7 @@ def test_a_saw_aliases_far_less_than_a_naive_one():
     frequency = 1234.5
     phase = frequency * np.arange(SAMPLE_RATE) / SAMPLE_RATE
     hz = np.fft.rfftfreq(SAMPLE_RATE, 1 / SAMPLE_RATE)
-    # below 10 kHz, where it is heard, and away from the harmonics
+    # below 10 kHz, where it is audible, and away from the harmonics
     between = (hz > 20) & (hz < 10000) & (np.abs(hz / frequency - np.round(hz / frequency)) > 0.05)
 
     def aliased(wave):

@@ -270,12 +270,12 @@ def test_a_dry_run_tells_shapes_sizes_memory_and_time_and_writes_nothing(write_c
     path = write_config(builder="conv_tasnet", accumulate=2)
     there = set(path.parent.iterdir())
     scripts.common.run(dry_run.main, dry_run.__doc__, ("train",), ["-p", str(path)])
-    told = capsys.readouterr().out
-    assert "batches of 4 (in 2 parts of 2)" in told
-    assert re.search(r"mix_audio +\(2, 1, 3712\)", told)  # 29 hops of 128
-    assert re.search(r"audio +\(2, 1, 3712, 2\)", told)
-    assert re.search(r"encoder +256  Encoder", told)  # 16 filters of 16 samples
-    assert re.search(r"a step on cpu: [\d.e-]+ s", told) and "an epoch of 2 steps" in told
+    logged = capsys.readouterr().out
+    assert "batches of 4 (in 2 parts of 2)" in logged
+    assert re.search(r"mix_audio +\(2, 1, 3712\)", logged)  # 29 hops of 128
+    assert re.search(r"audio +\(2, 1, 3712, 2\)", logged)
+    assert re.search(r"encoder +256  Encoder", logged)  # 16 filters of 16 samples
+    assert re.search(r"a step on cpu: [\d.e-]+ s", logged) and "an epoch of 2 steps" in logged
     assert set(path.parent.iterdir()) == there
 
 
@@ -384,17 +384,17 @@ def test_an_argument_that_a_logger_does_not_have_is_refused(write_config):
 
 def test_weights_and_biases_gets_the_config_and_every_step(write_config, monkeypatch, tmp_path):
     """A stand-in of the two calls that ignite makes: the package is not installed with this."""
-    told = []
+    logged = []
     stand_in = types.ModuleType("wandb")
-    stand_in.init = lambda **kwargs: told.append(kwargs)
-    stand_in.log = lambda values, step=None, sync=None: told.append((step, values))
-    stand_in.finish = lambda: told.append("finished")
+    stand_in.init = lambda **kwargs: logged.append(kwargs)
+    stand_in.log = lambda values, step=None, sync=None: logged.append((step, values))
+    stand_in.finish = lambda: logged.append("finished")
     monkeypatch.setitem(sys.modules, "wandb", stand_in)
     fit(
         write_config(
             loggers=[{"class": "WandB", "args": {"project": "separation", "mode": "offline"}}]
         )
     )
-    assert told[0]["project"] == "separation" and told[0]["config"]["info"]["name"] == "small"
-    steps = [values["step/loss"] for item in told[1:-1] if "step/loss" in (values := item[1])]
+    assert logged[0]["project"] == "separation" and logged[0]["config"]["info"]["name"] == "small"
+    steps = [values["step/loss"] for item in logged[1:-1] if "step/loss" in (values := item[1])]
     assert len(steps) == 6 and all(map(math.isfinite, steps))

@@ -88,8 +88,8 @@ def test_a_killed_training_goes_on_and_leaves_no_half_written_file(write_config)
         checkpoints.load(latest)  # whole
     last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert last.returncode == 0, last.stderr
-    told = last.stdout.count("resuming at step")
-    assert told == 1 or "nothing to do" in last.stdout
+    resumed = last.stdout.count("resuming at step")
+    assert resumed == 1 or "nothing to do" in last.stdout
     state = checkpoints.load(latest)
     assert state["iteration"] == 16
     assert same(state["model"], weights(reference))

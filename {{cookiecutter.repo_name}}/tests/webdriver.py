@@ -35,8 +35,8 @@ class Browser:
         self.address = f"http://127.0.0.1:{port}"
         self.wait(self.ready, "chromedriver")
         options = {"binary": binary, "args": ARGUMENTS}
-        wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
-        self.session = self.call("POST", "/session", wanted)["sessionId"]
+        request = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+        self.session = self.call("POST", "/session", request)["sessionId"]
 
     def ready(self):
         try:

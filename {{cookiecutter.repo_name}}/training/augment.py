@@ -111,9 +111,11 @@ def _mixed_anew(sources, plan, sample_rate, rng):
     gains = rng.uniform(*bounds, size=len(sources))
     if plan.snr_db is not None:
         levels = _level_db(sources)
-        heard = levels > -120  # silence stays silence
-        # all to the mean level of those that are heard, so that the mixture keeps its level
-        gains = np.where(heard, gains + (levels[heard].mean() if heard.any() else 0) - levels, 0)
+        audible = levels > -120  # silence stays silence
+        # all to the mean level of the audible sources, so that the mixture keeps its level
+        gains = np.where(
+            audible, gains + (levels[audible].mean() if audible.any() else 0) - levels, 0
+        )
     return sources * (10 ** (gains / 20)).astype(np.float32)[:, None, None]
 
 

@@ -15,7 +15,7 @@ class ResidualRecurrentStack(nn.Module):
         num_features: of a frame.
         hidden_size: units a direction.
         num_layers: an even number; every second one's output is added to the next pair's.
-        bidirectional: false: only the past is heard.
+        bidirectional: false: causal, only past frames are seen.
         dropout: share of a layer's output left out while training.
     """
 

@@ -156,15 +156,15 @@ def poetry(into):
     into = into.resolve()
     own = (into.parent if into.name == ".venv" else PROJECT) / ".venv-poetry"
     command = [str(own / "bin/python"), "-m", "poetry"]
-    wanted = own / ".installed"
-    if not wanted.exists() or wanted.read_text() != " ".join(POETRY):
+    stamp = own / ".installed"
+    if not stamp.exists() or stamp.read_text() != " ".join(POETRY):
         print(f"There is no Poetry {'.'.join(map(str, OLDEST_POETRY))} or later on PATH.")
         print(f"Installing {POETRY[0]} into {own.name}")
         sys.stdout.flush()
         make_environment(own)
         pip = [str(own / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check"]
         run([*pip, *POETRY], own / "install.log", f"pip could not install {POETRY[0]}")
-        wanted.write_text(" ".join(POETRY))
+        stamp.write_text(" ".join(POETRY))
     ask = (
         "from pip._internal.commands import create_command as c;"
         "print(c('install').parser.get_default_values().index_url)"
