@@ -115,7 +115,7 @@ def test_all_bad_answers_are_refused_in_one_message(bake, capfd):
     assert [line.split()[1] for line in message[1:4]] == ["repo_name", "author_name", "description"]
 
 
-def test_cookiecutter_of_the_clone_works_without_a_question_and_tells_the_next_steps(
+def test_cookiecutter_of_the_clone_works_without_a_question_and_shows_the_next_steps(
     template, tmp_path, run
 ):
     code, said = run("python", "-m", "cookiecutter", template, "--no-input", cwd=tmp_path)

@@ -165,7 +165,7 @@ def test_without_a_network_the_installation_says_so(bake, run):
     assert not (project / ".venv/.installed").exists()
 
 
-def test_an_active_environment_that_does_not_fit_is_not_made_anew(bake, run, tmp_path):
+def test_an_active_environment_that_does_not_fit_is_not_replaced(bake, run, tmp_path):
     project, active = bake(), tmp_path / "active"
     active.mkdir()
     (active / "mine").touch()

@@ -99,7 +99,7 @@ def test_nussl_is_imported_nowhere_but_in_compat():
     ] == []
 
 
-def test_no_code_and_no_experiment_holds_curlies_of_the_template():
+def test_no_code_and_no_experiment_contains_curly_braces_of_the_template():
     wrong = []
     for path in files(".py", ".yml", ".yaml"):
         text = (PROJECT / path).read_text(encoding="utf-8")
@@ -107,7 +107,7 @@ def test_no_code_and_no_experiment_holds_curlies_of_the_template():
     assert wrong == []
 
 
-def test_no_file_is_too_long_to_be_read_at_a_sitting():
+def test_no_file_is_too_long_to_read_in_one_sitting():
     lines = {path.as_posix(): len((PROJECT / path).read_text().splitlines()) for path in OURS}
     assert {path: n for path, n in lines.items() if n > LINES and path not in LONGER} == {}
 

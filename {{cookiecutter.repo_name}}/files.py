@@ -26,7 +26,7 @@ def is_hidden(name):
 
 
 def files_below(folder, entered=lambda folder, names: True):
-    """The files in a folder and below it, sorted: hidden ones are passed over, links to folders are
+    """The files in a folder and below it, sorted: hidden ones are ignored, links to folders are
     followed, though never round in circles.
 
     entered: of a folder below and the names of its files, is it looked into?

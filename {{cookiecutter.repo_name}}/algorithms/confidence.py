@@ -49,7 +49,7 @@ def confidence(algorithm):
 
 @contextlib.contextmanager
 def _seeded():
-    """nussl draws from numpy's global generator: begun anew here, and left as it was."""
+    """nussl draws from numpy's global generator: seeded here, and restored afterwards."""
     state = np.random.get_state()
     np.random.seed(0)
     try:

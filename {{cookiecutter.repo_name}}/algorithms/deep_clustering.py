@@ -219,7 +219,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
             shares = torch.from_numpy(shares).float()
         else:
             centres = torch.as_tensor(self.clusterer.cluster_centers_).to(points)
-            # by differences: the quicker |x|^2 + |c|^2 - 2 xc loses what lies near a centre
+            # by differences: the quicker |x|^2 + |c|^2 - 2 xc loses precision near a centre
             exact = "donot_use_mm_for_euclid_dist"
             closeness = torch.cdist(points, centres, compute_mode=exact)
             closeness = closeness.mul_(-self.beta).exp_().add_(1e-8)

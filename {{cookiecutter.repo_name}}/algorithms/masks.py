@@ -32,7 +32,7 @@ class Masking:
         self.size = _fast_size(stft_params.window_length * scale)
         self.hop = max(1, round(stft_params.hop_length * scale))
         self.step = self.hop / scale / stft_params.hop_length  # frames of the masks in one of ours
-        self.reach = -(-self.size // (2 * self.hop))  # frames to the side that a sample lies in
+        self.reach = -(-self.size // (2 * self.hop))  # frames to either side that contain a sample
         self.last = -(-recording.length // self.hop)  # the last frame
         window = nussl.AudioSignal.get_window(stft_params.window_type, self.size)
         self.window = torch.as_tensor(window, dtype=torch.float32)

@@ -93,7 +93,7 @@ class NetworkSeparation:
         """Load the model and make the mixture ready for it.
 
         Args:
-            also: features that the algorithm needs besides those that the model reads.
+            also: features that the algorithm needs in addition to those that the model reads.
 
         Returns:
             the AudioSignal for the constructor of nussl's class.

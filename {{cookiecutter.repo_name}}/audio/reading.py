@@ -27,7 +27,7 @@ def read(path, sample_rate=None, num_channels=None, start=0, length=None, damage
 
     start, length: in samples of the file's own rate; only this part is read. The result is
     resampled to `sample_rate` (soxr, high quality) and mixed down to one channel, or one channel
-    laid out to `num_channels`, where these are given. `damaged`: read what there is of a file that
+    converted to `num_channels`, where these are given. `damaged`: read what there is of a file that
     is cut short, instead of refusing it.
 
     Raises:

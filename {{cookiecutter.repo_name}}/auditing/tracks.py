@@ -146,7 +146,7 @@ def _residual_db(sound, power):
 
 
 def _lag(mix, sound, most):
-    """By how many samples `sound` has to be delayed to lie where it lies in `mix`."""
+    """By how many samples `sound` has to be delayed to match its position in `mix`."""
     mix, sound = mix.mean(axis=0), sound.mean(axis=0)
     correlation = scipy.signal.correlate(mix, sound, mode="full", method="fft")
     middle = len(sound) - 1

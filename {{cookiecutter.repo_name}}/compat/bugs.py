@@ -281,7 +281,7 @@ def gated_tanh_as_a_string() -> None:
     """blocks.py:421: the activation 'gated_tanh', given as a string, is found to contain 'tanh',
     which is applied too. As a list, ['gated_tanh'], it is not.
 
-    Only warned of: to change it would change what the checkpoints trained that way put out.
+    Only a warning: a change would alter the output of checkpoints trained that way.
     """
     build = blocks.Embedding.__init__
     signature = inspect.signature(build)

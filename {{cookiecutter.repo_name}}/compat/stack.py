@@ -159,7 +159,7 @@ def zarr_cache() -> None:
 
 
 def safe_globals() -> list[Any]:
-    """What a nussl checkpoint holds besides tensors and plain containers, for
+    """What a nussl checkpoint contains in addition to tensors and plain containers, for
     ``torch.load(weights_only=True)``.
 
     Cache is not among it: unpickling may call a constructor, and Cache's opens a folder of pickles.

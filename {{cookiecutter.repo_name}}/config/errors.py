@@ -61,7 +61,7 @@ def show(value: Any, limit: int = 60) -> str:
 
 
 def found(value: Any) -> str:
-    """What stands in the file, in words: "found the text '8'"."""
+    """The value in the file, in words: "found the text '8'"."""
     if value is None:
         return "found nothing"
     if isinstance(value, bool):

@@ -129,7 +129,7 @@ class Document:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, key, tag)
         if node in self._inside:
-            message = "an alias stands inside its own anchor; write the values out"
+            message = "an alias is inside its own anchor; write the values out"
             raise ConfigError([Problem(self.file, node.start_mark.line + 1, key, message)])
         self._inside.append(node)
         if isinstance(node, yaml.SequenceNode):
@@ -148,7 +148,7 @@ class Document:
         return value
 
     def _pairs(self, node: yaml.MappingNode, key: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """{name: (its node, the value's node)}; what `<<` brings in yields to what stands here."""
+        """{name: (its node, the value's node)}; keys given here override those merged by `<<`."""
         self._add(len(node.value), node, key)
         pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
@@ -222,7 +222,7 @@ def parent_key(key: str) -> str:
 
 
 def plain_tag(text: str) -> str:
-    """The tag of a text that stands without quotes."""
+    """The tag of a text without quotes."""
     return next((tag for tag in CONVERT if PLAIN[tag][0].match(text)), "str")
 
 

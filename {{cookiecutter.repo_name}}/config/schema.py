@@ -231,8 +231,8 @@ class Train(Section):
     )
     checkpoint_every: Count | None = Field(
         None,
-        description="steps between checkpoints, besides those at the end of each epoch; null: only "
-        "those",
+        description="steps between checkpoints, in addition to those at the end of each epoch; "
+        "null: only those",
     )
     max_minutes: float | None = Field(
         None, gt=0, description="stop after the step that exceeds this time; null: no limit"
@@ -264,7 +264,8 @@ class Evaluate(Section):
         default_factory=list, description="scored for comparison: FT2D, HPSS, Repet, RepetSim"
     )
     metrics: list[Literal["bss_eval", "usdr", "csdr", "stoi", "pesq"]] = Field(
-        default_factory=list, description="scores besides SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR"
+        default_factory=list,
+        description="scores in addition to SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR",
     )
     num_workers: int = Field(0, ge=0, description="processes that score items; 0: the main one")
     page_items: int = Field(

@@ -13,7 +13,7 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
 def expand(text: str) -> tuple[str, list[str]]:
     """Replace ${NAME} and ${NAME:-default} by the environment's values, and $$ by $.
 
-    Returns the text and what is wrong with it. As in a shell, the default also stands in for a
+    Returns the text and what is wrong with it. As in a shell, the default also replaces a
     variable that is set but empty, and may itself hold variables.
     """
     out: list[str] = []

@@ -25,11 +25,11 @@ class StemDataset(nussl.datasets.BaseDataset):
     training.
 
     Args:
-        folder: where the data lies.
+        folder: where the data are.
         split: "train", "val" or "test".
         sample_rate, num_channels, stft_params: of the experiment (`signal` in the YAML). Files of
             another rate are resampled as they are read; of several channels the mean is taken for
-            one, and one is laid out to two.
+            one, and one is copied to both.
         groups: {label: [stems]}: the sources, each the sum of the stems named; "*" means all
             stems that no group names. Stems that are not named are left out, of a mixture that is
             a sum too. None: every stem is a source.
@@ -154,7 +154,7 @@ class StemDataset(nussl.datasets.BaseDataset):
     def excerpt(self, index, start=0, length=None, labels=None):
         """Read `length` samples (None: all) from `start`, at the experiment's rate.
 
-        Only that stretch is read from disk. What lies beyond the track's end is silence.
+        Only that stretch is read from disk. Beyond the track's end there is silence.
 
         Args:
             labels: read only these sources; None: `self.labels`.

@@ -1,4 +1,4 @@
-"""What lies in a folder: sorted, without hidden files, and never round in circles."""
+"""The contents of a folder: sorted, without hidden files, and without endless loops."""
 
 import os
 import unicodedata
@@ -11,7 +11,7 @@ from files import is_hidden, readable
 
 
 def folders(folder):
-    """The folders in `folder`, sorted by name; hidden ones are passed over.
+    """The folders in `folder`, sorted by name; hidden ones are ignored.
 
     Raises:
         UserError: a symbolic link leads nowhere, or to a folder that holds it.
@@ -35,7 +35,7 @@ def audio_files(folder):
         name = plain(path.stem)
         if name in found:
             raise UserError(
-                f"{path}: stands beside {found[name].name}, and both are called {name!r}; "
+                f"{path}: is beside {found[name].name}, and both are called {name!r}; "
                 "remove one of them"
             )
         found[name] = path

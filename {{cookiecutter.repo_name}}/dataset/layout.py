@@ -52,7 +52,7 @@ def is_mixture(name):
 def find_layout(places):
     """("stems" or "tracks", why), of the folders of the splits.
 
-    The first of these that decides: where names of mixtures stand; where names of sources stand;
+    The first of these that decides: where names of mixtures are; where names of sources are;
     which names all splits share; whether files of one name, or files of one folder, are equally
     long; and of which there are fewer, folders or names of files: those are the sources.
 

@@ -9,7 +9,7 @@ from .folders import audio_files_below, folders, plain
 from .tracks import Track
 
 STEMS = ("bass", "drums", "vocals", "other")
-# words in the name of a file, or of a folder that it lies in, by which it is taken for a stem
+# words in the name of a file, or of its folder, that assign it to a stem
 WORDS = {
     "vocals": "vocal vocals vox voice voices acapella acappella accapella choir singing rap",
     "drums": "drum drums kick kicks snare snares hat hats hihat hihats cymbal cymbals clap claps "
@@ -32,7 +32,7 @@ class RemixPacks600(StemDataset):
               drums/  kick.mp3  snare.mp3                     in folders, summed
               bass/  sub.wav  ...
 
-    A file is taken for the stem whose word stands in its name, or else in the name of its folder:
+    A file belongs to the stem whose word is in its name, or else in the name of its folder:
     vocals, drums, bass, other, and what they are often called (vox, kick, 808, guitar, ...). Files
     that a whole mix's word names (mix, master, instrumental, ...) and files without any such word
     are left out. `scripts.audit` reports what was taken for what. Several files of a stem are
@@ -92,7 +92,7 @@ class RemixPacks600(StemDataset):
 
 
 def split_of(name):
-    """The split of a song that lies in none: a share of all names, by their hash."""
+    """The split of a song outside the split folders: a fraction of all names, by their hash."""
     place = int(hashlib.sha256(name.encode("utf-8")).hexdigest()[:8], 16) / 16**8
     if place < SHARES["train"]:
         return "train"

@@ -103,7 +103,7 @@ class StemFolder(StemDataset):
                 names = [name for name in (self.mix_name,) if name in stems]
             if len(names) > 1:
                 raise UserError(
-                    f"{stems[names[0]]}: stands beside {names[1]}, and both are names of a "
+                    f"{stems[names[0]]}: is beside {names[1]}, and both are names of a "
                     f"mixture; write mix: {names[0]} or mix: {names[1]}"
                 )
             mixes[track] = stems.pop(names[0]) if names else None

@@ -109,7 +109,7 @@ def _measured(track, rate, channels, padded, most_channels):
 def grouped(tracks, groups, owner):
     """The tracks with stems summed to the sources that `groups` names: {label: [stems]}.
 
-    A label of which a track has no stem at all stands there without files.
+    A label for which a track has no stem has no files.
     """
     there = sorted({stem for track in tracks for stem in track.stems})
     named = [stem for stems in groups.values() for stem in stems]

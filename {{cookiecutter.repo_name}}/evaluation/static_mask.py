@@ -41,7 +41,7 @@ class StaticMask:
         """The static mask of a dataset of ours, from the middle of at most `TRACKS` tracks.
 
         Raises:
-            UserError: no track is as long as a frame of the STFT; shorter ones are passed over.
+            UserError: no track is as long as a frame of the STFT; shorter ones are skipped.
         """
         frame, most = data.stft_params.window_length, 10 * data.sample_rate
         lengths = {index: data.length_of(index) for index in range(len(data))}

@@ -7,7 +7,7 @@ representation once for each source, and give waveforms as long as the mixture::
     -> audio (batch, channels, samples, sources),
        mask (batch, frames, num_filters, 1, sources)
 
-They differ in what lies between: LSTMs, convolutions, or recurrent layers on two paths.
+They differ in the network between them: LSTMs, convolutions, or recurrent layers on two paths.
 `num_audio_channels` comes from `signal` in the YAML file (a filter reads all channels at once);
 window_length and hop_length of the STFT have no effect here. All else are the `args` of the
 builder. The encoder's `filter_length` and `stride` are in samples; the stride is half a filter
@@ -164,7 +164,7 @@ def _tasnet(
     gated=False,
     **stack,
 ):
-    """Encoder, the stack between, masks, decoder; `width`: features that the stack puts out."""
+    """Encoder, stack, masks, decoder; `width`: output features of the stack."""
     refuse_activations("mask_activation", mask_activation)
     sizes = {key: value for key, value in stack.items() if type(value) is int}
     refuse_below(1, num_sources=num_sources, num_filters=num_filters, **sizes)

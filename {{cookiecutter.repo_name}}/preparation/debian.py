@@ -25,7 +25,7 @@ class FetchPackages:
 
     Args:
         packages: {name: SHA-256 of the .deb file, or null to take the version of any release}.
-        archives: the folder for the .deb files; a file that lies there is not downloaded.
+        archives: the folder for the .deb files; files that are there are not downloaded.
     """
 
     def __init__(self, packages: dict, archives: str = "cache/archives"):

@@ -26,7 +26,7 @@ FAILURES = (urllib.error.URLError, http.client.HTTPException, ConnectionError, T
 def fetch(urls, path, sha256=None):
     """Make sure that the file `path` is there; download it from the first of `urls` that works.
 
-    What came before an interruption lies in `path` + ".part", and the next call goes on from there.
+    An interrupted download stays in `path` + ".part", from which the next call resumes.
 
     Args:
         urls: of the same file; [] if nobody may hand it out.
@@ -95,7 +95,7 @@ def _note(part):
 
 
 def _noted(part):
-    """What is kept there, or {}: a part of which nothing is known is begun anew."""
+    """What is kept there, or {}: a part without a note is downloaded again."""
     try:
         return read_json(_note(part))
     except UserError:

@@ -23,7 +23,7 @@ DRUMS = {
     "kick": r"kick|bass ?drum",
     "shaker": r"shaker|cabasa|maracas",
 }
-# What plays for a drum that a kit has not.
+# Which drum replaces one that a kit lacks.
 INSTEAD = {"open": "hat", "ride": "hat", "crash": "ride", "tom1": "tom2", "tom2": "tom1"}
 LONGEST = 3.0  # seconds of one sound
 
@@ -80,7 +80,7 @@ class Drumkit:
         """`seconds` of a beat from `start`: float32 (samples,), mono.
 
         Args:
-            hits: `songs.score.Hit`s; a drum that the kit has not is left out.
+            hits: `songs.score.Hit`s; drums that the kit lacks are left out.
             rng: chooses between the kit's snares, kicks and so on; once a beat.
         """
         chosen = {

@@ -1,4 +1,4 @@
-"""What lies in a prepared folder: each file with its hash, and one hash of all."""
+"""The contents of a prepared folder: each file with its hash, and one hash of all."""
 
 import hashlib
 import json

@@ -11,7 +11,7 @@ from .debian import FetchPackages
 from .download import fetch
 from .unpack import unpack
 
-UNPACKING = ".unpacking"  # lies in a folder into which archives are being unpacked
+UNPACKING = ".unpacking"  # marks a folder into which archives are being unpacked
 log = logging.getLogger("prepare")
 
 
@@ -54,7 +54,7 @@ def prepare(settings, steps):
 def _unpacked(settings, source):
     """Get the archives and unpack them into `source`. Returns {file: SHA-256}.
 
-    A copy that lies there already is taken as it is, if there is no archive to compare it with.
+    An existing copy is used as it is if there is no archive to compare it with.
     """
     places = [Path(settings.archives) / download.file for download in settings.downloads]
     begun = source / UNPACKING
@@ -66,7 +66,7 @@ def _unpacked(settings, source):
     digests = {}
     for download, archive in zip(settings.downloads, places, strict=True):
         digests[download.file] = fetch(download.urls, archive, download.sha256)
-        write_files({begun: "what lies here is being unpacked\n"})
+        write_files({begun: "archives are being unpacked here\n"})
         remove_unfinished(source)
         unpack(archive, source, checked=download.sha256 is not None)
     begun.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ from .soundfont import play, player
 log = logging.getLogger("prepare")
 
 LEVEL_DB = -24  # of the accompaniment, RMS, full scale being 0
-SILENT_DB = -50  # of a stretch of music that is passed over
+SILENT_DB = -50  # a quieter stretch of music is skipped
 PEAK = 0.98  # no sample is above, of the stems and of their sum
 TRIES = 20
 SONGS = 300  # of the built-in sample that are for training

@@ -58,7 +58,7 @@ class MixWSJ0:
 
     def run(self, source, folder):
         for split in SPLITS:
-            problems = {}  # each once: an utterance stands in many mixtures
+            problems = {}  # each once: an utterance occurs in many mixtures
             path = self.lists / f"mix_{self.num_speakers}_spk_{split}.txt"
             lines = self._lines(path)
             for number, line in enumerate(tqdm(lines, desc=path.stem, unit="mix", disable=None)):
@@ -141,7 +141,7 @@ def active_level(sound, sample_rate):
     """The active speech level of ITU-T P.56, method B, as a power: the mean square of the speech.
 
     The envelope (two exponential averages of 0.03 s) is compared with thresholds a factor of 2
-    apart, each held for 0.2 s; the level is that at which the mean square over the active time lies
+    apart, each held for 0.2 s; the level is that at which the mean square over the active time is
     15.9 dB above the threshold.
     """
     decay = math.exp(-1 / (0.03 * sample_rate))

@@ -12,7 +12,7 @@ def page_of_one(title, item, result, method, rows, about=None, frequency="auto")
     Args:
         result: `algorithms.Result`.
         rows: the item's scores.
-        about: {term: text} that the page shows besides.
+        about: {term: text} that the page also shows.
     """
     content = _item(0, item, result, method, rows, frequency)
     about = {"Algorithm": method, **(about or {}), "Versions": _versions(provenance.versions())}

@@ -37,7 +37,7 @@ def parse_name(name):
 @functools.lru_cache(maxsize=4)
 def _song(split, number, seed):
     """(song, [start of each snippet in seconds]): the stretches that are sung most, in order."""
-    for seconds in (84.0, 126.0, 168.0, 252.0):  # a song with long rests goes on for longer
+    for seconds in (84.0, 126.0, 168.0, 252.0):  # a song with long rests has to be longer
         song = Song(split, number, seed, seconds)
         starts = SECONDS * np.arange(int(song.length // SECONDS))
         sung = np.array([song.voice_activity(start, SECONDS) for start in starts])

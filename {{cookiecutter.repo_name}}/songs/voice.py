@@ -133,7 +133,7 @@ class Singer:
         frequency = hertz(np.interp(at, frame, pitch)) * (1 + self.jitter * wobble)
         shimmer = 1 + self.shimmer * np.interp(at, frame, rng.standard_normal(tracks.frames))
         loudness = np.interp(at, frame, tracks.loudness) * shimmer
-        # Rosenberg's pulse: the flow rises, then shuts; the tract hears its derivative
+        # Rosenberg's pulse: the flow rises, then closes; its derivative excites the vocal tract
         position = (np.cumsum(frequency) / SAMPLE_RATE) % 1.0 / self.open_quotient
         flow = np.where(position < 1, np.sin(np.pi * np.minimum(position, 1)) ** 2 * position, 0.0)
         pulses = np.diff(flow, prepend=0) * SAMPLE_RATE / frequency * 0.4

@@ -179,7 +179,7 @@ def test_items_that_not_every_run_has_are_left_out_and_counted(tmp_path, capsys,
     assert "left out: 2 items of a that not every run has scored" in said
 
 
-def test_what_is_not_there_is_told(tmp_path, capsys, caplog):
+def test_what_is_not_there_is_reported(tmp_path, capsys, caplog):
     folder = make_run(tmp_path / "a", "a", range(5))
     said = run_script(tmp_path, capsys, caplog, [folder, str(tmp_path / "none")])
     assert "analyze.runs[1]: " in said and "run python -m scripts.evaluate first" in said
@@ -187,7 +187,7 @@ def test_what_is_not_there_is_told(tmp_path, capsys, caplog):
     assert "has no score 'sdr', only si_sdr; add it to evaluate.metrics" in said
 
 
-def test_the_static_mask_stands_beside_the_runs(tmp_path):
+def test_the_static_mask_is_compared_with_the_runs(tmp_path):
     folder = make_run(tmp_path / "a", "a", range(4))
     path = Path(folder) / "evaluation/test/scores.csv"
     more = "".join(
@@ -259,7 +259,7 @@ def test_scores_that_a_spreadsheet_has_saved_are_read(runs, tmp_path, capsys, ca
         b'"' + b"x" * 200_000,
     ],
 )
-def test_damaged_scores_are_told(runs, tmp_path, capsys, caplog, content):
+def test_damaged_scores_are_reported(runs, tmp_path, capsys, caplog, content):
     (tmp_path / "a" / "evaluation" / "test" / "scores.csv").write_bytes(content)
     said = run_script(tmp_path, capsys, caplog, runs)
     assert said.startswith(f"error: {tmp_path / 'a'}") and "evaluate" in said
@@ -267,7 +267,7 @@ def test_damaged_scores_are_told(runs, tmp_path, capsys, caplog, content):
 
 
 @pytest.mark.parametrize("name", ["history.csv", "evaluation/test/summary.json"])
-def test_other_damaged_files_of_a_run_are_told(runs, tmp_path, capsys, caplog, name):
+def test_other_damaged_files_of_a_run_are_reported(runs, tmp_path, capsys, caplog, name):
     (tmp_path / "a" / name).write_text("[1,")
     said = run_script(tmp_path, capsys, caplog, runs)
     assert name in said if "json" in name else said
@@ -306,7 +306,7 @@ def test_damaged_parts_of_an_evaluation_are_scored_again(tmp_path):
     assert begun() == {}
 
 
-def test_signs_that_latex_takes_for_its_own_are_escaped():
+def test_special_characters_of_latex_are_escaped():
     text = comparison.latex([("a_b & 5 %", "c"), ("x{y}", "\\~^")], 1)
     assert r"a\_b \& 5 \% & c \\" in text
     assert r"x\{y\} & \textbackslash \textasciitilde \textasciicircum  \\" in text

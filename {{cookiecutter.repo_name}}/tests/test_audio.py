@@ -82,7 +82,7 @@ def test_a_plain_wav_file_is_read_without_libsndfile_to_the_same_numbers(
 
 @pytest.mark.parametrize("place", [12, 36])  # before "fmt " and before "data"
 @pytest.mark.parametrize("size", [3, 10, 10000])
-def test_chunks_beside_the_sound_are_passed_over(wav, place, size):
+def test_other_chunks_of_a_file_are_ignored(wav, place, size):
     path, numbers = wav
     content = path.read_bytes()
     assert content[place : place + 4] in (b"fmt ", b"data")
@@ -99,7 +99,7 @@ def test_a_stretch_beyond_the_end_ends_with_the_file(wav):
 
 
 @pytest.mark.parametrize("start", [8000, 8001, 10**6])
-def test_a_stretch_after_the_end_is_told(wav, start):
+def test_a_stretch_after_the_end_is_reported(wav, start):
     with pytest.raises(UserError, match=f"holds no samples .0 read from sample {start} of 8000."):
         audio.read(wav[0], start=start, length=10)
 
@@ -143,7 +143,7 @@ def test_two_channels_become_their_mean():
     assert np.allclose(audio.convert(data, RATE, RATE, 1), (data[:1] + data[1:]) / 2, atol=1e-7)
 
 
-def test_one_channel_is_laid_out_to_two():
+def test_one_channel_is_copied_to_two():
     data = noise(1).astype(np.float32)
     assert np.array_equal(audio.convert(data, RATE, RATE, 2), np.concatenate([data, data]))
 
@@ -229,24 +229,24 @@ def refusal(path, **kwargs):
     return text
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     assert "no such file" in refusal(tmp_path / "a.wav")
     with pytest.raises(UserError, match="no such file"):
         audio.info(tmp_path / "a.wav")
 
 
-def test_a_folder_is_told(tmp_path):
+def test_a_folder_is_reported(tmp_path):
     assert "is a folder where an audio file is expected" in refusal(tmp_path)
 
 
-def test_an_empty_file_is_told(tmp_path):
+def test_an_empty_file_is_reported(tmp_path):
     (tmp_path / "a.wav").touch()
     assert "is empty (0 bytes)" in refusal(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("content", [b"this is no audio", b"\0" * 5000, b"RIFF\0\0\0\0WAVE"])
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".txt", ".raw", ""])
-def test_what_is_not_audio_is_told(tmp_path, content, suffix):
+def test_what_is_not_audio_is_reported(tmp_path, content, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
     assert "cannot be read as audio" in refusal(path)
@@ -256,7 +256,7 @@ def test_what_is_not_audio_is_told(tmp_path, content, suffix):
     ("suffix", "subtype"),
     [(".wav", "PCM_16"), (".wav", "PCM_24"), (".wav", "FLOAT"), (".aiff", "PCM_16")],
 )
-def test_a_file_cut_short_is_told(tmp_path, suffix, subtype):
+def test_a_file_cut_short_is_reported(tmp_path, suffix, subtype):
     path = tmp_path / f"a{suffix}"
     soundfile.write(path, noise().T, RATE, subtype=subtype)
     assert audio.read(path).shape == (2, 5000)
@@ -266,7 +266,7 @@ def test_a_file_cut_short_is_told(tmp_path, suffix, subtype):
         audio.info(path)
 
 
-def test_a_flac_file_cut_short_is_told_before_any_of_it_is_read(wav):
+def test_a_flac_file_cut_short_is_reported_before_any_of_it_is_read(wav):
     path, numbers = wav[0].with_suffix(".flac"), wav[1]
     os.truncate(path, path.stat().st_size - 3000)
     assert "cut short, decodes to" in refusal(path, length=1000)
@@ -282,13 +282,13 @@ def test_a_wav_file_from_a_pipe_whose_header_promises_without_end_is_read(wav):
     assert np.array_equal(audio.read(path), numbers)
 
 
-def test_a_file_without_samples_is_told(tmp_path):
+def test_a_file_without_samples_is_reported(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros((0, 1)), RATE)
     assert "holds no samples" in refusal(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_a_sample_that_is_no_number_is_told_with_its_place(tmp_path, wrong):
+def test_a_sample_that_is_no_number_is_reported_with_its_place(tmp_path, wrong):
     data = np.zeros((1000, 2), np.float32)
     data[321, 1] = wrong
     soundfile.write(tmp_path / "a.wav", data, RATE, subtype="FLOAT")

@@ -114,7 +114,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(run, tmp_path):
     assert page.count("<table>") == page.count("</table>") == 4
 
 
-def test_a_recording_that_stands_in_two_splits_is_found_though_softer_and_compressed(run):
+def test_a_recording_in_two_splits_is_found_although_softer_and_compressed(run):
     def plant(folder):
         for label in ("vocals", "drums", "mix"):
             sound, rate = soundfile.read(folder / "train" / label / "train1.wav")
@@ -182,7 +182,7 @@ def test_a_recording_that_repeats_itself_is_a_leak_if_a_second_source_leaks_with
 
 
 @pytest.mark.parametrize(("split", "level"), [("test", "error"), ("train", "warning")])
-def test_a_duplicate_spoils_a_score_and_is_told_of_training_data(run, split, level):
+def test_a_duplicate_spoils_a_score_and_is_reported_of_training_data(run, split, level):
     def plant(folder):
         for label in ("vocals", "drums", "mix"):
             place = folder / split / label
@@ -193,7 +193,7 @@ def test_a_duplicate_spoils_a_score_and_is_told_of_training_data(run, split, lev
     assert found(report) == [(level, "duplicate", split, f"{split}0")]
 
 
-def test_silent_and_clipped_stems_are_told(run):
+def test_silent_and_clipped_stems_are_reported(run):
     def plant(folder):
         vocals, drums = (stems("val", 0, RATE, 1)[label] for label in ("vocals", "drums"))
         save(folder, "val", "val0", vocals * 1e-5, drums)
@@ -209,7 +209,7 @@ def test_silent_and_clipped_stems_are_told(run):
     assert report["findings"][1]["source"] == "vocals"
 
 
-def test_a_silent_part_of_a_source_is_told(run):
+def test_a_silent_part_of_a_source_is_reported(run):
     def plant(folder):
         sounds = stems("val", 0, RATE, 1)
         save(folder, "val", "val0", sounds["vocals"] * 0, sounds["drums"])
@@ -270,7 +270,7 @@ def test_what_groups_leave_out_is_no_fault_of_the_mixture(run):
     assert status == 0 and report["tracks"]["test"][0]["residual_db"] is None
 
 
-def test_unequal_lengths_are_told(run):
+def test_unequal_lengths_are_reported(run):
     def plant(folder):
         path = folder / "val" / "drums" / "val1.wav"
         layouts.save(path, soundfile.read(path)[0][:-50], RATE)
@@ -280,7 +280,7 @@ def test_unequal_lengths_are_told(run):
     assert f"{LENGTH - 50} to {LENGTH} samples" in report["findings"][0]["text"]
 
 
-def test_a_file_that_cannot_be_read_is_told_and_the_others_are_looked_at(run):
+def test_a_file_that_cannot_be_read_is_reported_and_the_others_are_looked_at(run):
     def plant(folder):
         noise = np.full((LENGTH, 1), np.nan)
         layouts.save(folder / "test" / "vocals" / "test0.wav", noise, RATE, subtype="FLOAT")
@@ -291,7 +291,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_looked_at(run):
     assert report["splits"]["test"]["looked_at"] == 1
 
 
-def test_a_song_whose_name_stands_in_two_splits_is_found(tmp_path, capsys):
+def test_a_song_name_in_two_splits_is_found(tmp_path, capsys):
     layouts.musdb18(tmp_path / "data")
     name = layouts.MUSDB_NAMES["train"][0]
     shutil.copytree(
@@ -322,7 +322,7 @@ def test_a_song_whose_name_stands_in_two_splits_is_found(tmp_path, capsys):
     ]
 
 
-def test_what_was_taken_for_what_stands_in_the_report(tmp_path):
+def test_the_assignment_of_files_to_stems_is_in_the_report(tmp_path):
     layouts.remix_packs600(tmp_path / "data")
     path = tmp_path / "audit.yml"
     data = {

@@ -261,7 +261,7 @@ def test_a_batch_holds_the_excerpts_of_its_keys(folder):
         assert torch.equal(batch[part], torch.stack([item[part] for item in items]))
 
 
-def test_a_training_that_goes_on_sees_the_excerpts_that_it_would_have_seen(folder):
+def test_a_training_that_resumes_sees_the_excerpts_that_it_would_have_seen(folder):
     made = excerpts(folder, **EVERYTHING)
 
     def batches(first_step, count):

@@ -110,11 +110,11 @@ def test_a_model_comes_back_with_its_weights_and_metadata_ready_to_use(model_pat
 # what cannot be loaded
 
 
-def test_a_missing_file_is_told_with_what_would_make_it(tmp_path):
+def test_a_missing_file_is_reported_with_what_would_make_it(tmp_path):
     assert "no such checkpoint; train the model" in refusal(tmp_path / "best.model.pth")
 
 
-def test_a_folder_is_told(tmp_path):
+def test_a_folder_is_reported(tmp_path):
     assert "is a folder where a checkpoint file is expected" in refusal(tmp_path)
 
 
@@ -137,32 +137,32 @@ def test_a_folder_is_told(tmp_path):
     ],
     ids=range(13),
 )
-def test_what_is_no_checkpoint_is_told(tmp_path, content):
+def test_what_is_no_checkpoint_is_reported(tmp_path, content):
     path = tmp_path / "best.model.pth"
     path.write_bytes(content)
     assert "no checkpoint" in (text := refusal(path)) or "is not a checkpoint" in text
     assert "checkpoint" in refusal(path, checkpoints.load_model)
 
 
-def test_a_zip_file_that_is_none_is_told(tmp_path):
+def test_a_zip_file_that_is_none_is_reported(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("readme.txt", "hello")
     assert "is not a checkpoint, or is cut short" in refusal(tmp_path / "a.zip")
 
 
-def test_a_reason_that_is_a_number_alone_is_told_with_its_kind(tmp_path):
+def test_a_reason_that_is_a_number_alone_is_reported_with_its_kind(tmp_path):
     (tmp_path / "a.pth").write_text("hello")
     assert "cut short (KeyError 101)" in refusal(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.75, 0.95, 0.999])
-def test_a_file_cut_short_is_told(model_path, share):
+def test_a_file_cut_short_is_reported(model_path, share):
     os.truncate(model_path, int(share * model_path.stat().st_size))
     assert "is cut short" in refusal(model_path)
     assert "is cut short" in refusal(model_path, checkpoints.load_model)
 
 
-def test_a_damaged_file_is_told_or_read_but_never_a_traceback(tmp_path):
+def test_a_damaged_file_is_reported_or_read_but_never_a_traceback(tmp_path):
     checkpoints.save(tmp_path / "good.pth", STATE)
     good = (tmp_path / "good.pth").read_bytes()
     rng = np.random.default_rng(0)
@@ -228,7 +228,7 @@ def altered(path, change):
     return refusal(path, checkpoints.load_model)
 
 
-def test_a_model_of_modules_that_are_not_here_is_told(model_path):
+def test_a_model_of_modules_that_are_not_here_is_reported(model_path):
     def unknown(content):
         graph = json.loads(content["config"])
         next(m for m in graph["modules"].values() if "class" in m)["class"] = "TheirOwnModule"
@@ -239,7 +239,7 @@ def test_a_model_of_modules_that_are_not_here_is_told(model_path):
     assert "needs modules of model/extras/" in text
 
 
-def test_weights_that_do_not_fit_the_graph_are_told(model_path):
+def test_weights_that_do_not_fit_the_graph_are_reported(model_path):
     def other(content):
         name = next(iter(content["state_dict"]))
         content["state_dict"][name] = torch.zeros(1, 2, 3)
@@ -248,7 +248,7 @@ def test_weights_that_do_not_fit_the_graph_are_told(model_path):
 
 
 @pytest.mark.parametrize("key", ["state_dict", "metadata", "config"])
-def test_a_model_with_something_else_in_a_part_of_it_is_told(model_path, key):
+def test_a_model_with_something_else_in_a_part_of_it_is_reported(model_path, key):
     def spoil(content):
         content[key] = 7
 
@@ -256,11 +256,11 @@ def test_a_model_with_something_else_in_a_part_of_it_is_told(model_path, key):
 
 
 @pytest.mark.parametrize("key", ["nussl_version", "sample_rate", "num_channels", "stft_params"])
-def test_a_model_that_lacks_a_part_of_its_description_is_told(model_path, key):
+def test_a_model_that_lacks_a_part_of_its_description_is_reported(model_path, key):
     assert "cannot be built" in altered(model_path, lambda content: content["metadata"].pop(key))
 
 
-def test_a_model_of_another_kind_is_told_with_the_algorithm_for_it(model_path):
+def test_a_model_of_another_kind_is_reported_with_the_algorithm_for_it(model_path):
     given = checkpoints.load_model(model_path)[0].output_keys
     ours = [DeepAudioEstimation, DeepClustering, DeepMaskEstimation]
     kind = next(one for one in ours if one.model_output in given)

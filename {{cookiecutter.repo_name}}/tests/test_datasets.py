@@ -130,7 +130,7 @@ def test_musdbs_validation_songs_are_those_of_the_publishers_reader():
     assert sorted(dataset.musdb18.VALIDATION) == sorted(theirs) and len(theirs) == 14
 
 
-def test_a_short_copy_is_told_with_the_publishers_count(layout, caplog):
+def test_a_short_copy_is_reported_with_the_publishers_count(layout, caplog):
     with caplog.at_level(logging.WARNING):
         build("musdb18", layout("musdb18"), "test")
     assert "2 tracks of MUSDB18, split 'test'; the publisher's copy has 50" in caplog.text
@@ -139,7 +139,7 @@ def test_a_short_copy_is_told_with_the_publishers_count(layout, caplog):
 # groups
 
 
-def test_a_star_stands_for_every_stem_that_no_other_group_names(layout):
+def test_a_star_means_every_stem_that_no_other_group_names(layout):
     groups = {"vocals": ["vocals"], "accompaniment": ["*"]}
     data = build("musdb18", layout("musdb18"), groups=groups)
     apart = build("musdb18", layout("musdb18"))
@@ -157,7 +157,7 @@ def test_instruments_of_slakh_are_grouped_by_class_and_several_stems_summed(layo
     assert np.allclose(rest, guitar + piano, atol=1e-6)
 
 
-def test_an_unknown_class_of_a_group_is_told_with_the_nearest(layout):
+def test_an_unknown_class_of_a_group_is_reported_with_the_nearest(layout):
     with pytest.raises(
         UserError,
         match="groups.g: no stem 'Guitr'; did you mean 'Guitar'. "
@@ -203,13 +203,13 @@ def test_a_folder_too_high_or_too_low_gets_the_right_one_named(layout, tmp_path,
         build(name, tmp_path / "outer", rate=8000)
 
 
-def test_a_folder_that_is_not_there_is_told_with_its_nearest_neighbour(layout):
+def test_a_folder_that_is_not_there_is_reported_with_its_nearest_neighbour(layout):
     folder = layout("musdb18")
     with pytest.raises(UserError, match="found no such folder, .* did you mean 'musdb18'"):
         build("musdb18", folder.parent / "musbd18" / "x")
 
 
-def test_compressed_stems_are_told_how_to_be_decoded(tmp_path):
+def test_compressed_stems_are_reported_how_to_be_decoded(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "Song.stem.mp4").write_bytes(b"x")
     with pytest.raises(
@@ -236,7 +236,7 @@ def test_an_unknown_split_gets_the_nearest_one(layout):
 # stems that are missing
 
 
-def test_a_missing_stem_is_told_or_left_out_or_silent(copy, caplog):
+def test_a_missing_stem_is_reported_or_left_out_or_silent(copy, caplog):
     folder = copy("musdb18")
     (folder / "train" / "Aimee Norwich - Child" / "bass.wav").unlink()
     with pytest.raises(
@@ -261,7 +261,7 @@ def test_a_stem_of_slakh_that_is_listed_and_not_there_follows_the_policy(copy):
     assert not build("slakh2100", folder, missing="silence").excerpt(1)[3].any()  # piano
 
 
-def test_a_speech_mixture_without_one_of_its_signals_is_told(copy):
+def test_a_speech_mixture_without_one_of_its_signals_is_reported(copy):
     folder = copy("wsj0_2mix")
     name = "01to0300_2.3106_20do010w_-2.3106.wav"
     (folder / "wav8k" / "min" / "tr" / "s2" / name).unlink()
@@ -269,7 +269,7 @@ def test_a_speech_mixture_without_one_of_its_signals_is_told(copy):
         build("wsj0_2mix", folder, rate=8000)
 
 
-def test_a_mixture_that_is_asked_for_and_not_there_is_told(copy):
+def test_a_mixture_that_is_asked_for_and_not_there_is_reported(copy):
     with pytest.raises(UserError, match="sång 0: no file for it in 'mix'; add it, or write"):
         build("stem_folder", copy("stem_folder"), mixture="file")
     folder = copy("musdb18")
@@ -297,7 +297,7 @@ def test_a_song_of_slakh_is_its_midi_file(layout):
     assert build("slakh2100", layout("slakh2100")).tracks[0].song == "1a81ae0928842train0"
 
 
-def test_metadata_that_is_none_is_told(copy):
+def test_metadata_that_is_none_is_reported(copy):
     folder = copy("slakh2100")
     (folder / "train" / "Track00001" / "metadata.yaml").write_text("stems: 3")
     with pytest.raises(UserError, match="Track00001/metadata.yaml: not Slakh's metadata"):
@@ -391,7 +391,7 @@ def test_events_of_one_label_are_one_source(copy):
     assert np.allclose(data.excerpt(0)[0], data.mix(0), atol=1e-4)
 
 
-def test_isolated_events_that_are_wrong_are_told(copy):
+def test_isolated_events_that_are_wrong_are_reported(copy):
     folder = copy("scaper")
     path = folder / "train" / "soundscape0.jams"
     whole = path.read_text()

@@ -86,7 +86,7 @@ def test_speakers_and_pieces_of_one_split_are_in_no_other(material, tmp_path):
     assert speakers == {"train": {"a", "e", "f"}, "val": {"b"}, "test": {"c", "d"}}
 
 
-def test_the_voice_stands_at_its_level_over_the_accompaniment(material, tmp_path):
+def test_the_voice_has_its_level_relative_to_the_accompaniment(material, tmp_path):
     step(level_db=[6.0, 6.0]).run(material, tmp_path)
     for path in (tmp_path / "train" / "vocals").iterdir():
         voice = audio.read(path)
@@ -294,7 +294,7 @@ def test_a_package_that_apt_does_not_know_is_named(apt, tmp_path):
         FetchPackages({"no-data": None}, str(tmp_path)).run(tmp_path / "raw", tmp_path / "made")
 
 
-def test_a_machine_that_is_not_debian_is_told_so(monkeypatch, tmp_path):
+def test_a_machine_that_is_not_debian_is_reported_so(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match="needs apt-get.*run this on Debian"):
         FetchPackages({}, str(tmp_path)).run(tmp_path, tmp_path)

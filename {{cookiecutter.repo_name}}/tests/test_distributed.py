@@ -165,7 +165,7 @@ def test_every_process_gets_an_equal_share_and_all_get_everything():
 
 
 @pytest.mark.parametrize("code, status", [(None, 0), (75, 75), ("error: no", 1)])
-def test_one_of_many_leaves_with_its_status_and_does_what_is_to_be_done_at_exit(code, status):
+def test_one_of_many_exits_with_its_status_and_runs_its_exit_handlers(code, status):
     leaving = "" if code is None else f"SystemExit({code!r})"
     program = (
         "import atexit, distributed; atexit.register(print, 'at exit'); print('done', end=' ')\n"

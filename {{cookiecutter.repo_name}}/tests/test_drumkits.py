@@ -59,7 +59,7 @@ def test_each_hit_sounds_at_its_time_in_the_layer_of_its_velocity(folder, namesp
         assert made[place] == pytest.approx(height, rel=1e-3)
 
 
-def test_another_drum_plays_for_one_that_a_kit_has_not(folder):
+def test_another_drum_plays_for_one_that_a_kit_lacks(folder):
     drums = Drumkit(kit(folder, INSTRUMENTS), RATE)
     rng = np.random.default_rng(0)
     hat = drums.play([Hit(0, "hat", 1.0)], 0, 0.1, rng)

@@ -152,7 +152,7 @@ def test_a_copied_experiment_separates_with_its_own_model_or_says_that_it_does_n
     assert "was trained with signal.hop_length = 128, here 256" in caplog.text
 
 
-def test_a_split_is_the_key_that_its_dataset_stands_under(tmp_path, sample_folder):
+def test_the_split_of_a_dataset_is_its_key(tmp_path, sample_folder):
     same, other = (
         {"class": "Sample", "args": {"folder": str(sample_folder), "split": split}}
         for split in ("train", "test")

@@ -55,7 +55,7 @@ def test_a_loss_that_needs_numbers_trains_and_sees_whole_batches(with_loss, monk
     assert sizes == [4, 4, 4, 4, 2]  # two steps, then the ten excerpts of the validation
 
 
-def test_an_optimizer_of_ones_own_is_the_one_that_trains(write_config, monkeypatch):
+def test_an_optimizer_of_your_own_is_the_one_that_trains(write_config, monkeypatch):
     class Careful(torch.optim.SGD):
         def __init__(self, params, rate: float):
             super().__init__(params, lr=rate)

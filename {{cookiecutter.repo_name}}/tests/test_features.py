@@ -245,7 +245,7 @@ def test_the_window_moves_with_the_model_and_is_no_weight():
         FrontEnd.features,
     ],
 )
-def test_what_is_wanted_is_made_just_as_with_everything_and_nothing_else_is(names):
+def test_only_the_requested_features_are_made_and_they_equal_those_made_with_all(names):
     batch = batch_of()
     everything = FrontEnd(256, 64, "sqrt_hann")(batch)
     features = FrontEnd(256, 64, "sqrt_hann", names=names)(batch)

@@ -34,7 +34,7 @@ def test_an_older_file_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(tmp_path, monkeypatch, call):
+def test_a_full_disk_is_reported_with_the_file_and_leaves_the_old_one(tmp_path, monkeypatch, call):
     path = tmp_path / "model.pth"
     path.write_text("old")
     monkeypatch.setattr(os, call, fail_with_a_full_disk)
@@ -77,13 +77,13 @@ def test_a_stop_on_the_way_leaves_the_old_file_and_no_litter(tmp_path, monkeypat
     assert names(tmp_path) == ["model.pth"]
 
 
-def test_a_file_where_the_folder_should_be_is_told(tmp_path):
+def test_a_file_where_the_folder_should_be_is_reported(tmp_path):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(UserError, match="runs/model.pth: cannot be written"):
         write_files({tmp_path / "runs" / "model.pth": b""})
 
 
-def test_a_folder_where_the_file_should_be_is_told(tmp_path):
+def test_a_folder_where_the_file_should_be_is_reported(tmp_path):
     (tmp_path / "model.pth").mkdir()
     with pytest.raises(UserError, match="model.pth: cannot be written .Is a directory."):
         write_files({tmp_path / "model.pth": b""})
@@ -91,7 +91,7 @@ def test_a_folder_where_the_file_should_be_is_told(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_to_is_told(tmp_path):
+def test_a_folder_that_may_not_be_written_to_is_reported(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="Permission denied"):
         write_files({tmp_path / "model.pth": b""})

@@ -36,14 +36,14 @@ def refused(folder, message, **args):
         build(folder, **args)
 
 
-def test_a_file_that_is_cut_short_is_told_when_it_is_listed(stems):
+def test_a_file_that_is_cut_short_is_reported_when_it_is_listed(stems):
     path = stems / "a" / "two.wav"
     path.write_bytes(path.read_bytes()[:9000])
     refused(stems, "a/two.wav: cut short, decodes to 0.3 s of the 0.5 s that its .*; copy it again")
 
 
 @pytest.mark.parametrize("kind", ["flac", "ogg", "opus", "mp3", "aiff"])
-def test_compressed_files_that_are_cut_short_are_told_when_they_are_listed(tmp_path, kind):
+def test_compressed_files_that_are_cut_short_are_reported_when_they_are_listed(tmp_path, kind):
     import audio
 
     path = written(tmp_path, kind)
@@ -53,19 +53,19 @@ def test_compressed_files_that_are_cut_short_are_told_when_they_are_listed(tmp_p
         audio.info(path)
 
 
-def test_an_empty_file_and_one_without_samples_are_told(stems):
+def test_an_empty_file_and_one_without_samples_are_reported(stems):
     (stems / "b" / "one.wav").write_bytes(b"")
     refused(stems, "b/one.wav: is empty .0 bytes.; replace it")
     layouts.save(stems / "b" / "one.wav", NOISE[:0, 0], RATE)
     refused(stems, "b/one.wav: holds no samples; replace it")
 
 
-def test_something_that_is_no_audio_is_told(stems):
+def test_something_that_is_no_audio_is_reported(stems):
     (stems / "b" / "one.wav").write_text("<html>404</html>")
     refused(stems, "b/one.wav: cannot be read as audio")
 
 
-def test_all_bad_files_are_told_at_once_and_many_are_counted(tmp_path):
+def test_all_bad_files_are_reported_at_once_and_many_are_counted(tmp_path):
     for number in range(15):
         for source in "ab":
             layouts.save(tmp_path / source / f"{number:02d}.wav", NOISE[:0, 0], RATE)
@@ -101,7 +101,7 @@ def test_stereo_where_mono_is_expected_is_refused_and_the_other_way_round(tmp_pa
     refused(tmp_path / "mir", "amy_1_01.wav: is mono, expected stereo", cls=MIR1K)
 
 
-def test_stereo_stems_of_a_mono_experiment_are_their_mean_and_mono_ones_are_laid_out(stems):
+def test_stereo_stems_of_a_mono_experiment_are_their_mean_and_mono_ones_are_copied_to_both(stems):
     layouts.save(stems / "a" / "one.wav", NOISE, RATE, subtype="FLOAT")
     mean, other = build(stems).excerpt(0)
     assert np.allclose(mean[0], NOISE.mean(axis=1), atol=1e-6)
@@ -131,7 +131,7 @@ def test_unequal_lengths_are_padded_in_own_stems_and_refused_in_published_ones(s
     )
 
 
-def test_nan_is_told_when_it_is_read(stems):
+def test_nan_is_reported_when_it_is_read(stems):
     noise = NOISE[:, 0].copy()
     noise[4321] = np.nan
     layouts.save(stems / "a" / "one.wav", noise, RATE, subtype="FLOAT")
@@ -161,10 +161,10 @@ def test_the_longest_names_that_a_file_may_have_are_read(tmp_path):
 
 def test_two_files_of_one_name_are_refused(stems):
     layouts.save(stems / "a" / "one.flac", NOISE[:, 0], RATE)
-    refused(stems, "a/one.wav: stands beside one.flac, and both are called 'one'; remove one")
+    refused(stems, "a/one.wav: is beside one.flac, and both are called 'one'; remove one")
 
 
-def test_hidden_files_are_passed_over(stems):
+def test_hidden_files_are_ignored(stems):
     (stems / "a" / "._one.wav").write_bytes(b"left by a Mac")
     (stems / ".cache").mkdir()
     assert len(build(stems)) == 2 and build(stems).labels == ["a", "b"]
@@ -187,7 +187,7 @@ def test_symbolic_links_that_lead_somewhere_are_followed(stems, tmp_path_factory
     assert build(stems).excerpt(1).any()
 
 
-def test_a_file_that_vanishes_after_listing_is_told(stems):
+def test_a_file_that_vanishes_after_listing_is_reported(stems):
     data = build(stems)
     (stems / "a" / "one.wav").unlink()
     with pytest.raises(UserError, match="a/one.wav: no such file"):
@@ -278,7 +278,7 @@ def test_a_resampled_stretch_is_the_slice_of_the_resampled_whole(tmp_path, kind,
     assert np.array_equal(beyond[:, 5:], np.zeros((2, 95)))
 
 
-def test_a_channel_that_a_file_has_not_is_told(stems):
+def test_a_channel_that_a_file_lacks_is_reported(stems):
     import audio
 
     with pytest.raises(UserError, match="one.wav: has 1 channel where channel 2 is to be read"):

@@ -51,7 +51,7 @@ def terminate_at(trainer, steps):
 
 
 @pytest.mark.parametrize("builder", ["deep_clustering", "conv_tasnet"])
-def test_sigterm_saves_and_the_training_goes_on_to_the_same_state(write_config, builder):
+def test_sigterm_saves_and_the_training_resumes_to_the_same_state(write_config, builder):
     whole = fit(write_config("whole", builder=builder, **EVERYTHING))
     for steps in (1, 2, 3, 6):  # within an epoch, at its end, the very last step
         path = write_config(f"stopped{steps}", builder=builder, **EVERYTHING)
@@ -67,7 +67,7 @@ def test_sigterm_saves_and_the_training_goes_on_to_the_same_state(write_config, 
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_a_script_that_sigterm_stopped_leaves_with_75(write_config):
+def test_a_script_that_sigterm_stopped_exits_with_75(write_config):
     path = write_config(epochs=10_000, num_workers=1)
     command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
     process = subprocess.Popen(

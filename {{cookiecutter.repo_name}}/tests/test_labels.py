@@ -82,7 +82,7 @@ SONGS = ("Artist - Title", "Other - Song", "third")
 
 
 @pytest.mark.parametrize("stems", [STEMS, ("Lead Synth", "Pad"), ("x", "y", "z")])
-def test_a_folder_a_track_and_a_folder_a_source_are_told_apart(tmp_path, stems):
+def test_a_folder_a_track_and_a_folder_a_source_are_distinguished(tmp_path, stems):
     """By the names of sources where they are known, else by lengths: tracks differ in them."""
     lengths = {song: 0.5 + 0.1 * number for number, song in enumerate(SONGS)}
     by_track = {f"{song}/{stem}": length for song, length in lengths.items() for stem in stems}
@@ -151,7 +151,7 @@ def test_a_pattern_says_which_song_a_file_is_of(tmp_path, caplog):
         ["intro", "verse 1", "verse 2", "outro", "x"],
     ],
 )
-def test_songs_that_are_only_numbered_bring_no_warning(tmp_path, caplog, names):
+def test_numbered_songs_give_no_warning(tmp_path, caplog, names):
     build(save(tmp_path, [f"{stem}/{name}" for stem in ("vocals", "bass") for name in names]))
     assert not caplog.text
 

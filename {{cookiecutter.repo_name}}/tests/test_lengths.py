@@ -139,7 +139,7 @@ def test_an_mp3_that_is_cut_is_refused_and_separated_as_far_as_it_decodes(tmp_pa
         assert abs(other.shape[1] - sound.shape[1]) <= 4 * FRAME
 
 
-def test_what_follows_at_another_rate_is_not_passed_over_in_silence(tmp_path):
+def test_what_follows_at_another_rate_is_not_ignored_silently(tmp_path):
     buffer = io.BytesIO()
     soundfile.write(buffer, song(2.0)[::2], 22050, format="MP3")
     path = save(tmp_path, HEALTHY + buffer.getvalue())

@@ -182,7 +182,7 @@ def test_from_a_file_in_chunks_comes_what_comes_from_memory(
 
 
 @pytest.mark.parametrize("builder", SMALL)
-def test_a_chunk_is_a_slice_of_what_the_network_hears_of_the_whole(make, short_chunks, builder):
+def test_a_chunk_is_a_slice_of_what_the_network_would_see_of_the_whole(make, short_chunks, builder):
     data = sound(3.3)
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=RATE, stft_params=PARAMS)
     algorithm = make(builder)(mix)

@@ -216,7 +216,7 @@ def test_one_item_after_the_other_gives_the_mean(loss):
 
 
 @both
-def test_memory_that_lies_otherwise_gives_the_same(loss):
+def test_another_memory_layout_gives_the_same(loss):
     embedding, assignments, weights = problem((2, 6, 5, 1))
     turned = embedding.transpose(1, 2).contiguous().transpose(1, 2)
     assert not turned.is_contiguous()

@@ -312,7 +312,7 @@ def test_the_estimate_of_a_silent_source_is_measured_by_the_mixture(loss, invari
 
 
 @pytest.mark.parametrize("loss", [SISDRLoss, SNRLoss])
-def test_a_source_silent_in_one_channel_is_heard_in_the_other(loss):
+def test_a_source_silent_in_one_channel_is_audible_in_the_other(loss):
     targets = torch.cat([tones(100, 300), tones(100, 300)], dim=1)
     targets[:, 1, :, 1] = 0
     estimates = targets + 0.1 * torch.cat([tones(500, 700)] * 2, dim=1)
@@ -398,7 +398,7 @@ def test_half_precision_is_computed_with_in_single_precision(loss, sources):
 
 
 @every_loss
-def test_memory_that_lies_otherwise_gives_the_same(loss):
+def test_another_memory_layout_gives_the_same(loss):
     estimates, targets = problem(loss, 3)
     turned = targets.movedim(-1, 1).contiguous().movedim(1, -1)
     assert not turned.is_contiguous()

@@ -85,7 +85,7 @@ def test_the_estimate_of_a_silent_source_is_measured_by_the_mixture():
 
 
 @pytest.mark.parametrize("samples", [1, 10, 1023])
-def test_sounds_shorter_than_a_window_are_heard(samples):
+def test_sounds_shorter_than_a_window_have_levels(samples):
     estimates, targets = waveforms(samples=samples)
     assert MultiResolutionSTFTLoss()(targets, targets).item() == 0
     assert MultiResolutionSTFTLoss()(estimates, targets).item() > 0.1

@@ -68,7 +68,7 @@ def test_where_masks_add_up_to_one_the_sources_add_up_to_the_signal(rate, channe
 
 @pytest.mark.parametrize("kind", ["sqrt_hann", "hann", "hamming", "blackman", "rectangular"])
 @pytest.mark.parametrize("rate", [22050, 44100])
-def test_so_they_do_for_every_window(kind, rate):
+def test_they_do_for_every_window(kind, rate):
     audio = noise(rate)
     estimates = apply_masks(
         audio, random_masks(audio), MODEL_RATE, nussl.STFTParams(512, 128, kind)
@@ -133,7 +133,7 @@ def test_a_mask_that_rises_over_time_is_followed_between_its_frames(rate):
     assert np.abs(apply(audio, masks)[0].audio_data[0, inside] - expected).max() < 5e-4
 
 
-def test_above_what_the_model_heard_the_mean_of_its_highest_octave_holds():
+def test_above_the_models_bandwidth_the_mean_of_its_highest_octave_holds():
     rate = 44100
     time = np.arange(rate) / rate
     audio = signal(0.3 * np.sin(2 * np.pi * 15000 * time), rate)

@@ -155,7 +155,7 @@ def test_what_is_no_number_is_left_out_and_counted():
 
 
 @pytest.mark.parametrize("values", [[], [np.nan, np.nan]])
-def test_of_nothing_nothing_is_said(values):
+def test_an_empty_selection_prints_nothing(values):
     result = summarize(values)
     assert (result["count"], result["left_out"]) == (0, len(values))
     assert all(result[key] is None for key in ("mean", "median", "low", "high"))
@@ -242,7 +242,7 @@ def test_the_order_is_that_of_the_sources_whatever_their_number():
         assert np.argmax(scores) == number
 
 
-def test_a_static_mask_separates_what_lies_in_bands_of_its_own_and_names_it():
+def test_a_static_mask_separates_and_names_sources_in_disjoint_bands():
     """Two tones an octave apart, learnt from other levels: each comes back in its place."""
     time = np.arange(16000) / 16000
     tones = np.stack([np.sin(2 * np.pi * f * time)[None] for f in (1000, 2000)])

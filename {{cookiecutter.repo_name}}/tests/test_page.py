@@ -120,7 +120,7 @@ def test_it_plays_and_stops_where_it_is_and_at_the_end(browser):
     assert browser.run("return document.querySelector('.clock').textContent") == "0:06.0 / 0:06.0"
 
 
-def test_solo_switches_without_losing_position_and_one_is_heard(browser):
+def test_solo_switches_without_losing_position_and_one_is_audible(browser):
     browser.click(".play")
     browser.wait(lambda: position(browser) > 0.2, "it plays")
     assert gains(browser) == [1, 0, 0, 0, 0]
@@ -250,7 +250,7 @@ def test_it_fits_and_can_be_read_in_either_scheme(browser, width, scheme):
     assert min(contrasts) > 4.5  # WCAG 2, level AA
 
 
-def test_of_a_long_item_the_middle_is_heard(monkeypatch):
+def test_of_a_long_item_the_middle_is_played(monkeypatch):
     monkeypatch.setattr("report.listening.SECONDS", 2)
     content = item(0, "long")
     assert content["seconds"] == 2 and content["note"].startswith("2 seconds from 2.0 s of 6.0 s")

@@ -59,7 +59,7 @@ def run(tmp_path, capsys, files, output, algorithm="HPSS"):
     return status, capsys.readouterr().out
 
 
-def test_what_systems_and_we_leave_beside_songs_is_passed_over(tmp_path):
+def test_what_systems_and_we_leave_beside_songs_is_ignored(tmp_path):
     song_file = sound(tmp_path / "songs" / "song.wav")
     for left in (
         "._song.wav",
@@ -87,7 +87,7 @@ def test_a_folder_is_searched_for_every_kind_of_audio_file_in_capitals_too(tmp_p
 
 
 @pytest.mark.parametrize("folder", ["Live [2020]", "What?", "best * of", "[a-z]"])
-def test_a_folder_with_signs_of_a_pattern_in_its_name_is_searched(tmp_path, folder):
+def test_a_folder_with_wildcards_in_its_name_is_searched(tmp_path, folder):
     path = sound(tmp_path / folder / "a.WAV")
     sound(tmp_path / "other" / "b.txt.wav")
     for entry in (folder, f"{folder}/a.WAV", f"{folder}/*.wav", f"{folder}/**/*.wav"):

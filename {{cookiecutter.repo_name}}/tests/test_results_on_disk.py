@@ -251,7 +251,7 @@ def test_a_copy_of_an_experiment_with_another_output_folder_is_another(run, tmp_
     }
 
 
-def test_shown_again_with_sources_of_other_names_the_old_ones_are_gone(run, tmp_path):
+def test_a_second_run_with_other_source_names_removes_the_old_files(run, tmp_path):
     data, place = make_data(tmp_path / "data", count=1), tmp_path / "viz"
     run("visualize", data, output_folder=str(place))
     folder = place / "test/00000000"

@@ -44,7 +44,7 @@ def test_the_whole_sample_is_listed_without_making_any_of_it(tmp_path, split, co
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_song_and_no_name_stands_in_two_splits(tmp_path):
+def test_no_song_and_no_name_is_in_two_splits(tmp_path):
     splits = [sample(tmp_path, split).tracks for split in ("train", "val", "test")]
     for key in ("name", "song"):
         there = [{getattr(track, key) for track in tracks} for tracks in splits]
@@ -95,7 +95,7 @@ def test_an_unknown_stem_in_a_group_is_refused_and_the_known_ones_named(tmp_path
         sample(tmp_path, groups={"voice": ["vox"]})
 
 
-def test_a_file_in_place_of_the_folder_is_told_in_one_message(tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported_in_one_message(tmp_path):
     (tmp_path / "sample").write_text("a file")
     data = sample(tmp_path / "sample")
     with pytest.raises(UserError, match="cannot be written .*; set DATA_DIRECTORY to a folder"):
@@ -254,7 +254,7 @@ def test_many_missing_snippets_are_made_by_many_processes(tmp_path):
     assert sorted(path.name for path in data.place.iterdir()) == made(tmp_path)  # and no litter
 
 
-def test_a_stem_that_was_deleted_is_told_by_its_file(tmp_path):
+def test_a_stem_that_was_deleted_is_reported_by_its_file(tmp_path):
     data = sample(tmp_path, num_songs=1)
     data.ensure([0])
     (data.place / data.tracks[0].name / "bass.wav").unlink()

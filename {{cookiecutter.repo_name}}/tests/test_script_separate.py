@@ -72,7 +72,7 @@ def test_one_bad_file_is_named_and_the_others_are_separated(run, tmp_path, make,
     assert len(list((tmp_path / "out" / "good").iterdir())) == 2 + 1  # and separation.json
 
 
-def test_a_folder_is_separated_as_flac_and_gone_on_with_where_it_stopped(run, tmp_path):
+def test_a_folder_is_separated_as_flac_and_resumed(run, tmp_path):
     rng = np.random.default_rng(0)
     for name in ("a/song.wav", "b/song.flac", "b/song.wav", "b/notes.txt"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -104,14 +104,14 @@ def test_a_folder_is_separated_as_flac_and_gone_on_with_where_it_stopped(run, tm
     assert len(list((tmp_path / "out").rglob("source*.wav"))) == 6
 
 
-def test_missing_files_and_patterns_without_a_match_are_told_at_once(run, tmp_path):
+def test_missing_files_and_patterns_without_a_match_are_reported_at_once(run, tmp_path):
     status, _ = run("separate", separate={"files": [str(tmp_path / "no.wav")]})
     assert "separate.files[0]: " in str(status) and "no.wav' is no file" in str(status)
     status, _ = run("separate", separate={"files": [str(tmp_path / "*.wav")]})
     assert "no audio file is found by" in str(status)
 
 
-def test_an_output_folder_that_cannot_be_written_is_told(run, tmp_path):
+def test_an_output_folder_that_cannot_be_written_is_reported(run, tmp_path):
     path = wav(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(9000))
     (tmp_path / "taken").write_text("a file")
     status, _ = run(

@@ -44,6 +44,6 @@ def test_a_seed_and_a_name_repeat_the_choice_and_the_sound(run, tmp_path):
     assert c.name == a.name and (c / "source0.wav").read_bytes() == (a / "source0.wav").read_bytes()
 
 
-def test_an_unknown_item_is_told_with_what_there_is(run, tmp_path):
+def test_an_unknown_item_is_reported_with_what_there_is(run, tmp_path):
     status, _ = run("visualize", visualize={"output_folder": str(tmp_path), "item": "30000099"})
     assert "no item '30000099'" in status and "10 items from 30000000 to 30000009" in status

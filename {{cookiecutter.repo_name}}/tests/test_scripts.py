@@ -24,7 +24,7 @@ def test_train_leaves_a_config_that_is_an_input_again(trained):
     assert (folder / "history.csv").exists()
 
 
-def test_a_wrong_file_is_told_before_torch_is_loaded(tmp_path):
+def test_a_wrong_file_is_reported_before_torch_is_loaded(tmp_path):
     path = tmp_path / "wrong.yml"
     path.write_text("info: {name: x, output_folder: y}\ntrain: {epoch: 3}\n")
     code = (
@@ -100,7 +100,7 @@ def test_a_wrong_file_is_told_before_torch_is_loaded(tmp_path):
         ("evaluate", {"baselines": ["HPS"]}, "did you mean 'HPSS'?"),
     ],
 )
-def test_unknown_classes_and_arguments_are_told_before_any_data_is_read(
+def test_unknown_classes_and_arguments_are_reported_before_any_data_is_read(
     run, monkeypatch, section, value, message
 ):
     monkeypatch.setattr("dataset.Sample.list_tracks", None)  # fails where data is looked for
@@ -142,7 +142,7 @@ class Bomb:
     ],
 )
 @pytest.mark.parametrize("script", ["separate", "visualize", "evaluate"])
-def test_a_checkpoint_that_is_none_is_told_before_any_work(
+def test_a_checkpoint_that_is_none_is_reported_before_any_work(
     run, trained, tmp_path, monkeypatch, script, content, message
 ):
     monkeypatch.chdir(tmp_path)
@@ -181,7 +181,7 @@ def test_a_bomb_inside_a_torch_file_does_not_go_off(run, trained, tmp_path, monk
     assert "refused" in status and not (tmp_path / "bomb-went-off").exists()
 
 
-def test_the_help_of_every_script_tells_its_command():
+def test_the_help_of_every_script_shows_its_command():
     for script in SCRIPTS:
         done = subprocess.run(
             [sys.executable, "-m", f"scripts.{script}", "--help"],

@@ -309,7 +309,7 @@ def test_a_snippet_that_another_process_made_meanwhile_stays(rendered, tmp_path,
     assert (tmp_path / NAME / "mark").exists()
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
     (tmp_path / "data").write_text("a file")
     with pytest.raises(UserError, match="data/test: cannot be written .*set DATA_DIRECTORY"):
         snippets.render(NAME, tmp_path / "data" / "test", 16000, 1)

@@ -263,7 +263,7 @@ def test_a_compiled_network_is_the_same_network(write_config):
     assert close(weights(plain), compiled, 1e-4)
 
 
-def test_a_dry_run_tells_shapes_sizes_memory_and_time_and_writes_nothing(write_config, capsys):
+def test_a_dry_run_shows_shapes_sizes_memory_and_time_and_writes_nothing(write_config, capsys):
     import scripts.common
     from scripts import dry_run
 
@@ -303,7 +303,7 @@ def test_excerpts_much_longer_than_the_tracks_are_warned_of(write_config, caplog
     )
 
 
-def test_a_head_that_no_loss_reaches_is_told(write_config, caplog):
+def test_a_head_that_no_loss_reaches_is_reported(write_config, caplog):
     with caplog.at_level("WARNING"):
         trainer_of(write_config(builder="chimera", loss={"l1": {"class": "L1Loss"}}))
     assert "no loss reaches layers.embedding.linear.weight" in caplog.text

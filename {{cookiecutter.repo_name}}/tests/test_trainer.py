@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(write_conf
     assert not same(weights(first), weights(fit(path)))
 
 
-def test_a_training_stopped_anywhere_goes_on_to_the_same_weights(write_config):
+def test_a_training_stopped_anywhere_resumes_to_the_same_weights(write_config):
     whole = fit(write_config("whole", epochs=3))
     for steps in (1, 2, 3, 5):  # within an epoch, at its end, ...
         path = write_config(f"stopped{steps}", epochs=3, checkpoint_every=1)
@@ -104,7 +104,7 @@ def test_a_finished_training_has_nothing_to_do(write_config, caplog):
     assert after.latest.read_bytes() == before
 
 
-def test_more_epochs_go_on_from_where_it_ended(write_config):
+def test_more_epochs_resume_where_it_ended(write_config):
     path = write_config(epochs=2)
     fit(path)
     path.write_text(path.read_text().replace("epochs: 2", "epochs: 3"))
@@ -182,7 +182,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(write_config, monkeypatch)
     assert sorted(p.name for p in latest.parent.iterdir()) == ["best.model.pth", "latest.pth"]
 
 
-def test_a_trainer_of_ones_own_is_found_by_its_name(write_config, monkeypatch):
+def test_a_trainer_of_your_own_is_found_by_its_name(write_config, monkeypatch):
     from training import TRAINERS, Trainer
 
     class Slower(Trainer):

@@ -112,7 +112,9 @@ def ends(process):
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("spoilt", ["missing", "broken"])
-def test_a_file_that_is_spoilt_meanwhile_ends_the_training_with_one_line(tmp_path, workers, spoilt):
+def test_a_file_that_is_damaged_meanwhile_ends_the_training_with_one_line(
+    tmp_path, workers, spoilt
+):
     process = training_of_files(tmp_path, workers)
     file = tmp_path / "data" / "train" / "b" / "05.wav"
     if spoilt == "missing":

@@ -97,6 +97,6 @@ def _stride(filter_length, stride):
 
 
 def padding(samples, filter_length, stride):
-    """(zeros before, zeros after) a waveform, so that each sample lies in as many frames as any."""
+    """(zeros before, zeros after) a waveform, so that all samples are in equally many frames."""
     overlap = filter_length - stride
     return overlap, overlap + -samples % stride

@@ -114,7 +114,7 @@ def make_environment(into, needs="pip"):
         check = f"import sys, {needs}; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
         if subprocess.run([python, "-c", check], capture_output=True).returncode == 0:
             return
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):  # somebody else's: not ours to make anew
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):  # somebody else's: never replaced
         if os.environ.get(variable) and into == Path(os.environ[variable]).resolve():
             fail(
                 f"{into} is active, but has no Python 3.11, 3.12 or 3.13 with pip: install them "

@@ -264,7 +264,7 @@ def test_an_absent_device_is_an_error_when_training(plain):
             create(lambda engine, batch: {"loss": 0.0}, device="cuda:99")
 
 
-def test_a_device_that_is_there_is_the_one_taken(checkpoints):
+def test_a_device_that_is_there_is_used(checkpoints):
     """'meta' is a device of torch's that holds shapes only; plain nussl takes the CPU for it."""
     seen = []
     trainer, _ = nussl.ml.train.create_train_and_validation_engines(
@@ -278,7 +278,7 @@ def test_a_device_that_is_there_is_the_one_taken(checkpoints):
     assert next(separator.model.parameters()).device.type == "meta"
 
 
-def test_a_checkpoint_without_training_data_says_what_it_lacks(plain, checkpoints):
+def test_a_checkpoint_without_training_data_says_what_is_missing(plain, checkpoints):
     needed("cannot separate" not in plain["without_train_data"], "bugs.checkpoints")
     lacks = "lack sample_rate, stft_params, train_dataset.transforms.*train_data=dataset"
     with pytest.raises(nussl.separation.SeparationException, match=lacks):

@@ -203,7 +203,7 @@ def test_a_callable_of_any_arguments_takes_any(read):
     assert checked(read, "{a: 1}", lambda **anything: None) == []
 
 
-def test_annotations_that_cannot_be_resolved_are_passed_over(read):
+def test_annotations_that_cannot_be_resolved_are_ignored(read):
     (problem,) = checked(read, "{num_layers: two, hiden_size: 3}", Network)
     assert problem.key == "model.args.hiden_size"
 

@@ -18,14 +18,14 @@ def test_a_file_is_downloaded_and_checked_and_not_asked_for_again(server, tmp_pa
 
 
 @pytest.mark.parametrize("sha256", [SHA256, None])
-def test_a_connection_that_ends_is_taken_up_where_it_ended(server, tmp_path, sha256):
+def test_a_connection_that_ends_is_resumed_where_it_ended(server, tmp_path, sha256):
     server.breaks["/a.zip"] = 3_000_000
     download.fetch([f"{server.url}/a.zip"], tmp_path / "a.zip", sha256)
     assert (tmp_path / "a.zip").read_bytes() == PAYLOAD
     assert server.asked == [("/a.zip", None), ("/a.zip", "bytes=3000000-")]
 
 
-def test_a_download_that_was_killed_goes_on(server, tmp_path):
+def test_a_download_that_was_killed_resumes(server, tmp_path):
     (tmp_path / "a.zip.part").write_bytes(PAYLOAD[:5_000_000])
     download.fetch([f"{server.url}/a.zip"], tmp_path / "a.zip", SHA256)
     assert (tmp_path / "a.zip").read_bytes() == PAYLOAD
@@ -51,7 +51,7 @@ def test_a_part_of_an_older_file_is_not_continued_with_a_newer_one(server, tmp_p
     assert path.read_bytes() == PAYLOAD
 
 
-def test_a_server_that_cannot_go_on_begins_anew(server, tmp_path):
+def test_a_server_that_cannot_resume_starts_again(server, tmp_path):
     server.ranges, server.breaks["/a.zip"] = False, 3_000_000
     download.fetch([f"{server.url}/a.zip"], tmp_path / "a.zip", SHA256)
     assert (tmp_path / "a.zip").read_bytes() == PAYLOAD
@@ -75,7 +75,7 @@ def test_all_mirrors_are_named_if_none_works(server, tmp_path):
     assert list(tmp_path.glob("*.zip")) == []
 
 
-def test_an_archive_that_lies_there_is_taken_if_it_is_the_right_one(tmp_path):
+def test_an_archive_that_is_there_is_used_if_its_hash_is_right(tmp_path):
     (tmp_path / "a.zip").write_bytes(PAYLOAD)
     download.fetch([], tmp_path / "a.zip", SHA256)
     with pytest.raises(UserError, match="a.zip: has the SHA-256 .*, expected 0000.*: remove it"):
