@@ -1,6 +1,9 @@
 """The device to compute on: the only place that looks at the hardware."""
 
+import contextlib
+
 import torch
+from torch.overrides import TorchFunctionMode
 
 import distributed
 from errors import UserError
@@ -45,3 +48,22 @@ def computes_bfloat16(device):
         there = torch.cpu.get_capabilities()
         return any(there.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return False
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves tensors as they are where they would be filled with random numbers."""
+
+    DRAWS = {torch.Tensor.normal_, torch.Tensor.uniform_}
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return args[0] if function in self.DRAWS else function(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def shapes_only():
+    """Tensors that are made here have a shape and no numbers.
+
+    Random numbers on the meta device alone would import torch's compiler, which takes 2 s.
+    """
+    with torch.device("meta"), _WithoutDraws():
+        yield

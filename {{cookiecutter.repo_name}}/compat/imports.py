@@ -27,7 +27,15 @@ def import_nussl() -> ModuleType:
             f"nussl {VERSION} is not installed here: run `make install`, then use its python."
         )
     with contextlib.ExitStack() as lent:
-        for lend in (_quiet, _scipy_windows, _musdb, _audioread, _ignite_contrib, _soxbindings):
+        for lend in (
+            _quiet,
+            _scipy_windows,
+            _musdb,
+            _audioread,
+            _sharded_optimizers,
+            _ignite_contrib,
+            _soxbindings,
+        ):
             lent.enter_context(lend())
         nussl = importlib.import_module("nussl")
     if nussl.__version__ != VERSION:
@@ -103,6 +111,22 @@ def _audioread() -> Iterator[None]:
         )
     with _lent(stand_in):
         yield
+
+
+@contextlib.contextmanager
+def _sharded_optimizers() -> Iterator[None]:
+    """ignite.handlers.checkpoint imports torch.distributed.optim, and with it FSDP and sympy, which
+    takes as long as torch itself, to recognise a ZeroRedundancyOptimizer. Its Checkpoint, which
+    nothing here uses, is given a class that no optimizer has.
+    """
+    stand_in = {}
+    if "torch.distributed.optim" not in sys.modules and "ignite" not in sys.modules:
+        module = ModuleType("torch.distributed.optim")
+        module.ZeroRedundancyOptimizer = type("ZeroRedundancyOptimizer", (), {})
+        stand_in[module.__name__] = module
+    with _lent(stand_in):
+        importlib.import_module("ignite.handlers")
+    yield
 
 
 @contextlib.contextmanager

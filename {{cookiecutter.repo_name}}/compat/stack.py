@@ -8,7 +8,6 @@ from typing import Any
 from unittest import mock
 
 import librosa
-import librosa.display
 import numpy as np
 import nussl
 import pandas as pd
@@ -63,12 +62,14 @@ def librosa_display() -> None:
     """librosa 0.10 dropped ``waveplot`` and changed what core/utils.py:418,449,598 calls.
 
     The spectrogram on the mel scale had librosa's own frames of 2048 samples under a time axis of
-    the signal's; now both are the signal's.
+    the signal's; now both are the signal's. librosa.display, and with it pyplot, is imported when
+    something is drawn.
     """
     utils = nussl.core.utils
 
     @functools.wraps(utils.visualize_waveform)
     def visualize_waveform(audio_signal, ch=0, do_mono=False, x_axis="time", **kwargs):
+        import librosa.display
         import matplotlib.pyplot as plt
 
         if do_mono:
@@ -81,6 +82,8 @@ def librosa_display() -> None:
 
     @functools.wraps(masks)
     def visualize_sources_as_masks(*args, **kwargs):
+        import librosa.display
+
         scale = getattr(librosa.display, "__scale_axes")
         takes_more = functools.partial(scale, tempo_min=16, tempo_max=480)  # librosa's defaults
         with mock.patch.object(librosa.display, "__scale_axes", takes_more):

@@ -71,7 +71,7 @@ class Sample(StemDataset):
         for song in range(self.num_songs):
             for number in range(snippets.PER_SONG):
                 name = snippets.snippet_name(self.split, song, number)
-                stems = {stem: (self.place / name / f"{stem}.wav",) for stem in snippets.STEMS}
+                stems = {s: (self.place.joinpath(name, f"{s}.wav"),) for s in snippets.STEMS}
                 tracks.append(
                     Track(name, stems, self.sample_rate, length, f"{self.split}{song:04d}")
                 )

@@ -4,6 +4,7 @@ import inspect
 
 import torch
 
+import devices
 from algorithms import ALGORITHMS, baselines
 from compat import nussl
 from config import check_args, check_class
@@ -26,8 +27,13 @@ LOGGER_GIVEN = ("folder", "name", "config")
 TAKEN = ("loss", "gradient_norm")  # by columns of history.csv: no names for the terms of a loss
 
 
-def check(config):
-    """Raise ConfigError with every unknown class and argument in the file."""
+def check(config, training=True):
+    """Raise ConfigError with every unknown class and argument in the file.
+
+    Args:
+        training: also make the optimiser, scheduler and losses, which may refuse a value. Torch's
+            optimisers import its compiler, which takes seconds.
+    """
     problems = []
     for split in SPLITS:
         if config.datasets is not None and getattr(config.datasets, split) is not None:
@@ -70,7 +76,7 @@ def check(config):
         for number in range(len(config.evaluate.baselines)):
             problems += check_class(config, f"evaluate.baselines[{number}]", baselines())
     if not problems:
-        problems = _check_model(config) + _check_training(config)
+        problems = _check_model(config) + (_check_training(config) if training else [])
     config.require(problems)
 
 
@@ -122,7 +128,7 @@ def _check_model(config):
         return []
     try:
         graph = build_graph(config)
-        with torch.device("meta"):  # shapes only: nothing is computed or kept
+        with devices.shapes_only():
             model = nussl.ml.SeparationModel(graph)
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         return [config.problem("model", f"cannot be built: {error}")]

@@ -15,7 +15,7 @@ def main(config):
     from errors import UserError
     from files import write_files
 
-    experiment.check(config)
+    experiment.check(config, training=False)
     settings = config.audit
     data = experiment.build_datasets(config, settings.splits or experiment.SPLITS)
     log.info("%s", experiment.announcement(next(iter(data.values()))))

@@ -21,7 +21,7 @@ def evaluate(config):
     import experiment
     from evaluation import Results, check_scored, score_all
 
-    experiment.check(config)
+    experiment.check(config, training=False)
     build, settings = functools.partial(experiment.build_scorer, config), config.evaluate
     scorer = distributed.local_main_process_first(lambda: build().with_data())
     about = experiment.identity(config, scorer.data)

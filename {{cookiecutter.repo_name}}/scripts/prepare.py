@@ -11,7 +11,7 @@ def main(config):
     import experiment
     from preparation import STEPS, prepare
 
-    experiment.check(config)
+    experiment.check(config, training=False)
     steps = [STEPS[step.class_name](**step.args) for step in config.prepare.steps]
     prepare(config.prepare, steps)
 

@@ -13,7 +13,7 @@ def main(config):
     files = recordings.find_all(config)  # before the slow imports
     import experiment
 
-    experiment.check(config)
+    experiment.check(config, training=False)
     make = experiment.build_separator(config, config.separate.device)
     about = experiment.separation_record(config)
     failed, done = [], 0

@@ -10,7 +10,7 @@ log = logging.getLogger("visualize")
 def main(config):
     import experiment
 
-    experiment.check(config)
+    experiment.check(config, training=False)
     for path in experiment.visualize(config):
         log.info("%s", path)
 

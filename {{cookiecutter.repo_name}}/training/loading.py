@@ -47,8 +47,8 @@ class Excerpts(Dataset):
             return {ERROR: str(error)}
 
     def _batch(self, keys):
-        """Each excerpt is copied into the batch as soon as it is drawn: stacking a list of all at the
-        end would go through memory twice."""
+        """Each excerpt is copied into the batch as soon as it is drawn: to stack a list of all at
+        the end would go through memory twice."""
         batch = {"name": []}
         for number, key in enumerate(keys):
             item = self[key]

@@ -83,6 +83,29 @@ def test_without_the_alias_ignite_contrib_the_handlers_are_found(bare_machine):
     assert bare_machine["progress"] == ignite.contrib.handlers.ProgressBar.__name__
 
 
+LIGHT = """
+import json, sys
+import experiment
+slow = ("torch.distributed.fsdp", "sympy", "librosa.display", "matplotlib.pyplot")
+imported = [name for name in slow if name in sys.modules]
+import ignite.handlers, torch.distributed.optim
+print(json.dumps({
+    "imported": imported,
+    "zero": torch.distributed.optim.ZeroRedundancyOptimizer.__name__,
+    "checkpoint": ignite.handlers.Checkpoint.__name__,
+}))
+"""
+
+
+def test_what_no_script_needs_at_its_start_is_not_imported():
+    """FSDP and sympy alone take as long as torch; both stay importable."""
+    assert run(["-c", LIGHT]) == {
+        "imported": [],
+        "zero": "ZeroRedundancyOptimizer",
+        "checkpoint": "Checkpoint",
+    }
+
+
 def test_a_docstring_of_nussl_is_no_syntax_warning():
     source = inspect.getsource(nussl.ml.train.closures)
     with warnings.catch_warnings():
