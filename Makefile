@@ -65,9 +65,14 @@ $(INSTALLED): requirements.lock $(TEMPLATE)/requirements.lock
 		--installer $(if $(filter uv,$(INSTALLER)),uv,pip)
 	@touch $@
 
-lint: install ## Check the style of the code
+lint: install ## Check style and types of the code
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	@$(MAKE) --no-print-directory types
+
+.PHONY: types
+types:
+	cd '$(TEMPLATE)' && ../$(RUN) -m mypy .
 
 lock: install ## Write poetry.lock and both requirements.lock after a change of a pyproject.toml
 	@rm -rf build/lock

@@ -6,6 +6,7 @@ separation, of recordings of any length too.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
@@ -41,7 +42,7 @@ class FrontEnd(nn.Module):
     #: everything that `forward` can add to a batch
     features = [*of_mixture, *of_sources]
     #: {name: function} of the features that `register` added
-    registered = {}
+    registered: dict[str, Callable] = {}
 
     def __init__(
         self,

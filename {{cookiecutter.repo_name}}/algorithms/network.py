@@ -33,7 +33,7 @@ class NetworkSeparation:
     """
 
     #: the output of the network that a subclass works on
-    model_output = None
+    model_output: str | None = None
     streams = True
     #: are the sources those of the network, in its order?
     keeps_order = True

@@ -156,8 +156,8 @@ def silent_references() -> None:
         return scale(references[:, sounding], estimate, int(sounding[:idx].sum()), compute_sir_sar)
 
     def mean(scores: list[float]) -> float:
-        scores = np.asarray(scores)[~np.isnan(scores)]
-        return scores.mean() if scores.size else -np.inf
+        counted = np.asarray(scores)[~np.isnan(scores)]
+        return counted.mean() if counted.size else -np.inf
 
     bss_eval._scale_bss_eval = scale_of_the_sounding
     nussl.evaluation.evaluation_base.np = Overlay(np, mean=mean)

@@ -9,13 +9,14 @@ import importlib
 import importlib.util
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
+from typing import Any
 
 VERSION = "1.1.9"
 
 
-def import_nussl() -> ModuleType:
+def import_nussl() -> Any:
     """Import nussl where ``import nussl`` fails. It must not have been imported before."""
     if "nussl" in sys.modules:
         raise ImportError(
@@ -122,7 +123,7 @@ def _sharded_optimizers() -> Iterator[None]:
     stand_in = {}
     if "torch.distributed.optim" not in sys.modules and "ignite" not in sys.modules:
         module = ModuleType("torch.distributed.optim")
-        module.ZeroRedundancyOptimizer = type("ZeroRedundancyOptimizer", (), {})
+        vars(module)["ZeroRedundancyOptimizer"] = type("ZeroRedundancyOptimizer", (), {})
         stand_in[module.__name__] = module
     with _lent(stand_in):
         importlib.import_module("ignite.handlers")
@@ -188,7 +189,7 @@ class _Pysox(ModuleType):
 
 
 @contextlib.contextmanager
-def _lent(modules: dict[str, ModuleType]) -> Iterator[None]:
+def _lent(modules: Mapping[str, ModuleType]) -> Iterator[None]:
     """Put modules in ``sys.modules`` for a while."""
     sys.modules.update(modules)
     try:

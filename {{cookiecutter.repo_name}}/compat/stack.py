@@ -14,6 +14,7 @@ import pandas as pd
 import sklearn.cluster
 import sklearn.mixture
 import torch
+from librosa import filters  # type: ignore[attr-defined]
 
 from compat.items import Items
 from compat.overlay import Overlay
@@ -48,14 +49,12 @@ def librosa_keywords() -> None:
         return librosa.feature.rms(y=y, pad_mode=pad_mode, **kwargs)
 
     def mel(sr: int, n_fft: int, n_mels: int) -> np.ndarray:
-        return librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
+        return filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
 
     nussl.core.audio_signal.librosa = Overlay(
         librosa, resample=resample, feature=Overlay(librosa.feature, rms=rms)
     )
-    nussl.ml.networks.modules.blocks.librosa = Overlay(
-        librosa, filters=Overlay(librosa.filters, mel=mel)
-    )
+    nussl.ml.networks.modules.blocks.librosa = Overlay(librosa, filters=Overlay(filters, mel=mel))
 
 
 def librosa_display() -> None:
@@ -176,7 +175,7 @@ def safe_globals() -> list[Any]:
         and not issubclass(value, (Exception, transforms.Cache))
     ]
     # The losses in the epoch history are numpy scalars; numpy 1 had their maker elsewhere.
-    scalar = np._core.multiarray.scalar
+    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
     dtypes = {
         type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)
     }
@@ -264,9 +263,8 @@ def pandas_text_columns() -> None:
     """pandas 2.0 refuses the mean of text; before, it left such columns out
     (report_card.py:83,87,107).
     """
-    report_card = sys.modules[
-        "nussl.evaluation.report_card"
-    ]  # nussl.evaluation.report_card is the function
+    # as an attribute, nussl.evaluation.report_card is the function
+    report_card: Any = sys.modules["nussl.evaluation.report_card"]
 
     def of_numbers(statistic: Any) -> Any:
         @functools.wraps(statistic)

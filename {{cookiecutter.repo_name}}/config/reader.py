@@ -115,7 +115,8 @@ class Document:
         """The plain value of a node."""
         self._add(1, node, key)
         tag = node.tag.removeprefix(YAML_TAG)
-        kind = {yaml.MappingNode: "map", yaml.SequenceNode: "seq"}.get(type(node))
+        kinds: dict[type, str] = {yaml.MappingNode: "map", yaml.SequenceNode: "seq"}
+        kind = kinds.get(type(node))
         if tag != kind and (kind or tag not in {"str", "merge", *CONVERT}):
             shown = "!!" + tag if tag != node.tag else tag
             self.bad.add(key)
@@ -139,6 +140,7 @@ class Document:
                 self.places[item_key] = self.file, item.start_mark.line + 1
                 value.append(self.build(item, item_key))
         else:
+            assert isinstance(node, yaml.MappingNode)
             value = {}
             for name, (name_node, item) in self._pairs(node, key).items():
                 item_key = join_key(key, name)

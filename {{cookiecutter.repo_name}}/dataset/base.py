@@ -36,7 +36,9 @@ class StemDataset(nussl.datasets.BaseDataset):
     """
 
     #: what a subclass's files must be: rate in Hz, channels, stems of each track; None: anything
-    rate = channels = stems = None
+    rate: int | None = None
+    channels: int | None = None
+    stems: tuple[str, ...] | None = None
     #: are shorter stems followed by silence (else unequal lengths are an error)?
     padded = True
     #: what is done with a track that lacks a stem: "error", "skip" or "silence"
@@ -44,11 +46,11 @@ class StemDataset(nussl.datasets.BaseDataset):
     #: is the mixture the sum of the sources, or the track's own file (`Track.mix`)?
     mixture = "sum"
     #: {split: how many tracks the publisher's copy has}; None: nobody knows
-    published = None
+    published: dict[str, int] | None = None
     #: what a folder of this kind looks like, for messages
     layout = "audio files"
     #: what was recognised of the folder, to be said once; None: nothing was left open
-    found = None
+    found: str | None = None
     #: do the groups leave stems out, which a mixture's own file then holds beside the sources?
     leaves_out = False
 

@@ -63,7 +63,7 @@ class RemixPacks600(StemDataset):
         missing: Literal["skip", "silence", "error"] = "skip",
     ):
         self.missing = missing
-        self.left_out = {}
+        self.left_out: dict[str, list] = {}
         super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
 
     def recognises(self, folder):

@@ -31,7 +31,7 @@ from .separation import (
 
 # the code that scores depend on
 CODE = ("algorithms", "audio", "compat", "dataset", "evaluation", "model")
-CODE += ("features.py", "streams.py")
+CODE_FILES = ("features.py", "streams.py")
 
 
 def build_scorer(config):
@@ -89,7 +89,7 @@ def identity(config, data):
         if key not in ("num_items", "num_workers", "device", "page_items", "frequency")
     }
     code = hashlib.sha256()
-    for part in CODE:
+    for part in (*CODE, *CODE_FILES):
         path = PROJECT / part
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             code.update(file.read_bytes())

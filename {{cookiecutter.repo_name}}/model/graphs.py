@@ -46,8 +46,8 @@ def refuse_activations(name, activations):
             raise ValueError(f"{name} holds {activation!r}; known are " + ", ".join(ACTIVATIONS))
 
 
-def refuse_share(**values):
+def check_probability(**values):
     """ValueError for a dropout that is not from 0 to below 1."""
     for name, value in values.items():
         if not 0 <= value < 1:
-            raise ValueError(f"{name} is {value}; it is a share, from 0 to below 1")
+            raise ValueError(f"{name} is {value}; it is a probability, from 0 to below 1")

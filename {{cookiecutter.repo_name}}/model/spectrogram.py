@@ -12,7 +12,13 @@ of Conv-TasNet).
 
 from typing import Literal
 
-from .graphs import Graph, refuse_activations, refuse_below, refuse_share
+from .graphs import Graph, check_probability, refuse_activations, refuse_below
+
+# default activations
+SIGMOID = ["sigmoid"]
+SOFTMAX = ["softmax"]
+TANH_UNIT_NORM = ["tanh", "unit_norm"]
+SIGMOID_UNIT_NORM = ["sigmoid", "unit_norm"]
 
 
 def deep_clustering(
@@ -23,7 +29,7 @@ def deep_clustering(
     bidirectional: bool = True,
     dropout: float = 0.3,
     embedding_size: int = 20,
-    embedding_activation: list[str] = ("tanh", "unit_norm"),
+    embedding_activation: list[str] = TANH_UNIT_NORM,
     rnn_type: Literal["lstm", "gru"] = "lstm",
     normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
     body: Literal["recurrent", "convolutional"] = "recurrent",
@@ -68,7 +74,7 @@ def mask_inference(
     hidden_size: int = 300,
     bidirectional: bool = True,
     dropout: float = 0.3,
-    mask_activation: list[str] = ("sigmoid",),
+    mask_activation: list[str] = SIGMOID,
     mask: Literal["real", "complex"] = "real",
     rnn_type: Literal["lstm", "gru"] = "lstm",
     normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
@@ -134,8 +140,8 @@ def chimera(
     bidirectional: bool = True,
     dropout: float = 0.3,
     embedding_size: int = 20,
-    embedding_activation: list[str] = ("sigmoid", "unit_norm"),
-    mask_activation: list[str] = ("softmax",),
+    embedding_activation: list[str] = SIGMOID_UNIT_NORM,
+    mask_activation: list[str] = SOFTMAX,
     rnn_type: Literal["lstm", "gru"] = "lstm",
     normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
     body: Literal["recurrent", "convolutional"] = "recurrent",
@@ -191,7 +197,7 @@ def _start(
 ):
     """(a graph from mix_magnitude to the body, a function that adds a head to it)"""
     refuse_below(1, num_layers=num_layers, hidden_size=hidden_size, num_repeats=num_repeats)
-    refuse_share(dropout=dropout)
+    check_probability(dropout=dropout)
     graph = Graph(name, "mix_magnitude")
     graph.add("log_spectrogram", ["mix_magnitude"], "AmplitudeToDB")
     graph.add("normalization", ["log_spectrogram"], normalization)

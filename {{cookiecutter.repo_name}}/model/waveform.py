@@ -16,7 +16,11 @@ unless it is given.
 
 from typing import Literal
 
-from .graphs import Graph, refuse_activations, refuse_below, refuse_share
+from .graphs import Graph, check_probability, refuse_activations, refuse_below
+
+# default activations
+SIGMOID = ["sigmoid"]
+SOFTMAX = ["softmax"]
 
 
 def tasnet(
@@ -29,7 +33,7 @@ def tasnet(
     hidden_size: int = 500,
     bidirectional: bool = True,
     dropout: float = 0.0,
-    mask_activation: list[str] = ("softmax",),
+    mask_activation: list[str] = SOFTMAX,
 ):
     """TasNet: a gated filter bank, BLSTMs, masks.
 
@@ -42,7 +46,7 @@ def tasnet(
     Raises:
         ValueError: an activation that there is not, or sizes that make no network.
     """
-    refuse_share(dropout=dropout)
+    check_probability(dropout=dropout)
     return _tasnet(
         "TasNet",
         num_audio_channels,
@@ -72,7 +76,7 @@ def conv_tasnet(
     num_layers: int = 8,
     num_repeats: int = 3,
     kernel_size: int = 3,
-    mask_activation: list[str] = ("sigmoid",),
+    mask_activation: list[str] = SIGMOID,
 ):
     """Conv-TasNet: dilated depthwise convolutions.
 
@@ -118,7 +122,7 @@ def dual_path(
     chunk_size: int = 100,
     dropout: float = 0.0,
     rnn_type: Literal["lstm", "gru"] = "lstm",
-    mask_activation: list[str] = ("sigmoid",),
+    mask_activation: list[str] = SIGMOID,
 ):
     """Dual-path RNN TasNet: recurrent layers within chunks of the sequence and across them.
 
@@ -131,7 +135,7 @@ def dual_path(
     Raises:
         ValueError: an activation that there is not, or sizes that make no network.
     """
-    refuse_share(dropout=dropout)
+    check_probability(dropout=dropout)
     return _tasnet(
         "DualPathTasNet",
         num_audio_channels,

@@ -280,7 +280,7 @@ def test_shortcuts_lead_from_pair_to_pair_of_recurrent_layers():
     [
         ("chimera", {"mask_activation": ["softmux"]}, "mask_activation holds 'softmux'"),
         ("mask_inference", {"num_sources": 0}, "num_sources is 0; at least 1"),
-        ("deep_clustering", {"dropout": 1.0}, "dropout is 1.0; it is a share"),
+        ("deep_clustering", {"dropout": 1.0}, "dropout is 1.0; it is a probability"),
         ("deep_clustering", {"body": "convolutional", "num_repeats": 0}, "num_repeats is 0"),
         ("tasnet", {"num_layers": 3}, "num_layers is 3; an even number"),
         ("tasnet", {"stride": 30}, "stride is 30; it must divide filter_length 40"),

@@ -58,7 +58,7 @@ def test_a_wrong_file_is_reported_before_torch_is_loaded(tmp_path):
         (
             "model",
             {"builder": "deep_clustering", "args": {"dropout": 1.5}},
-            "dropout is 1.5; it is a share",
+            "dropout is 1.5; it is a probability",
         ),
         (
             "model",

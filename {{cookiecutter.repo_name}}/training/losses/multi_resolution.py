@@ -5,6 +5,9 @@ import torch
 from .sources import SourceLoss
 from .waveform import FLOOR, SILENCE
 
+WINDOW_LENGTHS = [600, 1200, 240]
+HOP_LENGTHS = [120, 240, 50]
+FFT_LENGTHS = [1024, 2048, 512]
 FAINTEST = 1e-7  # squared magnitude below which bins are alike: their logarithms say nothing
 
 
@@ -35,9 +38,9 @@ class MultiResolutionSTFTLoss(SourceLoss):
     def __init__(
         self,
         permutation_invariant: bool = True,
-        window_lengths: list[int] = (600, 1200, 240),
-        hop_lengths: list[int] = (120, 240, 50),
-        fft_lengths: list[int] = (1024, 2048, 512),
+        window_lengths: list[int] = WINDOW_LENGTHS,
+        hop_lengths: list[int] = HOP_LENGTHS,
+        fft_lengths: list[int] = FFT_LENGTHS,
     ):
         super().__init__(permutation_invariant)
         lengths = (window_lengths, hop_lengths, fft_lengths)
