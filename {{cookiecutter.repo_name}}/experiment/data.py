@@ -35,10 +35,11 @@ def build_dataset(config, split):
     )
 
 
-def build_datasets(config, splits, if_there=(), model=None):
+def build_datasets(config, splits, optional=(), if_there=(), model=None):
     """{split: dataset} of the splits that the config has.
 
     Args:
+        optional: splits that are left out, with a warning, if their data are not there.
         if_there: splits whose sources are compared too, if their data are there.
         model: what `load_model_of` returned; None: the algorithm's model is not there yet.
 
@@ -47,6 +48,12 @@ def build_datasets(config, splits, if_there=(), model=None):
     """
     of_config = [split for split in SPLITS if getattr(config.datasets, split) is not None]
     data = {split: build_dataset(config, split) for split in of_config if split in splits}
+    for split in of_config:
+        if split in optional and split not in splits:
+            try:
+                data[split] = build_dataset(config, split)
+            except UserError as error:
+                log.warning("datasets.%s is left out: %s", split, error)
     known = dict(data)
     for split in of_config:
         if split in if_there:

@@ -37,7 +37,7 @@ CODE_FILES = ("features.py", "streams.py")
 def build_scorer(config):
     """The Scorer of a config: its algorithm, baselines, the static mask and the oracles.
 
-    The static mask is learnt from the training data, if the config has any.
+    The static mask is learnt from the training data, if they are there.
     """
     settings, name = config.evaluate, config.algorithm.class_name
     for metric in settings.metrics:
@@ -45,8 +45,8 @@ def build_scorer(config):
             require(metric)
     separator = build_separator(config, settings.device)
     model = load_model_of(config, settings.device)
-    splits = {settings.split, *(["train"] if config.datasets.train is not None else [])}
-    data = build_datasets(config, splits, {"val", "test"} - splits, model)
+    others = {"val", "test"} - {settings.split}
+    data = build_datasets(config, {settings.split}, {"train"}, others, model)
     labels = labels_of(ALGORITHMS[name], model)
     methods, named = {}, {}
     if labels is None:
@@ -58,7 +58,7 @@ def build_scorer(config):
         methods[baseline] = lambda mix, make=algorithm: estimates_of(make(mix), mix)
     in_order = dict.fromkeys(named, HEALTHY)
     names = ["mixture", name, *settings.baselines]
-    if "train" in splits:
+    if "train" in data:
         named["static mask"] = StaticMask.learnt_from(data["train"])
         sources = len(data[settings.split].labels)
         in_order["static mask"] = by_chance(sources) if labels is None else HEALTHY

@@ -44,6 +44,21 @@ def test_evaluate_scores_the_model_beside_mixture_oracles_and_baselines(run, tra
     assert "si_sar_improvement" not in rows[0]  # the mixture has the best there is
 
 
+def test_without_the_training_data_the_static_mask_is_left_out_and_a_warning_says_so(
+    run, trained, tmp_path
+):
+    gone = {"class": "StemFolder", "args": {"folder": str(tmp_path / "gone")}}
+    status, printed = run(
+        "evaluate",
+        info={**trained["info"], "output_folder": str(tmp_path / "scored")},
+        datasets={**trained["datasets"], "train": gone},
+        evaluate={"num_items": 2},
+    )
+    assert status == 0 and "2 of 10 items of test scored, 0 failed" in printed
+    assert f"datasets.train is left out: {tmp_path / 'gone'}" in printed
+    assert "static mask" not in (tmp_path / "scored/evaluation/test/table.md").read_text()
+
+
 def test_evaluate_scores_speech_where_the_packages_for_it_are(run, trained):
     for package in ("pystoi", "pesq"):
         pytest.importorskip(package)
