@@ -8,7 +8,7 @@ from compat.failures import errors_named
 
 from .checks import check
 from .data import SPLITS, build_dataset, build_datasets
-from .evaluation import build_scorer, identity, report_evaluation
+from .evaluation import build_scorer, identity, write_evaluation
 from .labels import announcement
 from .recordings import (
     is_separated,
@@ -45,7 +45,7 @@ __all__ = [
     "load_model_of",
     "model_fingerprint",
     "model_path",
-    "report_evaluation",
+    "write_evaluation",
     "separate_item",
     "separate_recording",
     "separation_lines",

@@ -18,7 +18,7 @@ from evaluation import (
 )
 from evaluation.speech import PACKAGES, require
 from files import PROJECT
-from report import evaluation_report
+from report import evaluation_files
 
 from .data import build_datasets
 from .separation import (
@@ -107,7 +107,7 @@ def identity(config, data):
     }
 
 
-def report_evaluation(config, scorer, results, found, about):
+def write_evaluation(config, scorer, results, found, about):
     """Write the results of an evaluation, if any item has some.
 
     Args:
@@ -133,7 +133,7 @@ def report_evaluation(config, scorer, results, found, about):
             **{key: about[key] for key in ("checkpoint", "manifest", "versions")},
         },
     )
-    files, lines = evaluation_report(config, scorer, summary, rows)
+    files, lines = evaluation_files(config, scorer, summary, rows)
     results.finish(files)
     write_resolved(config, results.folder / "config.yml")
     return [*lines, results.folder]

@@ -1,6 +1,6 @@
 """Figures and pages: what was separated and scored, to look at and to listen to."""
 
-from .evaluation import evaluation_report
+from .evaluation import evaluation_files
 from .figures import draw_recording, draw_separation
 from .folders import files_of, folder_of, picture_fields
 from .listening import listening_page, page_item
@@ -12,7 +12,7 @@ __all__ = [
     "boxes",
     "draw_recording",
     "draw_separation",
-    "evaluation_report",
+    "evaluation_files",
     "files_of",
     "folder_of",
     "learning_curves",

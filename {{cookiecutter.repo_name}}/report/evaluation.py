@@ -8,7 +8,7 @@ from files import csv_text
 from .pages import page_of_many
 
 
-def evaluation_report(config, scorer, summary, rows):
+def evaluation_files(config, scorer, summary, rows):
     """What scripts.evaluate writes and prints.
 
     Args:

@@ -30,7 +30,7 @@ def evaluate(config):
         log.info("%s", experiment.announcement(scorer.data))
     found = score_all(scorer, build, results, settings.num_workers, f"scoring {settings.split}")
     if distributed.is_main_process():
-        for line in experiment.report_evaluation(config, scorer, results, found, about):
+        for line in experiment.write_evaluation(config, scorer, results, found, about):
             log.info("%s", line)
     check_scored(found)
 

@@ -208,14 +208,14 @@ def test_a_damaged_score_is_scored_again(run, tmp_path, monkeypatch, damage):
     data = make_data(tmp_path / "data", count=3)
     assert run("evaluate", data, page_items=0)[0] == 0
     expected = (tmp_path / "out/evaluation/test/scores.csv").read_bytes()
-    finish = experiment.report_evaluation
+    finish = experiment.write_evaluation
 
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "report_evaluation", killed)
+    monkeypatch.setattr(experiment, "write_evaluation", killed)
     assert run("evaluate", data, page_items=0)[0] == 130
-    monkeypatch.setattr(experiment, "report_evaluation", finish)
+    monkeypatch.setattr(experiment, "write_evaluation", finish)
     for path in sorted((tmp_path / "out/evaluation/test/unfinished").glob("0*.json"))[:2]:
         path.write_text(json.dumps(damage(json.loads(path.read_text()))))
     assert run("evaluate", data, page_items=0)[0] == 0
