@@ -49,10 +49,12 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         beta: how hard the masks of k-means are: exp(-beta * distance to the centre), normalised.
         mask_type: "soft", or "binary" for 0 and 1.
         random_state: seed of the clustering.
+        mask_weight: weight of the network's own masks in the result, where they name the clusters:
+            0 for clusters alone, 1 for the network's masks alone. The two make different mistakes.
 
     Raises:
         UserError: the audio is silent, or shorter than one STFT frame of the model; the model is
-            not for deep clustering.
+            not for deep clustering, or has no masks to weigh.
     """
 
     model_output = "embedding"
@@ -69,13 +71,21 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         beta: float = 5.0,
         mask_type: Literal["soft", "binary"] = "soft",
         random_state: int = 0,
+        mask_weight: float = 0.0,
     ):
+        if not 0 <= mask_weight <= 1:
+            raise UserError(f"mask_weight is {mask_weight}; it is a weight, from 0 to 1")
         signal = self.set_up(input_audio_signal, model_path, device, also=("mix_magnitude",))
         labels = self.source_labels
         if labels and num_sources not in (None, len(labels)):
             raise UserError(
                 f"{model_path}: its masks name {len(labels)} sources ({', '.join(labels)}), and "
                 f"num_sources is {num_sources}; write {len(labels)}, or null"
+            )
+        if mask_weight and not labels:
+            raise UserError(
+                f"{model_path}: mask_weight is {mask_weight}, and it has no masks that were "
+                "trained with an order; write 0"
             )
         super().__init__(
             signal,
@@ -89,7 +99,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         self.counted = num_sources is None and not labels
         self.masks_of_network = None  # (bins, frames, channels, sources), where they name clusters
         self.order = None  # [cluster of each source]
-        self.random_state = random_state
+        self.random_state, self.mask_weight = random_state, mask_weight
         self.channel_dim = -1
         self.metadata.update(self.model_metadata)
         self.loud_points = None  # (points, dims), (points,): the points fitted to, their magnitudes
@@ -121,7 +131,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         loud = self.tf_point_over_cutoff
         masks = self.masks_of_network
         self._fit(features[loud], np.abs(self.stft)[loud], None if masks is None else masks[loud])
-        return self._responsibilities(torch.from_numpy(features)).numpy()
+        shares = self._responsibilities(torch.from_numpy(features))
+        return self._weighed(shares, None if masks is None else torch.from_numpy(masks)).numpy()
 
     def chunk_masks(self):
         """The masks of each chunk: (sources, bins, frames, channels)."""
@@ -135,8 +146,18 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
 
     def _masks(self, batch):
         """(batch, sources, bins, frames, channels)"""
+        outputs = batch[-1]
+        shares = self._responsibilities(outputs["embedding"])
+        masks = _magnitudes(outputs["mask"]).cpu() if self.source_labels else None
         # (b, t, f, c, s) -> (b, s, f, t, c)
-        return self._responsibilities(batch[-1]["embedding"]).permute(0, 4, 2, 1, 3).numpy()
+        return self._weighed(shares, masks).permute(0, 4, 2, 1, 3).numpy()
+
+    def _weighed(self, shares, masks):
+        """The responsibilities (..., sources) and the network's masks, by `mask_weight`."""
+        if not self.mask_weight:
+            return shares
+        masks = masks / masks.sum(dim=-1, keepdim=True).clamp_min(1e-8)  # the result adds up to 1
+        return shares + self.mask_weight * (masks - shares)
 
     def result(self, estimates):
         """The `Result` of a run; of long audio, with the embedding of its loudest chunk."""

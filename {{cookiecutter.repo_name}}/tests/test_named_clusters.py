@@ -69,6 +69,32 @@ def test_each_cluster_is_the_source_of_its_mask(model_path, seconds, seed):
         assert energy_of(label, source[0]) > 0.99
 
 
+@pytest.mark.parametrize("seconds", [2, 25])
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+def test_the_networks_masks_enter_the_result_with_their_weight(model_path, seconds, weight):
+    sounds = tones(seconds)
+    mix = sum(sounds.values())[None].astype(np.float32)
+    signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=RATE)
+    work = DeepClustering(signal, 2, model_path, mask_weight=weight, beta=50.0)
+    estimates = [estimate.audio_data[0] for estimate in work()]
+    middle = slice(RATE // 2, RATE)
+    assert np.abs(sum(estimates) - mix[0]).max() < 1e-4
+    for label, estimate in zip(work.source_labels, estimates, strict=True):
+        own = sounds[label][middle]
+        gain = estimate[middle] @ own / (own @ own)
+        # clusters give a tone to its source alone, the masks of `model_path` 0.8 of it
+        assert gain == pytest.approx(1 - 0.2 * weight, abs=0.01)
+
+
+@pytest.mark.parametrize("model_path", [(["high", "low"], False)], indirect=True)
+def test_masks_without_an_order_cannot_be_weighed(model_path):
+    mix = nussl.AudioSignal(audio_data_array=sum(tones(1).values())[None], sample_rate=RATE)
+    with pytest.raises(UserError, match="mask_weight is 0.5, and it has no masks"):
+        DeepClustering(mix, 2, model_path, mask_weight=0.5)
+    with pytest.raises(UserError, match="mask_weight is 2; it is a weight, from 0 to 1"):
+        DeepClustering(mix, 2, model_path, mask_weight=2)
+
+
 def test_other_scripts_learn_the_labels_from_the_checkpoint(model_path):
     model = DeepClustering.load(model_path, "cpu")
     assert labels_of(DeepClustering, model) == ["high", "low"]
