@@ -1,0 +1,183 @@
+"""How the shipped model's scores change with level, sample rate, channels, coding and clipping.
+
+    python -m benchmarks.robustness [--quick] [--items N] [--folder STEMS] [--json FILE]
+
+Snippets of the built-in sample's test split (synthesised), or with --folder tracks of the test
+split of a folder of stems. Each is changed, separated at its new rate and channels, and scored
+against references that were changed alike (those of coded and clipped mixtures are as before):
+the mean improvement of SI-SDR over the mixture in dB.
+"""
+
+import argparse
+import io
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
+sys.path.insert(0, str(PROJECT))
+
+import audio  # noqa: E402  (found by the line above)
+from compat import nussl  # noqa: E402
+from dataset import Sample  # noqa: E402
+from evaluation import score_item  # noqa: E402
+
+from benchmarks.recordings import RATE, methods, of_folder  # noqa: E402
+
+PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
+METHOD = "the shipped model"
+
+
+def gain(decibels):
+    return lambda mix, sources: (
+        10 ** (decibels / 20) * mix,
+        {label: 10 ** (decibels / 20) * sound for label, sound in sources.items()},
+        RATE,
+    )
+
+
+def rate(target):
+    def changed(mix, sources):
+        new = {label: audio.convert(sound, RATE, target) for label, sound in sources.items()}
+        return sum(new.values()), new, target
+
+    return changed
+
+
+def channels(count):
+    """The sources at places of their own: other levels in each channel."""
+
+    def changed(mix, sources):
+        angles = np.linspace(0.3, 1.2, count)
+        pans = dict(zip(sorted(sources), (np.cos(angles), np.sin(angles)), strict=True))
+        new = {label: pans[label][:, None] * sound for label, sound in sources.items()}
+        return sum(new.values()), {k: v.astype(np.float32) for k, v in new.items()}, RATE
+
+    return changed
+
+
+def coded(kilobits):
+    """MP3, in time with the references."""
+
+    def changed(mix, sources):
+        buffer, options = io.BytesIO(), {"bitrate_mode": "CONSTANT"}
+        # libsndfile spreads 0 to 1 over the bit rates of MPEG-2, 160 down to 8 kbit/s
+        options["compression_level"] = (160 - kilobits) / 152
+        soundfile.write(buffer, mix.T, RATE, format="MP3", **options)
+        buffer.seek(0)
+        decoded = soundfile.read(buffer, dtype="float32", always_2d=True)[0].T
+        found = 8 * len(buffer.getvalue()) / (mix.shape[1] / RATE) / 1000
+        assert abs(found - kilobits) < 0.25 * kilobits, found
+        return _in_time(decoded, mix), sources, RATE
+
+    return changed
+
+
+def _in_time(decoded, mix):
+    spectra = [np.fft.rfft(sound.mean(axis=0), 2 * mix.shape[1]) for sound in (decoded, mix)]
+    shift = int(np.argmax(np.fft.irfft(spectra[0] * spectra[1].conj())[:5000]))
+    moved = decoded[:, shift : shift + mix.shape[1]]
+    return np.pad(moved, ((0, 0), (0, mix.shape[1] - moved.shape[1])))
+
+
+def clipped(decibels):
+    """Everything above the peak less so many decibels is cut."""
+
+    def changed(mix, sources):
+        most = 10 ** (-decibels / 20) * np.abs(mix).max()
+        return np.clip(mix, -most, most), sources, RATE
+
+    return changed
+
+
+def with_silence(seconds):
+    """Silence in the middle."""
+
+    def changed(mix, sources):
+        def parted(sound):
+            half = sound.shape[1] // 2
+            hole = np.zeros((len(sound), int(seconds * RATE)), np.float32)
+            return np.concatenate([sound[:, :half], hole, sound[:, half:]], axis=1)
+
+        return parted(mix), {label: parted(sound) for label, sound in sources.items()}, RATE
+
+    return changed
+
+
+CHANGES = {
+    "as it is": gain(0),
+    **{f"level {decibels:+d} dB": gain(decibels) for decibels in (-40, -20, 20)},
+    **{f"{hertz / 1000:g} kHz": rate(hertz) for hertz in (8000, 22050, 44100, 48000, 96000)},
+    **{f"{count} channels": channels(count) for count in (2, 6)},
+    **{f"MP3, {kilobits} kbit/s": coded(kilobits) for kilobits in (64, 32)},
+    **{f"clipped {decibels} dB below its peak": clipped(decibels) for decibels in (3, 6, 12)},
+    "4 s of silence in its middle": with_silence(4),
+}
+
+
+def items_of(folder, count):
+    """Yields (mix, {label: (1, samples)})."""
+    if folder is not None:
+        for _, _, item in of_folder(folder, count):
+            yield item["mix"].audio_data, {k: s.audio_data for k, s in item["sources"].items()}
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        data = Sample(temporary, "test", RATE, 1, PARAMS)
+        chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
+        data.ensure(chosen)
+        for index in chosen:
+            sources = dict(zip(data.labels, data.excerpt(index), strict=True))
+            yield sum(sources.values()), sources
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="5 items instead of 30")
+    parser.add_argument("--items", type=int, help="so many items")
+    parser.add_argument("--folder", type=Path, help="of stems, instead of the built-in sample")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    folder, target = args.folder and args.folder.absolute(), args.json and args.json.absolute()
+    os.chdir(PROJECT)  # paths in a config mean the project's folder
+    unordered, ordered = ({k: v for k, v in kind.items() if k == METHOD} for kind in methods())
+    scores = {}
+    for mix, sources in items_of(folder, args.items or (5 if args.quick else 30)):
+        for name, change in CHANGES.items():
+            new_mix, new_sources, new_rate = change(mix, sources)
+
+            def signal(sound, sample_rate=new_rate):
+                return nussl.AudioSignal(
+                    audio_data_array=np.array(sound, np.float32), sample_rate=sample_rate
+                )
+
+            item = {
+                "mix": signal(new_mix),
+                "sources": {label: signal(sound) for label, sound in new_sources.items()},
+                "metadata": {"name": name},
+            }
+            for row in score_item(item, unordered, ordered):
+                if row["method"] == METHOD:
+                    key = name, row["source"]
+                    scores.setdefault(key, []).append(row["si_sdr_improvement"])
+    kind = "recorded" if folder else "synthesised"
+    rows = []
+    for name in CHANGES:
+        found = {label: np.mean(scores[name, label]) for label in ("vocals", "accompaniment")}
+        count = len(scores[name, "vocals"])
+        print(
+            f"robustness ({kind}, {count} items): {name}: "
+            + ", ".join(f"{label} {value:.2f} dB" for label, value in found.items())
+        )
+        rows.append({"name": f"robustness ({kind}): {name}", **found})
+    if target:
+        target.write_text(json.dumps(rows, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
