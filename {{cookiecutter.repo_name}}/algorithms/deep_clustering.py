@@ -164,7 +164,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         result = super().result(estimates)
         if result.embedding is not None:
             return result
-        number = int(self.input.energies().argmax())
+        number = int(self.input.energies.argmax())
         ((_, features, outputs),) = self.batches([number])
         embedding = outputs["embedding"]
         # (1, t, f, c, x) -> (f, t, x)

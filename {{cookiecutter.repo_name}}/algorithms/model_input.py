@@ -1,5 +1,7 @@
 """A mixture as a model reads it: at its rate and channels, in chunks if it is long."""
 
+import functools
+
 import numpy as np
 import torch
 
@@ -12,6 +14,7 @@ from .chunks import Chunks
 
 CHUNK = 10.0  # seconds that the network reads at once; longer audio is cut into chunks
 OVERLAP = 1.0  # seconds over which a chunk is faded into the next
+LEVELS_DB = (-35.0, -6.0)  # RMS of the loudest chunk; softer and louder mixtures are brought there
 
 
 class ModelInput:
@@ -79,11 +82,25 @@ class ModelInput:
         length = self.front_end.samples(self.chunks.length) + 2 * margin
         return torch.from_numpy(self.audio.read(start, length))
 
+    @functools.cached_property
+    def gain(self):
+        """The factor by which the network reads a mixture that is far softer or louder than what
+        networks are trained on; 1 for all others."""
+        recording = self.recording
+        _, count = self._pieces()
+        power = self.energies.max() / (min(count, recording.length) * recording.num_channels)
+        level = 10 * np.log10(max(power, 1e-20))
+        return float(10 ** ((np.clip(level, *LEVELS_DB) - level) / 20))
+
+    def _pieces(self):
+        """([start of each chunk], its length), in samples of the recording."""
+        scale = self.recording.sample_rate * self.stft_params.hop_length / self.audio.sample_rate
+        return [int(start * scale) for start in self.chunks.starts], int(self.chunks.length * scale)
+
+    @functools.cached_property
     def energies(self):
         """The energy of each chunk of the recording: (chunks,)."""
-        scale = self.recording.sample_rate * self.stft_params.hop_length / self.audio.sample_rate
-        count = int(self.chunks.length * scale)
-        starts = [int(start * scale) for start in self.chunks.starts]
+        starts, count = self._pieces()
         return np.array([np.square(self.recording.read(start, count)).sum() for start in starts])
 
     def loudest(self, most):
@@ -92,7 +109,7 @@ class ModelInput:
         Raises:
             UserError: the whole recording is silent.
         """
-        energies = self.energies()
+        energies = self.energies
         if not energies.any():
             raise UserError("is silent (every sample is 0); there is nothing to separate")
         loud = np.flatnonzero(energies > 1e-4 * energies.max())  # within 40 dB

@@ -111,7 +111,7 @@ class NetworkSeparation:
     def run_model(self, signal):
         """The model's outputs for one AudioSignal: {name: tensor, a batch of one}."""
         samples = torch.from_numpy(np.asarray(signal.audio_data, np.float32))[None]
-        return self._outputs(self.front_end({"mix": samples.to(self.device)}))
+        return self._read(samples)[1]
 
     def batches(self, numbers=None):
         """The model's outputs for chunks, in batches.
@@ -126,9 +126,18 @@ class NetworkSeparation:
         numbers = list(range(self.input.chunks.count)) if numbers is None else numbers
         for first in range(0, len(numbers), BATCH):
             batch = numbers[first : first + BATCH]
-            mix = torch.stack([self.input.chunk(number) for number in batch]).to(self.device)
-            features = self.front_end({"mix": mix}, with_margin=True)
-            yield batch, features, self._outputs(features)
+            mix = torch.stack([self.input.chunk(number) for number in batch])
+            yield batch, *self._read(mix, with_margin=True)
+
+    def _read(self, mix, **how):
+        """(features, outputs) of mixtures (batch, channels, samples), at a level that networks are
+        trained on; waveforms have the level of the mixture."""
+        gain = self.input.gain
+        features = self.front_end({"mix": mix.to(self.device) * gain}, **how)
+        outputs = self._outputs(features)
+        if gain != 1 and "audio" in outputs:
+            outputs["audio"] = outputs["audio"] / gain
+        return features, outputs
 
     def _outputs(self, features):
         with torch.inference_mode():

@@ -1,0 +1,93 @@
+"""Mixtures far softer or louder than what networks are trained on are separated like others."""
+
+import numpy as np
+import pytest
+import torch
+
+import checkpoints
+import streams
+from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation, Streamed
+from algorithms.model_input import LEVELS_DB
+from compat import nussl
+from model import BUILDERS
+
+torch.set_num_threads(1)
+RATE = 16000
+PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
+NETWORKS = {
+    "deep_clustering": {"num_layers": 1, "hidden_size": 8, "normalization": "InstanceNorm"},
+    "mask_inference": {"num_layers": 1, "hidden_size": 8},
+    "conv_tasnet": {
+        "num_filters": 16,
+        "num_channels": 8,
+        "hidden_size": 8,
+        "num_layers": 2,
+        "num_repeats": 1,
+    },
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def make(request, tmp_path_factory):
+    """A function(mixture) -> algorithm, by a network of random weights."""
+    path, name = tmp_path_factory.mktemp("models") / "model.pth", request.param
+    torch.manual_seed(0)
+    given = {"num_audio_channels": 1, "num_features": 257}
+    if name == "conv_tasnet":
+        del given["num_features"]
+    graph = BUILDERS[name](**given, **NETWORKS[name])
+    about = {"stft_params": PARAMS, "sample_rate": RATE, "num_channels": 1}
+    checkpoints.save_model(path, nussl.ml.SeparationModel(graph), about)
+    return {
+        "deep_clustering": lambda mix: DeepClustering(mix, 2, str(path)),
+        "mask_inference": lambda mix: DeepMaskEstimation(mix, str(path)),
+        "conv_tasnet": lambda mix: DeepAudioEstimation(mix, str(path)),
+    }[name]
+
+
+def mixture(seconds, level_db):
+    """A wavering tone in noise, at this RMS level in dB of full scale: (1, samples)."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    tone = np.sin(2 * np.pi * 330 * time + 3 * np.sin(5 * time))
+    sound = tone + 0.2 * np.random.default_rng(0).standard_normal(len(time))
+    # that of the loudest chunk, which is a little above the mean
+    loudest = max(
+        np.square(sound[start : start + 10 * RATE]).mean() for start in range(0, len(sound), RATE)
+    )
+    return (10 ** (level_db / 20) / np.sqrt(loudest) * sound)[None].astype(np.float32)
+
+
+def separated(make, mix, streamed):
+    if streamed:
+        return np.concatenate(list(Streamed(make, streams.Memory(mix, RATE)).pieces()), axis=-1)
+    signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=RATE)
+    return np.stack([estimate.audio_data for estimate in make(signal)()])
+
+
+@pytest.mark.parametrize(("level", "border"), [(-70, 0), (-100, 0), (14, 1)])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_sources_of_a_soft_or_loud_mixture_are_those_of_an_ordinary_one(
+    make, level, border, streamed
+):
+    near = LEVELS_DB[border]
+    ordinary = separated(make, mixture(2, near), streamed)
+    extreme = separated(make, mixture(2, level), streamed)
+    scaled = 10 ** ((near - level) / 20) * extreme
+    assert np.abs(scaled - ordinary).max() < 1e-3 * np.abs(ordinary).max()
+    assert np.abs(extreme.sum(axis=0) - mixture(2, level)).max() < 1e-4 * np.abs(extreme).max()
+
+
+def test_long_audio_has_one_gain(make):
+    ordinary = separated(make, mixture(24, LEVELS_DB[0] + 0.5), True)
+    soft = separated(make, mixture(24, -80), True)
+    scaled = 10 ** ((LEVELS_DB[0] + 80) / 20) * soft
+    ratio = np.abs(scaled).std() / np.abs(ordinary).std()
+    assert 20 * np.log10(ratio) == pytest.approx(-0.5, abs=0.3)
+    both = scaled / scaled.std() - ordinary / ordinary.std()
+    assert both.std() < 0.1
+
+
+@pytest.mark.parametrize("level", [-34, -20, -7])
+def test_an_ordinary_mixture_is_read_as_it_is(make, level):
+    signal = nussl.AudioSignal(audio_data_array=mixture(2, level), sample_rate=RATE)
+    assert make(signal).input.gain == 1.0
