@@ -1,0 +1,121 @@
+"""Trained models from Python::
+
+from separation import load
+
+separator = load("best_model")
+sources = separator(audio, sample_rate)  # {"accompaniment": array, "vocals": array}
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import config
+import experiment
+from algorithms import ALGORITHMS, labels_of
+from checkpoints import BEST
+from compat import nussl
+from errors import UserError
+from files import PROJECT
+
+
+def load(path, device="auto"):
+    """The `Separator` of a run or of an experiment.
+
+    Args:
+        path: the folder of a training, which holds config.yml and checkpoints/, wherever it was
+            copied to; or a YAML file with `algorithm`. Looked for in the current folder, then in
+            the project's.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Raises:
+        ConfigError: what is wrong with the file.
+        UserError: there is no such file, no trained model, or no such device.
+    """
+    path = Path(path)
+    if not path.exists() and (PROJECT / path).exists():
+        path = PROJECT / path
+    folder, path = (path, path / "config.yml") if path.is_dir() else (None, path)
+    settings = config.load(path, needs=("algorithm",))
+    experiment.check(settings, training=False)
+    args = settings.algorithm.args
+    if folder is not None and "model_path" not in args and (folder / BEST).exists():
+        args["model_path"] = str(folder / BEST)
+    elif (written := experiment.model_path(settings)) is not None:
+        args["model_path"] = str(PROJECT / written)  # relative paths mean the project's folder
+    return Separator(settings, device)
+
+
+class Separator:
+    """The algorithm of a config, for arrays.
+
+    Attributes:
+        names: of the sources, in the order in which they are returned; None: they have no order,
+            and are called source0, source1, ...
+    """
+
+    def __init__(self, settings, device="auto"):
+        self._make = experiment.build_separator(settings, device)
+        model = experiment.load_model_of(settings, device)
+        self.names = labels_of(ALGORITHMS[settings.algorithm.class_name], model)
+
+    def __call__(self, audio, sample_rate):
+        """Separate a mixture of any length, sample rate and number of channels.
+
+        Args:
+            audio: floats, full scale being 1: (samples,), (channels, samples), or a batch of
+                mixtures that are separated one by one, (batch, channels, samples); a numpy array or
+                a torch tensor.
+            sample_rate: in Hz.
+
+        Returns:
+            {name: the source, shaped like `audio`, float32}: tensors on the CPU for a tensor. They
+            add up to the mixture.
+
+        Raises:
+            UserError: the mixture is silent, too short, or no array of finite floats.
+        """
+        given = audio.detach().cpu().numpy() if isinstance(audio, torch.Tensor) else audio
+        mix = _checked(given)
+        if mix.ndim == 3:
+            each = [self._separate(one, sample_rate) for one in mix]
+            sources = {name: np.stack([one[name] for one in each]) for name in each[0]}
+        else:
+            sources = self._separate(np.atleast_2d(mix), sample_rate)
+            sources = {name: sound.reshape(mix.shape) for name, sound in sources.items()}
+        if isinstance(audio, torch.Tensor):
+            return {name: torch.from_numpy(sound) for name, sound in sources.items()}
+        return sources
+
+    def _separate(self, mix, sample_rate):
+        """{name: (channels, samples)}"""
+        signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=int(sample_rate))
+        estimates = self._make(signal)()
+        names = self.names or [f"source{number}" for number in range(len(estimates))]
+        return {
+            name: estimate.audio_data.astype(np.float32)
+            for name, estimate in zip(names, estimates, strict=True)
+        }
+
+
+def _checked(audio):
+    """The mixture as float32 (..., samples)."""
+    audio = np.asarray(audio)
+    if not np.issubdtype(audio.dtype, np.floating):
+        raise UserError(
+            f"audio is of {audio.dtype}, expected floats; divide 16-bit samples by 32768"
+        )
+    if not 1 <= audio.ndim <= 3 or audio.size == 0:
+        raise UserError(
+            f"audio has the shape {audio.shape}, expected (samples,), (channels, samples) or "
+            "(batch, channels, samples)"
+        )
+    if audio.ndim > 1 and audio.shape[-2] > audio.shape[-1]:
+        raise UserError(
+            f"audio has the shape {audio.shape}, more channels than samples; channels come first: "
+            "transpose it"
+        )
+    if not np.isfinite(audio).all():
+        raise UserError("audio has samples that are NaN or infinite")
+    return audio.astype(np.float32)

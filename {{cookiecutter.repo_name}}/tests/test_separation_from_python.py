@@ -1,0 +1,119 @@
+"""separation.load: a trained model as a function of arrays."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from trainings import plain_config, write
+
+import audio
+import scripts.common
+from config import ConfigError
+from errors import UserError
+from scripts import separate, train
+from separation import load
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory, sample_folder):
+    """The folder of a small training of mask inference, whose sources have an order."""
+    folder = tmp_path_factory.mktemp("run")
+    plain = plain_config(folder, sample_folder, builder="mask_inference", epochs=1)
+    plain["train"]["loss"] = {
+        "masks": {"class": "L1Loss", "args": {"permutation_invariant": False}}
+    }
+    plain["algorithm"] = {"class": "DeepMaskEstimation"}
+    path = write(folder / "train.yml", plain)
+    scripts.common.run(train.main, "", ("train",), ["-p", str(path)])
+    return Path(plain["info"]["output_folder"])
+
+
+def mixture(seconds=1.5, channels=2, rate=RATE):
+    return 0.1 * np.random.default_rng(0).standard_normal((channels, int(seconds * rate)))
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_sources_have_names_and_the_form_of_the_mixture_and_add_up_to_it(run_folder, rate):
+    separator = load(run_folder, "cpu")
+    assert separator.names == ["accompaniment", "vocals"]
+    for mix in (mixture(rate=rate), mixture(channels=1, rate=rate)[0]):
+        sources = separator(mix, rate)
+        assert [*sources] == separator.names
+        for sound in sources.values():
+            assert sound.shape == mix.shape and sound.dtype == np.float32
+        assert np.abs(sum(sources.values()) - mix).max() < 1e-5
+
+
+def test_a_batch_is_separated_one_by_one_and_tensors_come_back_as_tensors(run_folder):
+    separator = load(run_folder, "cpu")
+    batch = torch.from_numpy(np.stack([mixture(), mixture()[::-1]]))
+    sources = separator(batch, RATE)
+    alone = separator(batch[1], RATE)
+    for name, sound in sources.items():
+        assert isinstance(sound, torch.Tensor) and sound.shape == batch.shape
+        assert torch.equal(sound[1], alone[name])
+
+
+def test_it_gives_what_the_script_writes(run_folder, tmp_path):
+    path = tmp_path / "in.wav"
+    path.write_bytes(audio.encode(mixture().astype(np.float32), RATE))
+    plan = yaml.safe_load((run_folder / "config.yml").read_text())
+    plan = {key: plan[key] for key in ("info", "algorithm", "signal")}
+    plan["separate"] = {"files": [str(path)], "output_folder": str(tmp_path / "out")}
+    file = write(tmp_path / "separate.yml", plan)
+    scripts.common.run(separate.main, "", ("separate",), ["-p", str(file)])
+    for name, sound in load(run_folder, "cpu")(audio.read(path), RATE).items():
+        assert np.abs(audio.read(tmp_path / "out/in" / f"{name}.wav") - sound).max() < 1e-6
+
+
+def test_a_run_may_be_copied_elsewhere_and_a_file_named_instead(run_folder, tmp_path, monkeypatch):
+    copied = tmp_path / "copied"
+    shutil.copytree(run_folder, copied)
+    monkeypatch.chdir(tmp_path)
+    mix = mixture()
+    expected = load(run_folder, "cpu")(mix, RATE)
+    for path in ("copied", copied / "config.yml"):
+        for name, sound in load(path, "cpu")(mix, RATE).items():
+            assert np.array_equal(sound, expected[name])
+
+
+def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tmp_path):
+    plan = {"info": {"name": "a", "output_folder": "out"}, "algorithm": {"class": "HPSS"}}
+    separator = load(write(tmp_path / "hpss.yml", plan))
+    assert separator.names is None
+    assert [*separator(mixture(), RATE)] == ["source0", "source1"]
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        (np.zeros((2, 8000), np.int16), "audio is of int16, expected floats"),
+        (np.zeros((1, 1, 1, 8000)), r"has the shape \(1, 1, 1, 8000\), expected"),
+        (np.zeros((8000, 2)), "more channels than samples"),
+        (np.full((2, 8000), np.nan), "NaN or infinite"),
+        (np.zeros((2, 8000)), "is silent"),
+        (mixture(0.001), "at least 512 are needed"),
+    ],
+)
+def test_what_cannot_be_separated_is_one_clear_error(run_folder, audio, message):
+    with pytest.raises(UserError, match=message):
+        load(run_folder, "cpu")(audio, RATE)
+
+
+def test_what_cannot_be_loaded_is_one_clear_error(run_folder, tmp_path):
+    with pytest.raises(ConfigError, match="nowhere"):
+        load(tmp_path / "nowhere", "cpu")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"empty/config.yml"):
+        load(tmp_path / "empty", "cpu")
+    shutil.copytree(run_folder, tmp_path / "run", ignore=shutil.ignore_patterns("*.pth"))
+    plain = yaml.safe_load((tmp_path / "run/config.yml").read_text())
+    plain["info"]["output_folder"] = str(tmp_path / "run")
+    write(tmp_path / "run/config.yml", plain)
+    with pytest.raises(UserError, match="no such checkpoint"):
+        load(tmp_path / "run", "cpu")
