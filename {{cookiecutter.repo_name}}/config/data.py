@@ -29,6 +29,15 @@ class TimeStretch(Section):
     )
 
 
+class LowPass(Section):
+    """How far and how often the bandwidth of training excerpts is reduced."""
+
+    hertz: Range = Field(description="[lowest, highest] cutoff, drawn uniformly in octaves")
+    probability: Probability = Field(
+        1.0, description="the probability that an excerpt is low-passed"
+    )
+
+
 class Augment(Section):
     """The augmentation of training excerpts."""
 
@@ -67,6 +76,9 @@ class Augment(Section):
     )
     time_stretch: TimeStretch | None = Field(
         None, description="{speed: [0.9, 1.1], probability: 0.5}; null: none"
+    )
+    low_pass: LowPass | None = Field(
+        None, description="{hertz: [2000, 8000], probability: 0.2}; null: none"
     )
 
 

@@ -139,6 +139,25 @@ def test_an_equaliser_raises_and_lowers_octaves_within_its_bounds(folder):
     assert np.abs(changes[:, :, 0] - changes[:, :, 1]).max() > 2  # each source its own
 
 
+def test_a_low_pass_leaves_nothing_above_its_cutoff_and_all_below_it(folder):
+    plain = excerpts(folder, low_pass={"hertz": [16000, 16000]}, gain_db=[0, 0])  # nothing
+    made = excerpts(folder, low_pass={"hertz": [2000, 2000]}, gain_db=[0, 0])
+    for epoch in range(5):
+        before, item = plain[epoch, 1]["sources"].numpy(), made[epoch, 1]
+        spectra = [np.abs(np.fft.rfft(s * np.hanning(LENGTH))) for s in (before, item["sources"])]
+        hertz = np.fft.rfftfreq(LENGTH, 1 / RATE)
+        below, above = hertz < 1900, hertz > 2300
+        assert np.abs(spectra[1] - spectra[0])[..., below].max() < 0.02 * spectra[0].max()
+        assert spectra[1][..., above].max() < 1e-2 * spectra[0][..., above].mean()
+        assert torch.allclose(item["mix"], item["sources"].sum(dim=0), atol=1e-6)
+    sometimes = excerpts(folder, low_pass={"hertz": [500, 4000], "probability": 0.5})
+    highest = [
+        np.abs(np.fft.rfft(sometimes[epoch, 1]["mix"].numpy()))[..., -100:].mean()
+        for epoch in range(40)
+    ]
+    assert 10 < sum(level > 0.1 for level in highest) < 30
+
+
 def test_an_equaliser_leaves_a_click_where_it_was(tmp_path):
     click = np.zeros(LENGTH)
     click[LENGTH // 2] = 0.5
@@ -207,6 +226,7 @@ EVERYTHING = {
     "flip_polarity": 0.5,
     "pitch_shift": {"semitones": [-2, 2], "probability": 0.5},
     "time_stretch": {"speed": [0.9, 1.1], "probability": 0.5},
+    "low_pass": {"hertz": [1000, 8000], "probability": 0.5},
 }
 
 

@@ -130,11 +130,17 @@ def _equalized(sources, most_db, sample_rate, rng):
     gains_db = rng.uniform(-most_db, most_db, (len(sources), len(BANDS)))
     curves = np.stack([np.interp(octaves, np.log2(BANDS), gains) for gains in gains_db])
     spectrum *= (10 ** (curves / 20)).astype(np.float32)[:, None]
-    return scipy.fft.irfft(spectrum, padded, axis=-1)[..., :length]
+    return scipy.fft.irfft(spectrum, padded, axis=-1)[..., : sources.shape[-1]]
+
+
+def _padded(length, sample_rate):
+    """A length of FFTs in which the end of a sound does not meet its start."""
+    return scipy.fft.next_fast_len(length + sample_rate // 10, real=True)
 
 
 class _Warp:
-    """A change of pitch and speed, the same for all sources, by librosa's phase vocoder.
+    """A change of pitch and speed (librosa's phase vocoder) and of the bandwidth, the same for all
+    sources.
 
     taken: how many samples have to be read to give `length`.
     """
@@ -147,10 +153,24 @@ class _Warp:
         if shift is not None and rng.random() < shift.probability:
             self.semitones = float(rng.uniform(*shift.semitones))
         self.taken = int(np.ceil(length * self.speed))
+        self.cutoff = None
+        if plan.low_pass is not None and rng.random() < plan.low_pass.probability:
+            self.cutoff = float(2 ** rng.uniform(*np.log2(plan.low_pass.hertz)))
 
     def __call__(self, sound, sample_rate):
         if self.speed != 1.0:
             sound = librosa.effects.time_stretch(sound, rate=self.speed)
         if self.semitones:
             sound = librosa.effects.pitch_shift(sound, sr=sample_rate, n_steps=self.semitones)
-        return librosa.util.fix_length(sound, size=self.length).astype(np.float32)
+        sound = librosa.util.fix_length(sound, size=self.length).astype(np.float32)
+        return sound if self.cutoff is None else _low_passed(sound, self.cutoff, sample_rate)
+
+
+def _low_passed(sound, cutoff, sample_rate):
+    """Nothing above `cutoff` hertz, as in audio of a lower rate: 60 dB down at 1.1 times it."""
+    padded = _padded(sound.shape[-1], sample_rate)
+    hertz = scipy.fft.rfftfreq(padded, 1 / sample_rate)
+    slope_db = np.clip((hertz / cutoff - 1) * 600, 0, 200)
+    spectrum = scipy.fft.rfft(sound, padded, axis=-1)
+    spectrum *= (10 ** (-slope_db / 20)).astype(np.float32)
+    return scipy.fft.irfft(spectrum, padded, axis=-1)[..., : sound.shape[-1]]
