@@ -122,6 +122,54 @@ class Model(Section):
         }
 
 
+class Initial(Section):
+    """The weights that a training starts from."""
+
+    checkpoint: Text = Field(description="a model that was trained before: *.model.pth")
+    modules: dict[str, Text] | None = Field(
+        None,
+        min_length=1,
+        description="what is taken of it, {module of this model: module of that model}; null: all",
+    )
+    strict: bool = Field(
+        True,
+        description="false: take what fits by name and shape, and leave the rest as it is drawn",
+    )
+
+
+class ParameterGroup(Section):
+    """Modules that the optimizer treats in another way than the rest."""
+
+    modules: list[Text] = Field(
+        min_length=1, description="names of modules or parameters, or patterns (*.bias)"
+    )
+    args: Args = Field(
+        min_length=1, description="arguments of the optimizer for them, {lr: 1.0e-4}"
+    )
+
+
+class Optimizer(Component):
+    """A class of torch.optim, and what differs for some of the modules."""
+
+    groups: list[ParameterGroup] | None = Field(
+        None,
+        min_length=1,
+        description="[{modules, args}]: other arguments for some modules; null: none",
+    )
+
+
+class BestBy(Section):
+    """The score of separated validation items that says which model is the best."""
+
+    score: Text = Field(
+        "si_sdr_improvement",
+        description="a column of scores.csv: si_sdr, si_sdr_improvement, snr, usdr, sdr, ...",
+    )
+    num_items: Count = Field(
+        20, description="the number of items, spread evenly over the validation data"
+    )
+
+
 class GradientClip(Section):
     """How the norm of the gradient is limited; one of the two."""
 
@@ -199,8 +247,16 @@ class Train(Section):
         "on devices that support it in hardware, else float32",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
-    optimizer: Component = Field(
-        default_factory=lambda: Component.model_validate({"class": "Adam", "args": {"lr": 1e-3}}),
+    initial: Initial | None = Field(
+        None, description="the weights to start from, {checkpoint, modules}; null: drawn ones"
+    )
+    freeze: list[Text] | None = Field(
+        None,
+        min_length=1,
+        description="modules or parameters that are not trained, names or patterns; null: none",
+    )
+    optimizer: Optimizer = Field(
+        default_factory=lambda: Optimizer.model_validate({"class": "Adam", "args": {"lr": 1e-3}}),
         description="a class of torch.optim, {class: Adam, args: {lr: 1.0e-3}}",
     )
     scheduler: Component | None = Field(
@@ -225,7 +281,12 @@ class Train(Section):
         description="validate and keep a moving average of the weights, 0.999; null: the weights",
     )
     validate_every: Count = Field(1, description="epochs from one validation to the next")
-    keep_best: Count = Field(1, description="models kept, those of the lowest validation losses")
+    best_by: BestBy | None = Field(
+        None,
+        description="{score, num_items}: which model is the best, by a score of separated "
+        "validation items; null: by the loss",
+    )
+    keep_best: Count = Field(1, description="models kept, the best ones")
     early_stopping: Count | None = Field(
         None, description="stop after this many validations without improvement; null: never"
     )

@@ -10,6 +10,7 @@ from .checks import check
 from .data import SPLITS, build_dataset, build_datasets
 from .evaluation import build_scorer, identity, report_evaluation
 from .labels import announcement
+from .record import recorded_evaluation, recorded_training, result_of
 from .recordings import (
     is_separated,
     separate_recording,
@@ -46,6 +47,9 @@ __all__ = [
     "model_fingerprint",
     "model_path",
     "report_evaluation",
+    "recorded_evaluation",
+    "recorded_training",
+    "result_of",
     "separate_item",
     "separate_recording",
     "separation_lines",

@@ -44,13 +44,14 @@ def run(main, description, needs, argv=None):
 
 def _in_project(path):
     """The path of a file in the current folder or, if it is not there, in the project's folder,
-    which becomes the current one: relative paths in the file mean the project's folder."""
+    which becomes the current one: relative paths in the file mean the project's folder. A folder
+    stands for its config.yml."""
     path = Path(path)
     if Path.cwd() != PROJECT:
         here = path.absolute()
         path = here if here.exists() or not (PROJECT / path).exists() else path
         os.chdir(PROJECT)
-    return path
+    return path / "config.yml" if path.is_dir() else path
 
 
 def _report_errors(main, path, needs):

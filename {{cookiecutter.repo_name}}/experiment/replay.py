@@ -1,0 +1,216 @@
+"""A run once more: what differs from what it recorded, and whether the same numbers come out."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import torch
+
+import checkpoints
+import devices
+import provenance
+from config import Config, leaves
+from errors import UserError
+from files import write_files
+
+from .data import build_datasets
+from .record import describe_data
+
+REPORT = "replay.json"
+# how far a replay may be off where machine, packages or threads differ: rounding then differs, and
+# over a training its effects grow
+LOSS = 0.05  # of the number that decided which model was the best, as a share of it
+SCORE = 0.5  # dB (or units) of the mean of a score
+SAME_SCORE = 1e-6  # of the same weights: k-means in threads adds in any order
+WITHOUT_EFFECT = ("info.name", "info.notes", "info.output_folder", "train.loggers", "train.device")
+
+
+def recorded_run(folder):
+    """The session of `run.json` that ended a training: a dict.
+
+    Raises:
+        UserError: there is none.
+    """
+    ended = [
+        one
+        for one in provenance.sessions(folder)
+        if one["script"] == "train" and one.get("result", {}).get("best_model")
+    ]
+    if not ended:
+        raise UserError(
+            f"{folder}: has no run.json with a training that ended; only what was trained by this "
+            "version of the project to its end can be replayed"
+        )
+    return ended[-1]
+
+
+def replay_config(config, run, folder):
+    """The experiment of a run, to be trained into another folder: Config.
+
+    Args:
+        config: the run's own, or that of one of its evaluations, as it was resolved.
+        run: the folder of the run.
+        folder: where to; the time is no limit there.
+    """
+    plain = config.to_dict()
+    plain["info"]["output_folder"] = str(folder)
+    if "train" in plain:
+        plain["train"] |= {"max_minutes": None, "loggers": []}
+    args = plain.get("algorithm", {}).get("args", {})
+    if "model_path" in args and _is_same(args["model_path"], Path(run) / checkpoints.BEST):
+        del args["model_path"]  # its own best model, here that of the replay
+    return Config.model_validate(plain)
+
+
+def _is_same(path, other):
+    return Path(path).resolve() == Path(other).resolve()
+
+
+def next_folder(run):
+    """Where a replay goes: a folder of the run in which none has ended yet."""
+    number = 1
+    while True:
+        folder = Path(run) / ("replay" if number == 1 else f"replay-{number}")
+        if not (folder / REPORT).exists():
+            return folder
+        number += 1
+
+
+def differences(config, run, session):
+    """What is different now from what a run recorded: [line]; [] if nothing is.
+
+    Args:
+        config: the run's, as its config.yml says it now.
+        run: its folder.
+        session: of `recorded_run`.
+    """
+    device = devices.choose(config.train.device)
+    data = build_datasets(config, ("train", "val"))
+    now = {
+        **provenance.environment(),
+        "code": provenance.code(),
+        "seed": config.info.seed,
+        "device": devices.describe(device),
+        "threads": torch.get_num_threads(),
+        "processes": 1,
+        "data": {name: describe_data(one) for name, one in data.items()},
+    }
+    before = {key: session[key] for key in now if key in session}
+    was, here = leaves(before), leaves(now)
+    keys = [key for key in {**was, **here} if was.get(key) != here.get(key)]
+    lines = [f"{key}: was {was.get(key)}, is {here.get(key)}" for key in keys]
+    best = Path(run) / checkpoints.BEST
+    if not best.exists() or checkpoints.fingerprint(best) != session["result"]["best_model"]:
+        lines.append(f"{best}: is not the model that this training ended with")
+    return [*lines, *_of_config(config, best)]
+
+
+def _of_config(config, best):
+    """How config.yml differs from what the best model was trained with."""
+    if not best.exists():
+        return []
+    trained = checkpoints.load_model(best)[1].get("experiment") or {}
+    sections = ("info", "signal", "datasets", "model", "train")
+    plain = config.to_dict()
+    was, here = (
+        {
+            key: value
+            for key, value in leaves({s: of[s] for s in sections if s in of}).items()
+            if key not in WITHOUT_EFFECT
+        }
+        for of in (trained, plain)
+    )
+    return [
+        f"config {key}: was {was.get(key)}, is {here.get(key)}"
+        for key in sorted({*was, *here})
+        if was.get(key) != here.get(key)
+    ]
+
+
+def is_exact(config, lines):
+    """Should a replay give the same bits? On a CPU in float32, where nothing differs that matters:
+    a commit that leaves the code as it is does not."""
+    cpu = devices.choose(config.train.device).type == "cpu"
+    free = ("code.commit", "code.changed", "platform", "cores")
+    return cpu and not any(not line.startswith(free) for line in lines)
+
+
+def expectation(exact):
+    """What a replay is compared by, as a sentence."""
+    if exact:
+        return f"expected: the same weights and losses to the last bit, scores to {SAME_SCORE:g} dB"
+    return (
+        f"expected: the deciding loss within {LOSS:.0%}, mean scores within {SCORE:g} dB: what "
+        "differs above, a GPU or a precision below float32 changes how numbers are rounded"
+    )
+
+
+def compare(run, replay, exact):
+    """The models, histories and scores of a run and its replay.
+
+    Returns:
+        ([line that says what was found], do they agree within the bounds).
+    """
+    ours, theirs = (checkpoints.load_model(Path(f) / checkpoints.BEST)[0] for f in (run, replay))
+    pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
+    furthest = max(float((a.double() - b.double()).abs().max()) for a, b in pairs if a.numel())
+    lines = [f"weights of the best model: differ by {furthest:.3g} at most"]
+    fine = not exact or furthest == 0
+    was, now = recorded_run(run)["result"], recorded_run(replay)["result"]
+    for key in ("epochs", "steps", "best_epoch"):
+        if was[key] != now[key]:
+            lines.append(f"{key}: {was[key]}, now {now[key]}")
+            fine = fine and not exact
+    off = abs(now["best"] - was["best"])
+    bound = 0.0 if exact else max(LOSS * abs(was["best"]), SCORE if _is_score(was) else 0.0)
+    fine = fine and off <= bound
+    lines.append(f"{was['best_by']}: {was['best']:.6g}, now {now['best']:.6g} ({_bound(bound)})")
+    for split, scores in _scores(run).items():
+        others = _scores(replay).get(split)
+        if others is None:
+            lines.append(f"scores on {split}: not there now")
+            fine = False
+            continue
+        for (method, score), value in scores.items():
+            other = others.get((method, score), math.nan)
+            bound = SAME_SCORE if exact else SCORE
+            good = abs(other - value) <= bound or (value != value and other != other)
+            fine = fine and good
+            if not good or score == "si_sdr":
+                text = f"{split}, {method}, mean {score}: {value:.4f}, now {other:.4f}"
+                lines.append(f"{text} ({_bound(bound)})")
+    return lines, fine
+
+
+def _is_score(result):
+    return not result["best_by"].endswith("_loss")
+
+
+def _bound(bound):
+    return f"at most {bound:.3g} apart" if bound else "to be the same"
+
+
+def _scores(folder):
+    """{split: {(method, score): mean}} of the evaluations in a folder."""
+    found = {}
+    for path in sorted(Path(folder).glob("evaluation/*/scores.csv")):
+        values = {}
+        with open(path, newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                for score, text in [*row.items()][5:]:
+                    if text not in ("", "nan"):
+                        values.setdefault((row["method"], score), []).append(float(text))
+        found[path.parent.name] = {key: sum(v) / len(v) for key, v in values.items()}
+    return found
+
+
+def evaluations(run):
+    """The configs of the evaluations in a folder: [path]."""
+    return sorted(Path(run).glob("evaluation/*/config.yml"))
+
+
+def write_report(folder, lines, found, exact, fine):
+    """Write what was found as replay.json."""
+    report = {"differences": lines, "exact": exact, "compared": found, "agrees": fine}
+    write_files({Path(folder) / REPORT: json.dumps(report, indent=1) + "\n"})
