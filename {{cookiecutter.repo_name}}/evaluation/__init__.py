@@ -1,7 +1,7 @@
 """Scores, baselines and oracles to compare them with, and their statistics."""
 
 from .bss_eval import BSSEval
-from .metrics import best_permutation, si_sdr, usdr
+from .metrics import best_permutation, sdr_v3, si_sdr, usdr
 from .oracles import ORACLES
 from .order import HEALTHY, by_chance, orders, swapped
 from .results import Results
@@ -34,6 +34,7 @@ __all__ = [
     "scale_invariant",
     "score_all",
     "score_item",
+    "sdr_v3",
     "scores_in",
     "si_sdr",
     "sentences",

@@ -6,7 +6,7 @@ from errors import UserError
 
 from .bss_eval import NAMES as BSS_NAMES
 from .bss_eval import BSSEval
-from .metrics import best_permutation, si_sdr, usdr
+from .metrics import best_permutation, sdr_v3, si_sdr, usdr
 from .oracles import ORACLES
 from .scale_invariant import NAMES, scale_invariant
 from .speech import pesq, stoi
@@ -16,6 +16,7 @@ SPEECH = {"stoi": stoi, "pesq": pesq}
 METRICS = {
     "scale_invariant": NAMES,
     "bss_eval": BSS_NAMES,
+    "sdr_v3": ("sdr_v3",),
     "usdr": ("usdr",),
     "csdr": ("csdr",),
     "stoi": ("stoi",),
@@ -151,6 +152,8 @@ class _Scorer:
 
     def _ratios(self, estimate, place, whole):
         result = {}
+        if "sdr_v3" in self.metrics:
+            result["sdr_v3"] = sdr_v3(estimate, self.audible_references[place])
         if "scale_invariant" in self.metrics:
             result = scale_invariant(estimate.astype(np.float64), self.audible_references, place)
             result["si_sdr"] = whole

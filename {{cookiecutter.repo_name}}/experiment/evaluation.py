@@ -46,7 +46,7 @@ def build_scorer(config):
     model = load_model_of(config, settings.device)
     splits = {settings.split, *(["train"] if config.datasets.train is not None else [])}
     data = build_datasets(config, splits, {"val", "test"} - splits, model)
-    labels = labels_of(ALGORITHMS[name], model)
+    labels = labels_of(ALGORITHMS[name], model, config.algorithm.args)
     methods, named = methods_of(name, separator, labels)
     for baseline in settings.baselines:
         algorithm = baselines()[baseline]

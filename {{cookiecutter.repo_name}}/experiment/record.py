@@ -60,11 +60,11 @@ def facts(config, trainer):
         "threads": torch.get_num_threads(),
         "processes": trainer.shard[1],
         "data": {name: describe_data(one) for name, one in data.items() if one is not None},
-        "initial": _fingerprint(initial.checkpoint) if initial else None,
+        "initial": fingerprint(initial.checkpoint) if initial else None,
     }
 
 
-def _fingerprint(path):
+def fingerprint(path):
     """SHA-256 of a file; None if it is gone, as it may be when a training is resumed."""
     return checkpoints.fingerprint(path) if Path(path).exists() else None
 

@@ -15,7 +15,7 @@ from errors import UserError
 from files import write_files
 
 from .data import build_datasets
-from .record import describe_data
+from .record import describe_data, fingerprint
 
 REPORT = "replay.json"
 # how far a replay may be off where machine, packages or threads differ: rounding then differs, and
@@ -86,7 +86,7 @@ def differences(config, run, session):
         session: of `recorded_run`.
     """
     device = devices.choose(config.train.device)
-    data = build_datasets(config, ("train", "val"))
+    data, initial = build_datasets(config, ("train", "val")), config.train.initial
     now = {
         **provenance.environment(),
         "code": provenance.code(),
@@ -95,6 +95,7 @@ def differences(config, run, session):
         "threads": torch.get_num_threads(),
         "processes": 1,
         "data": {name: describe_data(one) for name, one in data.items()},
+        "initial": fingerprint(initial.checkpoint) if initial else None,
     }
     before = {key: session[key] for key in now if key in session}
     was, here = leaves(before), leaves(now)
