@@ -1,7 +1,7 @@
 """Scores, baselines and oracles to compare them with, and their statistics."""
 
-from .bss_eval import BSSEval
-from .metrics import best_permutation, sdr_v3, si_sdr, usdr
+from .bss_eval import BSSEval, sdr_v3
+from .metrics import best_permutation, si_sdr, usdr
 from .oracles import ORACLES
 from .order import HEALTHY, by_chance, orders, swapped
 from .results import Results

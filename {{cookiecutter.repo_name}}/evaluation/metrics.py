@@ -1,8 +1,6 @@
-"""Ratios of an estimate to its reference, in decibels: SI-SDR, uSDR, SDR of BSS Eval version 3."""
+"""Ratios of an estimate to its reference, in decibels: SI-SDR, uSDR."""
 
 import numpy as np
-import scipy.fft
-import scipy.linalg
 from scipy.optimize import linear_sum_assignment
 
 
@@ -64,44 +62,6 @@ def usdr(estimate, reference):
         return float("nan")
     with np.errstate(divide="ignore"):
         return float(10 * (np.log10(energy) - np.log10(rest)))
-
-
-def sdr_v3(estimate, reference, taps=512):
-    """The SDR of BSS Eval version 3 over the whole signal, in dB: the SDR (and with the mixture's
-    subtracted the SDRi) of papers on speech separation.
-
-    The reference is filtered to fit the estimate best by `taps` samples, t; the score is
-    |t|^2 / |e - t|^2. Vincent, Gribonval and Fevotte, "Performance measurement in blind audio
-    source separation", IEEE TASLP 2006; `mir_eval.separation.bss_eval_sources`. In float64.
-
-    Args:
-        estimate, reference: (channels, samples), of the same shape.
-
-    Returns:
-        the mean over the channels; NaN if one of the reference is silent; -inf for a silent
-        estimate, +inf for a filtered copy.
-    """
-    pairs = zip(np.asarray(estimate, float), np.asarray(reference, float), strict=True)
-    return float(np.mean([_filtered_ratio(e, r, taps) for e, r in pairs]))
-
-
-def _filtered_ratio(estimate, reference, taps):
-    """`sdr_v3` of one channel: (samples,) both."""
-    if not reference.any():
-        return np.nan
-    length = len(reference) + taps - 1
-    size = scipy.fft.next_fast_len(length, real=True)
-    spectra = scipy.fft.rfft(np.stack([reference, estimate]), size)
-    lags = scipy.fft.irfft(spectra * spectra[0].conj(), size)[:, :taps]
-    # as museval: what is singular is given a little weight
-    lags[0, 0] += np.finfo(float).eps
-    taken = scipy.linalg.solve_toeplitz(lags[0], lags[1])
-    target = scipy.fft.irfft(spectra[0] * scipy.fft.rfft(taken, size), size)[:length]
-    rest = -target
-    rest[: len(estimate)] += estimate
-    with np.errstate(divide="ignore"):
-        energies = np.log10([np.sum(target**2), np.sum(rest**2)])
-    return -np.inf if not estimate.any() else 10 * (energies[0] - energies[1])
 
 
 def best_permutation(scores):

@@ -5,8 +5,8 @@ import numpy as np
 from errors import UserError
 
 from .bss_eval import NAMES as BSS_NAMES
-from .bss_eval import BSSEval
-from .metrics import best_permutation, sdr_v3, si_sdr, usdr
+from .bss_eval import BSSEval, sdr_v3
+from .metrics import best_permutation, si_sdr, usdr
 from .oracles import ORACLES
 from .scale_invariant import NAMES, scale_invariant
 from .speech import pesq, stoi

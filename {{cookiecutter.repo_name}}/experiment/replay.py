@@ -13,6 +13,7 @@ import provenance
 from config import Config, leaves
 from errors import UserError
 from files import write_files
+from training.resuming import settings_of
 
 from .data import build_datasets
 from .record import describe_data, fingerprint
@@ -23,7 +24,7 @@ REPORT = "replay.json"
 LOSS = 0.05  # of the number that decided which model was the best, as a share of it
 SCORE = 0.5  # dB (or units) of the mean of a score
 SAME_SCORE = 1e-6  # of the same weights: k-means in threads adds in any order
-WITHOUT_EFFECT = ("info.name", "info.notes", "info.output_folder", "train.loggers", "train.device")
+WITHOUT_EFFECT = ("train.loggers", "train.device")  # the device is in the session
 
 
 def recorded_run(folder):
@@ -97,44 +98,48 @@ def differences(config, run, session):
         "data": {name: describe_data(one) for name, one in data.items()},
         "initial": fingerprint(initial.checkpoint) if initial else None,
     }
-    before = {key: session[key] for key in now if key in session}
-    was, here = leaves(before), leaves(now)
-    keys = [key for key in {**was, **here} if was.get(key) != here.get(key)]
-    lines = [f"{key}: was {was.get(key)}, is {here.get(key)}" for key in keys]
+    trainings = [one for one in provenance.sessions(run) if one["script"] == "train"]
+    lines = dict.fromkeys(line for one in trainings for line in _since(one, now))
     best = Path(run) / checkpoints.BEST
     if not best.exists() or checkpoints.fingerprint(best) != session["result"]["best_model"]:
-        lines.append(f"{best}: is not the model that this training ended with")
-    return [*lines, *_of_config(config, best)]
+        lines[f"{best}: is not the model that this training ended with"] = None
+    was, here = _settings(run), settings_of(config)
+    keys = [key for key in sorted({*was, *here}) if key not in WITHOUT_EFFECT]
+    config_lines = [f"config {line}" for line in _changed(was, here, keys)]
+    return [*lines, *config_lines]
 
 
-def _of_config(config, best):
-    """How config.yml differs from what the best model was trained with."""
-    if not best.exists():
-        return []
-    trained = checkpoints.load_model(best)[1].get("experiment") or {}
-    sections = ("info", "signal", "datasets", "model", "train")
-    plain = config.to_dict()
-    was, here = (
-        {
-            key: value
-            for key, value in leaves({s: of[s] for s in sections if s in of}).items()
-            if key not in WITHOUT_EFFECT
-        }
-        for of in (trained, plain)
-    )
+def _since(session, now):
+    """What is different from a session, of what `now` says: [line]."""
+    was, here = leaves({key: session[key] for key in now if key in session}), leaves(now)
+    return _changed(was, here, [*{**was, **here}])
+
+
+def _changed(was, here, keys):
     return [
-        f"config {key}: was {was.get(key)}, is {here.get(key)}"
-        for key in sorted({*was, *here})
+        f"{key}: was {was.get(key)}, is {here.get(key)}"
+        for key in keys
         if was.get(key) != here.get(key)
     ]
 
 
-def is_exact(config, lines):
+def _settings(run):
+    """The settings that a run was trained with, as its checkpoints have them: `settings_of`."""
+    latest, best = (Path(run) / path for path in (checkpoints.LATEST, checkpoints.BEST))
+    if latest.exists():
+        return checkpoints.load(latest)["begun_with"]["settings"]
+    return settings_of(Config.model_validate(checkpoints.load_model(best)[1]["experiment"]))
+
+
+def is_exact(session, lines):
     """Should a replay give the same bits? On a CPU in float32, where nothing differs that matters:
-    a commit that leaves the code as it is does not."""
-    cpu = devices.choose(config.train.device).type == "cpu"
+    a commit that leaves the code as it is does not.
+
+    session: of `recorded_run`; lines: `differences`.
+    """
     free = ("code.commit", "code.changed", "platform", "cores")
-    return cpu and not any(not line.startswith(free) for line in lines)
+    same = all(line.startswith(free) for line in lines)
+    return same and session["device"] == "cpu" and session["precision"] == "float32"
 
 
 def expectation(exact):

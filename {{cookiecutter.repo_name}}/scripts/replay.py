@@ -20,7 +20,7 @@ def main(config):
     again = replay.replay_config(config, before, folder)
     experiment.check(again)
     lines = replay.differences(config, before, session)
-    exact = replay.is_exact(config, lines)
+    exact = replay.is_exact(session, lines)
     log.info("%s", "\n  ".join([f"{len(lines)} differences from {before}/run.json", *lines]))
     log.info("%s", replay.expectation(exact))
     train.train(again, session["result"]["steps"])

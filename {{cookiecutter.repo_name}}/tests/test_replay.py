@@ -96,8 +96,20 @@ def test_every_difference_is_said_and_bounds_replace_the_bits(ran, edited):
         "versions.torch",
         "data.train.digest",
     ]
-    assert not replay.is_exact(settings, lines)
+    assert not replay.is_exact(replay.recorded_run(ran), lines)
     assert f"versions.torch: was 1.0, is {torch.__version__}" in lines
+
+
+def test_a_run_whose_latest_state_was_removed_has_its_settings_in_the_best_model(ran):
+    import config
+
+    latest = ran / "checkpoints" / "latest.pth"
+    settings, kept = config.load(ran / "config.yml"), latest.read_bytes()
+    try:
+        latest.unlink()
+        assert replay.differences(settings, ran, replay.recorded_run(ran)) == []
+    finally:
+        latest.write_bytes(kept)
 
 
 def test_a_config_that_was_edited_since_is_a_difference(ran):
@@ -113,11 +125,10 @@ def test_a_config_that_was_edited_since_is_a_difference(ran):
 
 
 def test_a_commit_that_leaves_the_code_as_it_is_keeps_the_bits(ran):
-    import config
-
-    settings = config.load(ran / "config.yml")
-    assert replay.is_exact(settings, ["code.commit: was a, is b", "cores: was 2, is 4"])
-    assert not replay.is_exact(settings, ["code.digest: was a, is b"])
+    session = replay.recorded_run(ran)
+    assert replay.is_exact(session, ["code.commit: was a, is b", "cores: was 2, is 4"])
+    assert not replay.is_exact(session, ["code.digest: was a, is b"])
+    assert not replay.is_exact({**session, "precision": "bfloat16"}, [])
 
 
 def test_another_result_is_an_error_that_names_it(ran, edited, tmp_path):
