@@ -1,6 +1,7 @@
 """A run once more: what differs from what it recorded, and whether the same numbers come out."""
 
 import csv
+import itertools
 import json
 import math
 from pathlib import Path
@@ -168,8 +169,12 @@ def compare(run, replay, exact):
         if was[key] != now[key]:
             lines.append(f"{key}: {was[key]}, now {now[key]}")
             fine = fine and not exact
-    off = abs(now["best"] - was["best"])
-    bound = 0.0 if exact else max(LOSS * abs(was["best"]), SCORE if _is_score(was) else 0.0)
+    if exact and (epoch := _first_difference(run, replay, was["best_by"])):
+        lines.append(f"history.csv: differs from epoch {epoch} on")
+        fine = False
+    off, score = abs(now["best"] - was["best"]), not was["best_by"].endswith("_loss")
+    within = SCORE if score else LOSS * abs(was["best"])
+    bound = within if not exact else SAME_SCORE if score else 0.0
     fine = fine and off <= bound
     lines.append(f"{was['best_by']}: {was['best']:.6g}, now {now['best']:.6g} ({_bound(bound)})")
     for split, scores in _scores(run).items():
@@ -189,8 +194,16 @@ def compare(run, replay, exact):
     return lines, fine
 
 
-def _is_score(result):
-    return not result["best_by"].endswith("_loss")
+def _first_difference(run, replay, decides):
+    """The first epoch whose losses are not the same to the last bit; None if all are."""
+    histories = []
+    for folder in (run, replay):
+        with open(Path(folder) / "history.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        left_out = {"minutes", *([] if decides.endswith("_loss") else [decides])}
+        histories.append([{k: v for k, v in row.items() if k not in left_out} for row in rows])
+    pairs = enumerate(itertools.zip_longest(*histories), 1)
+    return next((epoch for epoch, (was, now) in pairs if was != now), None)
 
 
 def _bound(bound):

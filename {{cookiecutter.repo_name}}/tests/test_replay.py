@@ -1,7 +1,9 @@
 """run.json, what a run records of itself, and scripts.replay, which runs it once more."""
 
 import json
+import shutil
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -141,6 +143,18 @@ def test_another_result_is_an_error_that_names_it(ran, edited, tmp_path):
     found, fine = replay.compare(ran, ran / "replay", exact=False)
     assert not fine and any(line.startswith("val_loss:") for line in found)
     assert replay.compare(ran / "replay", ran / "replay", exact=True)[1]
+
+
+def test_a_history_that_differs_in_its_last_bit_is_said_with_its_epoch(ran, tmp_path):
+    copy = shutil.copytree(ran, tmp_path / "copy", ignore=shutil.ignore_patterns("replay*"))
+    assert replay.compare(ran, copy, exact=True)[1]
+    header, first, second = (copy / "history.csv").read_text().splitlines()
+    *others, last = second.split(",")
+    spoilt = ",".join([*others, repr(np.nextafter(float(last), 1).item())])
+    (copy / "history.csv").write_text("\n".join([header, first, spoilt]) + "\n")
+    found, fine = replay.compare(ran, copy, exact=True)
+    assert not fine and "history.csv: differs from epoch 2 on" in found
+    assert replay.compare(ran, copy, exact=False)[1]
 
 
 def test_a_folder_without_a_finished_training_is_one_message(tmp_path, write_config):
