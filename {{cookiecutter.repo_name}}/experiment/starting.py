@@ -3,6 +3,8 @@ read: initial weights, frozen modules, groups of the optimizer, the score of the
 
 import inspect
 
+import torch
+
 from algorithms import ALGORITHMS
 from config import check_args
 from errors import UserError
@@ -60,7 +62,13 @@ def _check_groups(config, model):
         if not any(wrong.values()) and not names:
             text = "what it names is frozen, or in a group above; remove it"
             yield config.problem(f"{key}.modules", text)
-        yield from check_args(config, key, optimizer, ("params",), optional=given)
+        problems = check_args(config, key, optimizer, ("params",), optional=given)
+        yield from problems
+        try:
+            args = {**config.train.optimizer.args, **({} if problems else group.args)}
+            optimizer([torch.nn.Parameter(torch.zeros(1))], **args)
+        except (ValueError, TypeError, RuntimeError) as error:
+            yield config.problem(f"{key}.args", f"refused: {error}")
 
 
 def _check_best_by(config):

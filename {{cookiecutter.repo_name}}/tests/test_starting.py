@@ -155,6 +155,11 @@ def test_wrong_names_are_refused_with_the_modules_that_exist(write_config, train
     assert "groups[0].args.rate: Adam has no argument 'rate'" in text
 
 
+def test_a_pattern_is_no_name_of_a_module_to_take(write_config, trained):
+    (line,) = problems_of(write_config(**initial(trained, modules={"rec*": "rec*"})))
+    assert "train.initial.modules.rec*: there is no module 'rec*' with weights" in line
+
+
 def test_a_checkpoint_that_is_missing_or_no_model_is_one_message(write_config, trained):
     (line,) = problems_of(write_config(**initial(trained.with_name("gone.pth"))))
     assert "train.initial.checkpoint" in line and "no such checkpoint" in line
@@ -269,6 +274,11 @@ def test_a_parameter_is_of_the_first_group_that_names_it():
     named = [type("Group", (), {"modules": m})() for m in (["a.bias"], ["a", "*.bias"])]
     names = ["a.weight", "a.bias", "b.weight", "b.bias"]
     assert groups_of(names, named) == [["b.weight"], ["a.bias"], ["a.weight", "b.bias"]]
+
+
+def test_a_value_that_the_optimizer_refuses_is_refused_in_a_group_too(write_config):
+    (line,) = problems_of(write_config(**grouped(([BODY], {"lr": -1.0}))))
+    assert "train.optimizer.groups[0].args: refused: Invalid learning rate: -1.0" in line
 
 
 def test_a_group_of_which_nothing_is_left_is_refused(write_config):

@@ -7,7 +7,7 @@ import torch
 
 import checkpoints
 
-from .parameters import no_such_module, tensors
+from .parameters import is_below, no_such_module, tensors
 
 SHOWN = 4  # of the tensors that do not fit
 
@@ -39,9 +39,10 @@ def match(here, there, modules=None):
         modules: {module here: module there}; None: all, by the same names.
     """
     pairs, of_there = {}, {}
-    for ours, theirs in (modules or {"": ""}).items():
-        pairs |= {name: theirs + name[len(ours) :] for name in here if _is_below(name, ours)}
-        of_there |= dict.fromkeys(name for name in there if _is_below(name, theirs))
+    for ours, theirs in (modules or {None: None}).items():
+        mine = [name for name in here if ours is None or is_below(name, ours)]
+        pairs |= {name: name if ours is None else theirs + name[len(ours) :] for name in mine}
+        of_there |= dict.fromkeys(n for n in there if theirs is None or is_below(n, theirs))
     taken, resized = {}, {}
     for name, other in pairs.items():
         if other in there and here[name].shape == there[other].shape:
@@ -51,10 +52,6 @@ def match(here, there, modules=None):
     absent = [name for name, other in pairs.items() if other not in there]
     left = [name for name in of_there if name not in pairs.values()]
     return Match(taken, absent, left, resized)
-
-
-def _is_below(name, module):
-    return not module or name == module or name.startswith(f"{module}.")
 
 
 def problems(model, metadata, described, settings):
@@ -71,10 +68,14 @@ def problems(model, metadata, described, settings):
     """
     other, its = checkpoints.load_model(settings.checkpoint)
     here, there = tensors(model), tensors(other)
-    for ours, theirs in (settings.modules or {}).items():
-        text = no_such_module(ours, here) or no_such_module(theirs, there, settings.checkpoint)
-        if text:
-            yield f"modules.{ours}", text
+    wrong = {
+        ours: no_such_module(ours, here, patterns=False)
+        or no_such_module(theirs, there, settings.checkpoint, patterns=False)
+        for ours, theirs in (settings.modules or {}).items()
+    }
+    if any(wrong.values()):
+        yield from ((f"modules.{name}", text) for name, text in wrong.items() if text)
+        return
     if signal := _of_another_signal(model, other, metadata, its):
         yield (
             "checkpoint",

@@ -35,12 +35,17 @@ def matches(name, patterns):
     return any(fnmatchcase(name, p) or fnmatchcase(name, f"{p}.*") for p in patterns)
 
 
-def no_such_module(name, names, owner="the model"):
-    """What to say of a name or pattern that stands for none of `names`; None if it does.
+def is_below(name, module):
+    """Is the tensor called `name` in the module called `module` (no pattern), or it itself?"""
+    return name == module or name.startswith(f"{module}.")
 
-    names: of the tensors of a model.
+
+def no_such_module(name, names, owner="the model", patterns=True):
+    """What to say of a name that stands for none of `names`; None if it does.
+
+    names: of the tensors of a model. patterns: may it be a pattern?
     """
-    if any(matches(one, [name]) for one in names):
+    if any(matches(one, [name]) if patterns else is_below(one, name) for one in names):
         return None
     modules = [*dict.fromkeys(one.partition(".")[0] for one in names)]
     guess = closest(name, modules)
