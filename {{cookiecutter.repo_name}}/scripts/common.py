@@ -23,7 +23,13 @@ def run(main, description, needs, argv=None):
     memory.keep_freed_memory()
     caches.settle()
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
+    parser.add_argument(
+        "-p",
+        "--path",
+        required=True,
+        metavar="FILE.yml",
+        help="the experiment, or the folder of a run",
+    )
     path = _in_project(parser.parse_args(argv).path)
     if hasattr(sys.stdout, "reconfigure"):  # print names that are not UTF-8 all the same
         sys.stdout.reconfigure(errors="backslashreplace")
