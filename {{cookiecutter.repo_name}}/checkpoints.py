@@ -8,6 +8,7 @@ import hashlib
 import io
 import pickle
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
@@ -16,6 +17,7 @@ from errors import UserError
 from files import write_files
 
 BEST = Path("checkpoints") / "best.model.pth"  # in the output folder of an experiment
+LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training is resumed
 UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks
 NEEDED = ("sample_rate", "num_channels", "stft_params")  # of a model's metadata, to separate
 
@@ -69,12 +71,30 @@ def save_model(path, model, metadata):
     write_files({path: buffer.getvalue()})
 
 
+class InMemory(NamedTuple):
+    """A model that is at hand, in place of the path of a checkpoint.
+
+    model: in evaluation mode, on the device that it is to run on.
+    metadata: as `save_model` takes it.
+    """
+
+    model: Any
+    metadata: dict
+
+    def __str__(self):
+        return "the model in training"
+
+
 def load_model(path, device="cpu"):
     """(model in evaluation mode on `device`, its metadata); the same objects while the file stays.
+
+    path: of a file, or an `InMemory`.
 
     Raises:
         UserError: as `load`, or a checkpoint that holds no model.
     """
+    if isinstance(path, InMemory):
+        return path.model, path.metadata
     path = Path(path)
     stamp = path.stat().st_mtime_ns if path.exists() else 0
     return _load_model(path, str(device), stamp)

@@ -40,6 +40,12 @@ def available():
     return [*names, "cpu"]
 
 
+def describe(device):
+    """The device with the name of the hardware, if it has one: "cuda:0 (NVIDIA A100)"."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    return f"{device} ({name})" if name else str(device)
+
+
 def computes_bfloat16(device):
     """Has the device instructions for bfloat16? Elsewhere torch may emulate it, which is slow."""
     if device.type == "cuda":

@@ -58,7 +58,8 @@ class Separator:
     def __init__(self, settings, device="auto"):
         self._make = experiment.build_separator(settings, device)
         model = experiment.load_model_of(settings, device)
-        self.names = labels_of(ALGORITHMS[settings.algorithm.class_name], model)
+        algorithm = settings.algorithm
+        self.names = labels_of(ALGORITHMS[algorithm.class_name], model, algorithm.args)
 
     def __call__(self, audio, sample_rate):
         """Separate a mixture of any length, sample rate and number of channels.

@@ -12,6 +12,7 @@ from .confidence import confidence
 from .deep_audio import DeepAudioEstimation
 from .deep_clustering import DeepClustering
 from .deep_masks import DeepMaskEstimation
+from .external import External
 from .separation import Streamed
 from .traits import (
     Result,
@@ -32,6 +33,7 @@ ALGORITHMS = {
     "DeepAudioEstimation": DeepAudioEstimation,
     "DeepClustering": DeepClustering,
     "DeepMaskEstimation": DeepMaskEstimation,
+    "External": External,
     "FT2D": nussl.separation.primitive.FT2D,
     "HPSS": nussl.separation.primitive.HPSS,
     "Repet": nussl.separation.primitive.Repet,

@@ -5,6 +5,7 @@ Any subclass of nussl's base classes works in every script. What it does not dec
     model_output = None    the output of a network that it works on ("mask", ...); None: no network
     streams = False        it takes a recording of `streams`, and has `NetworkSeparation.stream`
     source_labels = None   labels of its sources in their order; None: its sources have no order
+    labels_in = None       the argument that names its sources in their order
 
 The last one may depend on the instance (a network's sources have an order if it was trained with
 one): then the class has `labels_of(model, metadata)`, and with it `load(model_path, device)`, which
@@ -23,7 +24,7 @@ import numpy as np
 from compat import nussl
 from errors import UserError
 
-DEFAULTS = {"model_output": None, "streams": False, "source_labels": None}
+DEFAULTS = {"model_output": None, "streams": False, "source_labels": None, "labels_in": None}
 
 
 class Result(NamedTuple):
@@ -72,7 +73,7 @@ def count_sources(algorithm, args, model=None):
     """
     if model is not None and (count := algorithm.outputs_of(*model)) is not None:
         return count
-    if labels := labels_of(algorithm, model):
+    if labels := labels_of(algorithm, model, args):
         return len(labels)
     parameter = _takes(algorithm).get("num_sources")
     if parameter is None:
@@ -81,13 +82,15 @@ def count_sources(algorithm, args, model=None):
     return count if isinstance(count, int) else None
 
 
-def labels_of(algorithm, model=None):
+def labels_of(algorithm, model=None, args=None):
     """The labels of a class's sources in their order; None: they have no order.
 
-    model: as in `count_sources`.
+    model: as in `count_sources`. args: of the algorithm.
     """
     if model is not None:
         return algorithm.labels_of(*model)
+    if (name := trait(algorithm, "labels_in")) and name in (args or ()):
+        return list(args[name])
     labels = trait(algorithm, "source_labels")
     return None if isinstance(labels, property) or not labels else list(labels)
 

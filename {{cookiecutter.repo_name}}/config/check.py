@@ -139,9 +139,24 @@ def _train(values: Values) -> Found:
         if len(given) != 1:
             state = "has both 'percentile' and 'max_norm'" if given else "is empty"
             yield "train.gradient_clip", state + "; write {percentile: 10} or {max_norm: 5.0}"
+    if isinstance(values.get("train.best_by"), dict):
+        yield from _best_by(values)
     if isinstance(values.get("train"), dict) and "datasets.train" not in values:
         example = EXAMPLES["datasets.train"]
         yield "datasets.train", f"is missing, the section 'train' needs it; write {example}"
+
+
+def _best_by(values: Values) -> Found:
+    key = "train.best_by"
+    missing = [name for name in ("algorithm", "datasets.val") if name not in values]
+    if missing:
+        examples = " and ".join(EXAMPLES[name] for name in missing)
+        yield key, f"separates validation items and needs {' and '.join(missing)}; write {examples}"
+    if values.get("train.overfit") is not None:
+        yield key, "goes not with train.overfit, which validates on training excerpts; remove one"
+    args = "train.scheduler.args.mode"
+    if values.get("train.scheduler.class") == "ReduceLROnPlateau" and values.get(args) == "min":
+        yield args, "is min, but the scheduler follows the score of train.best_by; remove the key"
 
 
 def _algorithm(values: Values) -> Found:

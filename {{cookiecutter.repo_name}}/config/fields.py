@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -25,6 +26,25 @@ def _pair(values: list[float]) -> list[float]:
     return values
 
 
+def _known_device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name):
+        raise PydanticCustomError(
+            "plain",
+            "found the unknown device {name}; write auto, cpu, cuda, cuda:0 or mps",
+            {"name": repr(name)},
+        )
+    return name
+
+
+Device = Annotated[
+    str,
+    AfterValidator(_known_device),
+    Field(
+        description="where to compute: auto (cuda, else mps, else cpu), cpu, cuda, cuda:N or mps",
+        json_schema_extra={"pattern": r"^(auto|cpu|cuda(:\d+)?|mps|.*\$\{.*)$"},
+    ),
+]
+Workers = Annotated[int, Field(ge=0, description="processes that read data; 0: the main one")]
 Text = Annotated[str, Field(min_length=1)]
 Args = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]

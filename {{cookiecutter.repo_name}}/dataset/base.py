@@ -200,8 +200,10 @@ class StemDataset(nussl.datasets.BaseDataset):
         """nussl's item: {"mix": AudioSignal, "sources": {label: AudioSignal}, "metadata": {}}."""
         sources = self.excerpt(index)
         track = self.tracks[index]
+        mix = self._load_audio_from_array(self.mix(index, sources=sources))
+        mix.path_to_input_file = track.name  # by which an algorithm may know the item
         return {
-            "mix": self._load_audio_from_array(self.mix(index, sources=sources)),
+            "mix": mix,
             "sources": {
                 label: self._load_audio_from_array(sound)
                 for label, sound in zip(self.labels, sources, strict=True)

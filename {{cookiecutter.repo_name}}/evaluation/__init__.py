@@ -1,6 +1,6 @@
 """Scores, baselines and oracles to compare them with, and their statistics."""
 
-from .bss_eval import BSSEval
+from .bss_eval import BSSEval, sdr_v3
 from .metrics import best_permutation, si_sdr, usdr
 from .oracles import ORACLES
 from .order import HEALTHY, by_chance, orders, swapped
@@ -34,6 +34,7 @@ __all__ = [
     "scale_invariant",
     "score_all",
     "score_item",
+    "sdr_v3",
     "scores_in",
     "si_sdr",
     "sentences",

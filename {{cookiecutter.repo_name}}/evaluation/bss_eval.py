@@ -1,4 +1,4 @@
-"""BSS Eval version 4, by museval's definition, in a fraction of its time."""
+"""BSS Eval: version 4 by museval's definition, in a fraction of its time; the SDR of version 3."""
 
 import math
 
@@ -129,3 +129,41 @@ def _solver(matrix):
     except np.linalg.LinAlgError:  # not positive, by rounding: museval's own way
         return lambda right: np.linalg.solve(matrix, right)
     return lambda right: scipy.linalg.cho_solve(factor, right, check_finite=False)
+
+
+def sdr_v3(estimate, reference, taps=512):
+    """The SDR of BSS Eval version 3 over the whole signal, in dB: the SDR (and with the mixture's
+    subtracted the SDRi) of papers on speech separation.
+
+    The reference is filtered by `taps` samples to fit the estimate best, t; the score is
+    |t|^2 / |e - t|^2. Vincent, Gribonval and Fevotte, "Performance measurement in blind audio
+    source separation", IEEE TASLP 2006; `mir_eval.separation.bss_eval_sources`. In float64.
+
+    Args:
+        estimate, reference: (channels, samples), of the same shape.
+
+    Returns:
+        the mean over the channels; NaN if one of the reference is silent; -inf for a silent
+        estimate.
+    """
+    pairs = zip(np.asarray(estimate, float), np.asarray(reference, float), strict=True)
+    return float(np.mean([_filtered_ratio(e, r, taps) for e, r in pairs]))
+
+
+def _filtered_ratio(estimate, reference, taps):
+    """`sdr_v3` of one channel: (samples,) both."""
+    if not reference.any():
+        return math.nan
+    length = len(reference) + taps - 1
+    size = scipy.fft.next_fast_len(length, real=True)
+    spectra = scipy.fft.rfft(np.stack([reference, estimate]), size)
+    lags = scipy.fft.irfft(spectra * spectra[0].conj(), size)[:, :taps]
+    gram = scipy.linalg.toeplitz(lags[0])
+    try:
+        weights = scipy.linalg.solve(gram, lags[1], assume_a="pos")
+    except np.linalg.LinAlgError:  # an empty band: of all best filters the least one
+        weights = np.linalg.lstsq(gram, lags[1], rcond=None)[0]
+    target = scipy.fft.irfft(spectra[0] * scipy.fft.rfft(weights, size), size)[:length]
+    rest = -target
+    rest[: len(estimate)] += estimate
+    return _decibels(np.square(target).sum(), rest)

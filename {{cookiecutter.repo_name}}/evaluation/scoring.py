@@ -5,7 +5,7 @@ import numpy as np
 from errors import UserError
 
 from .bss_eval import NAMES as BSS_NAMES
-from .bss_eval import BSSEval
+from .bss_eval import BSSEval, sdr_v3
 from .metrics import best_permutation, si_sdr, usdr
 from .oracles import ORACLES
 from .scale_invariant import NAMES, scale_invariant
@@ -16,6 +16,7 @@ SPEECH = {"stoi": stoi, "pesq": pesq}
 METRICS = {
     "scale_invariant": NAMES,
     "bss_eval": BSS_NAMES,
+    "sdr_v3": ("sdr_v3",),
     "usdr": ("usdr",),
     "csdr": ("csdr",),
     "stoi": ("stoi",),
@@ -41,7 +42,7 @@ def columns(metrics):
     return [*ABOUT, *names, *(name + GAIN for name in names if name not in WITHOUT_GAIN)]
 
 
-def score_item(item, methods, named=None, metrics=("scale_invariant",)):
+def score_item(item, methods, named=None, metrics=("scale_invariant",), oracles=ORACLES):
     """The scores of each method and source of a dataset's item.
 
     The mixture itself (as the estimate of every source) and the oracles are scored beside the
@@ -56,6 +57,7 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",)):
         metrics: names of `METRICS`. The windows of BSS Eval last a second and do not overlap; the
             score is the median over those where no source is silent, as in SiSEC 2018. "csdr" is
             the SDR of these windows by the name that the Sound Demixing Challenge gives it.
+        oracles: {name: function(mixture, sources) -> [AudioSignal]} that are scored beside them.
 
     Returns:
         rows {"item", "song", "method", "source", "estimate", score, score + "_improvement", ...},
@@ -83,7 +85,7 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",)):
     ordered |= {name: separate(mix) for name, separate in (named or {}).items()}
     ordered |= {
         name: oracle(mix, [item["sources"][label] for label in labels])
-        for name, oracle in ORACLES.items()
+        for name, oracle in oracles.items()
     }
     everything = {name: (estimates, True) for name, estimates in ordered.items()}
     everything |= {name: (separate(mix), False) for name, separate in methods.items()}
@@ -150,6 +152,8 @@ class _Scorer:
 
     def _ratios(self, estimate, place, whole):
         result = {}
+        if "sdr_v3" in self.metrics:
+            result["sdr_v3"] = sdr_v3(estimate, self.audible_references[place])
         if "scale_invariant" in self.metrics:
             result = scale_invariant(estimate.astype(np.float64), self.audible_references, place)
             result["si_sdr"] = whole

@@ -14,13 +14,15 @@ TITLES = {
     "isr": "ISR",
     "sir": "SIR",
     "sar": "SAR",
+    "sdr_v3": "SDR (BSS Eval 3)",
     "usdr": "uSDR",
     "csdr": "cSDR",
     "stoi": "STOI",
     "pesq": "PESQ",
 }
 WITHOUT_UNIT = ("stoi", "pesq")
-IN_FULL = ("si_sdr", "sdr", "usdr", "csdr", "stoi", "pesq")  # each has a table of its own
+# each has a table of its own
+IN_FULL = ("si_sdr", "sdr", "sdr_v3", "usdr", "csdr", "stoi", "pesq")
 
 
 def scores_in(rows):

@@ -10,6 +10,7 @@ from .checks import check
 from .data import SPLITS, build_dataset, build_datasets
 from .evaluation import build_scorer, identity, write_evaluation
 from .labels import announcement
+from .record import recorded_evaluation, recorded_training, result_of
 from .recordings import (
     is_separated,
     separate_recording,
@@ -45,10 +46,13 @@ __all__ = [
     "load_model_of",
     "model_fingerprint",
     "model_path",
-    "write_evaluation",
+    "recorded_evaluation",
+    "recorded_training",
+    "result_of",
     "separate_item",
     "separate_recording",
     "separation_lines",
     "separation_record",
     "visualize",
+    "write_evaluation",
 ]

@@ -16,6 +16,7 @@ from preparation import STEPS
 from training import LOGGERS, LOSSES, OPTIMIZERS, SCHEDULERS, TRAINERS
 
 from .data import SPLITS
+from .starting import check_start
 from .training import MODEL_GIVEN, build_graph
 
 # arguments that the program supplies: always, or where the file does not
@@ -176,7 +177,7 @@ def _check_model(config):
         if not {*keys} & {*graph["output"]}:
             text = f"reads nothing that the model gives ({', '.join(graph['output'])})"
             problems.append(config.problem(place, text))
-    return problems
+    return problems + (check_start(config, model) if config.train is not None else [])
 
 
 def _check_training(config):

@@ -17,7 +17,6 @@ from evaluation import (
     summarize_run,
 )
 from evaluation.speech import PACKAGES, require
-from files import PROJECT
 from report import evaluation_files
 
 from .data import build_datasets
@@ -47,12 +46,8 @@ def build_scorer(config):
     model = load_model_of(config, settings.device)
     others = {"val", "test"} - {settings.split}
     data = build_datasets(config, {settings.split}, {"train"}, others, model)
-    labels = labels_of(ALGORITHMS[name], model)
-    methods, named = {}, {}
-    if labels is None:
-        methods[name] = lambda mix: estimates_of(separator(mix), mix)
-    else:
-        named[name] = lambda mix: by_label(labels, estimates_of(separator(mix), mix))
+    labels = labels_of(ALGORITHMS[name], model, config.algorithm.args)
+    methods, named = methods_of(name, separator, labels)
     for baseline in settings.baselines:
         algorithm = baselines()[baseline]
         methods[baseline] = lambda mix, make=algorithm: estimates_of(make(mix), mix)
@@ -75,6 +70,19 @@ def build_scorer(config):
     )
 
 
+def methods_of(name, separator, labels):
+    """(methods, named) of `score_item` with an algorithm alone.
+
+    Args:
+        name: what it is called there.
+        separator: function(AudioSignal) -> the algorithm, ready to be called.
+        labels: of its estimates in their order; None: they have no order.
+    """
+    if labels is None:
+        return {name: lambda mix: estimates_of(separator(mix), mix)}, {}
+    return {}, {name: lambda mix: by_label(labels, estimates_of(separator(mix), mix))}
+
+
 def by_label(labels, estimates):
     """Estimates that come in the order of `labels`, in that of the sorted labels."""
     return [estimates[labels.index(label)] for label in sorted(labels)]
@@ -88,11 +96,6 @@ def identity(config, data):
         for key, value in plain["evaluate"].items()
         if key not in ("num_items", "num_workers", "device", "page_items", "frequency")
     }
-    code = hashlib.sha256()
-    for part in (*CODE, *CODE_FILES):
-        path = PROJECT / part
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            code.update(file.read_bytes())
     items = [(track.name, track.length, track.sample_rate) for track in data.tracks]
     return {
         "checkpoint": model_fingerprint(config),
@@ -102,7 +105,7 @@ def identity(config, data):
         "evaluate": how,
         "signal": plain["signal"],
         "datasets": plain["datasets"],
-        "code": code.hexdigest(),
+        "code": provenance.digest_of([*CODE, *CODE_FILES]),
         "versions": provenance.versions(),
     }
 

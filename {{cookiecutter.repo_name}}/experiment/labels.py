@@ -52,7 +52,7 @@ def _of_the_algorithm(config, labels, model):
         return []
     algorithm, args = ALGORITHMS[config.algorithm.class_name], config.algorithm.args
     split, sources = next(iter(labels.items()))
-    known = labels_of(algorithm, model)
+    known = labels_of(algorithm, model, args)
     if known is not None and set(known) != set(sources):
         text = (
             f"{config.algorithm.class_name} gives {', '.join(known)}, and {split} has "

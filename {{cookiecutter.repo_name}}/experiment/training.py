@@ -6,15 +6,17 @@ from pathlib import Path
 
 import torch
 
+import checkpoints
 import devices
 from compat import nussl
 from features import FrontEnd
 from model import BUILDERS
-from training import LOGGERS, LOSSES, TRAINERS, Setup, Term
+from training import LOGGERS, LOSSES, TRAINERS, Setup, Term, initial
 from training.resuming import settings_of
 
 from .data import build_datasets, build_stft_params
 from .separation import demonstrate
+from .validation import ValidationScore
 
 MODEL_GIVEN = ("num_features", "num_audio_channels")  # what the program supplies to a builder
 
@@ -56,6 +58,11 @@ def build_trainer(config):
     data = build_datasets(config, ("train", "val"), if_there=("test",))
     train_data, val_data = data["train"], data.get("val")
     demonstrable = config.algorithm is not None and val_data is not None
+    metadata = _model_metadata(config, model, losses, train_data, val_data)
+    started_from = ()
+    if config.train.initial is not None and not is_begun(config):
+        given = config.train.initial, metadata["labels"], metadata["ordered"]
+        started_from = initial.load(model, *given)
     setup = Setup(
         settings=config.train,
         model=model,
@@ -65,20 +72,36 @@ def build_trainer(config):
         val_data=val_data,
         output_folder=config.info.output_folder,
         seed=config.info.seed,
-        metadata=_model_metadata(config, model, losses, train_data, val_data),
+        metadata=metadata,
         identity=settings_of(config),
         augment=config.datasets.train.augment,
         loggers=build_loggers(config),
         demonstrate=functools.partial(demonstrate, config) if demonstrable else None,
+        started_from=started_from,
+        score=ValidationScore(config, val_data) if config.train.best_by is not None else None,
     )
     trainer = TRAINERS[config.train.class_name](setup, **config.train.args)
     trainer.prepare()
     return trainer
 
 
+def is_begun(config):
+    """Is there a training in the output folder, which is resumed? It has its weights already."""
+    return (Path(config.info.output_folder) / checkpoints.LATEST).exists()
+
+
 def build_loggers(config):
     given = (Path(config.info.output_folder), config.info.name, config.to_dict())
     return [LOGGERS[c.class_name](*given, **c.args) for c in config.train.loggers]
+
+
+def describe_signal(config):
+    """What a checkpoint says of the audio that its model reads."""
+    return {
+        "stft_params": build_stft_params(config),
+        "sample_rate": config.signal.sample_rate,
+        "num_channels": config.signal.num_channels,
+    }
 
 
 def _model_metadata(config, model, losses, train_data, val_data):
@@ -93,11 +116,7 @@ def _model_metadata(config, model, losses, train_data, val_data):
     else:
         features = [transforms.PhaseSensitiveSpectrumApproximation(), transforms.MagnitudeWeights()]
     pipeline = transforms.Compose([*features, transforms.ToSeparationModel()])
-    described = {
-        "stft_params": build_stft_params(config),
-        "sample_rate": config.signal.sample_rate,
-        "num_channels": config.signal.num_channels,
-    }
+    described = describe_signal(config)
 
     def of(data):
         return {

@@ -23,7 +23,13 @@ def run(main, description, needs, argv=None):
     memory.keep_freed_memory()
     caches.settle()
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("-p", "--path", required=True, metavar="FILE.yml", help="the experiment")
+    parser.add_argument(
+        "-p",
+        "--path",
+        required=True,
+        metavar="FILE.yml",
+        help="the experiment, or the folder of a run",
+    )
     path = _in_project(parser.parse_args(argv).path)
     if hasattr(sys.stdout, "reconfigure"):  # print names that are not UTF-8 all the same
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -44,13 +50,14 @@ def run(main, description, needs, argv=None):
 
 def _in_project(path):
     """The path of a file in the current folder or, if it is not there, in the project's folder,
-    which becomes the current one: relative paths in the file mean the project's folder."""
+    which becomes the current one: relative paths in the file mean the project's folder. A folder
+    stands for its config.yml."""
     path = Path(path)
     if Path.cwd() != PROJECT:
         here = path.absolute()
         path = here if here.exists() or not (PROJECT / path).exists() else path
         os.chdir(PROJECT)
-    return path
+    return path / "config.yml" if path.is_dir() else path
 
 
 def _report_errors(main, path, needs):

@@ -1,6 +1,5 @@
 """Train a model: python -m scripts.train -p experiments/deep_clustering.yml"""
 
-import contextlib
 import logging
 
 from scripts.common import run
@@ -12,11 +11,10 @@ def main(config):
     distributed.run(lambda: train(config))
 
 
-def train(config):
-    """Train in this process, alone or with others that run the same."""
+def train(config, steps=None):
+    """Train in this process, alone or with others that run the same; at most so many steps."""
     import distributed
     import experiment
-    import provenance
     from config import write_resolved
 
     experiment.check(config)
@@ -26,13 +24,12 @@ def train(config):
     trainer.restore()  # refuses a folder that holds something else before anything is written
     for data in filter(None, (trainer.train_data, trainer.val_data)):
         distributed.local_main_process_first(lambda data=data: data.ensure(range(len(data))))
-    log = contextlib.nullcontext()
     if distributed.is_main_process():
         write_resolved(config, trainer.folder)
-        log = provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment")
-    with log:
+    with experiment.recorded_training(config, trainer) as session:
         logging.getLogger("train").info("%s", experiment.announcement(trainer.train_data))
-        trainer.fit()
+        trainer.fit(steps)
+        session["result"] = experiment.result_of(trainer)
 
 
 if __name__ == "__main__":

@@ -246,7 +246,7 @@ LAYOUTS = {
         scaper,
     )
 }
-WRITERS = {**LAYOUTS, "real_songs": real_songs}  # which is a StemFolder too
+WRITERS = {**LAYOUTS, "real_songs": real_songs, "fine_tune": stem_folder}  # StemFolders too
 CLASSES = {
     "musdb18": "MUSDB18",
     "mir1k": "MIR1K",

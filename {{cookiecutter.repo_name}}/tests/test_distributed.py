@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from others import is_running, wait_until
-from trainings import close, fit, weights
+from trainings import close, fit, weights, write
 
 import distributed
 
@@ -85,6 +86,22 @@ def test_two_processes_train_as_one_with_the_whole_batch(write_config):
     assert status == 0, text
     whole = fit(write_config("longer", epochs=14, **SMALL))
     assert close(weights(whole), saved(path, "together")["model"], 2e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_choose_the_best_model_by_score_as_one_does(write_config):
+    """Each scores its share of three validation items; the scheduler follows the common mean."""
+    histories = []
+    for name, train in (("alone", fit), ("together", lambda path: finished(torchrun(path, 2)))):
+        path = write_config(name, epochs=3, best_by={"num_items": 3}, **SMALL)
+        plain = yaml.safe_load(path.read_text())
+        plain["algorithm"] = {"class": "DeepClustering", "args": {"num_sources": 2}}
+        train(write(path, plain))
+        histories.append(saved(path, name)["history"]["rows"])
+    for a, b in zip(*histories, strict=True):
+        key = "val_si_sdr_improvement"
+        assert b[key] == pytest.approx(a[key], abs=1e-3)
+        assert b["learning_rate"] == a["learning_rate"]
 
 
 @needs_proc

@@ -26,6 +26,7 @@ SHIPPED = [
     "demo_quick",
     "dual_path",
     "dual_path_small",
+    "fine_tune",
     "mask_inference",
     "mask_inference_small",
     "mir1k",

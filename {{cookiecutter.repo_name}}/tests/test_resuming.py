@@ -168,8 +168,7 @@ def test_a_training_leaves_a_log_with_what_it_ran_on(write_config):
     command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     log = (path.parent / "small" / "train.log").read_text()
-    assert f"torch {torch.__version__}" in log and f"-m scripts.train -p {path}" in log
-    assert "code: " in log and "Python 3" in log
+    assert f"-m scripts.train -p {path}" in log.splitlines()[0]
     for line in done.stdout.splitlines():
         assert line in log
     subprocess.run(command, check=True, capture_output=True)

@@ -53,7 +53,7 @@ def test_heads_computed_item_by_item_give_the_same_weights(write_config, builder
     unequal = fit(write_config("unequal", builder=builder, args=steady, head_items=3, **PLAIN))
     for other in (split, unequal):
         assert close(weights(whole), weights(other), 1e-5)
-        assert other.history.best_loss == pytest.approx(whole.history.best_loss, rel=1e-4)
+        assert other.history.best_value == pytest.approx(whole.history.best_value, rel=1e-4)
 
 
 def test_a_graph_without_heads_cannot_be_cut(write_config):
@@ -164,7 +164,7 @@ def test_validation_can_be_every_few_epochs(write_config):
     trainer = fit(write_config(epochs=5, validate_every=2, early_stopping=4))
     validated = [row["epoch"] for row in rows(trainer) if row["val_loss"]]
     assert validated == ["2", "4", "5"]  # and the last one
-    assert trainer.history.best_loss == min(
+    assert trainer.history.best_value == min(
         float(row["val_loss"]) for row in rows(trainer) if row["val_loss"]
     )
 

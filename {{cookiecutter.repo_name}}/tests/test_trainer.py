@@ -33,7 +33,7 @@ def test_training_lowers_the_loss_and_writes_model_history_and_state(write_confi
     assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [int(row["step"]) for row in rows] == [2, 4, 6, 8, 10, 12]
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
-    assert trainer.history.best_loss == min(float(row["val_loss"]) for row in rows)
+    assert trainer.history.best_value == min(float(row["val_loss"]) for row in rows)
     model, metadata = checkpoints.load_model(trainer.best)
     assert metadata["sample_rate"] == 16000
     assert metadata["stft_params"] == nussl.STFTParams(512, 128, "sqrt_hann")
@@ -68,7 +68,7 @@ def test_a_training_stopped_anywhere_resumes_to_the_same_weights(write_config):
         assert [r["train_loss"] for r in finished.history.rows] == [
             r["train_loss"] for r in whole.history.rows
         ]
-        assert finished.history.best_loss == whole.history.best_loss
+        assert finished.history.best_value == whole.history.best_value
 
 
 def test_a_killed_training_goes_on_and_leaves_no_half_written_file(write_config):

@@ -17,7 +17,7 @@ KEYS = ("begun_with", "iteration", "random")  # of latest.pth, beside those of `
 class Checkpoints:
     """`checkpoints/` in the output folder of a training.
 
-    latest.pth holds everything that resuming needs, best.model.pth the model with the least loss,
+    latest.pth holds everything that resuming needs, best.model.pth the best model (`History`),
     epoch0012.model.pth and so on the `train.keep_best` best ones, if that is more than one.
 
     Args:
@@ -27,7 +27,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder, metadata, identity):
-        self.latest = Path(folder) / "checkpoints" / "latest.pth"
+        self.latest = Path(folder) / checkpoints.LATEST
         self.best = Path(folder) / checkpoints.BEST
         self.metadata, self.identity = metadata, identity
 
@@ -123,8 +123,8 @@ class Checkpoints:
             return
         if best[0] != len(trainer.history.rows) or trainer.within_epoch:
             raise UserError(
-                f"{self.best}: is not there, though the training in {self.latest.name} reached its "
-                f"best loss in epoch {best[0]}, and only this file held those weights; put it "
+                f"{self.best}: is not there, though the training in {self.latest.name} was at "
+                f"its best in epoch {best[0]}, and only this file held those weights; put it "
                 f"back, or move {self.latest} away to train again"
             )
         checkpoints.save_model(self.best, trainer.eval_model, self._model_metadata(trainer))

@@ -58,36 +58,60 @@ class Means:
 class History:
     """One row per epoch: `rows`, dicts.
 
-    The validation loss decides which epoch is the best, or the training loss if there is no
-    validation data; epochs without validation are never the best.
+    One column decides which epoch is the best: the least validation loss, the least training loss
+    if there is no validation data, or the highest validation score if there is one. Epochs without
+    validation are never the best.
+
+    Attributes:
+        key: the column that decides.
 
     Args:
         validated: is there validation data?
+        score: the name of the score that decides (`train.best_by`); None: the loss does.
     """
 
-    def __init__(self, validated):
-        self.key = "val_loss" if validated else "train_loss"
+    def __init__(self, validated, score=None):
+        self.key = f"val_{score}" if score else "val_loss" if validated else "train_loss"
+        self.sign = -1 if score else 1  # of what is minimised
+        self.score = score
         self.rows = []
 
     def add(self, row):
         self.rows.append(row)
 
-    def losses(self):
-        """[(loss, epoch)] of the epochs that have the loss that decides, in order."""
-        return [(row[self.key], row["epoch"]) for row in self.rows if row[self.key] is not None]
+    def costs(self):
+        """[(cost, epoch)] of the epochs that have the number that decides, in order: the loss, or
+        the negative of the score."""
+        rows = [row for row in self.rows if row[self.key] is not None]
+        return [(self.sign * row[self.key], row["epoch"]) for row in rows]
 
     @property
-    def best_loss(self):
-        return min((loss for loss, _ in self.losses()), default=math.inf)
+    def best_value(self):
+        """The least loss, or the highest score."""
+        return self.sign * min((cost for cost, _ in self.costs()), default=math.inf)
 
     def best_epochs(self, count):
-        """The epochs of the `count` least losses, the best first; of equal ones the earlier."""
-        return [epoch for _, epoch in sorted(self.losses())[:count]]
+        """The `count` best epochs, the best first; of equal ones the earlier."""
+        return [epoch for _, epoch in sorted(self.costs())[:count]]
 
     def without_improvement(self):
         """How many validations there have been since the best one."""
-        losses = [loss for loss, _ in self.losses()]
-        return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+        costs = [cost for cost, _ in self.costs()]
+        return len(costs) - 1 - costs.index(min(costs)) if costs else 0
+
+    def describe_best(self):
+        """The number that decided, for a log."""
+        kind = "training" if self.key == "train_loss" else "validation"
+        return f"best {kind} {self.score or 'loss'} {self.best_value:.5f}"
+
+    def describe_last(self):
+        """The last row, for a log."""
+        row, shown = self.rows[-1], [("train", "train_loss"), ("val", "val_loss")]
+        shown += [(self.score, self.key)] if self.score else []
+        parts = [f"epoch {row['epoch']}", f"step {row['step']}", f"{row['minutes']:.1f} min"]
+        parts += [f"{name} {row[key]:.5f}" for name, key in shown if row.get(key) is not None]
+        best = self.best_epochs(1) == [row["epoch"]]
+        return "  ".join([*parts, *(["best so far"] if best else [])])
 
     def csv(self):
         """The rows as a CSV file; a column for every scalar that any row has."""

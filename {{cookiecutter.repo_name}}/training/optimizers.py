@@ -14,5 +14,16 @@ def _subclasses(module, base):
     }
 
 
+def scheduler_args(component, best_by):
+    """The arguments of `train.scheduler`.
+
+    ReduceLROnPlateau follows the number that decides which model is the best: of a score
+    (`train.best_by`), more is better, and an improvement is one of 1e-4, not a share.
+    """
+    if best_by is None or component.class_name != "ReduceLROnPlateau":
+        return component.args
+    return {"mode": "max", "threshold_mode": "abs", **component.args}
+
+
 OPTIMIZERS = _subclasses(torch.optim, torch.optim.Optimizer)
 SCHEDULERS = _subclasses(torch.optim.lr_scheduler, torch.optim.lr_scheduler.LRScheduler)

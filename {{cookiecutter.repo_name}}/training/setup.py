@@ -33,6 +33,9 @@ class Setup(NamedTuple):
         (`resuming.settings_of`).
     augment: `datasets.train.augment` of the config, or None.
     loggers: of `training.loggers`.
+    started_from: lines that say which weights the model was given (`initial.load`).
+    score: `train.best_by`: function(trainer) -> {its attribute `name`: number}, the same in each
+        process; or None.
     demonstrate: function(trainer) -> `loggers.Demonstration`, or None.
     """
 
@@ -48,4 +51,6 @@ class Setup(NamedTuple):
     identity: dict
     augment: Any = None
     loggers: tuple = ()
+    started_from: tuple = ()
+    score: Any = None
     demonstrate: Any = None

@@ -24,6 +24,7 @@ class Stopping:
     Attributes:
         reason: why it stops now, as text; None if it does not.
         seconds: spent training, in all sessions.
+        steps: it stops after this step; None: after no certain one.
 
     Args:
         settings: the section `train` of a config.
@@ -32,7 +33,7 @@ class Stopping:
 
     def __init__(self, settings, history):
         self.settings, self.history = settings, history
-        self.reason, self.seconds = None, 0.0
+        self.reason, self.seconds, self.steps = None, 0.0, None
         self._sigterm = False
         self._clock = time.monotonic()
 
@@ -56,7 +57,7 @@ class Stopping:
         yield
         self._clock += time.monotonic() - began
 
-    def after_step(self):
+    def after_step(self, step):
         """Set `reason` if this step was the last. All processes must give the same answer."""
         now = time.monotonic()
         self.seconds, self._clock = self.seconds + now - self._clock, now
@@ -64,18 +65,22 @@ class Stopping:
             self.reason = SIGTERM
         elif distributed.any_process(self._out_of_time()):
             self.reason = self.reason or self._time_is_used_up()
+        elif self._out_of_steps(step):
+            self.reason = self.reason or f"{self.steps} steps are taken"
 
     def after_epoch(self):
         """Set `reason` if the patience of `train.early_stopping` is used up."""
         self.reason = self.reason or self._out_of_patience()
 
-    def before(self, epochs_done):
+    def before(self, epochs_done, step):
         """Set `reason` if a training that is resumed has nothing left to do."""
         if epochs_done >= self.settings.epochs:
             done = len(self.history.rows)
             self.reason = f"{done} epochs are trained, train.epochs is {self.settings.epochs}"
         elif self._out_of_time():
             self.reason = self._time_is_used_up()
+        elif self._out_of_steps(step):
+            self.reason = f"{self.steps} steps are taken"
         else:
             self.reason = self._out_of_patience()
 
@@ -90,6 +95,9 @@ class Stopping:
 
     def _out_of_time(self):
         return self.settings.max_minutes and self.seconds >= 60 * self.settings.max_minutes
+
+    def _out_of_steps(self, step):
+        return self.steps is not None and step >= self.steps
 
     def _time_is_used_up(self):
         return f"train.max_minutes of {self.settings.max_minutes:g} is used up"

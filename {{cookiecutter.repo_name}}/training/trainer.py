@@ -19,7 +19,8 @@ from .checkpointing import KEYS, Checkpoints
 from .gradients import Clipping
 from .history import History, Means
 from .locking import Lock
-from .optimizers import OPTIMIZERS, SCHEDULERS
+from .optimizers import OPTIMIZERS, SCHEDULERS, scheduler_args
+from .parameters import Frozen, parameter_groups
 from .plan import Plan
 from .scalars import check_finite, scalar, to_numbers
 from .schedule import Schedule
@@ -47,6 +48,7 @@ class Trainer:
     Attributes:
         model, losses, front_end, settings, train_data, val_data, seed, device: as in `Setup`.
         network: what `forward` is called with in training: the model, compiled and data parallel.
+        frozen: the parameters that are not trained.
         eval_model: the model that is validated and kept: `model`, or the average of its weights.
         optimizer, schedule, clipping, scaler, average: what a step works with.
         state: {name: object with `state_dict` and `load_state_dict`}, all that latest.pth holds.
@@ -59,7 +61,8 @@ class Trainer:
         self.settings, self.model, self.losses = setup.settings, setup.model, setup.losses
         self.train_data, self.val_data, self.seed = setup.train_data, setup.val_data, setup.seed
         self.folder, self.loggers = Path(setup.output_folder), list(setup.loggers)
-        self.demonstrate = setup.demonstrate
+        self.demonstrate, self.score = setup.demonstrate, setup.score
+        self.started_from = setup.started_from
         self.device = next(self.model.parameters()).device
         self.front_end = setup.front_end.to(self.device)
         self.shard = (distributed.rank(), distributed.world_size())
@@ -74,6 +77,7 @@ class Trainer:
         )
         self.state = {}
         self.register("model", self.model)
+        self.frozen = Frozen(self.model, self.settings.freeze)
         self.average = weights.averaged(self.model, self.settings.ema_decay)
         if self.average is not None:
             self.register("average", self.average)
@@ -89,7 +93,8 @@ class Trainer:
         )
         self.clipping = self.register("clipping", Clipping(self.settings.gradient_clip))
         self.means = self.register("means", Means())  # of this epoch so far
-        self.history = self.register("history", History(validated=self.val_data is not None))
+        score = setup.score.name if setup.score else None
+        self.history = self.register("history", History(self.val_data is not None, score))
         self.stopping = self.register("stopping", Stopping(self.settings, self.history))
 
         self.checkpoints = Checkpoints(self.folder, setup.metadata, setup.identity)
@@ -117,14 +122,16 @@ class Trainer:
 
     def build_optimizer(self):
         component = self.settings.optimizer
-        return OPTIMIZERS[component.class_name](self.model.parameters(), **component.args)
+        parameters = parameter_groups(self.model, component.groups)
+        return OPTIMIZERS[component.class_name](parameters, **component.args)
 
     def build_scheduler(self):
         """A scheduler of torch on `self.optimizer`, or None."""
         component = self.settings.scheduler
         if component is None:
             return None
-        return SCHEDULERS[component.class_name](self.optimizer, **component.args)
+        args = scheduler_args(component, self.settings.best_by)
+        return SCHEDULERS[component.class_name](self.optimizer, **args)
 
     def forward(self, features, network):
         """The outputs of `network` as float32, computed in `self.precision`."""
@@ -157,7 +164,7 @@ class Trainer:
             {name: number}: the loss, its terms and the norm of the gradient. Every entry reaches
             history.csv as its mean over the epoch, the loggers and the progress bar.
         """
-        self.model.train()
+        self.frozen.train_mode(self.model)
         self.optimizer.zero_grad(set_to_none=True)
         losses = accumulate_gradients(self, batch)
         self.scaler.unscale_(self.optimizer)
@@ -211,16 +218,18 @@ class Trainer:
         }
 
     def describe(self):
-        """What is trained on what, in two lines."""
+        """What is trained on what, and what it starts from, in a few lines."""
         others = f" and {self.shard[1] - 1} more" if self.shard[1] > 1 else ""
         parameters = sum(p.numel() for p in self.model.parameters())
-        return (
-            f"{self.plan.describe()}\n{parameters} parameters, on {self.device}{others}, "
-            f"in {self.precision}"
-        )
+        frozen = self.frozen.describe(self.model)
+        where = f"{parameters} parameters{frozen}, on {self.device}{others}, in {self.precision}"
+        return "\n".join([self.plan.describe(), where, *self.started_from])
 
-    def fit(self):
+    def fit(self, steps=None):
         """Train until the epochs, the minutes or the patience are used up; resume what had begun.
+
+        Args:
+            steps: end after this step, if it comes first; counted from the beginning.
 
         Returns:
             the path of the best model.
@@ -235,7 +244,8 @@ class Trainer:
                 log.info("%s", "\n  ".join(self._restored))
             if self.within_epoch and self.engine.state.iteration % self.plan.steps_per_epoch == 0:
                 self._end_epoch()  # interrupted right after its last step
-            self.stopping.before(self.engine.state.epoch)
+            self.stopping.steps = steps
+            self.stopping.before(self.engine.state.epoch, self.engine.state.iteration)
             if self.stopping.reason:
                 log.info("nothing to do: %s", self.stopping.reason)
                 return self.best
@@ -244,10 +254,9 @@ class Trainer:
         finally:
             self.lock.release()
         log.info(
-            "done: %s; best %s loss %.5f; %s",
+            "done: %s; %s; %s",
             self.stopping.reason or f"{self.settings.epochs} epochs",
-            "validation" if self.val_data else "training",
-            self.history.best_loss,
+            self.history.describe_best(),
             self.best,
         )
         return self.best
@@ -297,7 +306,7 @@ class Trainer:
         return {**scalars, "learning_rate": rate}
 
     def _stop_if_due(self):
-        self.stopping.after_step()
+        self.stopping.after_step(self.engine.state.iteration)
         if self.stopping.reason:
             self.engine.terminate()
 
@@ -319,7 +328,7 @@ class Trainer:
         if self.val_data is not None:
             last = self.stopping.reason or epoch == self.settings.epochs
             due = last or epoch % self.settings.validate_every == 0
-            row |= {"val_loss": None} if not due else self.validate()
+            row |= dict.fromkeys(("val_loss", self.history.key)) if not due else self.validate()
         self.history.add(row)
         if distributed.is_main_process():
             self.checkpoints.keep_best(self)
@@ -332,13 +341,15 @@ class Trainer:
             self.engine.terminate()
 
     def validate(self):
-        """{"val_loss": the total loss, "val_...": each of its terms}, means over all items."""
+        """{"val_loss": the total loss, "val_...": each of its terms, and the score of
+        `train.best_by`}, means over all items."""
         means = Means()
         for batch in self.plan.validation_batches():
             returned = self.validation_step(self.to_device(batch))
             scalars = to_numbers(returned, f"{type(self).__name__}.validation_step")
             means.add(scalars, count=len(batch["name"]))
-        return {f"val_{name}": value for name, value in means.compute().items()}
+        scores = self.score(self) if self.score else {}
+        return {f"val_{name}": value for name, value in {**means.compute(), **scores}.items()}
 
     def _log(self, row):
         """The row of an epoch, to the log, history.csv and the loggers."""
@@ -351,16 +362,7 @@ class Trainer:
             with self.stopping.paused():
                 for logger in self.loggers:
                     logger.show(self.engine.state.iteration, demonstration)
-        validated = row.get("val_loss") is not None
-        log.info(
-            "epoch %d  step %d  %.1f min  train %.5f%s%s",
-            row["epoch"],
-            row["step"],
-            row["minutes"],
-            row["train_loss"],
-            f"  val {row['val_loss']:.5f}" if validated else "",
-            "  best so far" if best else "",
-        )
+        log.info("%s", self.history.describe_last())
 
     # ---- saving and resuming ------------------------------------------------------------------
 

@@ -61,8 +61,9 @@ class TrunkAndHeads:
         for first in range(0, count, items):
             rows = slice(first, min(first + items, count))
             part = {key: value[rows] for key, value in features.items()}
-            leaves = {
-                name: value[rows].detach().requires_grad_() for name, value in crossing.items()
+            leaves = {  # below a frozen trunk nothing needs a gradient
+                name: value[rows].detach().requires_grad_(value.requires_grad)
+                for name, value in crossing.items()
             }
             outputs = forward({**part, **leaves}, self.heads)
             total = total + losses(outputs, part, (rows.stop - rows.start) / count)
@@ -70,9 +71,11 @@ class TrunkAndHeads:
                 gradients[name].append(leaf.grad if leaf.grad is not None else leaf * 0.0)
             del part, leaves, outputs
         reached = [name for name in self.crossing if crossing[name].requires_grad]
-        torch.autograd.backward(
-            [crossing[name] for name in reached], [torch.cat(gradients[name]) for name in reached]
-        )
+        if reached:
+            torch.autograd.backward(
+                [crossing[name] for name in reached],
+                [torch.cat(gradients[name]) for name in reached],
+            )
         return total
 
 

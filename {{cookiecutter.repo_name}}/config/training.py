@@ -1,0 +1,194 @@
+"""The section `train`: how a model is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from .fields import Args, Component, Count, Device, Seconds, Section, Text, Workers
+
+
+class Initial(Section):
+    """The weights that a training starts from."""
+
+    checkpoint: Text = Field(description="a model that was trained before: *.model.pth")
+    modules: dict[str, Text] | None = Field(
+        None,
+        min_length=1,
+        description="what is taken of it, {module of this model: module of that model}; null: all",
+    )
+    strict: bool = Field(
+        True,
+        description="false: take what fits by name and shape, and leave the rest as it is drawn",
+    )
+
+
+class ParameterGroup(Section):
+    """Modules that the optimizer treats in another way than the rest."""
+
+    modules: list[Text] = Field(
+        min_length=1, description="names of modules or parameters, or patterns (*.bias)"
+    )
+    args: Args = Field(
+        min_length=1, description="arguments of the optimizer for them, {lr: 1.0e-4}"
+    )
+
+
+class Optimizer(Component):
+    """A class of torch.optim, and what differs for some of the modules."""
+
+    groups: list[ParameterGroup] | None = Field(
+        None,
+        min_length=1,
+        description="[{modules, args}]: other arguments for some modules; null: none",
+    )
+
+
+class BestBy(Section):
+    """The score of separated validation items that says which model is the best."""
+
+    score: Text = Field(
+        "si_sdr_improvement",
+        description="a column of scores.csv: si_sdr, si_sdr_improvement, snr, usdr, sdr, ...",
+    )
+    num_items: Count = Field(
+        20, description="the number of items, spread evenly over the validation data"
+    )
+
+
+class GradientClip(Section):
+    """How the norm of the gradient is limited; one of the two."""
+
+    percentile: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="AutoClip (Seetharaman 2020): this percentile of the norms so far",
+    )
+    max_norm: float | None = Field(None, gt=0, description="a fixed norm")
+
+
+class Loss(Section):
+    """One term of the loss."""
+
+    class_name: Text = Field(alias="class", description="the name of the loss")
+    weight: float = Field(1.0, ge=0, description="factor of this term in the sum")
+    args: Args = Field(default_factory=dict, description="arguments of the class, by name")
+    keys: dict[str, Text] | None = Field(
+        None,
+        min_length=1,
+        description="what it reads, {output or feature: argument of the loss}; null: its class's "
+        "DEFAULT_KEYS",
+    )
+
+
+class Stage(Section):
+    """A stage of the curriculum, one after the other from the first epoch on."""
+
+    epochs: Count = Field(description="the length of the stage")
+    segment: Seconds = Field(description="seconds in a training excerpt of this stage")
+
+
+class Train(Section):
+    """How the model is trained."""
+
+    class_name: Text = Field("Trainer", alias="class", description="the trainer")
+    args: Args = Field(default_factory=dict, description="arguments of a trainer of your own")
+    device: Device = "auto"
+    epochs: Count = Field(100, description="the length of the training; see excerpts_per_epoch")
+    excerpts_per_epoch: Count | None = Field(
+        None,
+        description="excerpts in an epoch, spread evenly over the training data; null: as many as "
+        "cover its audio once",
+    )
+    validation_excerpts: Count | None = Field(
+        None,
+        description="excerpts of a validation, spread evenly over the validation data and the same "
+        "each time; null: as many as cover its audio once",
+    )
+    batch_size: Count = Field(8, description="excerpts in a step")
+    accumulate: Count = Field(
+        1, description="parts that a batch is computed in, one after the other, to save memory"
+    )
+    head_items: Count | None = Field(
+        None,
+        description="excerpts whose heads and losses are computed at a time, to save memory; "
+        "null: one on a CPU, which saves time too, all on a GPU",
+    )
+    segment: Seconds = Field(
+        4.0, description="seconds in a training excerpt, rounded to whole hops of the STFT"
+    )
+    curriculum: list[Stage] = Field(
+        default_factory=list,
+        description="[{epochs, segment}]: stages with excerpts of another length, before segment",
+    )
+    num_workers: Workers = 0
+    target: Literal["phase_sensitive", "magnitude"] = Field(
+        "phase_sensitive",
+        description="what source_magnitudes and ideal_binary_mask are computed from",
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="of the network's arithmetic; weights and losses stay float32; auto: bfloat16 "
+        "on devices that support it in hardware, else float32",
+    )
+    compile: bool = Field(False, description="run the network through torch.compile")
+    initial: Initial | None = Field(
+        None, description="the weights to start from, {checkpoint, modules}; null: drawn ones"
+    )
+    freeze: list[Text] | None = Field(
+        None,
+        min_length=1,
+        description="modules or parameters that are not trained, names or patterns; null: none",
+    )
+    optimizer: Optimizer = Field(
+        default_factory=lambda: Optimizer.model_validate({"class": "Adam", "args": {"lr": 1e-3}}),
+        description="a class of torch.optim, {class: Adam, args: {lr: 1.0e-3}}",
+    )
+    scheduler: Component | None = Field(
+        None, description="a class of torch.optim.lr_scheduler; null: a constant rate"
+    )
+    scheduler_every: Literal["epoch", "step"] = Field(
+        "epoch", description="how often the scheduler takes a step"
+    )
+    warmup_steps: Count | None = Field(
+        None, description="the steps over which the learning rate rises to its value; null: none"
+    )
+    gradient_clip: GradientClip | None = Field(
+        None, description="{percentile: 10} or {max_norm: 5.0}; null: none"
+    )
+    loss: dict[str, Loss] = Field(
+        min_length=1, description="the terms of the loss, {name: {class: ..., weight: 1.0}}"
+    )
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="validate and keep a moving average of the weights, 0.999; null: the weights",
+    )
+    validate_every: Count = Field(1, description="epochs from one validation to the next")
+    best_by: BestBy | None = Field(
+        None,
+        description="{score, num_items}: which model is the best, by a score of separated "
+        "validation items; null: by the loss",
+    )
+    keep_best: Count = Field(1, description="models kept, the best ones")
+    early_stopping: Count | None = Field(
+        None, description="stop after this many validations without improvement; null: never"
+    )
+    checkpoint_every: Count | None = Field(
+        None,
+        description="steps between checkpoints, besides those at the end of each epoch; null: only "
+        "those",
+    )
+    max_minutes: float | None = Field(
+        None, gt=0, description="stop after the step that exceeds this time; null: no limit"
+    )
+    overfit: Count | None = Field(
+        None,
+        description="train and validate on this many batches only, to see whether the model learns",
+    )
+    loggers: list[Component] = Field(
+        default_factory=list, description="where else to log: TensorBoard, WandB, MLflow"
+    )

@@ -1,0 +1,87 @@
+"""What run.json says of a training or an evaluation: what it reads, and what came of it."""
+
+import contextlib
+from pathlib import Path
+
+import torch
+
+import checkpoints
+import devices
+import distributed
+import provenance
+from training.resuming import tracks_of
+
+
+@contextlib.contextmanager
+def recorded_training(config, trainer):
+    """Keep the log and the session of a training, in its output folder; yields the session, in all
+    but the main process an empty one."""
+    if not distributed.is_main_process():
+        yield {}
+        return
+    with (
+        provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment"),
+        provenance.recorded(trainer.folder, "train", **facts(config, trainer)) as session,
+    ):
+        yield session
+
+
+@contextlib.contextmanager
+def recorded_evaluation(config, scorer, about):
+    """The same for an evaluation, in the output folder of the experiment.
+
+    about: `experiment.identity` of the evaluation.
+    """
+    if not distributed.is_main_process():
+        yield {}
+        return
+    settings = config.evaluate
+    given = {
+        "split": settings.split,
+        "seed": config.info.seed,
+        "device": devices.describe(devices.choose(settings.device)),
+        "threads": torch.get_num_threads(),
+        "processes": distributed.world_size(),
+        "data": {settings.split: describe_data(scorer.data)},
+        "checkpoint": about["checkpoint"],
+    }
+    with provenance.recorded(config.info.output_folder, "evaluate", **given) as session:
+        yield session
+
+
+def facts(config, trainer):
+    """What tells two trainings of the same config apart: plain data."""
+    data = {"train": trainer.train_data, "val": trainer.val_data}
+    initial = config.train.initial
+    return {
+        "seed": trainer.seed,
+        "device": devices.describe(trainer.device),
+        "precision": trainer.precision,
+        "threads": torch.get_num_threads(),
+        "processes": trainer.shard[1],
+        "data": {name: describe_data(one) for name, one in data.items() if one is not None},
+        "initial": fingerprint(initial.checkpoint) if initial else None,
+    }
+
+
+def fingerprint(path):
+    """SHA-256 of a file; None if it is gone, as it may be when a training is resumed."""
+    return checkpoints.fingerprint(path) if Path(path).exists() else None
+
+
+def describe_data(data):
+    """A dataset: its tracks, and the hash of its manifest if `scripts.prepare` made it."""
+    return {**tracks_of(data), "manifest": data.manifest_hash}
+
+
+def result_of(trainer):
+    """What a training has reached: plain data."""
+    history = trainer.history
+    return {
+        "epochs": len(history.rows),
+        "steps": trainer.engine.state.iteration,
+        "best_epoch": next(iter(history.best_epochs(1)), None),
+        "best_by": history.key,
+        "best": history.best_value,
+        "best_model": checkpoints.fingerprint(trainer.best) if trainer.best.exists() else None,
+    }

@@ -1,0 +1,91 @@
+"""The score by which a training chooses its best model: `train.best_by`."""
+
+import functools
+import logging
+
+import distributed
+from algorithms import ALGORITHMS, labels_of
+from checkpoints import InMemory
+from compat.failures import errors_named
+from errors import UserError
+from evaluation import METRICS, columns, evenly, score_item
+from evaluation.speech import PACKAGES, require
+from training import random_state
+from training.history import Means
+
+from .evaluation import methods_of
+
+log = logging.getLogger("train")
+
+DIGITS = 6  # of a score; in more, sums in another order differ
+
+
+def metric_of(score):
+    """The name in `METRICS` of what computes the column `score`; None if nothing does."""
+    return next((metric for metric in METRICS if score in columns([metric])[5:]), None)
+
+
+class ValidationScore:
+    """The mean score of validation items, separated by the experiment's algorithm with the weights
+    that are validated.
+
+    Attributes:
+        name: of the score.
+
+    Args:
+        config: of the experiment.
+        data: the validation data.
+    """
+
+    def __init__(self, config, data):
+        settings = config.train.best_by
+        self.name, self.data = settings.score, data
+        self.metric = metric_of(settings.score)
+        if self.metric in PACKAGES:
+            require(self.metric)
+        self.algorithm, self.args = ALGORITHMS[config.algorithm.class_name], config.algorithm.args
+        self.chosen = evenly(len(data), settings.num_items)
+        self.left_out = set()  # items that cannot be scored, each said once
+
+    def __call__(self, trainer):
+        """{name: the mean over items and sources}, the same in all processes.
+
+        The random numbers of the training stay as they are.
+
+        Raises:
+            UserError: no item has a score.
+        """
+        before = random_state.capture(trainer.device)
+        means = Means()
+        for index in self.chosen[distributed.rank() :: distributed.world_size()]:
+            values = [v for v in self._scores(trainer, index) if v == v]  # NaN: a silent source
+            if values:
+                means.add({self.name: sum(values) / len(values)}, count=len(values))
+        random_state.restore(before, trainer.device)
+        scores = means.compute()
+        if self.name not in scores:
+            raise UserError(
+                f"train.best_by: none of {len(self.chosen)} items of the validation data has a "
+                f"{self.name}; choose another score, or remove the key"
+            )
+        return {self.name: round(scores[self.name], DIGITS)}
+
+    def _scores(self, trainer, index):
+        """The score of each source of an item."""
+        model = InMemory(trainer.eval_model.eval(), trainer.checkpoints.metadata)
+        args = {**self.args, "model_path": model, "device": trainer.device}
+        make = functools.partial(self.algorithm, **args)
+        labels = labels_of(self.algorithm, tuple(model))
+        methods, named = methods_of("model", make, labels)
+        name = self.data.tracks[index].name
+        try:
+            with errors_named(name):
+                rows = score_item(self.data[index], methods, named, (self.metric,), oracles={})
+        except UserError as error:
+            if error.general:
+                raise
+            if index not in self.left_out:
+                log.warning("left out of %s: %s", self.name, error)
+                self.left_out.add(index)
+            return []
+        return [row[self.name] for row in rows if row["method"] == "model"]
