@@ -6,6 +6,7 @@ config.train.optimizer.class_name, config.get("train.optimizer.args")
 
 from .editor import json_schema
 from .errors import ConfigError, Problem
+from .fields import Section
 from .load import load
 from .plain import flat, leaves
 from .schema import Config
@@ -16,6 +17,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Problem",
+    "Section",
     "check_args",
     "check_class",
     "flat",

@@ -7,6 +7,7 @@ from errors import UserError
 from scripts.common import run
 
 log = logging.getLogger("separate")
+NEEDS = ("algorithm", "separate")
 
 
 def main(config):
@@ -37,4 +38,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("algorithm", "separate"))
+    run(main, __doc__, needs=NEEDS)

@@ -5,6 +5,8 @@ import logging
 
 from scripts.common import run
 
+NEEDS = ("datasets.train", "model", "train")
+
 
 def main(config):
     import distributed
@@ -36,4 +38,4 @@ def train(config):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("datasets.train", "model", "train"))
+    run(main, __doc__, needs=NEEDS)
