@@ -5,7 +5,7 @@ config.train.optimizer.class_name, config.get("train.optimizer.args")
 """
 
 from .editor import json_schema
-from .errors import ConfigError, Problem
+from .errors import ConfigError, Problem, show
 from .fields import Section
 from .load import load
 from .plain import flat, leaves
@@ -24,5 +24,6 @@ __all__ = [
     "json_schema",
     "leaves",
     "load",
+    "show",
     "write_resolved",
 ]

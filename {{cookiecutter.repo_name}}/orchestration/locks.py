@@ -35,13 +35,23 @@ class Lock:
         """What `subprocess` takes as `pass_fds`."""
         return (self.file.fileno(),) if self.file and fcntl else ()
 
-    def __enter__(self):
+    def take(self):
+        """Take the lock if it is free: was it?"""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (kept open)
+        self.file = self.file or open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (kept open)
+        return self._taken()
+
+    def close(self):
+        """Let go of it."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def __enter__(self):
         deadline, said = time.monotonic() + self.seconds, False
-        while not self._taken():
+        while not self.take():
             if time.monotonic() >= deadline:
-                self.file.close()
+                self.close()
                 raise UserError(f"{self.path.parent}: {self.refusal}")
             if not said:
                 self.waiting()
@@ -55,8 +65,7 @@ class Lock:
             return
 
     def __exit__(self, *_):
-        self.file.close()
-        self.file = None
+        self.close()
 
     def _taken(self):
         if fcntl is None:
