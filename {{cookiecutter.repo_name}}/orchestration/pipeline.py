@@ -14,8 +14,8 @@ import runs
 from config.errors import closest, listed
 from errors import UserError
 
-from . import records, traces
-from .launchers import RESUMABLE, Local, Sigterm, Stopped, command_of, duration, last_lines
+from . import records, slurm, traces
+from .launchers import RESUMABLE, Sigterm, Stopped, command_of, duration, last_lines
 from .locks import Lock
 from .records import Digests, Record
 
@@ -77,6 +77,9 @@ def read_steps(config, scripts, needs_of):
         except configuration.ConfigError as error:
             problems += error.problems
     problems += _wrong_places(config, found)
+    problems += slurm.problems_of(config, "launcher", config.launcher)
+    for name, step in config.pipeline.steps.items():
+        problems += slurm.problems_of(config, f"pipeline.steps.{name}.launcher", step.launcher)
     config.require([*dict.fromkeys(problems)])
     folder = Path(config.info.output_folder)
     graph = {name: step.needs for name, step in config.pipeline.steps.items()}
@@ -132,7 +135,7 @@ class Pipeline:
         launcher: a function of a step's section `launcher` (or None) that gives a launcher.
     """
 
-    def __init__(self, config, steps, launcher=lambda section: Local()):
+    def __init__(self, config, steps, launcher=slurm.launcher_of):
         self.folder, self.steps, self.launcher = Path(config.info.output_folder), steps, launcher
         self.parallel = config.pipeline.parallel
         self.digests = Digests()

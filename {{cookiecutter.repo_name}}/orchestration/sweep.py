@@ -3,7 +3,9 @@
 import contextlib
 import csv
 import itertools
+import json
 import logging
+import os
 import signal
 import time
 from pathlib import Path
@@ -12,8 +14,9 @@ import config as configuration
 from config.check_orchestration import is_grid, keys_of
 from config.errors import closest, listed
 from errors import UserError
-from files import read_json
+from files import read_json, write_files
 
+from . import slurm
 from .launchers import RESUMABLE, Local, Sigterm, Stopped, command_of, last_lines
 from .locks import Lock
 
@@ -42,6 +45,7 @@ class Sweep:
         self.needs = dict.fromkeys(need for one in self.scripts for need in needs_of(one))
         self.direction = self.settings.direction or ("minimize" if self.of_history else "maximize")
         self.grid = self.settings.sampler is None and is_grid(self.settings.vary)
+        config.require(slurm.problems_of(config, "launcher", config.launcher))
         self._check_base()
         self.base = configuration.load(self.settings.base, self.needs, "scripts.sweep")
         self._check_goal()
@@ -189,6 +193,8 @@ class Worker:
     def __init__(self, sweep, study, launcher=None):
         self.sweep, self.study, self.launcher = sweep, study, launcher or Local()
         self.pause = study.settings.heartbeat
+        # a job of an array is one worker
+        self.workers = 1 if "SLURM_JOB_ID" in os.environ else sweep.settings.workers
 
     def work(self):
         """Run trials until all have ended, those of other workers too.
@@ -200,7 +206,7 @@ class Worker:
         with Sigterm() as self.sigterm:
             try:
                 while not self.sigterm.received:
-                    while len(running) < self.sweep.settings.workers and time.monotonic() >= look:
+                    while len(running) < self.workers and time.monotonic() >= look:
                         trial = self.study.claim()
                         if trial is None:
                             look = time.monotonic() + (self.pause if not running else 1.0)
@@ -296,6 +302,31 @@ class Worker:
             if trial.trial.should_prune():
                 return True
         return False
+
+
+def run_workers(sweep, study):
+    """Run all trials: here, or as an array of `sweep.workers` jobs, each of which runs this same
+    command and thus takes one trial after the other."""
+    section = sweep.config.launcher
+    if section is None or section.class_name != "slurm" or "SLURM_JOB_ID" in os.environ:
+        Worker(sweep, study).work()
+        return
+    launcher, kept = slurm.launcher_of(section), sweep.folder / "jobs.json"
+    jobs = [launcher.attach(one) for one in read_json(kept)["jobs"]] if kept.exists() else []
+    if not [job for job in jobs if job.poll() is None]:
+        logs = [sweep.folder / "logs" / f"worker_{i}.log" for i in range(sweep.settings.workers)]
+        logs[0].parent.mkdir(parents=True, exist_ok=True)
+        jobs = launcher.start_array(command_of("sweep", sweep.config.path.absolute()), logs)
+        write_files({kept: json.dumps({"jobs": [job.job for job in jobs]})})
+    log.info("jobs: %s", ", ".join(job.job["id"] for job in jobs))
+    with Sigterm() as sigterm:
+        while not study.is_over():
+            time.sleep(1.0)
+            if sigterm.received:
+                raise Stopped("stopped by SIGTERM; the jobs go on, the same command finds them")
+            if all(job.poll() is not None for job in jobs):
+                raise UserError(f"the jobs have ended before the trials; see {sweep.folder}/logs")
+    kept.unlink()
 
 
 class _Interrupted(Exception):

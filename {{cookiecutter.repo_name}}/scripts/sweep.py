@@ -10,7 +10,7 @@ NEEDS = ("sweep",)
 
 
 def main(config):
-    from orchestration.sweep import Sweep, Worker
+    from orchestration.sweep import Sweep, run_workers
 
     sweep = Sweep(config, needs_of)
     examples = sweep.examples()
@@ -24,7 +24,7 @@ def main(config):
             executor.submit(check, examples).result()
     about = (sweep.points(), sweep.definition(), sweep.direction)
     study = Study(sweep.folder, config.sweep, config.info.seed, *about)
-    Worker(sweep, study).work()
+    run_workers(sweep, study)
     with study.lock():
         for line in results.write(sweep, study):
             log.info("%s", line)
