@@ -154,6 +154,11 @@ class Job(Process):
         return None
 
 
+def in_job():
+    """Is this process a part of a job that `Slurm` has submitted?"""
+    return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+
+
 def _in_queue(job):
     """Is a job waiting or running? None if the cluster does not answer."""
     command = ["squeue", "--noheader", "--format=%T", f"--jobs={job}"]

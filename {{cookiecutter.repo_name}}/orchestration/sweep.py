@@ -5,7 +5,6 @@ import csv
 import itertools
 import json
 import logging
-import os
 import signal
 import time
 from pathlib import Path
@@ -193,8 +192,7 @@ class Worker:
     def __init__(self, sweep, study, launcher=None):
         self.sweep, self.study, self.launcher = sweep, study, launcher or Local()
         self.pause = study.settings.heartbeat
-        # a job of an array is one worker
-        self.workers = 1 if "SLURM_JOB_ID" in os.environ else sweep.settings.workers
+        self.workers = sweep.settings.workers
 
     def work(self):
         """Run trials until all have ended, those of other workers too.
@@ -307,9 +305,11 @@ class Worker:
 def run_workers(sweep, study):
     """Run all trials: here, or as an array of `sweep.workers` jobs, each of which runs this same
     command and thus takes one trial after the other."""
-    section = sweep.config.launcher
-    if section is None or section.class_name != "slurm" or "SLURM_JOB_ID" in os.environ:
-        Worker(sweep, study).work()
+    section, worker = sweep.config.launcher, Worker(sweep, study)
+    on_cluster = section is not None and section.class_name == "slurm"
+    if not on_cluster or slurm.in_job():
+        worker.workers = 1 if on_cluster else worker.workers
+        worker.work()
         return
     launcher, kept = slurm.launcher_of(section), sweep.folder / "jobs.json"
     jobs = [launcher.attach(one) for one in read_json(kept)["jobs"]] if kept.exists() else []

@@ -57,6 +57,23 @@ def needs_of(script):
     return getattr(importlib.import_module(f"scripts.{script}"), "NEEDS", ())
 
 
+def check_all(configs):
+    """Check the classes and arguments in many files, in a process that takes torch away with it.
+
+    Raises:
+        ConfigError: with all that is wrong with the first file that is.
+    """
+    with pool.process_pool(1) as executor:
+        executor.submit(_check, configs).result()
+
+
+def _check(configs):
+    import experiment
+
+    for one in configs:
+        experiment.check(one)
+
+
 def _in_project(path):
     """The path of a file in the current folder or, if it is not there, in the project's folder,
     which becomes the current one: relative paths in the file mean the project's folder."""

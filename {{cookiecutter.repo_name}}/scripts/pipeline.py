@@ -2,8 +2,7 @@
 
 import logging
 
-import pool
-from scripts.common import names, needs_of, run
+from scripts.common import check_all, names, needs_of, run
 
 log = logging.getLogger("pipeline")
 NEEDS = ("pipeline",)
@@ -18,17 +17,8 @@ def main(config):
         log.info("%s", line)
     due = [made.steps[name].config for name, reason in reasons.items() if reason]
     if due and not config.pipeline.plan:
-        with pool.process_pool(1) as executor:  # torch, which it imports, goes away with it
-            executor.submit(check, due).result()
+        check_all(due)  # before the first one runs
         made.run()
-
-
-def check(configs):
-    """Check the classes and arguments in the files of all steps before the first one runs."""
-    import experiment
-
-    for config in configs:
-        experiment.check(config)
 
 
 if __name__ == "__main__":

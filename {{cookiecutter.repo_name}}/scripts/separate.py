@@ -33,8 +33,8 @@ def main(config):
     if done:
         log.info("%d of %d files were separated before", done, len(files))
     if failed:
-        failed.insert(0, f"{len(failed)} of {len(files)} files were not separated:")
-        raise UserError("\n  ".join(failed))
+        count = f"{len(failed)} of {len(files)} files were not separated:"
+        raise UserError("\n  ".join([count, *failed]))
 
 
 if __name__ == "__main__":

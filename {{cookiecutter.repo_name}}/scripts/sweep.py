@@ -2,8 +2,7 @@
 
 import logging
 
-import pool
-from scripts.common import needs_of, run
+from scripts.common import check_all, needs_of, run
 
 log = logging.getLogger("sweep")
 NEEDS = ("sweep",)
@@ -20,22 +19,13 @@ def main(config):
     from orchestration.study import Study
 
     if not (sweep.folder / "study.db").exists():
-        with pool.process_pool(1) as executor:  # torch, which it imports, goes away with it
-            executor.submit(check, examples).result()
+        check_all(examples)  # before the first training
     about = (sweep.points(), sweep.definition(), sweep.direction)
     study = Study(sweep.folder, config.sweep, config.info.seed, *about)
     run_workers(sweep, study)
     with study.lock():
         for line in results.write(sweep, study):
             log.info("%s", line)
-
-
-def check(configs):
-    """Check the classes and arguments of all values before the first training."""
-    import experiment
-
-    for config in configs:
-        experiment.check(config)
 
 
 if __name__ == "__main__":
