@@ -310,7 +310,7 @@ class _Run:
             killed = f"it was killed by signal {-status}"
             why = f"it failed ({killed if status < 0 else f'exit status {status}'})"
         self.failed[step.name] = why
-        step.record.write(**{**record, "failed": why})
+        step.record.write(**{**record, "job": None, "failed": why})
         log.error("%s: %s; %s says\n  %s", step.name, why, step.log, said.replace("\n", "\n  "))
 
     def _left(self, step, began):

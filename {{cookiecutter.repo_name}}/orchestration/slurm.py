@@ -121,7 +121,7 @@ class Job(Process):
     """A job, asked for now and then."""
 
     def __init__(self, submitted):
-        self.submitted, self.asked = submitted, time.monotonic()
+        self.submitted, self.asked, self.missed = submitted, float("-inf"), 0
         self.job = {"id": submitted.job_id, "folder": str(submitted.paths.folder)}
 
     def poll(self):
@@ -134,7 +134,8 @@ class Job(Process):
             return None
         if None not in statuses:
             return next((status for status in statuses if status), 0)
-        return LOST
+        self.missed += 1  # a shared file system may show files late
+        return LOST if self.missed > 2 else None
 
     def _statuses(self):
         """The exit status of each task; None of one that has left none."""

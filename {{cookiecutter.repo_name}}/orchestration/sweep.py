@@ -324,7 +324,8 @@ def run_workers(sweep, study):
             time.sleep(1.0)
             if sigterm.received:
                 raise Stopped("stopped by SIGTERM; the jobs go on, the same command finds them")
-            if all(job.poll() is not None for job in jobs):
+            if all(job.poll() is not None for job in jobs) and not study.is_over():
+                kept.unlink()
                 raise UserError(f"the jobs have ended before the trials; see {sweep.folder}/logs")
     kept.unlink()
 

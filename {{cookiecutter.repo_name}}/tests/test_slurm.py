@@ -77,8 +77,10 @@ def test_steps_are_jobs_and_one_that_fails_is_told(tmp_path, cluster):  # noqa: 
     assert [one for launched in made for one in launched.started] == ["a", "b"]
     assert (tmp_path / "small" / "logs" / "a.log").read_text() == "this is a job\n"
     shutil.rmtree(tmp_path / "pipeline")
-    with pytest.raises(UserError, match="1 of 2 steps failed: a; not run, .*: b$"):
-        pipeline.Pipeline(*read(path), lambda section: launcher(section, 3)).run()
+    for _ in range(2):  # a job that has failed is not taken up again
+        with pytest.raises(UserError, match="1 of 2 steps failed: a; not run, .*: b$"):
+            pipeline.Pipeline(*read(path), lambda section: launcher(section, 3)).run()
+        assert made[-1].started == ["a"]
 
 
 @pytest.mark.slow
