@@ -5,6 +5,7 @@ goes where a process of this machine would write it; submitit's own files are in
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -95,7 +96,7 @@ class Command:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **together(), "PYTHONUNBUFFERED": "1"},
             )
             status = self.process.wait()
         if status == RESUMABLE and self.requeue:
@@ -153,6 +154,29 @@ class Job(Process):
 
     def wait(self, seconds=0):
         return None
+
+
+def together():
+    """The variables by which the tasks of a job find each other; {} of a single task. The first
+    node's address is the cluster's: its name need not be one that others can look up."""
+    tasks = os.environ.get("SLURM_NTASKS", "1")
+    if tasks == "1":
+        return {}
+    names = _scontrol("show", "hostnames", os.environ["SLURM_JOB_NODELIST"]).split()
+    address = re.search(r"NodeAddr=(\S+)", _scontrol("show", "node", names[0]))
+    return {
+        "RANK": os.environ["SLURM_PROCID"],
+        "LOCAL_RANK": os.environ["SLURM_LOCALID"],
+        "WORLD_SIZE": tasks,
+        "MASTER_ADDR": address[1] if address else names[0],
+        "MASTER_PORT": str(20000 + int(os.environ["SLURM_JOB_ID"]) % 20000),
+    }
+
+
+def _scontrol(*arguments):
+    return subprocess.run(
+        ["scontrol", *arguments], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def in_job():

@@ -1,5 +1,6 @@
 """A SLURM of two nodes on this machine, for tests: started and stopped by the fixture `cluster`."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -34,9 +35,9 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.%n.log
-NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 Port={first} CPUs=1 RealMemory=8000
-NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs=1 RealMemory=8000
-PartitionName=short Nodes=localhost,{host} Default=YES MaxTime=60 State=UP
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first} CPUs=1 RealMemory=8000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs=1 RealMemory=8000
+PartitionName=short Nodes=n1,n2 Default=YES MaxTime=60 State=UP
 """
 
 
@@ -48,7 +49,6 @@ def cluster():
         pytest.skip(f"needs root and {', '.join(missing)} (apt-get install slurm-wlm munge)")
     with tempfile.TemporaryDirectory(prefix="slurm") as place:
         folder, port = Path(place), 21000 + os.getpid() % 20000
-        nodes = ("localhost", socket.gethostname())  # names under which a node finds the other
         (folder / "munge.key").write_bytes(os.urandom(1024))
         (folder / "munge.key").chmod(0o400)
         (folder / "state").mkdir()
@@ -63,13 +63,13 @@ def cluster():
         try:
             subprocess.run(["munged", "--force", *options], check=True)
             subprocess.run(["slurmctld"], check=True)
-            for node in nodes:
+            for node in ("n1", "n2"):
                 subprocess.run(["slurmd", "-N", node], check=True)
             _wait_for_nodes()
             yield folder
         finally:
             subprocess.run(["scancel", "--user=root"], check=False)
-            for name in (*(f"slurmd.{node}" for node in nodes), "slurmctld", "munged"):
+            for name in ("slurmd.n1", "slurmd.n2", "slurmctld", "munged"):
                 _stop(folder / f"{name}.pid")
             del os.environ["SLURM_CONF"]
 
@@ -87,7 +87,8 @@ def _wait_for_nodes():
 def _stop(pid_file):
     if pid_file.exists():
         pid = int(pid_file.read_text())
-        os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 20
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
