@@ -290,9 +290,7 @@ class Worker:
     def _should_be_pruned(self, trial, folder):
         """Report the epochs that have ended since; is the trial worse than the pruner lets pass?"""
         values = []
-        with contextlib.suppress(
-            ValueError
-        ):  # a last value that is no number fails the trial later
+        with contextlib.suppress(ValueError):  # no number: fails the trial in the end
             values = self.sweep.values_of(folder)
         for epoch, value in values[len(trial.reported) :]:
             trial.trial.report(value, epoch)
@@ -310,6 +308,8 @@ def run_workers(sweep, study):
     if not on_cluster or slurm.in_job():
         worker.workers = 1 if on_cluster else worker.workers
         worker.work()
+        return
+    if study.is_over():
         return
     launcher, kept = slurm.launcher_of(section), sweep.folder / "jobs.json"
     jobs = [launcher.attach(one) for one in read_json(kept)["jobs"]] if kept.exists() else []
