@@ -15,8 +15,8 @@ import torch
 from compat import nussl
 from errors import UserError
 from files import write_files
+from runs import BEST as BEST
 
-BEST = Path("checkpoints") / "best.model.pth"  # in the output folder of an experiment
 LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training is resumed
 UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks
 NEEDED = ("sample_rate", "num_channels", "stft_params")  # of a model's metadata, to separate

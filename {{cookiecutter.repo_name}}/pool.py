@@ -1,11 +1,16 @@
-"""Worker processes that end when the process that started them ends, even if it is killed."""
+"""Processes that end when the process that started them ends, even if it is killed."""
 
 import atexit
 import functools
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
+
+# the variable that tells a script to stop when its standard input ends
+STOP_AT_END_OF_INPUT = "STOP_AT_END_OF_INPUT"
 
 
 def available_cores():
@@ -39,6 +44,19 @@ def exit_with_parent():
 def _wait_for_parent():
     multiprocessing.parent_process().join()
     os._exit(1)
+
+
+def stop_at_end_of_input():
+    """If the variable STOP_AT_END_OF_INPUT is set, send this process SIGTERM when its standard
+    input ends: whoever started it keeps the other end open, and has ended then."""
+    if os.environ.get(STOP_AT_END_OF_INPUT):
+        threading.Thread(target=_wait_for_end_of_input, daemon=True, name="end of input").start()
+
+
+def _wait_for_end_of_input():
+    while os.read(sys.stdin.fileno(), 4096):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @functools.cache  # registered once

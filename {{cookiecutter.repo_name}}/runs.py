@@ -1,7 +1,28 @@
-"""Output folders of evaluated runs: found by name or pattern."""
+"""The output folder of a run: where things are in it, what may change when it is resumed, and how
+evaluated ones are found."""
 
 import glob
 from pathlib import Path
+
+BEST = Path("checkpoints") / "best.model.pth"  # in info.output_folder
+MAY_CHANGE = (  # when a training is resumed; with any other change it would be another training
+    "datasets.train.args.folder",
+    "datasets.val.args.folder",
+    "train.accumulate",
+    "train.checkpoint_every",
+    "train.compile",
+    "train.device",
+    "train.early_stopping",
+    "train.epochs",
+    "train.gradient_clip",
+    "train.head_items",
+    "train.keep_best",
+    "train.loggers",
+    "train.max_minutes",
+    "train.num_workers",
+    "train.precision",
+    "train.validate_every",
+)
 
 
 def find_all(config):

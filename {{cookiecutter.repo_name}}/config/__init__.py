@@ -5,7 +5,8 @@ config.train.optimizer.class_name, config.get("train.optimizer.args")
 """
 
 from .editor import json_schema
-from .errors import ConfigError, Problem
+from .errors import ConfigError, Problem, show
+from .fields import Section
 from .load import load
 from .plain import flat, leaves
 from .schema import Config
@@ -16,11 +17,13 @@ __all__ = [
     "Config",
     "ConfigError",
     "Problem",
+    "Section",
     "check_args",
     "check_class",
     "flat",
     "json_schema",
     "leaves",
     "load",
+    "show",
     "write_resolved",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .check_orchestration import check_pipeline, check_sweep
 from .errors import closest, found, listed, show
 from .schema import Signal
 
@@ -25,6 +26,8 @@ EXAMPLES = {  # of a section that a script needs
     "prepare": "prepare: {license: ..., source: ..., folder: ..., steps: [...]}",
     "audit": "audit: {}",
     "analyze": "analyze: {runs: [best_model]}",
+    "pipeline": "pipeline: {steps: {train: {script: train, config: experiments/demo.yml}}}",
+    "sweep": "sweep: {base: experiments/demo.yml, vary: {train.batch_size: [4, 8]}}",
 }
 GRAPH_KEYS = ("name", "modules", "connections", "output")
 SPLITS = ("train", "val", "test")
@@ -218,4 +221,15 @@ def _audit(values: Values) -> Found:
             yield f"audit.splits[{number}]", f"there is no datasets.{split}; add it, or remove this"
 
 
-CHECKS = (_signal, _model, _train, _algorithm, _splits, _augment, _prepare, _audit)
+CHECKS = (
+    _signal,
+    _model,
+    _train,
+    _algorithm,
+    _splits,
+    _augment,
+    _prepare,
+    _audit,
+    check_pipeline,
+    check_sweep,
+)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,29 @@ ALTERNATIVES = {  # sections whose keys exclude each other: either group takes t
 }
 
 
-def read_whole(path: str | os.PathLike) -> Document:
+def read_whole(
+    path: str | os.PathLike,
+    changes: Mapping[str, Any] | None = None,
+    places: Mapping[str, tuple[str, int]] | None = None,
+) -> Document:
     """Read a configuration and all that it includes as one document, without the key `include`.
 
+    changes: {dotted key: value}, merged as if a file included this one and said so.
+    places: {dotted key: (file, line)} of where the changes are written, for messages.
     Raises ConfigError: a file cannot be read as a mapping, is missing, or includes itself.
     """
-    return _Includes().merged_into(read(path))
+    whole = _Includes().merged_into(read(path))
+    if not changes:
+        return whole
+    over = Document(whole.file)
+    over.places = dict(places or {})
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        inner = over.data
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return _merged(whole, over)
 
 
 class _Includes:

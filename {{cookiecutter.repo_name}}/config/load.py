@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,14 +17,22 @@ from .reader import Document, parent_key
 from .schema import Config
 
 
-def load(path: str | os.PathLike, needs: Iterable[str] = (), script: str = "") -> Config:
+def load(
+    path: str | os.PathLike,
+    needs: Iterable[str] = (),
+    script: str = "",
+    changes: Mapping[str, Any] | None = None,
+    places: Mapping[str, tuple[str, int]] | None = None,
+) -> Config:
     """Read and check an experiment and what it includes; raises ConfigError with everything that is
     wrong with it.
 
     needs: dotted keys of the sections without which the caller cannot work ("datasets.train").
     script: the caller's name, for the message about those.
+    changes: {dotted key: value} of what differs from the file. places: {dotted key: (file, line)}
+    of where these are written.
     """
-    document = read_whole(path)
+    document = read_whole(path, changes, places)
     found = _Problems(document)
     values = flat(document.data)
     for section in [*Config.model_fields, "datasets.train", "datasets.val", "datasets.test"]:

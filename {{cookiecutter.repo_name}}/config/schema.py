@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr
 from .data import Audit, Prepare, TrainingData
 from .errors import ConfigError, Problem
 from .fields import Args, Component, Count, Device, Section, Split, Text
+from .orchestration import Launcher, Pipeline, Sweep
 from .plain import flat
 from .reader import Document
 from .training import GradientClip, Train
@@ -191,6 +192,11 @@ class Config(Section):
     prepare: Prepare | None = Field(None, description="how a dataset is downloaded and converted")
     audit: Audit | None = Field(None, description="what is looked for in the data")
     analyze: Analyze | None = Field(None, description="which runs are compared")
+    pipeline: Pipeline | None = Field(None, description="scripts in the order they need each other")
+    sweep: Sweep | None = Field(None, description="trainings of one experiment with other values")
+    launcher: Launcher | None = Field(
+        None, description="where a pipeline or sweep runs; null: here"
+    )
 
     _document: Document = PrivateAttr(default_factory=lambda: Document("config"))
 
@@ -210,6 +216,11 @@ class Config(Section):
     def problem(self, key: str, message: str) -> Problem:
         """A problem at a dotted YAML key; its place is that of the key or its nearest parent."""
         return self._document.problem(key, message)
+
+    def places_below(self, key: str) -> dict[str, tuple[str, int]]:
+        """{dotted key below `key`: (file, line)} of what is written there."""
+        places, start = self._document.places, f"{key}."
+        return {one.removeprefix(start): places[one] for one in places if one.startswith(start)}
 
     def require(self, problems: list[Problem]) -> None:
         """Raise ConfigError with these problems, if there are any."""

@@ -142,7 +142,8 @@ def shared(runs):
 
 def table_rows(runs):
     """Rows of all runs for `tabulate`, each run's method under the run's name, and the names of the
-    methods: the first run's mixture and static mask, the runs, the first run's ideal masks."""
+    methods: the first run's mixture and static mask, the runs, the first run's ideal masks. Only
+    scores that all of them have are kept."""
     rows = [
         row | {"method": run.name}
         for run in runs
@@ -153,6 +154,8 @@ def table_rows(runs):
     before = [name for name in ("mixture", "static mask") if name in there]
     after = [name for name in there if name in ORACLES]
     rows += [row for row in runs[0].rows if row["method"] in (*before, *after)]
+    keys = [key for key in rows[0] if all(key in row for row in rows)]
+    rows = [{key: row[key] for key in keys} for row in rows]
     return rows, [*before, *(run.name for run in runs), *after]
 
 

@@ -7,6 +7,7 @@ import runs
 from scripts.common import run
 
 log = logging.getLogger("analyze")
+NEEDS = ("analyze",)
 
 
 def main(config):
@@ -33,4 +34,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("analyze",))
+    run(main, __doc__, needs=NEEDS)

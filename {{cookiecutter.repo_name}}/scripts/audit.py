@@ -7,6 +7,7 @@ from scripts.common import run
 
 log = logging.getLogger("audit")
 log.setLevel(logging.INFO)
+NEEDS = ("datasets", "audit")
 
 
 def main(config):
@@ -30,4 +31,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("datasets", "audit"))
+    run(main, __doc__, needs=NEEDS)

@@ -1,6 +1,7 @@
 """What every script shares: one argument, one file, and errors reported in one place."""
 
 import argparse
+import importlib
 import logging
 import os
 import sys
@@ -9,8 +10,11 @@ from pathlib import Path
 import caches
 import config
 import memory
+import pool
 from errors import UserError
 from files import PROJECT
+
+OWN = Path(__file__)
 
 
 def run(main, description, needs, argv=None):
@@ -22,6 +26,7 @@ def run(main, description, needs, argv=None):
     """
     memory.keep_freed_memory()
     caches.settle()
+    pool.stop_at_end_of_input()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "-p",
@@ -35,7 +40,7 @@ def run(main, description, needs, argv=None):
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # errors are reported once, here
-    for name in ("train", "evaluate", "visualize", "separate", "analyze"):
+    for name in ("train", "evaluate", "visualize", "separate", "analyze", "pipeline", "sweep"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         _report_errors(main, path, needs)
@@ -46,6 +51,33 @@ def run(main, description, needs, argv=None):
         sys.modules["distributed"].hard_exit(system_exit)
     if system_exit:
         raise system_exit
+
+
+def names():
+    """The names of all scripts, those included that a user has added."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path != OWN)
+
+
+def needs_of(script):
+    """The sections of its file that a script cannot do without."""
+    return getattr(importlib.import_module(f"scripts.{script}"), "NEEDS", ())
+
+
+def check_all(configs):
+    """Check the classes and arguments in many files, in a process that takes torch away with it.
+
+    Raises:
+        ConfigError: with all that is wrong with the first file that is.
+    """
+    with pool.process_pool(1) as executor:
+        executor.submit(_check, configs).result()
+
+
+def _check(configs):
+    import experiment
+
+    for one in configs:
+        experiment.check(one)
 
 
 def _in_project(path):

@@ -2,6 +2,8 @@
 
 from scripts.common import run
 
+NEEDS = ("datasets.train", "model", "train")
+
 
 def main(config):
     import experiment
@@ -15,4 +17,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("datasets.train", "model", "train"))
+    run(main, __doc__, needs=NEEDS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from scripts.common import run
 
 log = logging.getLogger("evaluate")
+NEEDS = ("algorithm", "evaluate", "datasets")
 
 
 def main(config):
@@ -38,4 +39,4 @@ def evaluate(config):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("algorithm", "evaluate", "datasets"))
+    run(main, __doc__, needs=NEEDS)

@@ -5,6 +5,7 @@ import logging
 from scripts.common import run
 
 logging.getLogger("prepare").setLevel(logging.INFO)
+NEEDS = ("prepare",)
 
 
 def main(config):
@@ -17,4 +18,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("prepare",))
+    run(main, __doc__, needs=NEEDS)

@@ -7,6 +7,7 @@ from errors import UserError
 from scripts.common import run
 
 log = logging.getLogger("separate")
+NEEDS = ("algorithm", "separate")
 
 
 def main(config):
@@ -32,9 +33,9 @@ def main(config):
     if done:
         log.info("%d of %d files were separated before", done, len(files))
     if failed:
-        failed.insert(0, f"{len(failed)} of {len(files)} files were not separated:")
-        raise UserError("\n  ".join(failed))
+        count = f"{len(failed)} of {len(files)} files were not separated:"
+        raise UserError("\n  ".join([count, *failed]))
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("algorithm", "separate"))
+    run(main, __doc__, needs=NEEDS)

@@ -4,6 +4,8 @@ import logging
 
 from scripts.common import run
 
+NEEDS = ("datasets.train", "model", "train")
+
 
 def main(config):
     import distributed
@@ -33,4 +35,4 @@ def train(config, steps=None):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("datasets.train", "model", "train"))
+    run(main, __doc__, needs=NEEDS)

@@ -5,6 +5,7 @@ import logging
 from scripts.common import run
 
 log = logging.getLogger("visualize")
+NEEDS = ("algorithm", "visualize", "datasets")
 
 
 def main(config):
@@ -16,4 +17,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    run(main, __doc__, needs=("algorithm", "visualize", "datasets"))
+    run(main, __doc__, needs=NEEDS)

@@ -5,25 +5,7 @@ import json
 
 from config import leaves
 from errors import UserError
-
-MAY_CHANGE = (  # when a training is resumed; with any other change it would be another training
-    "datasets.train.args.folder",
-    "datasets.val.args.folder",
-    "train.accumulate",
-    "train.checkpoint_every",
-    "train.compile",
-    "train.device",
-    "train.early_stopping",
-    "train.epochs",
-    "train.gradient_clip",
-    "train.head_items",
-    "train.keep_best",
-    "train.loggers",
-    "train.max_minutes",
-    "train.num_workers",
-    "train.precision",
-    "train.validate_every",
-)
+from runs import MAY_CHANGE
 
 
 def settings_of(config):

@@ -1,0 +1,117 @@
+"""Scripts as processes of this machine: started, watched, stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from errors import UserError
+from pool import STOP_AT_END_OF_INPUT
+
+RESUMABLE = 75  # the exit status of a training that SIGTERM has stopped
+PATIENCE = 60  # seconds that a script gets to stop in
+
+
+class Stopped(UserError):
+    """SIGTERM was received, and what was running is stopped; the same command goes on."""
+
+    status = RESUMABLE
+
+
+def command_of(script, file):
+    """The command that runs a script on a file, in the project's folder."""
+    return [sys.executable, "-m", f"scripts.{script}", "-p", str(file)]
+
+
+class Local:
+    """Starts scripts as processes of this machine, which stop when this process ends, even if it is
+    killed: they notice the end of their standard input."""
+
+    def start(self, command, log, locks=()):
+        """Start a command whose output goes to the end of the file `log`: a `Process`.
+
+        locks: that it holds too, as long as it runs.
+        """
+        environment = {**os.environ, STOP_AT_END_OF_INPUT: "1", "PYTHONUNBUFFERED": "1"}
+        with open(log, "ab") as file:
+            return Process(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    pass_fds=[number for lock in locks for number in lock.descriptors],
+                )
+            )
+
+    def attach(self, job):
+        """Nothing: the processes of a run that was killed have ended or are ending."""
+        return None
+
+
+class Process:
+    """A script that was started here."""
+
+    job = None  # what another process could find it by
+
+    def __init__(self, popen):
+        self.popen = popen
+
+    def poll(self):
+        """Its exit status; None while it runs."""
+        status = self.popen.poll()
+        if status is not None:
+            self.popen.stdin.close()
+        return status
+
+    def stop(self):
+        """Ask it to stop: a training saves its state and leaves with 75."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds=PATIENCE):
+        """Its exit status; it is killed if it has not ended by then."""
+        try:
+            self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+        self.popen.wait()
+        return self.poll()
+
+
+class Sigterm:
+    """Notes that SIGTERM was received, as a context: `received` is then true."""
+
+    def __enter__(self):
+        self.received = False
+        self._before = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(self, *_):
+        signal.signal(signal.SIGTERM, self._before)
+
+    def _note(self, *_):
+        self.received = True
+
+
+def last_lines(log, count=1):
+    """The last lines of a script's output that are not empty, as text; "" if there is none."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - 8000, 0))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+    lines = [line.split("\r")[-1].rstrip() for line in text.splitlines()]
+    return "\n".join([line for line in lines if line][-count:])
+
+
+def duration(seconds):
+    """ "1 h 05 min", "1 min 12 s", "3.4 s" """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"

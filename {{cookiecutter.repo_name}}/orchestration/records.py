@@ -1,0 +1,124 @@
+"""What a step has done, kept in a file: what it read, with which code, and what it left."""
+
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+
+import provenance
+from config.errors import show
+from errors import UserError
+from files import PROJECT, read_json, write_files
+
+from . import traces
+
+LISTED = 3  # so many differences are named
+
+
+class Digests:
+    """SHA-256 of files; one that has kept its size and time is not read again.
+
+    Args:
+        known: {path: [size, time in ns, digest]} of an earlier run.
+    """
+
+    def __init__(self, known=()):
+        self.known = dict(known)
+
+    def of(self, path):
+        """The digest of a file, "" if it is not there."""
+        try:
+            stat = Path(path).stat()
+        except OSError:
+            return ""
+        size, time, digest = self.known.get(str(path), (None, None, None))
+        if (size, time) != (stat.st_size, stat.st_mtime_ns):
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            self.known[str(path)] = [stat.st_size, stat.st_mtime_ns, digest]
+        return digest
+
+
+class Record:
+    """The record of a step: a JSON file, whole or absent.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def read(self):
+        """Its content: {"state": "begun" or "done", "read": of `fingerprint`, ...}; {} without."""
+        try:
+            return read_json(self.path, ("state", "read")) if self.path.exists() else {}
+        except UserError:  # damaged: as good as none
+            return {}
+
+    def write(self, **content):
+        write_files({self.path: json.dumps(content, indent=1) + "\n"})
+
+
+def fingerprint(script, config, digests):
+    """What a result of `script` depends on: {"settings", "inputs", "code", "versions"}, plain."""
+    settings = traces.settings_of(script, config)
+    inputs = traces.inputs_of(script, config, settings)
+    return json.loads(
+        json.dumps(
+            {
+                "settings": settings,
+                "inputs": {str(path): digests.of(path) for path in inputs},
+                "code": {part: _code(PROJECT / part) for part in traces.code_of(script)},
+                "versions": versions(),
+            }
+        )
+    )
+
+
+def differences(before, now):
+    """What is different between two fingerprints: [text]."""
+    texts = []
+    for key in _changed(before, now, "settings"):
+        was, here = before["settings"].get(key), now["settings"].get(key)
+        texts.append(f"{key} was {show(was, 40)}, is now {show(here, 40)}")
+    for path in _changed(before, now, "inputs"):
+        gone = path not in now["inputs"]
+        texts.append(f"{path} is {'not there' if gone else 'another file'} now")
+    if parts := _changed(before, now, "code"):
+        texts.append(f"the code in {', '.join(parts[:LISTED])} is different")
+    for name in _changed(before, now, "versions"):
+        was, here = before["versions"].get(name), now["versions"].get(name)
+        texts.append(f"{name} was {was}, is now {here}")
+    more = len(texts) - LISTED
+    return texts[:LISTED] + ([f"{more} more differences"] if more > 0 else [])
+
+
+def another_training(before, now, may_change):
+    """Is it more that differs than what a training may be resumed with?"""
+    keys = _changed(before, now, "settings")
+    allowed = [
+        key for key in keys if any(key == name or key.startswith(f"{name}.") for name in may_change)
+    ]
+    others = [_changed(before, now, part) for part in ("inputs", "code", "versions")]
+    return len(allowed) < len(keys) or any(others)
+
+
+def versions():
+    """{package: version} of what results depend on."""
+    return {**provenance.versions(), "pytorch-ignite": importlib.metadata.version("pytorch-ignite")}
+
+
+def _changed(before, now, part):
+    was, here = before.get(part, {}), now[part]
+    return sorted(key for key in {*was, *here} if was.get(key) != here.get(key))
+
+
+def _code(path):
+    """The digest of a Python file, or of all below a folder; "" where there is none."""
+    digest = hashlib.sha256()
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    for file in files:
+        if file.is_file() and not {".venv", "tests", "cache"} & {*file.relative_to(PROJECT).parts}:
+            digest.update(file.relative_to(PROJECT).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()

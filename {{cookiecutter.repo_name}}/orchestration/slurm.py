@@ -1,0 +1,218 @@
+"""Scripts as jobs of a SLURM cluster, by submitit.
+
+A job is known by its number, so that whoever submitted it may end and come back. What it prints
+goes where a process of this machine would write it; submitit's own files are in `jobs/` beside it.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from config.errors import closest, listed
+
+from .launchers import PATIENCE, RESUMABLE, Local, Process
+
+EVERY = 3.0  # seconds between two questions to the cluster
+LOST = 1  # the exit status of a job that has ended without one: cancelled, out of memory or time
+
+
+class Slurm:
+    """Starts scripts as jobs.
+
+    Args:
+        settings: a section `launcher`.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def executor(self, folder):
+        """submitit's executor, with what the section says."""
+        import submitit
+
+        chosen = self.settings
+        folder.mkdir(parents=True, exist_ok=True)
+        executor = submitit.SlurmExecutor(folder, max_num_timeout=1000)
+        parameters = {
+            "job_name": "scripts",
+            "time": chosen.minutes,
+            "nodes": chosen.nodes,
+            "ntasks_per_node": chosen.tasks_per_node,
+            "cpus_per_task": chosen.cpus_per_task,
+            "partition": chosen.partition,
+            "account": chosen.account,
+            "gpus_per_node": chosen.gpus_per_node or None,
+            "mem": None if chosen.memory_gb is None else f"{round(1024 * chosen.memory_gb)}MB",
+            "additional_parameters": {"requeue": chosen.requeue, **chosen.options},
+        }
+        executor.update_parameters(**{k: v for k, v in parameters.items() if v is not None})
+        return executor
+
+    def start(self, command, log, locks=()):
+        """Submit a command as a job: a `Job`. locks: not for jobs, which have numbers."""
+        log = Path(log).absolute()
+        submitted = self.executor(log.parent / "jobs").submit(
+            Command(command, log, self.settings.requeue)
+        )
+        return Job(submitted)
+
+    def start_array(self, command, logs):
+        """Submit a command as many times as there are logs, as one array: [`Job`]."""
+        executor = self.executor(Path(logs[0]).absolute().parent / "jobs")
+        with executor.batch():
+            jobs = [
+                executor.submit(Command(command, Path(log).absolute(), self.settings.requeue))
+                for log in logs
+            ]
+        return [Job(job) for job in jobs]
+
+    def attach(self, job):
+        """The job of an earlier run, by what `Job.job` was; None without one."""
+        import submitit
+
+        if job is None:
+            return None
+        tasks = range(self.settings.nodes * self.settings.tasks_per_node)
+        return Job(submitit.SlurmJob(job["folder"], job["id"], list(tasks)))
+
+
+class Command:
+    """What a job runs: a command in each of its tasks, whose exit status is the job's result."""
+
+    def __init__(self, command, log, requeue):
+        self.command, self.log, self.requeue = command, log, requeue
+        self.process = None
+
+    def __call__(self):
+        rank = int(os.environ.get("SLURM_PROCID", "0"))
+        log = self.log if rank == 0 else self.log.with_suffix(f".rank{rank}.log")
+        with open(log, "ab") as file:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **together(), "PYTHONUNBUFFERED": "1"},
+            )
+            status = self.process.wait()
+        if status == RESUMABLE and self.requeue:
+            if rank == 0:
+                subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]], check=True)
+            time.sleep(PATIENCE)  # SLURM ends this job, and starts it again
+        return status
+
+    def checkpoint(self):
+        """Called by submitit when the time of the job is up: stop, to be queued again."""
+        import submitit
+
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(PATIENCE)
+        return submitit.helpers.DelayedSubmission(Command(self.command, self.log, self.requeue))
+
+    def __getstate__(self):
+        return {**self.__dict__, "process": None}
+
+
+class Job(Process):
+    """A job, asked for now and then."""
+
+    def __init__(self, submitted):
+        self.submitted, self.asked, self.missed = submitted, float("-inf"), 0
+        self.job = {"id": submitted.job_id, "folder": str(submitted.paths.folder)}
+
+    def poll(self):
+        if time.monotonic() - self.asked < EVERY:
+            return None
+        self.asked = time.monotonic()
+        queued = _in_queue(self.job["id"])
+        statuses = self._statuses()
+        if queued is None or (queued and None in statuses):
+            return None
+        if None not in statuses:
+            return next((status for status in statuses if status), 0)
+        self.missed += 1  # a shared file system may show files late
+        return LOST if self.missed > 2 else None
+
+    def _statuses(self):
+        """The exit status of each task; None of one that has left none."""
+        found = []
+        for task in self.submitted._sub_jobs or [self.submitted]:
+            if not task.paths.result_pickle.exists():
+                found.append(None)
+                continue
+            error = task.exception()
+            found.append(LOST if error is not None else task.result())
+        return found
+
+    def stop(self):
+        """Nothing: jobs go on without whoever has submitted them, who finds them again."""
+
+    def wait(self, seconds=0):
+        return None
+
+
+def together():
+    """The variables by which the tasks of a job find each other; {} of a single task. The first
+    node's address is the cluster's: its name need not be one that others can look up."""
+    tasks = os.environ.get("SLURM_NTASKS", "1")
+    if tasks == "1":
+        return {}
+    names = _scontrol("show", "hostnames", os.environ["SLURM_JOB_NODELIST"]).split()
+    address = re.search(r"NodeAddr=(\S+)", _scontrol("show", "node", names[0]))
+    return {
+        "RANK": os.environ["SLURM_PROCID"],
+        "LOCAL_RANK": os.environ["SLURM_LOCALID"],
+        "WORLD_SIZE": tasks,
+        "MASTER_ADDR": address[1] if address else names[0],
+        "MASTER_PORT": str(20000 + int(os.environ["SLURM_JOB_ID"]) % 20000),
+    }
+
+
+def _scontrol(*arguments):
+    return subprocess.run(
+        ["scontrol", *arguments], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def in_job():
+    """Is this process a part of a job that `Slurm` has submitted?"""
+    return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+
+
+def _in_queue(job):
+    """Is a job waiting or running? None if the cluster does not answer."""
+    command = ["squeue", "--noheader", "--format=%T", f"--jobs={job}"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return None
+    if asked.returncode and "Invalid job id" not in asked.stderr:
+        return None
+    return any(state not in ("COMPLETED", "FAILED", "CANCELLED") for state in asked.stdout.split())
+
+
+def problems_of(config, key, settings):
+    """Problems of a section `launcher`: no cluster here, or a partition that it has not."""
+    if settings is None or settings.class_name != "slurm":
+        return []
+    if shutil.which("sbatch") is None:
+        text = "is slurm, and there is no sbatch on this machine; start this on a login node"
+        return [config.problem(f"{key}.class", text)]
+    asked = subprocess.run(["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True)
+    names = sorted({*asked.stdout.split()})
+    if asked.returncode or settings.partition is None or settings.partition in names:
+        return []
+    guess = closest(settings.partition, names)
+    advice = f"did you mean '{guess}'?" if guess else f"there are {listed(names)}"
+    text = f"there is no partition '{settings.partition}'; {advice}"
+    return [config.problem(f"{key}.partition", text)]
+
+
+def launcher_of(settings):
+    """What a section `launcher` stands for; None: this machine."""
+    return Slurm(settings) if settings and settings.class_name == "slurm" else Local()

@@ -1,0 +1,252 @@
+"""The trials of a sweep in a database that many workers share: which there are, who runs which.
+
+Every trial is in the queue from the beginning, so that there are never more of them than asked for.
+A worker takes one under a lock, gives signs of life while it runs, and a trial whose worker gave
+none for a while is queued again, with the same values, seed and folder.
+"""
+
+import json
+import logging
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+import config as configuration
+from errors import UserError
+
+from .locks import Lock
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+log = logging.getLogger("sweep")
+
+MISSED = 3  # signs of life after which a worker is taken for dead
+LISTED = 5  # so many differences are named
+
+
+@dataclass
+class Claimed:
+    """A trial that this worker runs."""
+
+    trial: Trial
+    slot: int  # its number in the sweep, which further attempts share
+    seeds: list
+    values: dict  # {key of `sweep.vary`: value}
+    beat: float = field(default_factory=time.monotonic)  # the last sign of life
+    reported: list = field(default_factory=list)  # [(epoch, value)]
+
+
+class Study:
+    """The trials of a sweep.
+
+    Args:
+        folder: of the sweep; every worker must see the same.
+        settings: the section `sweep`.
+        seed: of the sampler.
+        points: [(values, seeds)] of each trial; values: {key of `vary`: value}, {} to be sampled.
+        definition: plain data that all workers of a study must agree on.
+        direction: "minimize" or "maximize".
+    """
+
+    def __init__(self, folder, settings, seed, points, definition, direction):
+        self.folder, self.settings, self.seed = Path(folder), settings, seed
+        self.url = settings.storage or f"sqlite:///{self.folder.absolute() / 'study.db'}"
+        self.retry = RetryHeartbeatStaleTrialCallback()
+        with self.lock():
+            try:
+                self.storage = self._open()
+                pruner = made(optuna.pruners, settings.pruner) or optuna.pruners.NopPruner()
+                self.study = optuna.create_study(
+                    storage=self.storage,
+                    study_name=str(self.folder.absolute()),
+                    direction=direction,
+                    load_if_exists=True,
+                    sampler=optuna.samplers.RandomSampler(seed),
+                    pruner=pruner,
+                )
+            except (SQLAlchemyError, ArgumentError, NoSuchModuleError, ImportError) as error:
+                reason = " ".join(str(error).split())[:300]
+                raise UserError(
+                    f"sweep.storage: {settings.storage or self.url} cannot be opened ({reason}); "
+                    "write postgresql+psycopg://user@host/name, or leave it out"
+                ) from error
+            self._agree(json.loads(json.dumps(definition)))
+            self._queue(points)
+
+    def _open(self):
+        waiting = {"timeout": 120} if self.url.startswith("sqlite") else {}
+        beat = max(round(self.settings.heartbeat), 1)
+        return RDBStorage(
+            self.url,
+            engine_kwargs={"connect_args": waiting},
+            heartbeat_interval=beat,
+            grace_period=MISSED * beat,
+            heartbeat_stale_trial_callback=self.retry,
+        )
+
+    def lock(self):
+        """Held while something is decided that only one worker may decide."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Lock(self.folder / "study.lock", 300, "another worker does not let go of the study")
+
+    def _agree(self, definition):
+        before = self.study.user_attrs.get("definition")
+        if before is None:
+            self.study.set_user_attr("definition", definition)
+        elif before != definition:
+            was, here = configuration.flat(before), configuration.flat(definition)
+            keys = [key for key in sorted({*was, *here}) if was.get(key) != here.get(key)]
+            keys = [key for key in keys if not isinstance(here.get(key), dict)][:LISTED]
+            show = configuration.show
+            lines = [f"{k} was {show(was.get(k))}, is now {show(here.get(k))}" for k in keys]
+            raise UserError(
+                f"{self.folder}: holds a sweep that was begun with other settings:\n  "
+                + "\n  ".join(lines)
+                + "\nchoose another info.output_folder, or move the old one away"
+            )
+
+    def _queue(self, points):
+        """Queue the trials that are not there yet."""
+        there = {trial.user_attrs["slot"] for trial in self.trials()}
+        for slot, (values, seeds) in enumerate(points):
+            if slot not in there:
+                coded = {name: coded_value(value) for name, value in values.items()}
+                self.study.enqueue_trial(coded, user_attrs={"slot": slot, "seeds": seeds})
+
+    # ---- taking and giving back -------------------------------------------------------------
+
+    def claim(self):
+        """A trial to run: `Claimed`; None if there is none at the moment."""
+        with self.lock():
+            fail_stale_trials(self.study)
+            for trial in self.trials():  # whose worker was killed between two lines of this method
+                if trial.state == TrialState.FAIL and "message" not in trial.user_attrs:
+                    self.retry(self.study, trial)
+            for waiting in self.study.get_trials(states=(TrialState.WAITING,)):
+                trial_id = waiting._trial_id
+                self.storage.record_heartbeat(trial_id)  # first, or nobody misses a killed worker
+                if self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+                    return self._claimed(trial_id)
+        return None
+
+    def _claimed(self, trial_id):
+        about = self.storage.get_trial(trial_id).user_attrs
+        slot = about["slot"]
+        # by the trial's number: workers that sample at the same time do not draw the same
+        self.study.sampler = made(optuna.samplers, self.settings.sampler, seed=self.seed + slot)
+        if self.study.sampler is None:
+            self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + slot)
+        trial = Trial(self.study, trial_id)
+        values = {
+            name: decoded_value(suggested(trial, name, choice))
+            for name, choice in self.settings.vary.items()
+        }
+        return Claimed(trial, slot, about["seeds"], values)
+
+    def is_ours(self, claimed):
+        """Is a trial still this worker's? Says now and then that it is being run."""
+        if time.monotonic() - claimed.beat < self.settings.heartbeat:
+            return True
+        claimed.beat = time.monotonic()
+        if not self._is_running(claimed):
+            return False
+        self.storage.record_heartbeat(claimed.trial._trial_id)
+        return True
+
+    def _is_running(self, claimed):
+        return self.storage.get_trial(claimed.trial._trial_id).state == TrialState.RUNNING
+
+    def give_back(self, claimed):
+        """Queue a trial again that was not run to its end."""
+        trial_id = claimed.trial._trial_id
+        with self.lock():
+            if self._is_running(claimed):
+                self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
+                self.retry(self.study, self.storage.get_trial(trial_id))
+
+    def finish(self, claimed, value=None, pruned=False, message=None, **about):
+        """Keep what came of a trial: a value, or the message with which it failed."""
+        trial = claimed.trial
+        with self.lock():
+            if not self._is_running(claimed):
+                log.warning("trial %d was given to another worker", claimed.slot)
+                return
+            for name, content in {"message": message, **about}.items():
+                if content is not None:
+                    trial.set_user_attr(name, content)
+            state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+            state = TrialState.FAIL if message is not None else state
+            self.study.tell(trial.number, None if message is not None else value, state)
+
+    # ---- looking ----------------------------------------------------------------------------
+
+    def trials(self):
+        """The trials, the last attempt of each, in their order."""
+        last = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            last[trial.user_attrs["slot"]] = trial
+        return [last[slot] for slot in sorted(last)]
+
+    def is_over(self):
+        """Has every trial ended?"""
+        return all(trial.state.is_finished() for trial in self.trials())
+
+
+def distribution_of(choice):
+    """Optuna's distribution of a value in `sweep.vary`."""
+    if isinstance(choice, list):
+        return CategoricalDistribution([coded_value(value) for value in choice])
+    ((kind, bounds),) = choice.items()
+    if kind == "choice":
+        return distribution_of(bounds)
+    kind_of = IntDistribution if kind in ("int", "log_int") else FloatDistribution
+    return kind_of(*bounds, log=kind.startswith("log_"))
+
+
+def suggested(trial, name, choice):
+    """What a trial has for a key, drawn by its sampler if it is the first to ask."""
+    one = distribution_of(choice)
+    if isinstance(one, CategoricalDistribution):
+        return trial.suggest_categorical(name, one.choices)
+    suggest = trial.suggest_int if isinstance(one, IntDistribution) else trial.suggest_float
+    return suggest(name, one.low, one.high, log=one.log)
+
+
+def coded_value(value):
+    """A value as a category of Optuna's: lists and mappings as text."""
+    return f"json:{json.dumps(value)}" if isinstance(value, list | dict) else value
+
+
+def decoded_value(value):
+    """What `coded_value` was given."""
+    is_coded = isinstance(value, str) and value.startswith("json:")
+    return json.loads(value.removeprefix("json:")) if is_coded else value
+
+
+def made(module, component, **more):
+    """An object of a class of Optuna's by its name; None without one."""
+    if component is None:
+        return None
+    cls = getattr(module, component.class_name)
+    takes = cls.__init__.__code__.co_varnames if hasattr(cls.__init__, "__code__") else ()
+    more = {name: value for name, value in more.items() if name in takes}
+    try:
+        return cls(**{**more, **component.args})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{component.class_name}: refused, {error}") from error
+
+
+def classes(module, base):
+    """{name: class} of the samplers or pruners that a file may name."""
+    return {
+        name: cls
+        for name, cls in vars(module).items()
+        if isinstance(cls, type) and issubclass(cls, base) and cls is not base
+    }

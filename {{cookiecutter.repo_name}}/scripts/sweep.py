@@ -1,0 +1,32 @@
+"""Train an experiment with other values: python -m scripts.sweep -p sweeps/learning_rate.yml"""
+
+import logging
+
+from scripts.common import check_all, needs_of, run
+
+log = logging.getLogger("sweep")
+NEEDS = ("sweep",)
+
+
+def main(config):
+    from orchestration.sweep import Sweep, run_workers
+
+    sweep = Sweep(config, needs_of)
+    examples = sweep.examples()
+    sweep.check_names()
+
+    from orchestration import results
+    from orchestration.study import Study
+
+    if not (sweep.folder / "study.db").exists():
+        check_all(examples)  # before the first training
+    about = (sweep.points(), sweep.definition(), sweep.direction)
+    study = Study(sweep.folder, config.sweep, config.info.seed, *about)
+    run_workers(sweep, study)
+    with study.lock():
+        for line in results.write(sweep, study):
+            log.info("%s", line)
+
+
+if __name__ == "__main__":
+    run(main, __doc__, needs=NEEDS)

@@ -1,0 +1,96 @@
+"""Sweeps whose trainings cost nothing: what they leave follows from their config by a formula."""
+
+import json
+import sys
+from pathlib import Path
+
+import yaml
+from quick_steps import Quick, experiment
+
+import config
+from orchestration import results
+from orchestration.launchers import Local
+from orchestration.study import Study
+from orchestration.sweep import Sweep, Worker
+from scripts.common import needs_of
+
+PROGRAM = """
+import json, pathlib, select, sys
+seconds, status, files = json.loads(sys.argv[1])
+if select.select([sys.stdin], [], [], seconds)[0]:
+    sys.exit(75)  # whoever started this has ended
+for path, text in files.items():
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+if status:
+    print("error: the loss is NaN")
+sys.exit(status)
+"""
+
+
+def loss(settings):
+    """The loss of epoch 3: least at a learning rate of 0.01, and better with even seeds."""
+    rate = settings.train.optimizer.args["lr"]
+    return abs(rate - 0.01) * 100 + 0.5 * (settings.info.seed % 2)
+
+
+class QuickTraining(Quick):
+    """Writes history.csv, or summary.json, at once; a batch_size of 13 fails."""
+
+    def __init__(self, seconds=0.0):
+        super().__init__()
+        self.time = seconds
+
+    def start(self, command, log, locks=()):
+        script, file = command[2].removeprefix("scripts."), Path(command[4])
+        settings = config.load(file)
+        self.started.append((script, file.parent.name, settings.info.seed))
+        value, folder = loss(settings), Path(settings.info.output_folder)
+        if script == "train":
+            rows = [f"{epoch},{value + 3 - epoch}" for epoch in (1, 2, 3)]
+            files = {str(folder / "history.csv"): "\n".join(["epoch,val_loss", *rows, ""])}
+        else:
+            rows = [
+                {"method": "DeepClustering", "source": "all sources", "si_sdr": {"mean": -value}}
+            ]
+            place = folder / "evaluation" / "test" / "summary.json"
+            files = {str(place): json.dumps({"table": rows})}
+        with open(folder / "starts.txt", "a") as starts:
+            starts.write(f"{script}\n")
+        status = 1 if settings.train.batch_size == 13 else 0
+        about = json.dumps([self.time, status, files])
+        return Local.start(self, [sys.executable, "-S", "-c", PROGRAM, about], log, locks)
+
+
+def write(folder, name="sweep", **settings):
+    """The file of a sweep."""
+    base = folder / "small.yml"
+    if not base.exists():
+        experiment(folder, optimizer={"class": "Adam", "args": {"lr": 0.001}}, batch_size=4)
+    plain = {
+        "info": {"name": name, "output_folder": str(folder / name)},
+        "sweep": {"base": str(base), "heartbeat": 1, **settings},
+    }
+    path = folder / f"{name}.yml"
+    path.write_text(yaml.safe_dump(plain))
+    return path
+
+
+def sweep_in(path):
+    """The sweep in a file, checked."""
+    sweep = Sweep(config.load(path, needs=("sweep",)), needs_of)
+    sweep.examples()
+    sweep.check_names()
+    return sweep
+
+
+def go(path, launcher=None):
+    """Run a sweep with quick trainings: (the sweep, its study, lines for the terminal)."""
+    sweep = sweep_in(path)
+    seed = sweep.config.info.seed
+    about = (sweep.points(), sweep.definition(), sweep.direction)
+    study = Study(sweep.folder, sweep.settings, seed, *about)
+    Worker(sweep, study, launcher or QuickTraining()).work()
+    with study.lock():
+        return sweep, study, results.write(sweep, study)

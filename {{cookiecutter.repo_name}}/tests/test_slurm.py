@@ -1,0 +1,135 @@
+"""Pipelines and sweeps as jobs of a real SLURM of two nodes, which these tests start and stop."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import quick_steps
+from others import wait_until
+from quick_steps import experiment, read, write
+from slurm_cluster import cluster  # noqa: F401  (a fixture)
+
+from config import ConfigError
+from errors import UserError
+from orchestration import pipeline
+from orchestration.slurm import Command, Slurm
+
+PROJECT = Path(__file__).parents[1]
+
+
+class QuickJobs(Slurm):
+    """Jobs that run a program of a few milliseconds in place of a script."""
+
+    program = "import sys; print('this is a job'); sys.exit(int(sys.argv[1]))"
+
+    def __init__(self, settings, status=0):
+        super().__init__(settings)
+        self.status, self.started = status, []
+
+    def start(self, command, log, locks=()):
+        self.started.append(log.stem)
+        return super().start([sys.executable, "-S", "-c", self.program, str(self.status)], log)
+
+
+def test_without_a_cluster_there_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    steps = {"a": {"script": "train", "config": str(experiment(tmp_path))}}
+    path = write(tmp_path, steps)
+    path.write_text(path.read_text() + "launcher: {class: slurm}\n")
+    with pytest.raises(ConfigError, match="launcher.class: is slurm, and there is no sbatch"):
+        read(path)
+
+
+def test_a_command_that_can_be_resumed_is_queued_again(tmp_path, monkeypatch):
+    asked = []
+    run = lambda command, **_: asked.append(command)  # noqa: E731
+    monkeypatch.setattr("orchestration.slurm.subprocess.run", run)
+    monkeypatch.setattr("orchestration.slurm.time.sleep", lambda seconds: None)
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    program = [sys.executable, "-S", "-c", "import sys; print('x'); sys.exit(75)"]
+    assert Command(program, tmp_path / "log", requeue=True)() == 75
+    assert asked == [["scontrol", "requeue", "17"]]
+    monkeypatch.setenv("SLURM_PROCID", "1")  # one of several tasks asks, not all
+    assert Command(program, tmp_path / "log", requeue=True)() == 75
+    assert len(asked) == 1 and (tmp_path / "log.rank1.log").read_text() == "x\n"
+
+
+@pytest.mark.slow
+def test_steps_are_jobs_and_one_that_fails_is_told(tmp_path, cluster):  # noqa: F811
+    steps = {
+        "a": {"script": "train", "config": str(experiment(tmp_path))},
+        "b": {"script": "evaluate", "config": str(tmp_path / "small.yml"), "needs": ["a"]},
+    }
+    path = write(tmp_path, steps)
+    path.write_text(path.read_text() + "launcher: {class: slurm, partition: shrot}\n")
+    with pytest.raises(ConfigError, match="no partition 'shrot'; did you mean 'short'"):
+        read(path)
+    path.write_text(path.read_text().replace("shrot", "short"))
+    made = []
+
+    def launcher(section, status=0):
+        made.append(QuickJobs(section, status))
+        return made[-1]
+
+    pipeline.Pipeline(*read(path), launcher).run()
+    assert [one for launched in made for one in launched.started] == ["a", "b"]
+    assert (tmp_path / "small" / "logs" / "a.log").read_text() == "this is a job\n"
+    shutil.rmtree(tmp_path / "pipeline")
+    for _ in range(2):  # a job that has failed is not taken up again
+        with pytest.raises(UserError, match="1 of 2 steps failed: a; not run, .*: b$"):
+            pipeline.Pipeline(*read(path), lambda section: launcher(section, 3)).run()
+        assert made[-1].started == ["a"]
+
+
+@pytest.mark.slow
+def test_two_nodes_train_to_the_weights_of_two_processes(tmp_path, cluster, write_config):  # noqa: F811
+    from trainings import close
+
+    steady = {"args": {"dropout": 0.0, "normalization": "InstanceNorm"}, "epochs": 2}
+    here, there = write_config("here", **steady), write_config("there", **steady)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "scripts.train", "-p", str(here)]
+    subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    steps = {"train": {"script": "train", "config": str(there)}}
+    path = write(tmp_path, steps)
+    path.write_text(path.read_text() + "launcher: {class: slurm, nodes: 2}\n")
+    pipeline.Pipeline(*read(path)).run()
+    import torch
+
+    states = [
+        torch.load(tmp_path / name / "checkpoints" / "latest.pth", weights_only=True)["model"]
+        for name in ("here", "there")
+    ]
+    assert close(*states, 1e-6)
+    assert (tmp_path / "there" / "logs" / "train.rank1.log").exists()
+
+
+@pytest.mark.slow
+def test_a_training_that_is_preempted_is_queued_again_and_ends_the_same(
+    tmp_path,
+    cluster,  # noqa: F811
+    write_config,
+):
+    import torch
+    from trainings import fit, same, weights
+
+    settings = {"epochs": 60, "checkpoint_every": 1}
+    whole = fit(write_config("whole", **settings))
+    steps = {"train": {"script": "train", "config": str(write_config("stopped", **settings))}}
+    path = write(tmp_path, steps)
+    path.write_text(path.read_text() + "launcher: {class: slurm}\n")
+    program = "import sys; sys.path[:0] = ['.', 'tests']; import quick_steps as q\n"
+    program += "q.pipeline.Pipeline(*q.read(sys.argv[1])).run()"
+    process = subprocess.Popen([sys.executable, "-c", program, path], cwd=PROJECT)
+    latest = tmp_path / "stopped" / "checkpoints" / "latest.pth"
+    wait_until(latest.exists, 300)
+    process.kill()  # whoever submitted the job is not needed for it
+    process.wait()
+    job = quick_steps.pipeline.Record(tmp_path / "pipeline" / "steps" / "train.json").read()["job"]
+    subprocess.run(["scancel", "--signal=TERM", job["id"]], check=True)
+    pipeline.Pipeline(*read(path)).run()
+    log = (tmp_path / "stopped" / "logs" / "train.log").read_text()
+    assert "stopped by SIGTERM at step" in log and "resuming at step" in log
+    assert same(weights(whole), torch.load(latest, weights_only=True)["model"])

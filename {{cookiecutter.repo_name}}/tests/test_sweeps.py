@@ -1,0 +1,266 @@
+"""Sweeps: which trials there are, that none is lost or run twice, and what is said in the end."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from others import wait_until
+from quick_sweeps import QuickTraining, go, sweep_in, write
+
+import config
+from config import ConfigError
+from errors import UserError
+from orchestration import results
+from orchestration.launchers import Stopped
+
+PROJECT = Path(__file__).parents[1]
+RATE = "train.optimizer.args.lr"
+RATES = [0.001, 0.01, 0.03]
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_combination_and_seed_of_lists_is_trained_once(tmp_path):
+    vary = {RATE: RATES, "train.batch_size": [4, 8]}
+    launcher = QuickTraining()
+    sweep, study, lines = go(write(tmp_path, vary=vary, seeds=2, workers=3), launcher)
+    assert sorted(launcher.started) == [("train", f"{i:04d}", i % 2) for i in range(12)]
+    rows = table(tmp_path / "sweep" / "table.csv")
+    assert [float(row[RATE]) for row in rows] == [0.01, 0.01, 0.001, 0.001, 0.03, 0.03]
+    # values 0 and 0.5, by hand: 0.25 +- 12.706 * 0.3536 / 1.4142
+    assert float(rows[0]["mean"]) == pytest.approx(0.25)
+    assert float(rows[0]["low"]) == pytest.approx(0.25 - 12.7062 * 0.25, abs=1e-4)
+    best = config.load(tmp_path / "sweep" / "best.yml")
+    assert best.train.optimizer.args == {"lr": 0.01}
+    assert best.info.output_folder == str(tmp_path / "sweep" / "best")
+    assert lines[0].splitlines()[1].split()[:4] == ["4", "0.01", "2", "0.25"]
+    assert f"| {RATE} |" in (tmp_path / "sweep" / "table.md").read_text()
+    assert (tmp_path / "sweep" / "history.png").exists()
+    # again: nothing to do
+    again = QuickTraining()
+    go(write(tmp_path, vary=vary, seeds=2), again)
+    assert again.started == []
+
+
+def test_a_trial_is_a_folder_with_a_whole_config_of_its_own(tmp_path):
+    go(write(tmp_path, vary={RATE: [0.5]}, seeds=2))
+    for seed in (0, 1):
+        folder = tmp_path / "sweep" / "trials" / f"000{seed}"
+        one = config.load(folder / "trial.yml", needs=("train", "model"))
+        assert (one.info.seed, one.train.optimizer.args["lr"]) == (seed, 0.5)
+        assert one.info.output_folder == str(folder) and (folder / "history.csv").exists()
+
+
+def test_tied_keys_change_together(tmp_path):
+    vary = {f"{RATE}, train.batch_size": [[0.001, 2], [0.01, 3]], "train.gradient_clip": [None]}
+    vary["train.loss"] = [{"dc": {"class": "DeepClusteringLoss"}}]
+    go(write(tmp_path, vary=vary))
+    files = [tmp_path / "sweep" / "trials" / f"000{i}" / "trial.yml" for i in (0, 1)]
+    found = [config.load(file).train for file in files]
+    assert [(one.optimizer.args["lr"], one.batch_size) for one in found] == [(0.001, 2), (0.01, 3)]
+
+
+def test_distributions_are_sampled_as_often_as_asked_and_seeds_are_averaged(tmp_path):
+    vary = {RATE: {"log_uniform": [1e-3, 1e-1]}, "train.batch_size": {"int": [2, 9]}}
+    path = write(tmp_path, vary=vary, trials=5, seeds=2, sampler={"class": "RandomSampler"})
+    sweep, study, _ = go(path)
+    trials = study.trials()
+    assert len(trials) == 5 and len({trial.params[RATE] for trial in trials}) == 5
+    for trial in trials:
+        assert 1e-3 <= trial.params[RATE] <= 1e-1 and 2 <= trial.params["train.batch_size"] <= 9
+        expected = abs(trial.params[RATE] - 0.01) * 100 + 0.25
+        assert trial.value == pytest.approx(expected)
+        assert set(trial.user_attrs["values"]) == {"0", "1"}
+    # more of them later
+    _, study, _ = go(
+        write(tmp_path, vary=vary, trials=7, seeds=2, sampler={"class": "RandomSampler"})
+    )
+    assert [trial.user_attrs["slot"] for trial in study.trials()] == [*range(7)]
+
+
+def test_a_score_of_evaluate_is_the_greater_the_better(tmp_path):
+    launcher = QuickTraining()
+    go(write(tmp_path, vary={RATE: RATES}, goal="si_sdr"), launcher)
+    assert [one[0] for one in launcher.started] == ["train", "evaluate"] * 3
+    rows = table(tmp_path / "sweep" / "table.csv")
+    assert [float(row["mean"]) for row in rows] == pytest.approx([0, -0.9, -2])
+    assert (tmp_path / "sweep" / "curve.png").exists()
+
+
+def test_a_failed_trial_is_kept_with_its_message_and_the_others_go_on(tmp_path):
+    path = write(tmp_path, vary={"train.batch_size": [4, 13, 8]})
+    _, study, lines = go(path)
+    assert [trial.state.name for trial in study.trials()] == ["COMPLETE", "FAIL", "COMPLETE"]
+    message = "scripts.train (exit status 1): error: the loss is NaN"
+    assert f"trial 1 failed: {message}" in lines
+    assert table(tmp_path / "sweep" / "trials.csv")[1]["message"] == message
+    again = QuickTraining()
+    go(path, again)
+    assert again.started == []
+
+
+def test_trials_that_are_worse_than_the_median_are_ended_early(tmp_path):
+    pruner = {"class": "MedianPruner", "args": {"n_startup_trials": 2, "n_warmup_steps": 0}}
+    vary = {RATE: [0.01, 0.011, 0.5, 0.012]}
+    _, study, _ = go(write(tmp_path, vary=vary, pruner=pruner), QuickTraining(seconds=0.1))
+    states = [trial.state.name for trial in study.trials()]
+    assert states[:2] == ["COMPLETE"] * 2 and states[2] in ("PRUNED", "COMPLETE")
+
+
+def test_another_sweep_in_the_same_folder_is_refused(tmp_path):
+    go(write(tmp_path, vary={RATE: [0.1]}))
+    with pytest.raises(UserError) as caught:
+        go(write(tmp_path, vary={RATE: [0.1, 0.2]}))
+    assert "holds a sweep that was begun with other settings" in str(caught.value)
+    assert f"sweep.vary.{RATE}[1] was null, is now 0.2" in str(caught.value)
+
+
+def test_sigterm_queues_again_what_was_running(tmp_path):
+    path = write(tmp_path, vary={RATE: RATES}, workers=2)
+    launcher = QuickTraining(seconds=60)
+    killer = threading.Thread(
+        target=lambda: (
+            wait_until(lambda: len(launcher.started) == 2, 60),
+            os.kill(os.getpid(), signal.SIGTERM),
+        )
+    )
+    killer.start()
+    with pytest.raises(Stopped):
+        go(path, launcher)
+    killer.join()
+    _, study, _ = go(path)
+    assert [trial.value for trial in study.trials()] == pytest.approx([0.9, 0, 2])
+
+
+def killed(path, storage=None):
+    """Run a sweep in two processes, kill one of them in the middle: the other ends it."""
+    program = (
+        "import sys; sys.path[:0] = ['.', 'tests']; from quick_sweeps import *\n"
+        "go(sys.argv[1], QuickTraining(seconds=float(sys.argv[2])))"
+    )
+
+    def worker(seconds):
+        return subprocess.Popen([sys.executable, "-c", program, path, str(seconds)], cwd=PROJECT)
+
+    folder = path.parent / "sweep" / "trials"
+    victim = worker(600)
+    wait_until((folder / "0000" / "starts.txt").exists, 120)
+    other = worker(0.2)
+    wait_until((folder / "0002" / "starts.txt").exists, 120)
+    victim.kill()
+    victim.wait()
+    assert other.wait(180) == 0
+
+
+def check_twelve(tmp_path):
+    """All 12 trials are there; only the one of the killed worker was started twice."""
+    starts = [
+        (tmp_path / "sweep" / "trials" / f"{i:04d}" / "starts.txt").read_text().count("train")
+        for i in range(12)
+    ]
+    assert starts == [2] + [1] * 11
+    whole, _, _ = go(write(tmp_path, "whole", vary=TWELVE, seeds=2))
+    for name in ("table.csv", "trials.csv"):
+        assert (whole.folder / name).read_text() == (tmp_path / "sweep" / name).read_text()
+
+
+TWELVE = {RATE: [0.001, 0.005, 0.01, 0.02, 0.03, 0.1]}
+
+
+def test_a_killed_workers_trial_is_run_again_and_none_twice(tmp_path):
+    path = write(tmp_path, vary=TWELVE, seeds=2)
+    killed(path)
+    check_twelve(tmp_path)
+
+
+@pytest.fixture
+def postgres(tmp_path):
+    """The URL of a PostgreSQL that this test starts and stops."""
+    found = [shutil.which("pg_ctl"), *Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")]
+    folder = next((Path(one).resolve().parent for one in found if one), None)
+    if folder is None or not (folder / "initdb").exists():
+        pytest.skip("no PostgreSQL here (apt-get install postgresql)")
+    pytest.importorskip("psycopg")
+    as_user = {}
+    if os.getuid() == 0:  # which PostgreSQL refuses
+        pwd = pytest.importorskip("pwd")
+        try:
+            entry = pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+        as_user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    with tempfile.TemporaryDirectory(prefix="pg") as place:
+        os.chmod(place, 0o777)
+        data, port = f"{place}/data", 20000 + os.getpid() % 20000
+
+        def run(*command):
+            subprocess.run(command, check=True, cwd=place, stdout=subprocess.DEVNULL, **as_user)
+
+        run(folder / "initdb", "-D", data, "-A", "trust", "-U", "sweeper", "--no-sync")
+        options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1 -c fsync=off"
+        run(folder / "pg_ctl", "-D", data, "-w", "-o", options, "-l", f"{place}/log", "start")
+        try:
+            yield f"postgresql+psycopg://sweeper@127.0.0.1:{port}/postgres"
+        finally:
+            run(folder / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+@pytest.mark.slow
+def test_the_same_on_postgresql(tmp_path, postgres):
+    path = write(tmp_path, vary=TWELVE, seeds=2, storage=postgres)
+    killed(path)
+    check_twelve(tmp_path)
+
+
+WRONG = {
+    "vary: {train.batch: [1]}": ": train.batch: there is no such key here; did you mean 'batch_s",
+    "vary: {train.batch_size: [4, 0]}": ": train.batch_size: must be at least 1, found the numb",
+    "vary: {train.batch_size: [4, x]}": ": train.batch_size: must be a whole number, found the ",
+    "base: experiments/dmeo.yml": "sweep.base: there is no file experiments/dmeo.yml; did you mean",
+    "sampler: {class: TPE}\ntrials: 3": "sweep.sampler.class: there is no 'TPE'; did you mean 'TP",
+    "pruner: {class: MedianPruner, args: {warmup: 3}}": "sweep.pruner.args.warmup: MedianPruner",
+    "pruner: {class: MedianPruner}\ngoal: si_sdr": "sweep.pruner: compares epochs, which si_sdr",
+}
+
+
+@pytest.mark.parametrize("lines", WRONG)
+def test_what_is_wrong_is_one_message_before_anything_starts(tmp_path, lines):
+    settings = {"vary": {RATE: [0.1]}} | yaml.safe_load(lines)
+    path = write(tmp_path, **settings)
+    with pytest.raises(ConfigError) as caught:
+        sweep_in(path)
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(f"{path}:") and WRONG[lines] in str(problem)
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_database_that_does_not_answer_is_one_message(tmp_path):
+    url = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+    with pytest.raises(UserError, match="sweep.storage: .* cannot be opened"):
+        go(write(tmp_path, vary={RATE: [0.1]}, storage=url))
+
+
+def test_the_interval_is_students():
+    low, high = results.interval([1.0, 2.0, 3.0])  # 2 +- 4.302653 / sqrt(3)
+    assert (low, high) == pytest.approx((2 - 2.484138, 2 + 2.484138), abs=1e-5)
+    assert results.interval([1.0]) == (None, None)
+
+
+SHIPPED = {"learning_rate": 20, "number_of_songs": 20}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_sweeps_are_complete(name):
+    sweep = sweep_in(PROJECT / "sweeps" / f"{name}.yml")
+    assert len(sweep.points()) == SHIPPED[name]
