@@ -61,7 +61,8 @@ def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, samp
         if split["class"] == "Sample":
             split["args"] |= {"folder": str(sample_folder), "num_songs": 1}
         else:  # an experiment of the layout's name
-            split["args"] |= {"folder": str(layouts.write(path.stem, sample_folder / path.stem))}
+            name = "real_songs" if path.parent.name == "best_model" else path.stem
+            split["args"] |= {"folder": str(layouts.write(name, sample_folder / name))}
     if "train" in plain:
         plain["train"] |= {
             "epochs": 1,
