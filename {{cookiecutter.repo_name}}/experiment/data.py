@@ -47,13 +47,15 @@ def build_datasets(config, splits, optional=(), if_there=(), model=None):
         ConfigError: the splits do not have the same sources, or the algorithm gives fewer.
     """
     of_config = [split for split in SPLITS if getattr(config.datasets, split) is not None]
-    data = {split: build_dataset(config, split) for split in of_config if split in splits}
+    data = {}
     for split in of_config:
-        if split in optional and split not in splits:
-            try:
+        try:
+            if split in splits or split in optional:
                 data[split] = build_dataset(config, split)
-            except UserError as error:
-                log.warning("datasets.%s is left out: %s", split, error)
+        except UserError as error:
+            if split in splits:
+                raise
+            log.warning("datasets.%s is left out: %s", split, error)
     known = dict(data)
     for split in of_config:
         if split in if_there:

@@ -12,6 +12,9 @@ import soundfile
 from others import running, wait_for_another, wait_until
 from trainings import write
 
+from errors import UserError
+from training import loading
+
 SCORING = """
 import time
 from pool import process_pool
@@ -136,6 +139,25 @@ def test_a_killed_worker_ends_the_training_with_one_line(tmp_path):
     errors = ends(process)
     assert process.returncode == 1
     assert errors.count("\n") == 1 and "lower train.num_workers" in errors, errors
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, EOFError, FileNotFoundError])
+def test_a_worker_that_is_killed_while_it_hands_over_a_batch_is_one_clear_error(monkeypatch, error):
+    class Broken:
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            raise error("Connection reset by peer")
+
+    monkeypatch.setattr(loading, "DataLoader", Broken)
+    with pytest.raises(UserError, match="a worker process that reads data was killed"):
+        next(loading.load(None, None, num_workers=2))
+    with pytest.raises(error):  # without workers it is something else
+        next(loading.load(None, None, num_workers=0))
 
 
 def _parent(pid):

@@ -100,8 +100,10 @@ def load(excerpts, batches, num_workers, pin_memory=False):
             if ERROR in batch:
                 raise UserError(batch[ERROR])
             yield batch
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker (pid"):
+    except (RuntimeError, EOFError, ConnectionError, FileNotFoundError) as error:
+        # a worker that is killed while it hands over a batch breaks the connection
+        broken = num_workers and not isinstance(error, RuntimeError)
+        if not broken and not str(error).startswith("DataLoader worker (pid"):
             raise
         raise UserError(
             f"a worker process that reads data was killed, perhaps for lack of memory ({error}); "
