@@ -57,13 +57,16 @@ def clip(path=CLIP):
     return item_of("stempeg's excerpt", sources)
 
 
-def item_of(name, sources):
-    """{label: (channels, samples)} as an item of nussl's."""
-    signals = {
-        label: nussl.AudioSignal(audio_data_array=sound.copy(), sample_rate=RATE)
-        for label, sound in sorted(sources.items())
-    }
-    mix = nussl.AudioSignal(audio_data_array=sum(sources.values()), sample_rate=RATE)
+def item_of(name, sources, mix=None, sample_rate=RATE):
+    """{label: (channels, samples)} as an item of nussl's; mix: None for their sum."""
+
+    def signal(sound):
+        return nussl.AudioSignal(
+            audio_data_array=np.array(sound, np.float32), sample_rate=sample_rate
+        )
+
+    signals = {label: signal(sound) for label, sound in sorted(sources.items())}
+    mix = signal(sum(sources.values()) if mix is None else mix)
     return {"mix": mix, "sources": signals, "metadata": {"name": name}}
 
 

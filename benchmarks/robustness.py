@@ -23,13 +23,11 @@ PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
 sys.path.insert(0, str(PROJECT))
 
 import audio  # noqa: E402  (found by the line above)
-from compat import nussl  # noqa: E402
 from dataset import Sample  # noqa: E402
 from evaluation import score_item  # noqa: E402
 
-from benchmarks.recordings import RATE, methods, of_folder  # noqa: E402
+from benchmarks.recordings import PARAMS, RATE, item_of, methods, of_folder  # noqa: E402
 
-PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 METHOD = "the shipped model"
 
 
@@ -149,17 +147,7 @@ def main():
     for mix, sources in items_of(folder, args.items or (5 if args.quick else 30)):
         for name, change in CHANGES.items():
             new_mix, new_sources, new_rate = change(mix, sources)
-
-            def signal(sound, sample_rate=new_rate):
-                return nussl.AudioSignal(
-                    audio_data_array=np.array(sound, np.float32), sample_rate=sample_rate
-                )
-
-            item = {
-                "mix": signal(new_mix),
-                "sources": {label: signal(sound) for label, sound in new_sources.items()},
-                "metadata": {"name": name},
-            }
+            item = item_of(name, new_sources, new_mix, new_rate)
             for row in score_item(item, unordered, ordered):
                 if row["method"] == METHOD:
                     key = name, row["source"]

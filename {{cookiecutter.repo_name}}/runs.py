@@ -4,6 +4,8 @@ evaluated ones are found."""
 import glob
 from pathlib import Path
 
+from config.plain import is_below
+
 BEST = Path("checkpoints") / "best.model.pth"  # in info.output_folder
 MAY_CHANGE = (  # when a training is resumed; with any other change it would be another training
     "datasets.train.args.folder",
@@ -23,6 +25,11 @@ MAY_CHANGE = (  # when a training is resumed; with any other change it would be 
     "train.precision",
     "train.validate_every",
 )
+
+
+def may_change(key):
+    """May a dotted key of a config have another value when a training is resumed?"""
+    return any(is_below(key, name) for name in MAY_CHANGE)
 
 
 def find_all(config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .errors import closest, found, listed, show
@@ -125,3 +126,10 @@ def _wrong_bounds(kind: str, bounds: Any) -> str:
     if kind.startswith("log_") and least <= 0:
         return f"{kind} needs numbers above 0, found {show(bounds)}"
     return ""
+
+
+def no_such_file(path: Path) -> str:
+    """What to say of an experiment's file that is not there."""
+    guess = closest(path.name, [other.name for other in path.parent.glob("*.yml")])
+    advice = f"did you mean '{path.parent / guess}'?" if guess else "a path starts at the project"
+    return f"there is no file {path}; {advice}"

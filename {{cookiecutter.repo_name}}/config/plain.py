@@ -28,3 +28,8 @@ def flat(value: Any, key: str = "") -> dict[str, Any]:
     for part, item in items:
         values |= flat(item, join_key(key, part))
     return values
+
+
+def is_below(key: str, section: str) -> bool:
+    """Is a dotted key `section` itself, or below it?"""
+    return key == section or key.startswith(f"{section}.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import config as configuration
-import runs
+from config.check_orchestration import no_such_file
 from config.errors import closest, listed
 from errors import UserError
 
@@ -58,12 +58,7 @@ def read_steps(config, scripts, needs_of):
             problems.append(config.problem(f"{key}.script", text))
             continue
         if not Path(step.config).is_file():
-            folder = Path(step.config).parent
-            guess = closest(Path(step.config).name, [path.name for path in folder.glob("*.yml")])
-            advice = (
-                f"did you mean '{folder / guess}'?" if guess else "a path starts at the project"
-            )
-            text = f"there is no file {step.config}; {advice}"
+            text = no_such_file(Path(step.config))
             problems.append(config.problem(f"{key}.config", text))
             continue
         try:
@@ -254,7 +249,7 @@ class _Run:
         if not before or step.script not in ("train", "evaluate"):
             return
         if step.script == "train":
-            if not records.another_training(before["read"], read, runs.MAY_CHANGE):
+            if not records.another_training(before["read"], read):
                 return
             place = Path(step.config.info.output_folder)
         else:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import provenance
+import runs
 from config.errors import show
 from errors import UserError
 from files import PROJECT, read_json, write_files
@@ -94,14 +95,11 @@ def differences(before, now):
     return texts[:LISTED] + ([f"{more} more differences"] if more > 0 else [])
 
 
-def another_training(before, now, may_change):
+def another_training(before, now):
     """Is it more that differs than what a training may be resumed with?"""
     keys = _changed(before, now, "settings")
-    allowed = [
-        key for key in keys if any(key == name or key.startswith(f"{name}.") for name in may_change)
-    ]
     others = [_changed(before, now, part) for part in ("inputs", "code", "versions")]
-    return len(allowed) < len(keys) or any(others)
+    return not all(map(runs.may_change, keys)) or any(others)
 
 
 def versions():

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import config as configuration
-from config.check_orchestration import is_grid, keys_of
-from config.errors import closest, listed
+from config.check_orchestration import is_grid, keys_of, no_such_file
+from config.errors import listed
 from errors import UserError
 from files import read_json, write_files
 
@@ -104,12 +104,7 @@ class Sweep:
     def _check_base(self):
         base = Path(self.settings.base)
         if not base.is_file():
-            guess = closest(base.name, [path.name for path in base.parent.glob("*.yml")])
-            advice = (
-                f"did you mean '{base.parent / guess}'?" if guess else "paths start at the project"
-            )
-            text = f"there is no file {base}; {advice}"
-            self.config.require([self.config.problem("sweep.base", text)])
+            self.config.require([self.config.problem("sweep.base", no_such_file(base))])
 
     def _check_goal(self):
         """Is there something to compare, and does it belong to what ends trials early?"""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import config as configuration
 import runs
+from config.plain import is_below
 from errors import UserError
 
 DATA = ("audio", "dataset", "features.py", "songs", "streams.py", "compat")
@@ -120,8 +121,7 @@ def settings_of(script, config):
     return {
         key: value
         for key, value in values.items()
-        if not sections
-        or any(key == section or key.startswith(f"{section}.") for section in sections)
+        if not sections or any(is_below(key, section) for section in sections)
     }
 
 

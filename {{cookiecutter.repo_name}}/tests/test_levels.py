@@ -3,46 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from small_networks import RATE, SMALL, separator
 
-import checkpoints
 import streams
-from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation, Streamed
+from algorithms import Streamed
 from algorithms.model_input import LEVELS_DB
 from compat import nussl
-from model import BUILDERS
 
 torch.set_num_threads(1)
-RATE = 16000
-PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
-NETWORKS = {
-    "deep_clustering": {"num_layers": 1, "hidden_size": 8, "normalization": "InstanceNorm"},
-    "mask_inference": {"num_layers": 1, "hidden_size": 8},
-    "conv_tasnet": {
-        "num_filters": 16,
-        "num_channels": 8,
-        "hidden_size": 8,
-        "num_layers": 2,
-        "num_repeats": 1,
-    },
-}
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=SMALL)
 def make(request, tmp_path_factory):
     """A function(mixture) -> algorithm, by a network of random weights."""
-    path, name = tmp_path_factory.mktemp("models") / "model.pth", request.param
-    torch.manual_seed(0)
-    given = {"num_audio_channels": 1, "num_features": 257}
-    if name == "conv_tasnet":
-        del given["num_features"]
-    graph = BUILDERS[name](**given, **NETWORKS[name])
-    about = {"stft_params": PARAMS, "sample_rate": RATE, "num_channels": 1}
-    checkpoints.save_model(path, nussl.ml.SeparationModel(graph), about)
-    return {
-        "deep_clustering": lambda mix: DeepClustering(mix, 2, str(path)),
-        "mask_inference": lambda mix: DeepMaskEstimation(mix, str(path)),
-        "conv_tasnet": lambda mix: DeepAudioEstimation(mix, str(path)),
-    }[name]
+    return separator(request.param, tmp_path_factory.mktemp("models"))
 
 
 def mixture(seconds, level_db):

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from small_networks import PARAMS, RATE, SMALL, separator
 
-import checkpoints
 import streams
 from algorithms import (
     ALGORITHMS,
-    DeepAudioEstimation,
     DeepClustering,
-    DeepMaskEstimation,
     Streamed,
     confidence,
     model_input,
@@ -24,28 +22,9 @@ from algorithms import (
 from algorithms.chunks import Chunks, align_permutations, best_permutation
 from compat import nussl
 from errors import UserError
-from model import BUILDERS
 
 torch.set_num_threads(1)
 PROJECT = Path(__file__).parents[1]
-RATE = 16000
-PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
-SMALL = {
-    "deep_clustering": {"num_layers": 1, "hidden_size": 8, "normalization": "InstanceNorm"},
-    "mask_inference": {"num_layers": 1, "hidden_size": 8},
-    "conv_tasnet": {
-        "num_filters": 16,
-        "num_channels": 8,
-        "hidden_size": 8,
-        "num_layers": 2,
-        "num_repeats": 1,
-    },
-}
-FOR = {
-    "deep_clustering": functools.partial(DeepClustering, num_sources=2),
-    "mask_inference": DeepMaskEstimation,
-    "conv_tasnet": DeepAudioEstimation,
-}
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +32,7 @@ def make(tmp_path_factory):
     """make(builder) -> function(mixture) -> algorithm, by a network of random weights."""
     folder = tmp_path_factory.mktemp("models")
 
-    def of(builder):
-        path = folder / f"{builder}.pth"
-        if not path.exists():
-            torch.manual_seed(0)
-            given = {"num_audio_channels": 1}
-            if builder != "conv_tasnet":
-                given["num_features"] = 257
-            graph = BUILDERS[builder](**given, **SMALL[builder])
-            about = {"stft_params": PARAMS, "sample_rate": RATE, "num_channels": 1}
-            checkpoints.save_model(path, nussl.ml.SeparationModel(graph), about)
-        how = FOR[builder]
-        kind, args = getattr(how, "func", how), getattr(how, "keywords", {})
-        return functools.partial(kind, model_path=str(path), **args)
-
-    return of
+    return functools.partial(separator, folder=folder)
 
 
 @pytest.fixture

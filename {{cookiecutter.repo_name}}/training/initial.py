@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 
 import checkpoints
+from config.plain import is_below
 
-from .parameters import is_below, no_such_module, tensors
+from .parameters import no_such_module, tensors
 
 SHOWN = 4  # of the tensors that do not fit
 

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from torch.nn.modules.batchnorm import _NormBase  # of BatchNorm and InstanceNorm, of any dimension
 
 from config.errors import closest, listed
+from config.plain import is_below
 
 LAYERS = "layers."  # a nussl SeparationModel has its modules in an attribute of this name
 
@@ -33,11 +34,6 @@ def trainable(model):
 def matches(name, patterns):
     """Does any of the patterns stand for the module or parameter called `name`?"""
     return any(fnmatchcase(name, p) or fnmatchcase(name, f"{p}.*") for p in patterns)
-
-
-def is_below(name, module):
-    """Is the tensor called `name` in the module called `module` (no pattern), or it itself?"""
-    return name == module or name.startswith(f"{module}.")
 
 
 def no_such_module(name, names, owner="the model", patterns=True):

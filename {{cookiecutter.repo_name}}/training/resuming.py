@@ -5,7 +5,7 @@ import json
 
 from config import leaves
 from errors import UserError
-from runs import MAY_CHANGE
+from runs import may_change
 
 
 def settings_of(config):
@@ -48,9 +48,8 @@ def compare(latest, before, now):
     for key in sorted({*before["settings"], *now["settings"]}):
         was, here = before["settings"].get(key), now["settings"].get(key)
         if was != here:
-            allowed = any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE)
             line = f"{key} was {_shown(was)}, is now {_shown(here)}"
-            (changed if allowed else refused).append(line)
+            (changed if may_change(key) else refused).append(line)
     for split in before["data"] if not refused else ():
         was, here = before["data"][split], now["data"].get(split)
         if here is not None and was["tracks"] != here["tracks"]:
