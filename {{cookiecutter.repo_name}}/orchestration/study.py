@@ -172,7 +172,8 @@ class Study:
                 self.retry(self.study, self.storage.get_trial(trial_id))
 
     def finish(self, claimed, value=None, pruned=False, message=None, **about):
-        """Keep what came of a trial: a value, or the message with which it failed."""
+        """Keep what came of a trial: a value, or the message with which it failed. That of a trial
+        that was ended early is the last that it reported."""
         trial = claimed.trial
         with self.lock():
             if not self._is_running(claimed):
@@ -183,7 +184,7 @@ class Study:
                     trial.set_user_attr(name, content)
             state = TrialState.PRUNED if pruned else TrialState.COMPLETE
             state = TrialState.FAIL if message is not None else state
-            self.study.tell(trial.number, None if message is not None else value, state)
+            self.study.tell(trial.number, value if state == TrialState.COMPLETE else None, state)
 
     # ---- looking ----------------------------------------------------------------------------
 

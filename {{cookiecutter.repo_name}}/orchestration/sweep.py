@@ -233,9 +233,8 @@ class Worker:
                     configuration.write_resolved(self.sweep.load(trial.values, **about), file)
                     for script in self.sweep.scripts:
                         if (yield from self._script(trial, script, file, lock)) == "pruned":
-                            value = trial.reported[-1][1]
-                            log.info("trial %d: ended early, at %.5g", slot, value)
-                            self.study.finish(trial, value, pruned=True)
+                            log.info("trial %d: ended early, at %.5g", slot, trial.reported[-1][1])
+                            self.study.finish(trial, pruned=True)
                             return
                     values[seed] = self.sweep.best_of(self.sweep.values_of(place))
         except GeneratorExit:  # this worker stops

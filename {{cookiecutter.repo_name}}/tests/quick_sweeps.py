@@ -16,13 +16,15 @@ from scripts.common import needs_of
 
 PROGRAM = """
 import json, pathlib, select, sys
-seconds, status, files = json.loads(sys.argv[1])
+seconds, status, lingers, files = json.loads(sys.argv[1])
 if select.select([sys.stdin], [], [], seconds)[0]:
     sys.exit(75)  # whoever started this has ended
 for path, text in files.items():
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+if lingers:
+    select.select([sys.stdin], [], [], 600)
 if status:
     print("error: the loss is NaN")
 sys.exit(status)
@@ -36,11 +38,12 @@ def loss(settings):
 
 
 class QuickTraining(Quick):
-    """Writes history.csv, or summary.json, at once; a batch_size of 13 fails."""
+    """Writes history.csv, or summary.json, at once; a batch_size of 13 fails. A training at the
+    learning rate `lingers` goes on until it is stopped."""
 
-    def __init__(self, seconds=0.0):
+    def __init__(self, seconds=0.0, lingers=None):
         super().__init__()
-        self.time = seconds
+        self.time, self.lingers = seconds, lingers
 
     def start(self, command, log, locks=()):
         script, file = command[2].removeprefix("scripts."), Path(command[4])
@@ -59,7 +62,8 @@ class QuickTraining(Quick):
         with open(folder / "starts.txt", "a") as starts:
             starts.write(f"{script}\n")
         status = 1 if settings.train.batch_size == 13 else 0
-        about = json.dumps([self.time, status, files])
+        lingers = settings.train.optimizer.args["lr"] == self.lingers
+        about = json.dumps([self.time, status, lingers, files])
         return Local.start(self, [sys.executable, "-S", "-c", PROGRAM, about], log, locks)
 
 

@@ -112,10 +112,13 @@ def test_a_failed_trial_is_kept_with_its_message_and_the_others_go_on(tmp_path):
 
 def test_trials_that_are_worse_than_the_median_are_ended_early(tmp_path):
     pruner = {"class": "MedianPruner", "args": {"n_startup_trials": 2, "n_warmup_steps": 0}}
-    vary = {RATE: [0.01, 0.011, 0.5, 0.012]}
-    _, study, _ = go(write(tmp_path, vary=vary, pruner=pruner), QuickTraining(seconds=0.1))
+    vary = {RATE: [0.01, 0.011, 0.5, 0.0101]}
+    _, study, _ = go(write(tmp_path, vary=vary, pruner=pruner), QuickTraining(lingers=0.5))
     states = [trial.state.name for trial in study.trials()]
-    assert states[:2] == ["COMPLETE"] * 2 and states[2] in ("PRUNED", "COMPLETE")
+    assert states == ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE"]
+    rows = table(tmp_path / "sweep" / "trials.csv")
+    assert [row["state"] for row in rows] == ["done", "done", "ended early", "done"]
+    assert float(rows[2]["val_loss"]) == pytest.approx(51)  # of its first epoch
 
 
 def test_another_sweep_in_the_same_folder_is_refused(tmp_path):
