@@ -12,6 +12,7 @@ import audio
 from errors import UserError
 
 TICKS = 960  # a second
+PLAYED_RATE = 44100  # Hz
 ONLY_PLAYED = "synth.dynamic-sample-loading=1"  # not a whole SoundFont, which takes seconds
 # programs of General MIDI, counted from 0
 PROGRAMS = {
@@ -69,11 +70,17 @@ def play(score, start, seconds, soundfont, sample_rate, rng):
     Raises:
         UserError: FluidSynth or mido is not installed, or the SoundFont cannot be played.
     """
+    parts = {part: (int(rng.choice(PROGRAMS[part])), notes) for part, notes in score.parts.items()}
+    return play_parts(parts, score.drums, start, seconds, soundfont, sample_rate, rng)
+
+
+def play_parts(parts, hits, start, seconds, soundfont, sample_rate, rng):
+    """As `play`, of {part: (program of General MIDI, [Note])} and the `Hit`s of drums."""
     mido = player()
     with tempfile.TemporaryDirectory() as temporary:
         midi, wav = Path(temporary) / "score.mid", Path(temporary) / "score.wav"
-        midi.write_bytes(_midi(mido, score, start, seconds, rng))
-        command = ["fluidsynth", "-niq", "-o", ONLY_PLAYED, "-g", "0.4", "-r", "44100"]
+        midi.write_bytes(_midi(mido, parts, hits, start, seconds, rng))
+        command = ["fluidsynth", "-niq", "-o", ONLY_PLAYED, "-g", "0.4", "-r", str(PLAYED_RATE)]
         command += ["-F", wav, soundfont, midi]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode != 0 or not wav.is_file():
@@ -83,15 +90,15 @@ def play(score, start, seconds, soundfont, sample_rate, rng):
     return np.pad(sound, (0, max(0, length - len(sound))))[:length]
 
 
-def _midi(mido, score, start, seconds, rng):
+def _midi(mido, parts, hits, start, seconds, rng):
     """A MIDI file's bytes: one channel a part."""
     events = []  # (tick, message)
-    for channel, (part, notes) in enumerate(score.parts.items()):
-        events += _set_up(mido, channel, int(rng.choice(PROGRAMS[part])), rng)
+    for channel, (program, notes) in enumerate(parts.values()):
+        events += _set_up(mido, channel, program, rng)
         for note in notes:
             events += _struck(mido, channel, round(note.pitch), note, note.length, start, seconds)
     events += _set_up(mido, DRUM_CHANNEL, int(rng.choice(DRUM_KITS)), rng)
-    for hit in score.drums:
+    for hit in hits:
         events += _struck(mido, DRUM_CHANNEL, DRUMS[hit.drum], hit, 0.1, start, seconds)
     track, now = mido.MidiTrack(), 0
     for tick, message in sorted(events, key=lambda event: event[0]):

@@ -20,6 +20,7 @@ from songs.sound import SAMPLE_RATE, channel_strip
 
 from .convert import sixteen_bits
 from .drumkits import Drumkit
+from .guitar import play_band
 from .singing import sing, vocoder
 from .soundfont import play, player
 
@@ -55,8 +56,10 @@ class VoicesOverMusic:
     Clips of one speaker, drawn at random, follow each other with pauses; `sing` puts them on a
     melody of the built-in composer. Most go through an equaliser and a room. Music is a stretch of
     a recording, to some of which a recorded drum kit plays a beat of its own, or a score of the
-    built-in composer on sampled instruments. Every pair is drawn from `seed`, its split and its
-    number alone. Speakers, pieces of music, drum kits and chord loops of one split are in no other.
+    built-in composer on sampled instruments: any of General MIDI, or a rock band of electric
+    guitars through amplifiers, bass and a recorded drum kit. Every pair is drawn from `seed`, its
+    split and its number alone. Speakers, pieces of music, drum kits and chord loops of one split
+    are in no other.
 
     Args:
         voices: regular expressions, searched for in the path of each file; the one group is the
@@ -69,6 +72,7 @@ class VoicesOverMusic:
         sample_rate: in Hz; of voices, recordings of a lower rate are left out.
         sung, played: probability of a voice being sung, and of a score in place of a recording.
         drums: probability of a drum kit playing over a recording.
+        band: probability of a score being played by a rock band.
         built_in: probability of both stems being of a song of the built-in sample; in train only.
         soundfonts: regular expressions of the SoundFonts; without them nothing is played.
         kits: regular expressions of the drumkit.xml files of drum kits in Hydrogen's format; the
@@ -88,6 +92,7 @@ class VoicesOverMusic:
         sung: float = 0.65,
         played: float = 0.25,
         drums: float = 0.3,
+        band: float = 0.0,
         built_in: float = 0.2,
         soundfonts: list[str] | None = None,
         kits: list[str] | None = None,
@@ -96,7 +101,7 @@ class VoicesOverMusic:
     ):
         self.voices, self.music, self.splits, self.minutes = voices, music, splits, minutes
         self.seconds, self.sample_rate, self.seed = seconds, sample_rate, seed
-        self.sung, self.built_in = sung, built_in
+        self.sung, self.built_in, self.band = sung, built_in, band
         self.played = played if soundfonts else 0.0
         self.drums = drums if kits else 0.0
         self.soundfonts, self.kits = soundfonts or [], kits or []
@@ -216,11 +221,17 @@ class VoicesOverMusic:
         if rng.random() < self.played:
             start = rng.uniform(0, 60)
             font = material.soundfonts[rng.integers(len(material.soundfonts))]
-            below = play(score, start, self.seconds, font, self.sample_rate, rng)
+            if rng.random() < self.band:
+                below = play_band(score, start, self.seconds, font, self.sample_rate, rng)
+                below = self._in_a_room(_at_level(below, LEVEL_DB), rng)
+                if material.kits:
+                    below += self._beat(material.kits, score, start, rng)
+            else:
+                below = play(score, start, self.seconds, font, self.sample_rate, rng)
         else:
             below = _at_level(self._music(material.music, rng), LEVEL_DB)
             if rng.random() < self.drums:
-                below += self._beat(material.kits, score, rng)
+                below += self._beat(material.kits, score, rng.uniform(10, 60), rng)
         return {
             "vocals": _at_level(voice, LEVEL_DB + rng.uniform(*self.level_db)),
             "accompaniment": _at_level(below, LEVEL_DB),
@@ -271,10 +282,10 @@ class VoicesOverMusic:
         response *= SAMPLE_RATE / self.sample_rate
         return oaconvolve(sound, response)[: len(sound)].astype(np.float32)
 
-    def _beat(self, kits, score, rng):
+    def _beat(self, kits, score, start, rng):
         """A drum kit's beat, in a room."""
         (path, *_) = kits[str(rng.choice(list(kits)))]
-        kit, start = Drumkit(path, self.sample_rate), rng.uniform(10, 60)  # intros have none
+        kit = Drumkit(path, self.sample_rate)
         beat = self._in_a_room(kit.play(score.drums, start, self.seconds, rng), rng)
         return _at_level(beat, LEVEL_DB + rng.uniform(-6, 4))
 

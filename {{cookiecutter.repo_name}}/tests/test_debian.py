@@ -17,7 +17,16 @@ import yaml
 import audio
 from dataset import StemFolder
 from errors import UserError
-from preparation import STEPS, FetchPackages, VoicesOverMusic, download, singing, soundfont
+from preparation import (
+    STEPS,
+    FetchPackages,
+    VoicesOverMusic,
+    download,
+    guitar,
+    singing,
+    soundfont,
+    voices_over_music,
+)
 from scripts import common, prepare
 from songs.score import compose
 
@@ -223,7 +232,8 @@ def test_a_score_becomes_a_midi_file_of_its_notes():
     mido = pytest.importorskip("mido")
     rng = np.random.default_rng(3)
     score = compose(rng, "train", 30)
-    written = soundfont._midi(mido, score, 4.0, 8.0, rng)
+    parts = {part: (0, notes) for part, notes in score.parts.items()}
+    written = soundfont._midi(mido, parts, score.drums, 4.0, 8.0, rng)
     file = mido.MidiFile(file=io.BytesIO(written))
     found, now = [], 0.0
     for message in file:
@@ -235,6 +245,58 @@ def test_a_score_becomes_a_midi_file_of_its_notes():
     )
     assert len(found) == len(expected) > 3
     np.testing.assert_allclose(sorted(found), expected, atol=0.002)
+
+
+def test_a_rhythm_guitar_plays_fifths_over_the_roots_of_the_bass():
+    rng = np.random.default_rng(3)
+    score = compose(rng, "train", 30)
+    roots = {note.pitch % 12 for note in score.parts["bass"]}
+    chords = guitar.power_chords(score, rng)
+    pitches = np.array([note.pitch for note in chords]).reshape(-1, 3)
+    assert len(pitches) > 10
+    assert {tuple(intervals) for intervals in pitches - pitches[:, :1]} == {(0, 7, 12)}
+    assert set(pitches[:, 0] % 12) <= roots
+    assert pitches.min() >= 40 and pitches[:, 0].max() < 52
+
+
+def test_an_amplifier_adds_overtones_and_nothing_that_is_folded_back():
+    rate = 44100
+    tone = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
+    quiet, loud = (
+        guitar.amplify(0.01 * tone, rate, drive_db, np.random.default_rng(0))
+        for drive_db in (-20, 25)
+    )
+    spectra = [np.abs(np.fft.rfft(sound * np.hanning(rate))) for sound in (quiet, loud)]
+    overtones = np.arange(2000, 20000, 1000)
+    clean, driven = (20 * np.log10(s[overtones] / s[1000]) for s in spectra)
+    assert clean.max() < -50
+    assert driven[1] > -20 and driven[0] > -40  # odd ones, and even ones by the asymmetry
+    between = np.delete(spectra[1], (np.arange(0, 22000, 1000)[:, None] + np.arange(-4, 5)).ravel())
+    assert 20 * np.log10(between[100:].max() / spectra[1][1000]) < -55
+    same = guitar.amplify(10 * tone, rate, 25, np.random.default_rng(0))
+    np.testing.assert_allclose(same, loud, atol=1e-6)
+
+
+def test_a_band_plays_in_place_of_other_instruments(material, tmp_path, monkeypatch):
+    """Without FluidSynth: its place is taken by a tone, which the amplifier distorts."""
+
+    def tone(parts, hits, start, seconds, font, rate, rng):
+        assert not hits and len(parts) == 1
+        return np.sin(2 * np.pi * 200 * np.arange(int(seconds * rate)) / rate)
+
+    monkeypatch.setattr(guitar, "play_parts", tone)
+    monkeypatch.setattr(voices_over_music, "player", lambda: None)
+    shutil.copytree(material, tmp_path / "in")
+    (tmp_path / "in" / "any.sf2").touch()
+    changed = {"played": 1.0, "band": 1.0, "soundfonts": ["any.sf2"]}
+    step(minutes={"train": 0.1}, **changed).run(tmp_path / "in", tmp_path / "out")
+    for path in (tmp_path / "out/train/accompaniment").iterdir():
+        sound = audio.read(path)[0]
+        spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+        hertz = np.fft.rfftfreq(len(sound), 1 / RATE)
+        near = np.abs(hertz - 200 * np.round(hertz / 200)) < 12
+        assert (spectrum[near] ** 2).sum() > 0.9 * (spectrum**2).sum()
+        assert (spectrum[hertz > 300] ** 2).sum() > 1e-3 * (spectrum**2).sum()
 
 
 # packages
