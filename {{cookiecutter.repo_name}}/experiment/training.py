@@ -18,7 +18,11 @@ from .data import build_datasets, build_stft_params
 from .separation import demonstrate
 from .validation import ValidationScore
 
-MODEL_GIVEN = ("num_features", "num_audio_channels")  # what the program supplies to a builder
+MODEL_GIVEN = (
+    "num_features",
+    "num_audio_channels",
+    "sample_rate",
+)  # what the program supplies to a builder
 
 
 def build_graph(config):
@@ -26,7 +30,8 @@ def build_graph(config):
     if config.model.builder is None:
         return config.model.graph
     builder = BUILDERS[config.model.builder]
-    values = (config.signal.num_features, config.signal.num_channels)
+    signal = config.signal
+    values = (signal.num_features, signal.num_channels, signal.sample_rate)
     given = dict(zip(MODEL_GIVEN, values, strict=True))
     takes = inspect.signature(builder).parameters
     return builder(**config.model.args, **{key: given[key] for key in given if key in takes})

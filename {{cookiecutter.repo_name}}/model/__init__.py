@@ -5,15 +5,20 @@ Every network is a nussl `SeparationModel`: a graph of modules, as plain data in
 
 from .extras import EXTRAS
 from .spectrogram import chimera, deep_clustering, mask_inference
-from .waveform import conv_tasnet, dual_path, tasnet
+from .stft import band_split_rnn, band_split_roformer, tf_gridnet
+from .waveform import conv_tasnet, dual_path, sepformer, tasnet
 
 BUILDERS = {
+    "band_split_rnn": band_split_rnn,
+    "band_split_roformer": band_split_roformer,
     "chimera": chimera,
     "conv_tasnet": conv_tasnet,
     "deep_clustering": deep_clustering,
     "dual_path": dual_path,
     "mask_inference": mask_inference,
+    "sepformer": sepformer,
     "tasnet": tasnet,
+    "tf_gridnet": tf_gridnet,
 }
 
 __all__ = ["BUILDERS", "EXTRAS", *BUILDERS]

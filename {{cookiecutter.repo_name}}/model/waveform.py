@@ -1,13 +1,14 @@
-"""Networks that read and write waveforms: TasNet in its three forms.
+"""Networks that read and write waveforms by learned filters: TasNet in its four forms.
 
-All three learn the filter banks in place of an STFT (`Encoder`, `Decoder`), mask the mixture's
+All four learn the filter banks in place of an STFT (`Encoder`, `Decoder`), mask the mixture's
 representation once for each source, and give waveforms as long as the mixture::
 
     mix_audio (batch, channels, samples)
     -> audio (batch, channels, samples, sources),
        mask (batch, frames, num_filters, 1, sources)
 
-They differ in the network between them: LSTMs, convolutions, or recurrent layers on two paths.
+They differ in the network between them: LSTMs, convolutions, or on two paths recurrent layers or
+transformers.
 `num_audio_channels` comes from `signal` in the YAML file (a filter reads all channels at once);
 window_length and hop_length of the STFT have no effect here. All else are the `args` of the
 builder. The encoder's `filter_length` and `stride` are in samples; the stride is half a filter
@@ -21,6 +22,7 @@ from .graphs import Graph, check_probability, refuse_activations, refuse_below
 # default activations
 SIGMOID = ["sigmoid"]
 SOFTMAX = ["softmax"]
+RELU = ["relu"]
 
 
 def tasnet(
@@ -77,12 +79,13 @@ def conv_tasnet(
     num_repeats: int = 3,
     kernel_size: int = 3,
     mask_activation: list[str] = SIGMOID,
+    causal: bool = False,
 ):
     """Conv-TasNet: dilated depthwise convolutions.
 
     In the paper's letters: `num_filters` N, `filter_length` L, `num_channels` B and Sc,
-    `hidden_size` H, `kernel_size` P, `num_layers` X, `num_repeats` R; global layer norm, not
-    causal.
+    `hidden_size` H, `kernel_size` P, `num_layers` X, `num_repeats` R. Global layer norm; with
+    `causal` no frame sees a later one, and the norm is cumulative.
     Luo and Mesgarani, "Conv-TasNet: surpassing ideal time-frequency magnitude masking for speech
     separation", TASLP 2019 (https://arxiv.org/abs/1809.07454).
 
@@ -107,6 +110,7 @@ def conv_tasnet(
         num_layers=num_layers,
         num_repeats=num_repeats,
         kernel_size=kernel_size,
+        causal=causal,
     )
 
 
@@ -152,6 +156,53 @@ def dual_path(
         chunk_size=chunk_size,
         dropout=dropout,
         rnn_type=rnn_type,
+    )
+
+
+def sepformer(
+    num_audio_channels,
+    num_sources: int = 2,
+    num_filters: int = 256,
+    filter_length: int = 16,
+    stride: int | None = None,
+    num_channels: int = 256,
+    hidden_size: int = 1024,
+    num_layers: int = 2,
+    depth: int = 8,
+    num_heads: int = 8,
+    chunk_size: int = 250,
+    dropout: float = 0.0,
+    mask_activation: list[str] = RELU,
+):
+    """SepFormer: transformers within chunks of the sequence and across them.
+
+    Subakan, Ravanelli, Cornell, Bronzi and Zhong, "Attention is all you need in speech separation",
+    ICASSP 2021 (https://arxiv.org/abs/2010.13154).
+
+    Returns:
+        the graph, as nussl's SeparationModel takes it.
+
+    Raises:
+        ValueError: an activation that there is not, or sizes that make no network.
+    """
+    check_probability(dropout=dropout)
+    return _tasnet(
+        "SepFormer",
+        num_audio_channels,
+        num_sources,
+        num_filters,
+        filter_length,
+        stride,
+        mask_activation,
+        width=num_channels,
+        class_name="SepFormerStack",
+        num_channels=num_channels,
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        depth=depth,
+        num_heads=num_heads,
+        chunk_size=chunk_size,
+        dropout=dropout,
     )
 
 

@@ -62,6 +62,10 @@ def snr(estimate, target):
     )
 
 
+def l1_snr(estimate, target):
+    return np.mean(10 * np.log10(np.abs(estimate - target).sum(-1) / np.abs(target).sum(-1)))
+
+
 def si_sdr(estimate, target):
     """By the angle between the two, not by projecting one on the other."""
     costs = []
@@ -72,7 +76,7 @@ def si_sdr(estimate, target):
     return np.mean(costs)
 
 
-PLAIN = {"L1Loss": l1, "MSELoss": mse, "SNRLoss": snr, "SISDRLoss": si_sdr}
+PLAIN = {"L1Loss": l1, "MSELoss": mse, "SNRLoss": snr, "L1SNRLoss": l1_snr, "SISDRLoss": si_sdr}
 
 
 def brute_force(cost, estimates, targets, orders):

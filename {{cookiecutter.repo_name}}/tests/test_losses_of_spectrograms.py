@@ -1,4 +1,4 @@
-"""The multi-resolution loss against spectrograms made otherwise, closed forms and silence."""
+"""Losses of spectra at several resolutions against spectra made otherwise, closed forms, silence."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import scipy.signal
 import torch
 
-from training.losses import MultiResolutionSTFTLoss
+from training.losses import ComplexSTFTLoss, MultiResolutionSTFTLoss
 
 RESOLUTIONS = {"window_lengths": [64, 120], "hop_lengths": [16, 50], "fft_lengths": [64, 256]}
 
@@ -99,3 +99,25 @@ def test_resolutions_that_make_no_sense_are_refused():
     for window, hop, fft in ((64, 0, 64), (64, 65, 64), (128, 16, 64)):
         with pytest.raises(ValueError, match=f"found hop {hop}, window {window}, FFT {fft}"):
             MultiResolutionSTFTLoss(window_lengths=[window], hop_lengths=[hop], fft_lengths=[fft])
+
+
+def test_complex_spectra_made_frame_by_frame_differ_by_the_loss():
+    estimates, targets = waveforms(samples=500)
+    loss = ComplexSTFTLoss(False, window_lengths=[64, 128], hop_length=32, waveform_weight=0.5)
+    expected = 0.5 * (estimates - targets).abs().mean().item()
+    for window in (64, 128):
+        weights = scipy.signal.get_window("hann", window)
+        weights = weights / np.sqrt(np.sum(weights**2))
+        for item in np.ndindex(2, 2, 2):
+            error = (estimates - targets).numpy()[item[0], item[1], :, item[2]]
+            padded = np.pad(error, window // 2)
+            starts = range(0, 500 // 32 * 32 + 1, 32)
+            spectra = np.fft.rfft([padded[start : start + window] * weights for start in starts])
+            parts = np.abs(spectra.real).mean() / 2 + np.abs(spectra.imag).mean() / 2
+            expected += parts / 8 / 2
+    assert loss(estimates, targets).item() == pytest.approx(expected)
+
+
+def test_a_hop_longer_than_a_window_is_refused_by_complex_spectra():
+    with pytest.raises(ValueError, match="hop_length must be above 0 and at most"):
+        ComplexSTFTLoss(window_lengths=[64, 100], hop_length=65)

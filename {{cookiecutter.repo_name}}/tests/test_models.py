@@ -17,9 +17,13 @@ from model.extras import (
     Encoder,
     ResidualRecurrentStack,
 )
+from model.extras.sequences import chunks_of, overlap_add
 
 SPECTROGRAM = ("mask_inference", "deep_clustering", "chimera")
-WAVEFORM = ("tasnet", "conv_tasnet", "dual_path")
+FILTERS = ("tasnet", "conv_tasnet", "dual_path", "sepformer")
+SPECTRUM = ("band_split_rnn", "band_split_roformer", "tf_gridnet")
+WAVEFORM = FILTERS + SPECTRUM
+STFT = {"window_length": 64, "hop_length": 20, "num_channels": 8, "num_layers": 2}
 SMALL = {
     "mask_inference": {"num_layers": 2, "hidden_size": 6, "dropout": 0.0},
     "deep_clustering": {"num_layers": 2, "hidden_size": 6, "dropout": 0.0},
@@ -39,12 +43,24 @@ SMALL = {
         "num_layers": 2,
         "chunk_size": 6,
     },
+    "sepformer": {
+        "num_filters": 12,
+        "num_channels": 8,
+        "hidden_size": 16,
+        "num_layers": 1,
+        "depth": 2,
+        "num_heads": 2,
+        "chunk_size": 6,
+    },
+    "band_split_rnn": {**STFT, "hidden_size": 6},
+    "band_split_roformer": {**STFT, "num_heads": 2, "head_size": 4},
+    "tf_gridnet": {**STFT, "hidden_size": 6, "num_heads": 2, "attention_size": 66},
 }
 
 
 def build(name, bins=33, channels=1, **args):
     """A nussl model of the builder's own (published) sizes, but for `args`."""
-    given = {"num_audio_channels": channels, "num_features": bins}
+    given = {"num_audio_channels": channels, "num_features": bins, "sample_rate": 8000}
     takes = inspect.signature(BUILDERS[name]).parameters
     given = {key: value for key, value in given.items() if key in takes}
     return nussl.ml.SeparationModel(BUILDERS[name](**given, **args))
@@ -68,11 +84,13 @@ def size(model):
 @pytest.mark.parametrize(
     "name, args, millions",
     [
-        # Table VI of Luo and Mesgarani 2019 has the sizes of all but the last two
+        # Table VI of Luo and Mesgarani 2019 has the sizes of the first three
         ("conv_tasnet", {}, 5.1),
         ("tasnet", {}, 23.6),
         ("chimera", {"hidden_size": 600}, 32.9),
         ("dual_path", {}, 2.6),  # Table 2 of Luo, Chen and Yoshioka 2020
+        ("sepformer", {}, 26.0),  # Table 1 of Subakan et al. 2021
+        ("tf_gridnet", {}, 14.5),  # of Wang et al. 2023
         # uPIT-BLSTM-ST, 92.7 million, is two of these one after the other
         ("mask_inference", {"num_layers": 3, "hidden_size": 896}, 92.7 / 2),
     ],
@@ -81,7 +99,7 @@ def test_a_network_of_published_sizes_has_the_published_number_of_parameters(nam
     assert size(build(name, bins=129, **args)) == pytest.approx(1e6 * millions, rel=0.025)
 
 
-@pytest.mark.parametrize("name", WAVEFORM)
+@pytest.mark.parametrize("name", FILTERS)
 def test_the_stride_of_an_encoder_is_half_a_filter_unless_it_is_given(name):
     for args, stride in (({"filter_length": 32}, 16), ({"filter_length": 32, "stride": 8}, 8)):
         layers = build(name, **{**SMALL[name], **args}).layers
@@ -154,7 +172,7 @@ def test_a_step_on_the_meta_device_stays_there_and_reaches_every_parameter(name)
     assert all(p.grad is not None and p.grad.device.type == "meta" for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", WAVEFORM)
+@pytest.mark.parametrize("name", FILTERS)
 def test_the_encoder_learns_from_the_waveforms_not_through_the_mask_alone(name):
     """nussl's own Mask detaches what it masks."""
     model = build(name, **SMALL[name])
@@ -211,11 +229,10 @@ def test_a_gate_only_takes_away():
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 5, 6, 7, 30])
 def test_chunks_hold_every_frame_twice_and_add_up_to_twice_the_sequence(frames):
-    stack = DualPathStack(3, num_channels=4, num_layers=1, chunk_size=6)
     data = torch.randn(2, frames, 4)
-    chunks = stack._chunks(data)
+    chunks = chunks_of(data, 6)
     assert chunks.shape[2] == 6
-    assert torch.allclose(stack._overlap_add(chunks)[:, :frames], 2 * data)
+    assert torch.allclose(overlap_add(chunks)[:, :frames], 2 * data)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
@@ -287,6 +304,18 @@ def test_shortcuts_lead_from_pair_to_pair_of_recurrent_layers():
         ("conv_tasnet", {"filter_length": 15}, "stride is 7; it must divide filter_length 15"),
         ("conv_tasnet", {"kernel_size": 4}, "kernel_size is 4; an odd number"),
         ("dual_path", {"chunk_size": 7}, "chunk_size is 7; an even number"),
+        ("sepformer", {"chunk_size": 7}, "chunk_size is 7; an even number"),
+        ("sepformer", {"num_heads": 7}, "an even number that num_heads 7 divides"),
+        (
+            "band_split_rnn",
+            {"hop_length": 1500},
+            "hop_length 1500; an even window and at most half",
+        ),
+        ("band_split_rnn", {"bands": [[1000, 0]]}, "bands holds \\[1000, 0\\]"),
+        ("band_split_rnn", {"bands": [[2000, 9], [1000, 9]]}, "in the order of frequencies"),
+        ("band_split_roformer", {"head_size": 5}, "head_size is 5; an even number"),
+        ("tf_gridnet", {"num_heads": 3}, "num_heads is 3; it must divide num_channels 64"),
+        ("tf_gridnet", {"stride": 5}, "stride is 5; from 1 to kernel_size 4"),
     ],
 )
 def test_sizes_that_make_no_network_are_refused_by_name(name, wrong, message):

@@ -15,6 +15,8 @@ L1 = {"mask_inference": {"class": "L1Loss", "args": {"permutation_invariant": Fa
 SI_SDR = {"si_sdr": {"class": "SISDRLoss", "args": {"permutation_invariant": False}}}
 DEEP = {"deep_clustering": {"class": "DeepClusteringLoss"}}
 BANK = {"num_filters": 128, "filter_length": 16, "stride": 8}
+STFT = {"window_length": 256, "hop_length": 128}
+BANDS = [[1000, 125], [4000, 500]]
 CASES = {  # builder: its sizes, its loss, steps, learning rate
     "mask_inference": (MASKS, L1, 400, 1e-2),
     "deep_clustering": ({**MASKS, "embedding_size": 10}, DEEP, 300, 5e-3),
@@ -37,6 +39,32 @@ CASES = {  # builder: its sizes, its loss, steps, learning rate
         400,
         3e-3,
     ),
+    "sepformer": (
+        {**BANK, "num_channels": 64, "hidden_size": 128, "num_layers": 1, "depth": 2}
+        | {"num_heads": 4, "chunk_size": 32},
+        SI_SDR,
+        400,
+        2e-3,
+    ),
+    "band_split_rnn": (
+        {**STFT, "bands": BANDS, "num_channels": 32, "hidden_size": 48, "num_layers": 2},
+        SI_SDR,
+        250,
+        4e-3,
+    ),
+    "band_split_roformer": (
+        {**STFT, "bands": BANDS, "num_channels": 48, "num_layers": 2, "num_heads": 4}
+        | {"head_size": 12},
+        SI_SDR,
+        300,
+        3e-3,
+    ),
+    "tf_gridnet": (
+        {**STFT, "num_channels": 16, "hidden_size": 24, "num_layers": 1, "attention_size": 258},
+        SI_SDR,
+        150,
+        4e-3,
+    ),
 }
 
 
@@ -44,7 +72,7 @@ def overfitted(write_config, builder):
     """(trainer, its one batch with features, the model's outputs for it)"""
     sizes, loss, steps, rate = CASES[builder]
     path = write_config(
-        builder=builder,
+        builder="conv_tasnet",  # in whose place the network is put
         overfit=1,
         batch_size=2,
         segment=0.504,
@@ -57,7 +85,7 @@ def overfitted(write_config, builder):
         scheduler={"class": "CosineAnnealingLR", "args": {"T_max": steps}},
     )
     plain = yaml.safe_load(path.read_text())
-    plain["model"]["args"] = sizes
+    plain["model"] = {"builder": builder, "args": sizes}
     plain["signal"] = {"sample_rate": 8000, "window_length": 256, "hop_length": 64}
     trainer = fit(write(path, plain))
     batch = next(iter(trainer.training_batches()))
@@ -113,7 +141,18 @@ def test_clusters_come_within_one_decibel_of_the_ideal_binary_masks(write_config
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("builder", ["tasnet", "conv_tasnet", "dual_path"])
+@pytest.mark.parametrize(
+    "builder",
+    [
+        "tasnet",
+        "conv_tasnet",
+        "dual_path",
+        "sepformer",
+        "band_split_rnn",
+        "band_split_roformer",
+        "tf_gridnet",
+    ],
+)
 def test_waveforms_come_out_above_twenty_decibels(write_config, builder):
     _, batch, outputs = overfitted(write_config, builder)
     assert scores(outputs["audio"], batch) > 20

@@ -7,21 +7,35 @@ works under `model.modules` in YAML. A checkpoint that uses it needs this folder
 
 from compat import nussl
 
+from .band_recurrent import BandRecurrentStack
+from .bands import BandMasks, BandSplit
 from .complex_mask import ComplexMask
 from .convolution import ConvolutionalStack
 from .dual_path import DualPathStack
 from .embedding import Embedding
+from .grid import GridStack
 from .recurrent import ResidualRecurrentStack
+from .sepformer import SepFormerStack
+from .stft import STFTDecoder, STFTEncoder
+from .transformer import BandTransformerStack
 from .waveform import Decoder, Encoder
 
 EXTRAS = {
+    "BandMasks": BandMasks,
+    "BandRecurrentStack": BandRecurrentStack,
+    "BandSplit": BandSplit,
+    "BandTransformerStack": BandTransformerStack,
     "ComplexMask": ComplexMask,
     "ConvolutionalStack": ConvolutionalStack,
     "Decoder": Decoder,
     "DualPathStack": DualPathStack,
     "Embedding": Embedding,
     "Encoder": Encoder,
+    "GridStack": GridStack,
     "ResidualRecurrentStack": ResidualRecurrentStack,
+    "STFTDecoder": STFTDecoder,
+    "STFTEncoder": STFTEncoder,
+    "SepFormerStack": SepFormerStack,
 }
 
 for _module in EXTRAS.values():

@@ -12,10 +12,11 @@ class ComplexMask(nn.Module):
 
     Args:
         num_sources: how many masks there are.
-        bound: the real and imaginary parts of a mask lie within +-bound (K in equation (10)).
+        bound: the real and imaginary parts of a mask lie within +-bound (K in equation (10)); None:
+            they are not bounded.
     """
 
-    def __init__(self, num_sources: int, bound: float = 2.0):
+    def __init__(self, num_sources: int, bound: float | None = 2.0):
         super().__init__()
         self.num_sources, self.bound = num_sources, bound
 
@@ -28,7 +29,7 @@ class ComplexMask(nn.Module):
         Returns:
             {"mask", "estimates"}, both (batch, frames, bins, channels, 2, sources)
         """
-        mask = self.bound * torch.tanh(data / self.bound)
+        mask = data if self.bound is None else self.bound * torch.tanh(data / self.bound)
         mask = mask.reshape(*data.shape[:-1], 2, self.num_sources)
         real, imaginary = mask.unbind(-2)
         re, im = spectrum[..., 0, None], spectrum[..., 1, None]

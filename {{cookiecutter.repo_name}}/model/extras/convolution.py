@@ -1,5 +1,6 @@
 """The temporal convolutional stack of Conv-TasNet, as the body of any network here."""
 
+import torch
 from torch import nn
 
 from .sequences import as_sequences
@@ -21,6 +22,8 @@ class ConvolutionalStack(nn.Module):
         num_repeats: R.
         kernel_size: frames that a convolution sees (P), an odd number.
         dropout: share of the block's inner features left out while training.
+        causal: frames see none that come later: padding before them only, and cumulative layer norm
+            (equations (9) and (10)) in place of global layer norm.
     """
 
     def __init__(
@@ -32,12 +35,13 @@ class ConvolutionalStack(nn.Module):
         num_repeats: int = 3,
         kernel_size: int = 3,
         dropout: float = 0.0,
+        causal: bool = False,
     ):
         super().__init__()
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is {kernel_size}; an odd number keeps frames in place")
         self.receptive_field = 1 + num_repeats * (kernel_size - 1) * (2**num_layers - 1)  # frames
-        self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
+        self.normalization = _norm(num_features, causal)
         self.bottleneck = nn.Conv1d(num_features, num_channels, 1)
         count = num_repeats * num_layers
         self.blocks = nn.ModuleList(
@@ -47,6 +51,7 @@ class ConvolutionalStack(nn.Module):
                 kernel_size,
                 dilation=2 ** (i % num_layers),
                 dropout=dropout,
+                causal=causal,
                 last=i == count - 1,
             )
             for i in range(count)
@@ -69,13 +74,14 @@ class _Block(nn.Module):
     back to the input, which it is added to, and to the skip path. The last block's way back leads
     nowhere and is left out."""
 
-    def __init__(self, num_channels, hidden_size, kernel_size, dilation, dropout, last):
+    def __init__(self, num_channels, hidden_size, kernel_size, dilation, dropout, causal, last):
         super().__init__()
+        depthwise = _CausalConv1d if causal else nn.Conv1d
         self.inner = nn.Sequential(
             nn.Conv1d(num_channels, hidden_size, 1),
             nn.PReLU(),
-            nn.GroupNorm(1, hidden_size, eps=1e-8),
-            nn.Conv1d(
+            _norm(hidden_size, causal),
+            depthwise(
                 hidden_size,
                 hidden_size,
                 kernel_size,
@@ -84,7 +90,7 @@ class _Block(nn.Module):
                 groups=hidden_size,
             ),
             nn.PReLU(),
-            nn.GroupNorm(1, hidden_size, eps=1e-8),
+            _norm(hidden_size, causal),
             nn.Dropout(dropout),
         )
         self.residual = None if last else nn.Conv1d(hidden_size, num_channels, 1)
@@ -96,3 +102,45 @@ class _Block(nn.Module):
         if self.residual is not None:
             data = data + self.residual(inner)
         return data, self.skip(inner)
+
+
+class _CausalConv1d(nn.Conv1d):
+    """A convolution with all of its padding before the first frame."""
+
+    def forward(self, data):
+        data = nn.functional.pad(data, (2 * self.padding[0], 0))
+        return nn.functional.conv1d(
+            data, self.weight, self.bias, self.stride, 0, self.dilation, self.groups
+        )
+
+
+class CumulativeLayerNorm(nn.Module):
+    """Each frame normalised by mean and variance of all features of it and of the frames before.
+
+    Equations (9) and (10) of Luo and Mesgarani, TASLP 2019.
+
+    Args:
+        num_features: of a frame.
+        eps: added to the variance.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-8):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(num_features, 1))
+        self.bias = nn.Parameter(torch.zeros(num_features, 1))
+        self.eps = eps
+
+    def forward(self, data):
+        """(batch, num_features, frames) -> the same shape"""
+        data = data.float()  # sums of many numbers
+        count = data.shape[1] * torch.arange(1, data.shape[2] + 1, device=data.device)
+        mean = data.sum(dim=1, keepdim=True).cumsum(dim=2) / count
+        power = data.square().sum(dim=1, keepdim=True).cumsum(dim=2) / count
+        variance = (power - mean.square()).clamp_min(0)
+        return (data - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
+
+
+def _norm(num_features, causal):
+    if causal:
+        return CumulativeLayerNorm(num_features)
+    return nn.GroupNorm(1, num_features, eps=1e-8)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .sequences import as_sequences
+from .sequences import as_sequences, chunks_of, overlap_add
 
 
 class DualPathStack(nn.Module):
@@ -53,26 +53,11 @@ class DualPathStack(nn.Module):
         frames = data.shape[1]
         data = as_sequences(data).transpose(1, 2)  # (b, t, f) -> (b, f, t)
         data = self.bottleneck(self.normalization(data)).transpose(1, 2)
-        chunks = self._chunks(data)
+        chunks = chunks_of(data, self.chunk_size)
         for within, across in self.blocks:
             chunks = within(chunks)
             chunks = across(chunks.transpose(1, 2)).transpose(1, 2)
-        return self.activation(self._overlap_add(chunks)[:, :frames])
-
-    def _chunks(self, data):
-        """(batch, frames, channels) -> (batch, chunks, chunk_size, channels), each frame in two"""
-        hop = self.chunk_size // 2
-        data = nn.functional.pad(data, (0, 0, hop, hop + -data.shape[1] % hop))
-        # (b, chunks, channels, chunk_size) -> (b, chunks, chunk_size, channels)
-        return data.unfold(1, self.chunk_size, hop).transpose(2, 3)
-
-    @staticmethod
-    def _overlap_add(chunks):
-        """The inverse of `_chunks`, each frame the sum of its two places; what was added at the end
-        is still there."""
-        batch, count, size, channels = chunks.shape
-        first, second = chunks[:, 1:, : size // 2], chunks[:, :-1, size // 2 :]
-        return (first + second).reshape(batch, (count - 1) * (size // 2), channels)
+        return self.activation(overlap_add(chunks)[:, :frames])
 
 
 class _Path(nn.Module):

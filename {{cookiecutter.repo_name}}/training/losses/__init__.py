@@ -7,15 +7,17 @@ and gives the same gradients. All others see whole batches.
 """
 
 from .deep_clustering import DeepClusteringLoss
-from .multi_resolution import MultiResolutionSTFTLoss
+from .multi_resolution import ComplexSTFTLoss, MultiResolutionSTFTLoss
 from .sources import SourceLoss
 from .spectral import L1Loss, MSELoss
-from .waveform import SISDRLoss, SNRLoss
+from .waveform import L1SNRLoss, SISDRLoss, SNRLoss
 from .whitened_k_means import WhitenedKMeansLoss
 
 LOSSES = {
+    "ComplexSTFTLoss": ComplexSTFTLoss,
     "DeepClusteringLoss": DeepClusteringLoss,
     "L1Loss": L1Loss,
+    "L1SNRLoss": L1SNRLoss,
     "MSELoss": MSELoss,
     "MultiResolutionSTFTLoss": MultiResolutionSTFTLoss,
     "SISDRLoss": SISDRLoss,
@@ -25,8 +27,10 @@ LOSSES = {
 
 __all__ = [
     "LOSSES",
+    "ComplexSTFTLoss",
     "DeepClusteringLoss",
     "L1Loss",
+    "L1SNRLoss",
     "MSELoss",
     "MultiResolutionSTFTLoss",
     "SISDRLoss",

@@ -1,4 +1,6 @@
-"""The loss between spectrograms of waveforms at several resolutions."""
+"""Losses between spectra of waveforms at several resolutions."""
+
+import math
 
 import torch
 
@@ -8,6 +10,7 @@ from .waveform import FLOOR, SILENCE
 WINDOW_LENGTHS = [600, 1200, 240]
 HOP_LENGTHS = [120, 240, 50]
 FFT_LENGTHS = [1024, 2048, 512]
+COMPLEX_WINDOWS = [4096, 2048, 1024, 512, 256]
 FAINTEST = 1e-7  # squared magnitude below which bins are alike: their logarithms say nothing
 
 
@@ -86,6 +89,55 @@ class MultiResolutionSTFTLoss(SourceLoss):
             # infinite: what is divided by it is 0
             norm = torch.where(measure <= SILENCE, torch.inf, measure).sqrt()
             yield _magnitude(_stft(estimates, *resolution)), _magnitude(spectra), norm
+
+
+class ComplexSTFTLoss(SourceLoss):
+    """Mean absolute differences of waveforms, and of real and imaginary parts of their spectra::
+
+        waveform_weight * mean |e - s|  +  mean over resolutions of mean |E - S|_1
+
+    as band-split networks are trained: Luo and Yu, TASLP 2023, section III-D, with one resolution;
+    Lu, Wang, Kong and Hung, ICASSP 2024, equation (7), with five, which are the defaults. Spectra
+    are those of a Hann window whose squares add up to 1.
+
+    Args:
+        permutation_invariant: see `SourceLoss`.
+        window_lengths: in samples, one for each resolution.
+        hop_length: in samples, of all.
+        waveform_weight: of the waveforms' difference beside that of the spectra.
+
+    Raises:
+        ValueError: no window, or a hop that is longer than one.
+    """
+
+    mean_over_items = True
+    DEFAULT_KEYS = {"audio": "estimates", "source_audio": "targets"}
+
+    def __init__(
+        self,
+        permutation_invariant: bool = True,
+        window_lengths: list[int] = COMPLEX_WINDOWS,
+        hop_length: int = 147,
+        waveform_weight: float = 1.0,
+    ):
+        super().__init__(permutation_invariant)
+        if not window_lengths or not 0 < hop_length <= min(window_lengths):
+            raise ValueError(
+                "hop_length must be above 0 and at most the shortest of window_lengths, found "
+                f"{hop_length} and {list(window_lengths)}"
+            )
+        self.window_lengths, self.hop_length = window_lengths, hop_length
+        self.waveform_weight = waveform_weight
+
+    def paired(self, estimates, targets):
+        """(batch, channels, samples, sources) twice -> (batch, sources)"""
+        errors = estimates - targets
+        cost = self.waveform_weight * errors.abs().mean(dim=(1, 2))
+        for window in self.window_lengths:
+            parts = torch.view_as_real(_stft(errors, window, self.hop_length, window))
+            scale = math.sqrt(3 * window / 8)  # of the squares of a Hann window
+            cost = cost + parts.abs().mean(dim=(1, 3, 4)) / scale / len(self.window_lengths)
+        return cost
 
 
 def _stft(signals, window, hop, fft):

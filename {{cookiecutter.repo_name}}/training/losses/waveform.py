@@ -105,6 +105,30 @@ class SISDRLoss(_RatioLoss):
         return self.decibels(signal, noise, energy, _mixture(targets)[:, :, None])
 
 
+class L1SNRLoss(_RatioLoss):
+    """The negative ratio of absolute sums, 10 log10 (|e - s|_1 / |s|_1) dB of estimate e, source s.
+
+    Watcharasupat et al., "A generalized bandsplit neural network for cinematic audio source
+    separation", OJSP 2023, equation (12). Large errors count less than in `SNRLoss`.
+
+    Means, silent sources and estimates without a sound are as in `SNRLoss`.
+
+    Args, Raises: as of `SNRLoss`.
+    """
+
+    mean_over_items = True
+
+    def paired(self, estimates, targets):
+        """(batch, channels, samples, sources) twice -> (batch, sources)"""
+        size, mixture = _squared_sum(targets), _squared_sum(targets.sum(dim=-1, keepdim=True))
+        return self.decibels(size, _squared_sum(estimates - targets), size, mixture) / 2
+
+
+def _squared_sum(signals):
+    """(batch, channels, samples, ...) -> the square of absolute sums, (batch, channels, ...)"""
+    return signals.abs().sum(dim=2).square() / signals.shape[2]
+
+
 def _energy(signals):
     """(batch, channels, samples, ...) -> (batch, channels, ...)"""
     return signals.square().sum(dim=2)

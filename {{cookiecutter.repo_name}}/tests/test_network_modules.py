@@ -1,0 +1,169 @@
+"""Modules of the networks of today: what each computes, against a plain computation of the same."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from model.extras import (
+    BandMasks,
+    BandSplit,
+    ConvolutionalStack,
+    GridStack,
+    SepFormerStack,
+    STFTDecoder,
+    STFTEncoder,
+)
+from model.extras.bands import band_widths
+from model.extras.convolution import CumulativeLayerNorm
+from model.extras.transformer import RotaryTransformerLayer, rotated
+from model.stft import SPLIT_RNN, SPLIT_TRANSFORMER
+
+
+@pytest.mark.parametrize("samples", [1, 5, 63, 64, 65, 400])
+@pytest.mark.parametrize("window, hop", [(64, 32), (64, 20), (64, 9)])
+def test_a_waveform_is_the_inverse_of_its_spectrum(samples, window, hop):
+    audio = torch.randn(2, 2, samples)
+    spectrum = STFTEncoder(window, hop)(audio)
+    assert spectrum.shape == (2, 1 + math.ceil(samples / hop), window // 2 + 1, 2, 2)
+    sources = torch.stack([spectrum, 2 * spectrum], dim=-1)
+    out = STFTDecoder(window, hop)(sources, audio)
+    assert torch.allclose(out[..., 0], audio, atol=1e-5)
+    assert torch.allclose(out[..., 1], 2 * audio, atol=1e-5)
+
+
+def test_the_inverse_of_a_changed_spectrum_is_that_of_torch():
+    audio = torch.randn(1, 1, 1000)
+    spectrum = torch.randn_like(STFTEncoder(128, 48)(audio))
+    window = torch.hann_window(128)
+    expected = torch.istft(
+        torch.view_as_complex(spectrum[0, :, :, 0].transpose(0, 1).contiguous()),
+        128,
+        48,
+        window=window,
+        length=1000,
+    )
+    out = STFTDecoder(128, 48)(spectrum[..., None], audio)[0, 0, :, 0]
+    assert torch.allclose(out[:960] / window.sum().sqrt(), expected[:960], atol=1e-5)
+
+
+def test_the_bands_are_those_of_the_papers():
+    """Luo and Yu 2023: 41 bands; Lu et al. 2024: 62, here as they give them, in bins."""
+    widths = band_widths(1025, 44100, SPLIT_TRANSFORMER)
+    assert widths == [2] * 24 + [4] * 12 + [12] * 8 + [24] * 8 + [48] * 8 + [128, 129]
+    widths = band_widths(1025, 44100, SPLIT_RNN)
+    assert widths == [5] * 10 + [12] * 12 + [23] * 8 + [46] * 8 + [93] * 3
+
+
+@pytest.mark.parametrize("bins, rate", [(129, 8000), (257, 16000), (33, 8000), (2049, 48000)])
+def test_bands_cover_the_spectrum_of_any_signal(bins, rate):
+    for bands in (SPLIT_RNN, SPLIT_TRANSFORMER):
+        widths = band_widths(bins, rate, bands)
+        assert sum(widths) == bins and min(widths) >= 1
+
+
+def test_each_band_has_a_norm_and_a_layer_of_its_own():
+    split = BandSplit([3, 3, 2, 5, 5], 4, num_audio_channels=2)
+    for parameter in split.parameters():
+        nn.init.normal_(parameter)
+    data = torch.randn(2, 7, 18, 2, 2)
+    out = split(data)
+    first = 0
+    for number, width in enumerate([3, 3, 2, 5, 5]):
+        group = [0, 0, 1, 2, 2][number]
+        layer, within = split.layers[group], number - [0, 0, 2, 3, 3][number]
+        band = data[:, :, first : first + width].reshape(2, 7, -1)
+        band = band / band.square().mean(-1, keepdim=True).sqrt() * layer.scale[within]
+        expected = band @ layer.weight[within] + layer.bias[within]
+        assert torch.allclose(out[:, :, number], expected, atol=1e-5)
+        first += width
+
+
+def test_the_masks_of_a_band_follow_from_its_features_alone():
+    masks = BandMasks([3, 3, 2], 4, num_sources=2, num_audio_channels=2, hidden_size=6)
+    data = torch.randn(1, 5, 3, 4, requires_grad=True)
+    out = masks(data)
+    assert out.shape == (1, 5, 8, 2, 4)
+    out[:, 2, 3:6].sum().backward()
+    assert data.grad.abs().sum(dim=-1)[0].nonzero().tolist() == [[2, 1]]
+
+
+def test_rotated_products_depend_on_distances_alone():
+    torch.manual_seed(0)
+    layer = RotaryTransformerLayer(8, 1, 8)
+    query, key = torch.randn(8), torch.randn(8)
+    turn = layer._rotation(40)
+    queries, keys = rotated(query.expand(40, 8), *turn), rotated(key.expand(40, 8), *turn)
+    products = queries @ keys.T
+    for distance in (0, 3, 17):
+        diagonal = products.diagonal(distance)
+        assert torch.allclose(diagonal, diagonal[0].expand_as(diagonal), atol=1e-5)
+    assert torch.allclose(products[0, 0], query @ key, atol=1e-5)
+    assert products[0].std() > 0.1
+
+
+def test_attention_is_its_equation():
+    """Each head by itself, by a softmax of scaled products."""
+    torch.manual_seed(0)
+    layer = RotaryTransformerLayer(6, 2, 4).double()
+    data = torch.randn(1, 5, 6, dtype=torch.float64)
+    queries, keys, values = layer.queries_keys_values(layer.attention_norm(data)).chunk(3, dim=-1)
+    heads = []
+    for head in range(2):
+        q, k, v = (part[0, :, 4 * head : 4 * head + 4] for part in (queries, keys, values))
+        turn = [part.double() for part in layer._rotation(5)]
+        weights = (rotated(q, *turn) @ rotated(k, *turn).T / math.sqrt(4)).softmax(dim=-1)
+        heads.append(weights @ v)
+    expected = data + layer.attention_out(torch.cat(heads, dim=-1))
+    expected = expected + layer.hidden(expected)
+    assert torch.allclose(layer(data), expected, atol=1e-6)
+
+
+def test_the_level_of_the_mixture_is_that_of_a_grids_sources():
+    torch.manual_seed(0)
+    stack = GridStack(9, num_channels=8, hidden_size=4, num_layers=1, attention_size=18)
+    data = torch.randn(2, 6, 9, 1, 2)
+    assert torch.allclose(stack(100 * data), 100 * stack(data), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("frames, bins", [(1, 3), (2, 9), (30, 9)])
+@pytest.mark.parametrize("kernel, stride", [(4, 1), (4, 3), (1, 1), (8, 8)])
+def test_a_grid_of_any_size_stays_as_large(frames, bins, kernel, stride):
+    stack = GridStack(bins, 2, 1, 8, 4, 1, kernel, stride, 2, 2 * bins)
+    assert stack(torch.randn(2, frames, bins, 1, 2)).shape == (2, frames, bins, 1, 2, 2)
+
+
+@pytest.mark.parametrize("frames", [1, 5, 17])
+def test_a_sepformer_sees_the_whole_sequence_at_every_frame(frames):
+    stack = SepFormerStack(3, 4, 8, num_layers=1, depth=1, num_heads=2, chunk_size=4)
+    data = torch.randn(1, frames, 3, requires_grad=True)
+    out = stack(data)
+    assert out.shape == (1, frames, 4)
+    out[0, 0].square().sum().backward()
+    assert (data.grad[0].abs().sum(dim=-1) > 0).all()
+
+
+def test_a_causal_frame_sees_none_that_come_later():
+    stack = ConvolutionalStack(3, 4, 6, 3, 2, causal=True).double()
+    data = torch.randn(1, 60, 3, dtype=torch.float64)
+    whole = stack(data)
+    for frames in (1, 20, 59):
+        assert torch.allclose(stack(data[:, :frames]), whole[:, :frames], atol=1e-10)
+    data.requires_grad_()
+    stack(data)[0, 40].square().sum().backward()
+    assert data.grad[0, :41].abs().sum(dim=-1).all() and not data.grad[0, 41:].any()
+
+
+def test_a_cumulative_norm_uses_the_mean_and_variance_so_far():
+    norm = CumulativeLayerNorm(3)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    data = torch.randn(2, 3, 20)
+    out = norm(data)
+    for frame in (0, 7, 19):
+        so_far = data[:, :, : frame + 1].flatten(1)
+        normal = data[:, :, frame] - so_far.mean(dim=1, keepdim=True)
+        normal = normal / so_far.std(dim=1, keepdim=True, correction=0)
+        expected = normal * norm.weight[:, 0] + norm.bias[:, 0]
+        assert torch.allclose(out[:, :, frame], expected, atol=1e-4)
