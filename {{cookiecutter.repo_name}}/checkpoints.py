@@ -113,6 +113,8 @@ def _load_model(path, device, stamp):
         lacking = [key for key in NEEDED if metadata.get(key) in (None, UNAVAILABLE)]
         if lacking:
             raise KeyError(f"its metadata has no {', '.join(lacking)}")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     except Exception as error:  # a file that anybody may have written, built by nussl and torch
         reason = " ".join(str(error).split())[:300]
         raise UserError(

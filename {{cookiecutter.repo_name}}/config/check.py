@@ -65,19 +65,41 @@ def _model(values: Values) -> Found:
     model = values.get("model")
     if not isinstance(model, dict):
         return
-    graph = [key for key in GRAPH_KEYS if model.get(key) is not None]
-    if model.get("builder") is not None:
+    there = {key for key, value in model.items() if value is not None}
+    graph = [
+        key for key in GRAPH_KEYS if key in there and not (key == "output" and "module" in there)
+    ]
+    named = [key for key in ("builder", "module") if key in there]
+    if "input" in there and "module" not in there:
+        yield "model.input", "goes with a 'module': the axes of what it reads"
+    if len(named) == 2:
+        yield "model", "has both a 'builder' and a 'module'; keep one"
+        return
+    if named:
         if graph:
-            yield "model", f"has both a 'builder' and a graph ({listed(graph)}); keep one"
+            yield "model", f"has both a '{named[0]}' and a graph ({listed(graph)}); keep one"
+        if "module" in there and not isinstance(model.get("output", ""), str):
+            yield (
+                "model.output",
+                f"must name the axes of a module's output, {found(model['output'])}",
+            )
         return
     if not graph:
-        yield "model", f"has neither a 'builder' nor a graph ({listed(GRAPH_KEYS)}); write one"
+        yield (
+            "model",
+            f"has no 'builder', no 'module' and no graph ({listed(GRAPH_KEYS)}); write one of them",
+        )
         return
+    if not isinstance(model.get("output", []), list):
+        yield "model.output", f"must be a list of modules in a graph, {found(model['output'])}"
     for key in GRAPH_KEYS:
         if key not in graph:
             yield f"model.{key}", f"is missing; a graph needs {listed(GRAPH_KEYS)}"
     if model.get("args") is not None:
-        yield "model.args", "goes with a 'builder'; in a graph each module has args of its own"
+        yield (
+            "model.args",
+            "goes with a 'builder' or a 'module'; in a graph each module has args of its own",
+        )
     if isinstance(model.get("modules"), dict) and isinstance(model.get("connections"), list):
         yield from _graph(model)
 

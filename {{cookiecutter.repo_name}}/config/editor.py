@@ -25,7 +25,8 @@ def json_schema() -> Node:
     for cls in ABSENT_IF_NONE:
         _without_null(schema if cls is Config else definitions[cls.__name__])
     graph = ["name", "modules", "connections", "output"]
-    definitions["Model"]["oneOf"] = [{"required": ["builder"]}, {"required": graph}]
+    kinds = [["builder"], ["module"], graph]
+    definitions["Model"]["oneOf"] = [{"required": kind} for kind in kinds]
     clip = [{"required": ["percentile"]}, {"required": ["max_norm"]}]
     definitions["GradientClip"]["oneOf"] = clip
     whole = _requirements(schema, definitions)

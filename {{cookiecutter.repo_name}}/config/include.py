@@ -17,11 +17,16 @@ from .errors import ConfigError, closest, found, join_key
 from .reader import Document, parent_key, read
 
 KEY = "include"
-ALTERNATIVES = {  # sections whose keys exclude each other: either group takes the other's place
-    "model": (("builder", "args"), ("name", "modules", "connections", "output")),
-    "train.gradient_clip": (("percentile",), ("max_norm",)),
-    "datasets.train.augment": (("gain_db",), ("snr_db",)),
-    "visualize": (("seed",), ("item",)),
+ALTERNATIVES = {  # keys that exclude each other, with those that go with them: one takes the
+    # place of the others
+    "model": {
+        "builder": ("args",),
+        "module": ("args", "input", "output"),
+        "modules": ("name", "connections", "output"),
+    },
+    "train.gradient_clip": {"percentile": (), "max_norm": ()},
+    "datasets.train.augment": {"gain_db": (), "snr_db": ()},
+    "visualize": {"seed": (), "item": ()},
 }
 
 
@@ -149,10 +154,11 @@ def _merge(base: dict[str, Any], over: dict[str, Any], key: str, gone: set[str])
 def _dropped(base: dict[str, Any], over: dict[str, Any], key: str) -> set[str]:
     """Included keys that what `over` says leaves without a meaning."""
     names: set[str] = set()
-    for name in ("class", "builder"):
+    for name in ("class", "builder", "module"):
         if name in base and over.get(name, base[name]) != base[name]:
             names |= {"args", "keys"}
-    for chosen, others in itertools.permutations(ALTERNATIVES.get(key, ()), 2):
-        if any(over.get(name) is not None for name in chosen):
-            names |= {*others}
+    alternatives = ALTERNATIVES.get(key, {})
+    for chosen, other in itertools.permutations(alternatives, 2):
+        if over.get(chosen) is not None and base.get(other) is not None:
+            names |= {other, *alternatives[other]}
     return names & base.keys()

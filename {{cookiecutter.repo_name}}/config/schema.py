@@ -67,10 +67,19 @@ class Module(Section):
 
 
 class Model(Section):
-    """The network: a builder's name and args, or a graph written out as for nussl."""
+    """The network: a builder's name, or a class of any package, and its args; or a graph written
+    out as for nussl."""
 
     builder: Text | None = Field(None, description="the name of a builder in model/")
-    args: Args = Field(default_factory=dict, description="arguments of the builder, by name")
+    module: Text | None = Field(
+        None, description="a torch.nn.Module of any package, by its dotted path: package.Class"
+    )
+    args: Args = Field(
+        default_factory=dict, description="arguments of the builder or of the module, by name"
+    )
+    input: Text | None = Field(
+        None, description='of a module: the axes of its input; "batch channels samples" by default'
+    )
     name: Text | None = Field(None, description="of a graph: what the model is called")
     modules: dict[str, Module] | None = Field(
         None, min_length=1, description="of a graph: {name: {class, args}}, or {} for an input"
@@ -80,13 +89,16 @@ class Model(Section):
         min_length=1,
         description="of a graph: [module, [its inputs]], in the order of computation",
     )
-    output: list[Text] | None = Field(
-        None, min_length=1, description="of a graph: the modules whose results the model returns"
+    output: list[Text] | Text | None = Field(
+        None,
+        min_length=1,
+        description="of a graph: the modules whose results the model returns; of a module: the "
+        'axes of its output, "batch sources channels samples" by default',
     )
 
     @property
     def graph(self) -> dict[str, Any] | None:
-        """The graph as nussl's SeparationModel takes it; None if the model has a builder."""
+        """The graph as nussl's SeparationModel takes it; None if none is written out."""
         if self.modules is None:
             return None
         return {
@@ -245,7 +257,7 @@ def _plain(value: Any) -> Any:
             item = getattr(value, name)
             if item is None and isinstance(value, ABSENT_IF_NONE):
                 continue
-            if isinstance(value, Model) and name == "args" and value.builder is None:
+            if isinstance(value, Model) and name == "args" and value.modules is not None:
                 continue
             data[field.alias or name] = _plain(item)
         return data if not (isinstance(value, Module) and value.class_name is None) else {}

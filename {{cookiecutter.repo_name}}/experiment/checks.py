@@ -10,7 +10,7 @@ from compat import nussl
 from config import check_args, check_class
 from dataset import DATASETS
 from features import FrontEnd
-from model import BUILDERS
+from model import BUILDERS, allow, class_at
 from model.graphs import refuse_activations
 from preparation import STEPS
 from training import LOGGERS, LOSSES, OPTIMIZERS, SCHEDULERS, TRAINERS
@@ -47,6 +47,8 @@ def check(config, training=True):
         problems += wrong or check_args(
             config, "model", BUILDERS[config.model.builder], MODEL_GIVEN
         )
+    if config.model is not None and config.model.module is not None:
+        problems += _check_external(config)
     if config.model is not None:
         for name, module in (config.model.modules or {}).items():
             if module.class_name is not None:
@@ -97,6 +99,16 @@ def _modules(name):
     }
     of_torch = getattr(torch.nn, name, None)
     return modules if name in modules or of_torch is None else {**modules, name: of_torch}
+
+
+def _check_external(config):
+    """Is there such a class, does it take these arguments?"""
+    try:
+        kind = class_at(config.model.module)
+    except ValueError as error:
+        return [config.problem("model.module", f"cannot be used: {error}")]
+    allow(config.model.module)
+    return check_args(config, "model", kind)
 
 
 def _check_activation(config, key):

@@ -14,6 +14,7 @@ import devices
 from algorithms import ALGORITHMS, needs_model, separate
 from compat.failures import errors_named
 from config import flat
+from model import allow
 from report import draw_separation
 from training.loggers import Demonstration
 
@@ -28,6 +29,8 @@ def build_separator(config, device):
     """
     algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
     device = devices.choose(device)
+    if config.model is not None and config.model.module is not None:
+        allow(config.model.module)
     if "device" in inspect.signature(algorithm).parameters:
         args["device"] = device
     if (path := model_path(config)) is not None:

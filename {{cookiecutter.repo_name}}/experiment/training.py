@@ -10,7 +10,7 @@ import checkpoints
 import devices
 from compat import nussl
 from features import FrontEnd
-from model import BUILDERS
+from model import BUILDERS, external
 from training import LOGGERS, LOSSES, TRAINERS, Setup, Term, initial
 from training.resuming import settings_of
 
@@ -27,14 +27,17 @@ MODEL_GIVEN = (
 
 def build_graph(config):
     """The model as plain data, as nussl's SeparationModel takes it."""
-    if config.model.builder is None:
-        return config.model.graph
-    builder = BUILDERS[config.model.builder]
+    section = config.model
+    if section.module is not None:
+        return external(section.module, section.args, section.input, section.output)
+    if section.builder is None:
+        return section.graph
+    builder = BUILDERS[section.builder]
     signal = config.signal
     values = (signal.num_features, signal.num_channels, signal.sample_rate)
     given = dict(zip(MODEL_GIVEN, values, strict=True))
     takes = inspect.signature(builder).parameters
-    return builder(**config.model.args, **{key: given[key] for key in given if key in takes})
+    return builder(**section.args, **{key: given[key] for key in given if key in takes})
 
 
 def build_front_end(config, names):

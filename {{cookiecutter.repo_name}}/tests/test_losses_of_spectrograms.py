@@ -1,4 +1,4 @@
-"""Losses of spectra at several resolutions against spectra made otherwise, closed forms, silence."""
+"""Losses of spectra at several resolutions, against other computations, and in silence."""
 
 import math
 

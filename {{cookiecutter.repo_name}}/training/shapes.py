@@ -9,26 +9,29 @@ from errors import UserError
 ITEMS = 2  # in the batch
 
 
-def meta_step(trainer, items=ITEMS):
+def meta_step(trainer, items=ITEMS, backward=False):
     """The tensors of a training step, on the meta device.
 
     A network or loss that needs numbers (`.item()`, a condition on a tensor) takes the step on the
     trainer's device, on noise.
 
+    Args:
+        backward: compute the gradients too.
+
     Returns:
         (features, outputs, total loss, the model).
     """
     try:
-        return _step(trainer, items, "meta")
+        return _step(trainer, items, "meta", backward)
     except (RuntimeError, NotImplementedError, TypeError) as error:
-        if "meta" not in str(error):
+        if "meta" not in str(error).lower():
             raise
     devices = [trainer.device] if trainer.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):  # the training's random numbers stay as they are
-        return _step(trainer, items, trainer.device)
+        return _step(trainer, items, trainer.device, backward)
 
 
-def _step(trainer, items, device):
+def _step(trainer, items, device, backward):
     model = copy.deepcopy(trainer.model).to(device).train()
     front_end = copy.deepcopy(trainer.front_end).to(device)
     data = trainer.train_data
@@ -38,6 +41,8 @@ def _step(trainer, items, device):
     features = front_end({"mix": sources.sum(dim=1), "sources": sources})
     outputs = model({key: features[key] for key in model.input})
     total, _ = trainer.compute_losses(outputs, features)
+    if backward:
+        total.backward()
     return features, outputs, total, model
 
 
@@ -51,8 +56,7 @@ def check_shapes(trainer):
         UserError: the shapes of data, model and losses do not agree, or a loss has no gradient.
     """
     try:
-        _, _, total, model = meta_step(trainer)
-        total.backward()
+        *_, model = meta_step(trainer, backward=True)
     except (ValueError, RuntimeError, KeyError, IndexError) as error:
         if "does not require grad" in str(error):
             raise UserError(

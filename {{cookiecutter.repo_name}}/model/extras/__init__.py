@@ -13,6 +13,7 @@ from .complex_mask import ComplexMask
 from .convolution import ConvolutionalStack
 from .dual_path import DualPathStack
 from .embedding import Embedding
+from .external import ExternalNetwork
 from .grid import GridStack
 from .recurrent import ResidualRecurrentStack
 from .sepformer import SepFormerStack
@@ -31,6 +32,7 @@ EXTRAS = {
     "DualPathStack": DualPathStack,
     "Embedding": Embedding,
     "Encoder": Encoder,
+    "ExternalNetwork": ExternalNetwork,
     "GridStack": GridStack,
     "ResidualRecurrentStack": ResidualRecurrentStack,
     "STFTDecoder": STFTDecoder,

@@ -1,0 +1,44 @@
+"""Networks of other packages, by their dotted path: `model: {module: package.Class, ...}`."""
+
+from .extras.external import INPUT, allow, axes_of, class_at, package_of
+from .graphs import Graph
+
+DEFAULT_INPUT, DEFAULT_OUTPUT = " ".join(INPUT), "batch sources channels samples"
+
+
+def external(path, args, input=None, output=None):
+    """A network of another package, which reads and writes waveforms::
+
+        mix_audio (batch, channels, samples) -> audio (batch, channels, samples, sources)
+
+    Args:
+        path: dotted, of a torch.nn.Module; it is imported.
+        args: of the class.
+        input, output: the axes of the two, as in `extras.external.ExternalNetwork`.
+
+    Returns:
+        the graph, as nussl's SeparationModel takes it. It says which package, of which version,
+        the class is of.
+
+    Raises:
+        ValueError: there is no such class, or the axes are others.
+    """
+    allow(path)
+    class_at(path)
+    package, version = package_of(path)
+    graph = Graph(path, "mix_audio")
+    graph.add(
+        "audio",
+        ["mix_audio"],
+        "ExternalNetwork",
+        path=path,
+        args=dict(args),
+        input=input or DEFAULT_INPUT,
+        output=output or DEFAULT_OUTPUT,
+        package=package,
+        version=version,
+    )
+    return graph.finished("audio")
+
+
+__all__ = ["allow", "axes_of", "class_at", "external"]

@@ -1,0 +1,140 @@
+"""Networks of other packages, as a module between the mixture and the sources."""
+
+import importlib
+import importlib.metadata
+
+from torch import nn
+
+from errors import UserError
+
+INPUT = ("batch", "channels", "samples")
+OUTPUT = ("batch", "channels", "samples", "sources")
+LONGEST_REST = 8192  # samples by which an output may be shorter or longer: a frame at its end
+
+_allowed: set[str] = set()  # dotted paths that configurations name
+
+
+def allow(path):
+    """Let `ExternalNetwork` import a dotted path, because a configuration names it. What a
+    checkpoint alone names is never imported."""
+    _allowed.add(path)
+
+
+def class_at(path):
+    """The class at a dotted path.
+
+    Raises:
+        ValueError: there is none that is a torch.nn.Module; the package cannot be imported.
+    """
+    module, _, name = path.rpartition(".")
+    if not module or not all(part.isidentifier() for part in path.split(".")):
+        raise ValueError(f"{path!r} is no dotted path of a class, as in package.module.Class")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        raise ValueError(f"{module} cannot be imported ({error}); is it installed?") from error
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        what = "has no" if found is None else "has a"
+        detail = f"{name}" if found is None else f"{name} that is no torch.nn.Module"
+        raise ValueError(f"{module} {what} {detail}")
+    return found
+
+
+def package_of(path):
+    """(name, version) of the installed package that holds a dotted path; (None, None) for code that
+    belongs to none."""
+    names = importlib.metadata.packages_distributions().get(path.partition(".")[0])
+    return (names[0], importlib.metadata.version(names[0])) if names else (None, None)
+
+
+def axes_of(text, all_of):
+    """The axes that a text names, which are `all_of` in any order; "channels" may be missing.
+
+    Raises:
+        ValueError: they are others.
+    """
+    axes = tuple(text.split())
+    needed = {axis for axis in all_of if axis != "channels"}
+    if len({*axes}) != len(axes) or not needed <= {*axes} <= {*all_of}:
+        raise ValueError(
+            f"{text!r} does not name the axes {', '.join(all_of)}, each once, in any order "
+            "(channels may be missing, for mono)"
+        )
+    return axes
+
+
+class ExternalNetwork(nn.Module):
+    """A torch.nn.Module of any package that makes waveforms of sources from that of a mixture.
+
+    Args:
+        path: dotted, of the class: "bs_roformer.BSRoformer". A configuration has to have named it
+            (`allow`).
+        args: of the class.
+        input: the axes of its input: "batch channels samples" in any order.
+        output: of its output: "batch sources channels samples" in any order. Without "channels" it
+            is mono.
+        package, version: of what made the weights; another version is refused. None: code that
+            belongs to no package.
+
+    Raises:
+        UserError: no configuration names the path, or the package has another version.
+        ValueError: there is no such class, or the axes are others.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        args: dict,
+        input: str = "batch channels samples",
+        output: str = "batch sources channels samples",
+        package: str | None = None,
+        version: str | None = None,
+    ):
+        super().__init__()
+        self.input, self.output = axes_of(input, INPUT), axes_of(output, OUTPUT)
+        if path not in _allowed:
+            raise UserError(
+                f"its network is {path} of the package {package}; a file that names it has it "
+                f"imported, a checkpoint alone does not. Write model: {{module: {path}, ...}}, as "
+                "in the config.yml of its training"
+            )
+        installed = package_of(path)
+        if package is not None and installed != (package, version):
+            raise UserError(
+                f"its network was made by {package} {version}, and {installed[1] or 'none'} is "
+                f"installed; pip install {package}=={version}"
+            )
+        self.path = path
+        self.network = class_at(path)(**args)
+
+    def forward(self, audio):
+        """(batch, channels, samples) -> (batch, channels, samples, sources)"""
+        channels, samples = audio.shape[1:]
+        if "channels" not in self.input:
+            audio = self._mono(audio)
+        given = [axis for axis in INPUT if axis in self.input]
+        out = self.network(audio.permute([given.index(axis) for axis in self.input]))
+        if getattr(out, "ndim", None) != len(self.output):
+            found = f"shape {tuple(out.shape)}" if hasattr(out, "shape") else type(out).__name__
+            raise ValueError(
+                f"{self.path} gives {found}, which is not model.output {' '.join(self.output)!r}"
+            )
+        named = [axis for axis in OUTPUT if axis in self.output]
+        out = out.permute([self.output.index(axis) for axis in named])
+        if "channels" not in self.output:
+            out = out.unsqueeze(1)
+        missing = samples - out.shape[2]
+        if out.shape[1] != channels or abs(missing) > LONGEST_REST:
+            raise ValueError(
+                f"{self.path} gives {out.shape[1]} channels of {out.shape[2]} samples for "
+                f"{channels} of {samples}; are the axes of model.input and model.output right?"
+            )
+        return nn.functional.pad(out, (0, 0, 0, missing))
+
+    def _mono(self, audio):
+        if audio.shape[1] != 1:
+            raise ValueError(
+                f"{self.path} takes no channels (model.input), and the audio has {audio.shape[1]}; "
+                "write signal.num_channels: 1"
+            )
+        return audio[:, 0]
