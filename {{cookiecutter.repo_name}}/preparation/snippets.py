@@ -21,6 +21,7 @@ STEM = ".stem.mp4"
 STREAMS = ("mixture", "drums", "bass", "other", "vocals")  # of a compressed file, in this order
 TRIES = 20  # so many places are drawn while a source is silent
 MIX = "mix"
+PEAK = 0.99  # of full scale: no sample of a snippet is above
 
 
 class Snippets:
@@ -36,7 +37,7 @@ class Snippets:
     (`train|test/<song>.stem.mp4`, whole songs or the 7-second previews), which need ffmpeg. The
     songs that the publisher's reader, musdb, holds out of `train` are val, so that no song is in
     two splits. Snippets are spread evenly over a song; each depends on `seed`, the song's name and
-    its number alone.
+    its number alone. One that would be above full scale is softer, all its files alike.
 
     Args:
         per_song: snippets of each song: 20 of 150 songs are 3,000.
@@ -115,8 +116,7 @@ class Snippets:
             )
         for number, files in enumerate(paths):
             rng = np.random.default_rng([self.seed, zlib.crc32(name.encode()), number])
-            sounds = self._sounds(song, spare, length, number, rng)
-            sounds[MIX] = sum(sounds.values())
+            sounds = _to_sixteen_bits(self._sounds(song, spare, length, number, rng))
             write_files(
                 {
                     path: sixteen_bits(sounds[label], self.sample_rate, "wav", path)
@@ -126,15 +126,14 @@ class Snippets:
 
     def _sounds(self, song, spare, length, number, rng):
         """{label: float32 (channels, samples)} at a place where no source is silent, if one is
-        found; rounded to 16 bits, so that the sum of files is the sum of sounds."""
+        found."""
         best, loudest = {}, -np.inf
         for attempt in range(TRIES):
             part = (number + rng.random()) / self.per_song if attempt == 0 else rng.random()
             start = int(part * (spare + 1))
             stems = song.read(start, length, self.sample_rate, self.num_channels)
             sounds = {
-                label: np.rint(sum(stems[stem] for stem in names) * 32768.0) / 32768.0
-                for label, names in self.groups.items()
+                label: sum(stems[stem] for stem in names) for label, names in self.groups.items()
             }
             level = min(10 * np.log10(np.mean(s**2) + 1e-12) for s in sounds.values())
             if level > loudest:
@@ -142,6 +141,15 @@ class Snippets:
             if level >= self.silence_db:
                 break
         return best
+
+
+def _to_sixteen_bits(sounds):
+    """The sounds rounded to what 16 bits hold, and their sum as `MIX`: softer, all alike, where one
+    of them would be above full scale."""
+    peak = max(np.abs(sound).max() for sound in (*sounds.values(), sum(sounds.values())))
+    gain = 32768.0 * PEAK / max(peak, PEAK)
+    rounded = {label: np.rint(gain * sound) / 32768.0 for label, sound in sounds.items()}
+    return {**rounded, MIX: sum(rounded.values())}
 
 
 class _Folder:

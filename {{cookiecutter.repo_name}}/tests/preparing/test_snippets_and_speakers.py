@@ -17,6 +17,7 @@ import experiment
 from dataset import SpeakerFolder, StemFolder
 from errors import UserError
 from preparation import STEPS, FetchPackages, Snippets, SpeakerClips, prepare
+from preparation.convert import sixteen_bits
 
 PROJECT = Path(__file__).parents[2]
 RATE = 16000
@@ -87,6 +88,15 @@ def test_snippets_are_cut_from_compressed_files_too(tmp_path):
         Snippets(per_song=2).run(tmp_path / "raw", tmp_path / name)
     assert files(tmp_path / "one") == files(tmp_path / "two")
     check_snippets(tmp_path / "one", "test", [clip.name.removesuffix(".stem.mp4")], 2, 4.0)
+
+
+def test_a_file_that_is_too_loud_for_16_bits_is_the_same_whenever_it_is_written(tmp_path):
+    loud = np.array([[0.5, 1.5, -2.0]], np.float32)
+    made = sixteen_bits(loud, RATE, "wav", tmp_path)
+    place = made.index(b"PEAK")
+    assert made[place + 12 : place + 16] == bytes(4) and place < made.index(b"data")
+    (tmp_path / "loud.wav").write_bytes(made)
+    assert np.array_equal(audio.read(tmp_path / "loud.wav"), loud)
 
 
 def test_what_is_no_musdb_is_one_message(musdb, tmp_path):
