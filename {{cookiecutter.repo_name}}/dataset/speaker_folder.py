@@ -130,9 +130,10 @@ class SpeakerFolder(StemDataset):
             for split, names in divided(found, self.fractions, self.seed).items()
         }
 
-    def _by_speaker(self, *places):
+    def _by_speaker(self, place):
+        """{speaker: [path]} of the files in a folder and below it."""
         found, without = {}, []
-        for place, path in ((p, path) for p in places for path in audio_files_below(p)):
+        for path in audio_files_below(place):
             inner = plain(path.relative_to(place).as_posix())
             if self.pattern is None:
                 name = inner.split("/")[0] if "/" in inner else None
@@ -150,8 +151,8 @@ class SpeakerFolder(StemDataset):
             )
         if without and not found:
             raise UserError(
-                f"{places[0]}: speaker: {self.pattern.pattern!r} matches no file; the first is "
-                f"{plain(without[0].relative_to(places[0]).as_posix())}"
+                f"{place}: speaker: {self.pattern.pattern!r} matches no file; the first is "
+                f"{plain(without[0].relative_to(place).as_posix())}"
             )
         return dict(sorted(found.items()))
 
@@ -160,7 +161,7 @@ class SpeakerFolder(StemDataset):
         for one, other in itertools.combinations(of_splits, 2):
             if both := sorted(of_splits[one].keys() & of_splits[other].keys()):
                 raise UserError(
-                    f"{self.folder}: {len(both)} speakers are in {one} and in {other} "
+                    f"{self.folder}: speakers are in {one} and in {other} too "
                     f"({', '.join(both[:5])}{', ...' if both[5:] else ''}); keep each in one split"
                 )
         if self.split not in of_splits or not any(of_splits.values()):
