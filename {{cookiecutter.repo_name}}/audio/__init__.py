@@ -8,6 +8,7 @@ from .conversion import convert, resampled_length
 from .lengths import sound_file
 from .opening import SUFFIXES, opened
 from .reading import info, read, read_excerpt
+from .silence import trim_silence
 from .writing import encode, encode_stem
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "resampled_length",
     "sound_file",
     "read_excerpt",
+    "trim_silence",
 ]

@@ -48,7 +48,7 @@ def inspect(data, index, settings):
             if run >= settings.clipped_samples:
                 text = f"{path.name} is clipped ({run} samples in a row at its peak)"
                 findings.append(("clipped", label, text))
-    if len(set(lengths.values())) > 1:
+    if len(set(lengths.values())) > 1 and not data.mixed_when_read:
         text = f"its files have {min(lengths.values())} to {max(lengths.values())} samples"
         findings.append(("length", "", text + "; the shorter ones are followed by silence"))
     facts = {

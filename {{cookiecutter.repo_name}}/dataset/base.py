@@ -10,10 +10,10 @@ from compat import nussl
 from errors import UserError
 
 from .folders import around, did_you_mean, found_in
+from .splitting import SPLITS
 from .tracks import REST, Channel, complete, grouped, log, measured, refuse_twins
 
 MANIFEST = "manifest.json"
-SPLITS = ("train", "val", "test")
 POLICIES = ("error", "skip", "silence")
 
 
@@ -53,6 +53,8 @@ class StemDataset(nussl.datasets.BaseDataset):
     found: str | None = None
     #: do the groups leave stems out, which a mixture's own file then holds beside the sources?
     leaves_out = False
+    #: are mixtures made, of clips that have nothing to do with each other, when they are read?
+    mixed_when_read = False
 
     def __init__(self, folder, split, sample_rate, num_channels, stft_params, groups=None):
         if split not in SPLITS:
@@ -188,6 +190,18 @@ class StemDataset(nussl.datasets.BaseDataset):
             return sources.sum(axis=0)
         self.ensure([index], progress=False)
         return self._read(track.mix, start, self._length(index, start, length))
+
+    def draw(self, index, length, rng):
+        """An excerpt of `length` samples for training: (mix, sources, name), as `mix` and `excerpt`
+        give them from a random place of the track, or silence after a shorter one.
+
+        Args:
+            rng: numpy's Generator: the same one gives the same excerpt.
+        """
+        spare = self.length_of(index) - length
+        start = int(rng.integers(spare + 1)) if spare > 0 else 0
+        sources = self.excerpt(index, start, length)
+        return self.mix(index, start, length, sources), sources, self.tracks[index].name
 
     def _length(self, index, start, length):
         return max(0, self.length_of(index) - start) if length is None else length

@@ -53,7 +53,7 @@ class WHAM(SpeechMixtures):
         groups: dict | None = None,
         mixture: Literal["file", "sum"] = "file",
     ):
-        self.mix_folder, self.sources = mix, SOURCES[mix]
+        self.mix_folder, self.sources = mix, {name: name for name in SOURCES[mix]}
         super().__init__(
             folder, split, sample_rate, num_channels, stft_params, groups, wav, mode, mixture
         )

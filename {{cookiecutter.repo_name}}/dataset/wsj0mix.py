@@ -8,17 +8,17 @@ from .base import StemDataset
 from .folders import audio_files
 from .tracks import Track
 
-FOLDERS = {"train": "tr", "val": "cv", "test": "tt"}
-
 
 class SpeechMixtures(StemDataset):
-    """What WSJ0Mix and WHAM share: wav8k or wav16k / min or max / tr, cv, tt / a folder a signal.
+    """What WSJ0Mix, WHAM, WHAMR and LibriMix share: wav8k or wav16k / min or max / a folder a split
+    / a folder a signal, in which a file has the same name as in those beside it.
 
-    A file has the same name in the folders of its mixture and of its sources.
+    sources: {label: folder}; mix_folder: that of the mixtures; parts: {split: folder}.
     """
 
     channels = 1
     padded = False
+    parts = {"train": "tr", "val": "cv", "test": "tt"}
 
     def __init__(
         self, folder, split, sample_rate, num_channels, stft_params, groups, wav, mode, mixture
@@ -26,18 +26,23 @@ class SpeechMixtures(StemDataset):
         self.wav = wav or ("wav8k" if sample_rate <= 8000 else "wav16k")
         self.mode, self.mixture = mode, mixture
         self.rate = {"wav8k": 8000, "wav16k": 16000}[self.wav]
-        self.layout = f"{self.wav}/{mode}/{FOLDERS.get(split)}/ with the folders " + ", ".join(
-            (self.mix_folder, *self.sources)
+        self.layout = f"{self.wav}/{mode}/{self.parts.get(split)}/ with the folders " + ", ".join(
+            (self.mix_folder, *self.sources.values())
         )
         super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
 
     def recognises(self, folder):
         return (folder / self.wav / self.mode).is_dir()
 
+    def names_of(self, place, signals):
+        """The mixtures of a split, of whose `place` each signal has the files {signal: {name}}."""
+        return sorted({name for files in signals.values() for name in files})
+
     def list_tracks(self, folder):
-        place = folder / self.wav / self.mode / FOLDERS[self.split]
-        signals = {name: audio_files(place / name) for name in (self.mix_folder, *self.sources)}
-        names = sorted({name for files in signals.values() for name in files})
+        place = folder / self.wav / self.mode / self.parts[self.split]
+        wanted = (self.mix_folder, *self.sources.values())
+        signals = {name: audio_files(place / name) for name in wanted}
+        names = self.names_of(place, signals)
         absent = [
             f"{place / signal}: no {name}.wav, which other folders beside it have; add or remove it"
             for name in names
@@ -48,7 +53,7 @@ class SpeechMixtures(StemDataset):
         return [
             Track(
                 name,
-                {source: (signals[source][name],) for source in self.sources},
+                {label: (signals[signal][name],) for label, signal in self.sources.items()},
                 song=name,
                 mix=signals[self.mix_folder][name],
             )
@@ -100,7 +105,7 @@ class WSJ0Mix(SpeechMixtures):
     ):
         if num_speakers not in (2, 3):
             raise UserError(f"num_speakers is {num_speakers}; WSJ0-mix has 2 or 3")
-        self.sources = tuple(f"s{number + 1}" for number in range(num_speakers))
+        self.sources = {f"s{number + 1}": f"s{number + 1}" for number in range(num_speakers)}
         super().__init__(
             folder, split, sample_rate, num_channels, stft_params, groups, wav, mode, mixture
         )

@@ -88,7 +88,14 @@ def sixteen_bits(sound, sample_rate, format, path):
     buffer = io.BytesIO()
     data, subtype = (sound.T, "FLOAT") if over else (numbers.T.astype(np.int16), "PCM_16")
     soundfile.write(buffer, data, sample_rate, format=format.upper(), subtype=subtype)
-    return buffer.getvalue()
+    return _without_time(buffer.getvalue()) if over else buffer.getvalue()
+
+
+def _without_time(wav):
+    """A float WAV file without the time at which it was written: in its PEAK chunk, after the
+    chunk's name, size and version. The same sound then makes the same file."""
+    place = wav.find(b"PEAK", 0, wav.find(b"data"))
+    return wav if place < 0 else wav[: place + 12] + bytes(4) + wav[place + 16 :]
 
 
 def needs_ffmpeg(path):

@@ -1,6 +1,5 @@
 """Recorded voices, spoken and re-sung, over recorded and played music: stems to learn from."""
 
-import logging
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +21,8 @@ from .convert import sixteen_bits
 from .drumkits import Drumkit
 from .guitar import play_band
 from .singing import sing, vocoder
+from .sorting import SPLITS, named, of_split
 from .soundfont import play, player
-
-log = logging.getLogger("prepare")
 
 LEVEL_DB = -24  # of the accompaniment, RMS, full scale being 0
 SILENT_DB = -50  # a quieter stretch of music is skipped
@@ -32,7 +30,6 @@ PEAK = 0.98  # no sample is above, of the stems and of their sum
 TRIES = 20
 SONGS = 300  # of the built-in sample that are for training
 LABELS = ("vocals", "accompaniment")
-SPLITS = ("train", "val", "test")
 KINDS = ("voices", "music", "kits")
 
 
@@ -147,8 +144,8 @@ class VoicesOverMusic:
         work = []
         for split, minutes in self.minutes.items():
             pools = [
-                self._of_split(split, kind, named)
-                for kind, named in zip(KINDS, (voices, music, kits), strict=True)
+                self._of_split(split, kind, found)
+                for kind, found in zip(KINDS, (voices, music, kits), strict=True)
             ]
             material = Material(*pools, fonts)
             numbers = range(round(60 * minutes / self.seconds))
@@ -163,43 +160,16 @@ class VoicesOverMusic:
 
     def _named(self, source, paths, kind, patterns, usable):
         """{name: [path]} of what the patterns find and is `usable`, in the order of names."""
-        found = {}
-        for path in paths:
-            inner = path.relative_to(source).as_posix()
-            match = next(filter(None, (re.search(pattern, inner) for pattern in patterns)), None)
-            if match is None:
-                continue
-            try:
-                if usable(path):
-                    found.setdefault(match[1], []).append(path)
-            except UserError as error:  # others are enough
-                log.warning("left out: %s", error)
-        if not found:
-            raise UserError(
-                f"{source}: VoicesOverMusic finds no {kind} by {', '.join(patterns)}; is "
-                "FetchPackages the step before?"
-            )
-        return dict(sorted(found.items()))
-
-    def _of_split(self, split, kind, named):
-        """{name: [path]} of those that belong to a split."""
-        taken = {
-            name: {
-                s
-                for s in self.splits
-                if any(re.fullmatch(p, name) for p in self.splits[s].get(kind, []))
-            }
-            for name in named
-        }
-        raise_all(
-            f"VoicesOverMusic: splits give {name!r} of the {kind} to {' and '.join(sorted(splits))}"
-            for name, splits in taken.items()
-            if len(splits) > 1
+        missing = (
+            f"VoicesOverMusic finds no {kind} by {', '.join(patterns)}; is FetchPackages the step "
+            "before?"
         )
-        chosen = {name: named[name] for name in named if (taken[name] or {"train"}) == {split}}
-        if named and not chosen:
-            raise UserError(f"VoicesOverMusic: no {kind} are left for {split}; look at `splits`")
-        return chosen
+        return named(source, paths, patterns, usable, missing)
+
+    def _of_split(self, split, kind, found):
+        """{name: [path]} of those that belong to a split."""
+        patterns = {name: kinds.get(kind, []) for name, kinds in self.splits.items()}
+        return of_split(split, found, patterns, kind, "VoicesOverMusic")
 
     def pair(self, split, number, material):
         """(name, a function that makes {"vocals" | "accompaniment": float32 (samples,)})"""
@@ -257,7 +227,7 @@ class VoicesOverMusic:
         parts, have = [np.zeros(int(rng.uniform(0, 0.8) * self.sample_rate), np.float32)], 0
         for _ in range(500):
             clip = audio.read(clips[rng.integers(len(clips))], self.sample_rate, 1)[0]
-            clip = _trimmed(clip, self.sample_rate)
+            clip = audio.trim_silence(clip, self.sample_rate, 35)
             if len(clip) < 0.1 * self.sample_rate:
                 continue
             clip = sing(clip, self.sample_rate, notes, rng) if sung else clip
@@ -327,16 +297,6 @@ def _melody(score):
     notes = [(note.pitch, note.length) for phrase in score.phrases for note in phrase]
     while True:
         yield from notes
-
-
-def _trimmed(sound, sample_rate, below_db=35):
-    """Without the silence before and after."""
-    block = sample_rate // 50
-    if len(sound) < block:
-        return sound[:0]
-    power = np.square(sound[: len(sound) // block * block].reshape(-1, block)).mean(axis=1)
-    loud = np.flatnonzero(power > max(power.max() * 10 ** (-below_db / 10), 1e-8))
-    return sound[loud[0] * block : (loud[-1] + 1) * block] if len(loud) else sound[:0]
 
 
 def _level_db(sound):

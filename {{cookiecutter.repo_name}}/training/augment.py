@@ -27,9 +27,7 @@ def draw(data, index, length, rng, augment=None):
         track, or of the tracks ("a + b").
     """
     if augment is None:
-        start = _start(data, index, length, rng)
-        sources = data.excerpt(index, start, length)
-        return data.mix(index, start, length, sources), sources, data.tracks[index].name
+        return data.draw(index, length, rng)
     warp = _Warp(augment, length, rng)
     mix, sources, name = _loud_enough(data, index, warp.taken, rng, augment)
     rest = mix - sources.sum(axis=0)  # zero, but for what a mixture file holds beside the sources
@@ -46,10 +44,14 @@ def _start(data, index, length, rng):
 
 def _loud_enough(data, index, length, rng, plan):
     """(mix, sources, name) of a stretch in which no source is silent, or of the best one drawn."""
-    incoherent = rng.random() < plan.incoherent
+    # a dataset that mixes clips when they are read has no sources that belong together
+    incoherent = rng.random() < plan.incoherent and not data.mixed_when_read
     best, loudest = None, -np.inf
     for _ in range(TRIES):
-        drawn = (_of_several if incoherent else _of_one)(data, index, length, rng)
+        if incoherent:
+            drawn = _of_several(data, index, length, rng)
+        else:
+            drawn = data.draw(index, length, rng)
         if plan.silence_db is None:
             return drawn
         level = _level_db(drawn[1]).min()
@@ -58,12 +60,6 @@ def _loud_enough(data, index, length, rng, plan):
         if level >= plan.silence_db:
             break
     return best
-
-
-def _of_one(data, index, length, rng):
-    start = _start(data, index, length, rng)
-    sources = data.excerpt(index, start, length)
-    return data.mix(index, start, length, sources), sources, data.tracks[index].name
 
 
 def _of_several(data, index, length, rng):

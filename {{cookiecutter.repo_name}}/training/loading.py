@@ -20,7 +20,7 @@ class Excerpts(Dataset):
     """Random excerpts of a dataset's tracks; a key of `sampling.py` decides which.
 
     Args:
-        data: a dataset of ours (`excerpt`, `mix`, `length_of`, `tracks`).
+        data: a dataset of ours (`draw`, `excerpt`, `mix`, `length_of`, `tracks`).
         length: samples in an excerpt, or a `Curriculum`; a shorter track is padded with silence.
         seed: of all that is drawn.
         augment: how excerpts are altered (`augment.py`); None: they are not.

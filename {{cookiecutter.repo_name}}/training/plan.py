@@ -88,9 +88,10 @@ class Plan:
         total = sum(_lengths(self.train_data)) / rate / 3600
         epochs = self.settings.epochs
         return (
-            f"{len(self.train_data)} tracks, {total:.3g} h of audio; an epoch has "
+            f"{len(self.train_data)} tracks, {_shown(total)} h of audio; an epoch has "
             f"{len(self.batches.spread)} excerpts, {steps} steps with batches of {batch}{divided}, "
-            f"{hours:.3g} h; {epochs} epochs: {epochs * steps} steps, {epochs * hours:.3g} h"
+            f"{_shown(hours)} h; {epochs} epochs: {epochs * steps} steps, "
+            f"{_shown(epochs * hours)} h"
         )
 
     def _batch_size(self, count):
@@ -102,6 +103,11 @@ class Plan:
                 f"be a multiple of {parts}, the {self.shard[1]} processes times train.accumulate"
             )
         return size
+
+
+def _shown(hours):
+    """Three digits, and no more than there are before the point of a large number."""
+    return f"{hours:.0f}" if hours >= 1000 else f"{hours:.3g}"
 
 
 def _lengths(data):
