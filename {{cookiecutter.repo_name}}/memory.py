@@ -1,7 +1,8 @@
-"""Memory of the process: the allocator's settings, and recognising that it ran out."""
+"""Memory of the process: settings of allocator and collector, and recognising that it ran out."""
 
 import contextlib
 import ctypes
+import gc
 import os
 import sys
 
@@ -21,6 +22,20 @@ def keep_freed_memory():
             libc = ctypes.CDLL("libc.so.6")
             libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the largest value allowed
             libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextlib.contextmanager
+def imports():
+    """Around imports of large libraries: nothing that they make is garbage, and to look for some
+    meanwhile, and in it when the process ends, would take a third of a script's start."""
+    before = len(sys.modules)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > before:
+            gc.freeze()
+        gc.enable()
 
 
 def is_out_of_memory(error):

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import memory
 from scripts.common import run
 
 log = logging.getLogger("audit")
@@ -11,10 +12,11 @@ NEEDS = ("datasets", "audit")
 
 
 def main(config):
-    import experiment
-    from auditing import as_text, audit, report_files
-    from errors import UserError
-    from files import write_files
+    with memory.imports():
+        import experiment
+        from auditing import as_text, audit, report_files
+        from errors import UserError
+        from files import write_files
 
     experiment.check(config, training=False)
     settings = config.audit

@@ -74,7 +74,8 @@ def check_all(configs):
 
 
 def _check(configs):
-    import experiment
+    with memory.imports():
+        import experiment
 
     for one in configs:
         experiment.check(one)

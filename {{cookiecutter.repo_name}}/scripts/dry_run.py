@@ -1,13 +1,15 @@
 """What a training would take, before it begins: python -m scripts.dry_run -p experiments/x.yml"""
 
+import memory
 from scripts.common import run
 
 NEEDS = ("datasets.train", "model", "train")
 
 
 def main(config):
-    import experiment
-    from training import profiling
+    with memory.imports():
+        import experiment
+        from training import profiling
 
     experiment.check(config)
     trainer = experiment.build_trainer(config)

@@ -4,6 +4,7 @@ import functools
 import logging
 from pathlib import Path
 
+import memory
 from scripts.common import run
 
 log = logging.getLogger("evaluate")
@@ -11,16 +12,18 @@ NEEDS = ("algorithm", "evaluate", "datasets")
 
 
 def main(config):
-    import distributed
+    with memory.imports():
+        import distributed
 
     distributed.run(lambda: evaluate(config))
 
 
 def evaluate(config):
     """Score in this process, alone or with others that run the same."""
-    import distributed
-    import experiment
-    from evaluation import Results, check_scored, score_all
+    with memory.imports():
+        import distributed
+        import experiment
+        from evaluation import Results, check_scored, score_all
 
     experiment.check(config, training=False)
     build, settings = functools.partial(experiment.build_scorer, config), config.evaluate

@@ -2,6 +2,7 @@
 
 import logging
 
+import memory
 from scripts.common import run
 
 logging.getLogger("prepare").setLevel(logging.INFO)
@@ -9,8 +10,9 @@ NEEDS = ("prepare",)
 
 
 def main(config):
-    import experiment
-    from preparation import STEPS, prepare
+    with memory.imports():
+        import experiment
+        from preparation import STEPS, prepare
 
     experiment.check(config, training=False)
     steps = [STEPS[step.class_name](**step.args) for step in config.prepare.steps]

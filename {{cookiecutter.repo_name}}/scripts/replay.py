@@ -3,6 +3,7 @@
 import logging
 
 import config as configuration
+import memory
 from scripts.common import run
 
 log = logging.getLogger("replay")
@@ -10,10 +11,11 @@ log.setLevel(logging.INFO)
 
 
 def main(config):
-    import experiment
-    from errors import UserError
-    from experiment import replay
-    from scripts import evaluate, train
+    with memory.imports():
+        import experiment
+        from errors import UserError
+        from experiment import replay
+        from scripts import evaluate, train
 
     before = config.path.parent
     session, folder = replay.recorded_run(before), replay.next_folder(before)

@@ -2,6 +2,7 @@
 
 import logging
 
+import memory
 import recordings
 from errors import UserError
 from scripts.common import run
@@ -12,7 +13,8 @@ NEEDS = ("algorithm", "separate")
 
 def main(config):
     files = recordings.find_all(config)  # before the slow imports
-    import experiment
+    with memory.imports():
+        import experiment
 
     experiment.check(config, training=False)
     make = experiment.build_separator(config, config.separate.device)

@@ -2,22 +2,25 @@
 
 import logging
 
+import memory
 from scripts.common import run
 
 NEEDS = ("datasets.train", "model", "train")
 
 
 def main(config):
-    import distributed
+    with memory.imports():
+        import distributed
 
     distributed.run(lambda: train(config))
 
 
 def train(config, steps=None):
     """Train in this process, alone or with others that run the same; at most so many steps."""
-    import distributed
-    import experiment
-    from config import write_resolved
+    with memory.imports():
+        import distributed
+        import experiment
+        from config import write_resolved
 
     experiment.check(config)
     if not distributed.is_main_process():  # which logs for all

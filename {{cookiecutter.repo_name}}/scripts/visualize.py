@@ -2,6 +2,7 @@
 
 import logging
 
+import memory
 from scripts.common import run
 
 log = logging.getLogger("visualize")
@@ -9,7 +10,8 @@ NEEDS = ("algorithm", "visualize", "datasets")
 
 
 def main(config):
-    import experiment
+    with memory.imports():
+        import experiment
 
     experiment.check(config, training=False)
     for path in experiment.visualize(config):
