@@ -2,7 +2,8 @@
 
 Mappings are merged key by key. Everything else is replaced: by a later file of the list, and in the
 end by the file that includes. A `null` there removes an included mapping. Where a file names
-another `class` or `builder`, the included `args` and `keys` are dropped: they belong to the other.
+another `class`, `builder` or `module`, the included `args` and `keys` are dropped: they belong to
+the other.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from errors import UserError
 PROJECT = Path(__file__).parent.parent
 SHIPPED = [
     "analyze",
+    "band_split_rnn_small",
+    "band_split_roformer_small",
     "chimera",
     "chimera_plus_plus",
     "chimera_small",
@@ -35,10 +37,12 @@ SHIPPED = [
     "remix_packs600",
     "scaper",
     "separate",
+    "sepformer_small",
     "slakh2100",
     "stem_folder",
     "tasnet",
     "tasnet_small",
+    "tf_gridnet_small",
     "wham",
     "wsj0_2mix",
     "wsj0_3mix",
