@@ -11,6 +11,7 @@ MAY_CHANGE = (  # when a training is resumed; with any other change it would be 
     "datasets.train.args.folder",
     "datasets.val.args.folder",
     "train.accumulate",
+    "train.checkpointing",
     "train.checkpoint_every",
     "train.compile",
     "train.device",

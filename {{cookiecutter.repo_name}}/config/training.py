@@ -133,6 +133,11 @@ class Train(Section):
         description="of the network's arithmetic; weights and losses stay float32; auto: bfloat16 "
         "on devices that support it in hardware, else float32",
     )
+    checkpointing: bool = Field(
+        False,
+        description="compute what goes on within the blocks of a network again for the gradients, "
+        "in place of keeping it: saves memory, costs time",
+    )
     compile: bool = Field(False, description="run the network through torch.compile")
     initial: Initial | None = Field(
         None, description="the weights to start from, {checkpoint, modules}; null: drawn ones"

@@ -8,8 +8,11 @@ from torch import nn
 
 from model.extras import (
     BandMasks,
+    BandRecurrentStack,
     BandSplit,
+    BandTransformerStack,
     ConvolutionalStack,
+    DualPathStack,
     GridStack,
     SepFormerStack,
     STFTDecoder,
@@ -167,3 +170,39 @@ def test_a_cumulative_norm_uses_the_mean_and_variance_so_far():
         normal = normal / so_far.std(dim=1, keepdim=True, correction=0)
         expected = normal * norm.weight[:, 0] + norm.bias[:, 0]
         assert torch.allclose(out[:, :, frame], expected, atol=1e-4)
+
+
+STACKS = {  # six blocks each
+    "convolution": (lambda: ConvolutionalStack(8, 8, 16, 3, 2, dropout=0.2), (2, 50, 8)),
+    "dual path": (lambda: DualPathStack(8, 8, 8, 6, 10, dropout=0.2), (2, 50, 8)),
+    "sepformer": (lambda: SepFormerStack(8, 8, 16, 6, 1, 2, 10, dropout=0.2), (2, 50, 8)),
+    "bands, recurrent": (lambda: BandRecurrentStack(8, 8, 6, dropout=0.2), (2, 20, 5, 8)),
+    "bands, attention": (lambda: BandTransformerStack(8, 6, 2, 4, dropout=0.2), (2, 20, 5, 8)),
+    "grid": (lambda: GridStack(9, 2, 1, 8, 8, 6, attention_size=18), (2, 20, 9, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_checkpointing_keeps_less_and_gives_the_same_gradients(name):
+    make, shape = STACKS[name]
+    stack, data = make(), torch.randn(shape, requires_grad=True)
+    found = []
+    for checkpointing in (False, True):
+        for module in stack.modules():
+            if hasattr(module, "checkpointing"):
+                module.checkpointing = checkpointing
+        kept = {}
+
+        def keep(tensor, kept=kept):
+            kept[tensor.data_ptr()] = tensor.numel()
+            return tensor
+
+        torch.manual_seed(1)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            out = stack(data)
+        gradients = torch.autograd.grad(out.square().sum(), [data, *stack.parameters()])
+        found.append((out, gradients, sum(kept.values())))
+    (plain, gradients, everything), (other, again, kept) = found
+    assert torch.equal(plain, other)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(gradients, again, strict=True))
+    assert kept < 0.6 * everything

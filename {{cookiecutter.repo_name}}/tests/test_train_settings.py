@@ -249,6 +249,19 @@ def test_a_gradient_that_overflowed_is_no_memory_of_autoclip():
     assert clipping.norms == [1.0, 3.0]
 
 
+def test_checkpointed_activations_train_the_same_network(write_config):
+    changes = {"builder": "conv_tasnet", "epochs": 1, **PLAIN}
+    plain = fit(write_config("plain", **changes))
+    trainer = fit(write_config("checkpointed", checkpointing=True, **changes))
+    assert any(getattr(module, "checkpointing", False) for module in trainer.model.modules())
+    assert close(weights(plain), weights(trainer), 1e-6)
+
+
+def test_checkpointing_is_refused_where_there_are_no_blocks(write_config):
+    with pytest.raises(UserError, match="train.checkpointing: no module of this model"):
+        trainer_of(write_config(checkpointing=True))
+
+
 @pytest.mark.slow
 def test_a_compiled_network_is_the_same_network(write_config):
     """In a process of its own: torch's compiler is particular about who has imported distutils."""

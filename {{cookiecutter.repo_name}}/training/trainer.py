@@ -114,6 +114,8 @@ class Trainer:
             log.warning("no loss reaches %s, which will not be trained", ", ".join(unused))
         self.precision = precision.choose(self, self.settings.precision)
         self.scaler = self.register("scaler", precision.scaler(self.device, self.precision))
+        if self.settings.checkpointing:
+            weights.checkpoint_activations(self.model)
         compiled = weights.compiled(self.model, self.settings.compile)
         self.network = weights.data_parallel(compiled, unused)
         self.trunk_and_heads = trunk_and_heads(self)

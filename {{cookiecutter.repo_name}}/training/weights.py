@@ -7,11 +7,30 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import distributed
+from errors import UserError
 
 
 def compiled(model, enabled):
     """The model through torch.compile, if `enabled`; its weights are the same tensors."""
     return torch.compile(model) if enabled else model
+
+
+def checkpoint_activations(model):
+    """Have all stacks of blocks in a model compute their activations twice: attribute
+    `checkpointing` of `model.extras.sequences.Blocks`.
+
+    Raises:
+        UserError: the model has no such stack.
+    """
+    stacks = [module for module in model.modules() if hasattr(module, "checkpointing")]
+    if not stacks:
+        raise UserError(
+            "train.checkpointing: no module of this model is a stack of blocks, as those of "
+            "conv_tasnet, dual_path, sepformer, band_split_rnn, band_split_roformer, tf_gridnet; "
+            "write false (accumulate and head_items save memory too)"
+        )
+    for stack in stacks:
+        stack.checkpointing = True
 
 
 def data_parallel(model, unused=()):

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from .sequences import Blocks
+
 
 class BandRecurrentStack(nn.Module):
     """BLSTMs along the frames of each band, and across the bands of each frame, in turn.
@@ -24,7 +26,7 @@ class BandRecurrentStack(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-        self.layers = nn.ModuleList(
+        self.layers = Blocks(
             nn.ModuleList(_Recurrent(num_features, hidden_size, dropout) for _ in range(2))
             for _ in range(num_layers)
         )
@@ -32,8 +34,8 @@ class BandRecurrentStack(nn.Module):
     def forward(self, data):
         """(batch, frames, bands, num_features) -> the same shape"""
         for along, across in self.layers:
-            data = along(data.transpose(1, 2)).transpose(1, 2)
-            data = across(data)
+            data = self.layers.run(along, data.transpose(1, 2)).transpose(1, 2)
+            data = self.layers.run(across, data)
         return data
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .sequences import as_sequences
+from .sequences import Blocks, as_sequences
 
 
 class ConvolutionalStack(nn.Module):
@@ -44,7 +44,7 @@ class ConvolutionalStack(nn.Module):
         self.normalization = _norm(num_features, causal)
         self.bottleneck = nn.Conv1d(num_features, num_channels, 1)
         count = num_repeats * num_layers
-        self.blocks = nn.ModuleList(
+        self.blocks = Blocks(
             _Block(
                 num_channels,
                 hidden_size,
@@ -64,7 +64,7 @@ class ConvolutionalStack(nn.Module):
         data = self.bottleneck(self.normalization(data))
         total = None
         for block in self.blocks:
-            data, skip = block(data)
+            data, skip = self.blocks.run(block, data)
             total = skip if total is None else total + skip
         return self.activation(total).transpose(1, 2)
 

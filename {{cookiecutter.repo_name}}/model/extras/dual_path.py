@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .sequences import as_sequences, chunks_of, overlap_add
+from .sequences import Blocks, as_sequences, chunks_of, overlap_add
 
 
 class DualPathStack(nn.Module):
@@ -42,7 +42,7 @@ class DualPathStack(nn.Module):
         self.chunk_size = chunk_size
         self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
         self.bottleneck = nn.Conv1d(num_features, num_channels, 1)
-        self.blocks = nn.ModuleList(
+        self.blocks = Blocks(
             nn.ModuleList(_Path(num_channels, hidden_size, dropout, rnn_type) for _ in range(2))
             for _ in range(num_layers)
         )
@@ -55,8 +55,8 @@ class DualPathStack(nn.Module):
         data = self.bottleneck(self.normalization(data)).transpose(1, 2)
         chunks = chunks_of(data, self.chunk_size)
         for within, across in self.blocks:
-            chunks = within(chunks)
-            chunks = across(chunks.transpose(1, 2)).transpose(1, 2)
+            chunks = self.blocks.run(within, chunks)
+            chunks = self.blocks.run(across, chunks.transpose(1, 2)).transpose(1, 2)
         return self.activation(overlap_add(chunks)[:, :frames])
 
 

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import nn
 
+from .sequences import Blocks
+
 
 class GridStack(nn.Module):
     """The spectra of the sources from that of the mixture, by blocks on a grid of time and
@@ -54,7 +56,7 @@ class GridStack(nn.Module):
         self.first = nn.Conv2d(2 * num_audio_channels, num_channels, 3, padding=1)
         self.first_norm = nn.GroupNorm(1, num_channels)
         recurrent = (num_channels, hidden_size, kernel_size, stride)
-        self.blocks = nn.ModuleList(
+        self.blocks = Blocks(
             nn.ModuleDict(
                 {
                     "along_frequency": _Recurrent(*recurrent),
@@ -76,9 +78,9 @@ class GridStack(nn.Module):
         features = (data / level).flatten(3).permute(0, 3, 1, 2)  # (b, t, f, 2c) -> (b, 2c, t, f)
         features = self.first_norm(self.first(features)).permute(0, 2, 3, 1)  # (b, t, f, d)
         for block in self.blocks:
-            features = block["along_frequency"](features)
-            features = block["along_time"](features.transpose(1, 2)).transpose(1, 2)
-            features = block["attention"](features)
+            features = self.blocks.run(block["along_frequency"], features)
+            features = self.blocks.run(block["along_time"], features.transpose(1, 2))
+            features = self.blocks.run(block["attention"], features.transpose(1, 2))
         sources = self.last(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         sources = sources.unflatten(-1, (data.shape[3], 2, self.num_sources))
         return sources * level[..., None]

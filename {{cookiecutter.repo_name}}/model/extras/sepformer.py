@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .sequences import as_sequences, chunks_of, overlap_add
+from .sequences import Blocks, as_sequences, chunks_of, overlap_add
 
 
 class SepFormerStack(nn.Module):
@@ -49,7 +49,7 @@ class SepFormerStack(nn.Module):
         self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
         self.bottleneck = nn.Linear(num_features, num_channels)
         args = (num_channels, hidden_size, depth, num_heads, dropout)
-        self.blocks = nn.ModuleList(
+        self.blocks = Blocks(
             nn.ModuleList(_Transformer(*args) for _ in range(2)) for _ in range(num_layers)
         )
         self.activation = nn.PReLU()
@@ -63,8 +63,8 @@ class SepFormerStack(nn.Module):
         data = self.normalization(as_sequences(data).transpose(1, 2)).transpose(1, 2)
         chunks = chunks_of(self.bottleneck(data), self.chunk_size)
         for within, across in self.blocks:
-            chunks = within(chunks)
-            chunks = across(chunks.transpose(1, 2)).transpose(1, 2)
+            chunks = self.blocks.run(within, chunks)
+            chunks = self.blocks.run(across, chunks.transpose(1, 2)).transpose(1, 2)
         return self.out(overlap_add(self.activation(chunks))[:, :frames])
 
 

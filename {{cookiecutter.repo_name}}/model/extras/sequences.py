@@ -1,6 +1,25 @@
 """What modules that run over frames share."""
 
+import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+
+class Blocks(nn.ModuleList):
+    """The blocks of a stack. With `checkpointing` (`train.checkpointing`) only what goes into a
+    block is kept for its gradient, and the rest is computed again: less memory, more time.
+
+    Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016
+    (https://arxiv.org/abs/1604.06174).
+    """
+
+    checkpointing = False
+
+    def run(self, function, *data):
+        """`function(*data)`, where the function is a block or a part of its work."""
+        if self.checkpointing and self.training and torch.is_grad_enabled():
+            return checkpoint(function, *data, use_reentrant=False)
+        return function(*data)
 
 
 def as_sequences(data):

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from .sequences import Blocks
+
 
 class BandTransformerStack(nn.Module):
     """Transformers along the frames of each band, and across the bands of each frame, in turn.
@@ -31,7 +33,7 @@ class BandTransformerStack(nn.Module):
     ):
         super().__init__()
         args = (num_features, num_heads, head_size, expansion, dropout)
-        self.layers = nn.ModuleList(
+        self.layers = Blocks(
             nn.ModuleList(RotaryTransformerLayer(*args) for _ in range(2))
             for _ in range(num_layers)
         )
@@ -42,8 +44,10 @@ class BandTransformerStack(nn.Module):
         batch, frames, bands, _ = data.shape
         for along, across in self.layers:
             # (b, t, k, d) -> (b*k, t, d), and back
-            data = along(data.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, bands))
-            data = across(data.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, frames))
+            data = self.layers.run(along, data.transpose(1, 2).flatten(0, 1))
+            data = data.unflatten(0, (batch, bands))
+            data = self.layers.run(across, data.transpose(1, 2).flatten(0, 1))
+            data = data.unflatten(0, (batch, frames))
         return self.normalization(data)
 
 
