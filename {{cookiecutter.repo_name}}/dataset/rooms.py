@@ -48,7 +48,8 @@ def responses(seed, count, sample_rate, rt60):
     size = rng.uniform([3.0, 3.0, 2.5], [8.0, 8.0, 3.5])
     volume = size.prod()
     surface = 2 * (size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
-    shortest = 1.05 * 24 * np.log(10) * volume / (surface * 343.0)  # walls that reflect hardly
+    # Sabine's time with walls that absorb nearly all
+    shortest = 1.05 * 24 * np.log(10) * volume / (surface * 343.0)
     absorption, order = acoustics.inverse_sabine(max(rng.uniform(*rt60), shortest), size)
     room = acoustics.ShoeBox(
         size, fs=sample_rate, materials=acoustics.Material(absorption), max_order=min(order, 25)

@@ -89,8 +89,8 @@ class SpeakerFolder(StemDataset):
         unreadable: Literal["error", "skip"] = "error",
         seed: int = 0,
     ):
-        level_db = _range("level_db", [-2.5, 2.5] if level_db is None else level_db)
-        speed = None if speed is None else _range("speed", speed, above=0)
+        levels = _range("level_db", [-2.5, 2.5] if level_db is None else level_db)
+        speeds = None if speed is None else _range("speed", speed, above=0)
         self.rt60 = _range("rt60", [0.1, 0.5] if rt60 is None else rt60, above=0)
         if not 2 <= num_speakers <= 9:
             raise UserError(f"num_speakers is {num_speakers}; write 2 to 9")
@@ -107,7 +107,7 @@ class SpeakerFolder(StemDataset):
         self.num_mixtures, self.seconds = num_mixtures, seconds
         self.reverberant, self.unreadable = reverberant, unreadable
         joined = mode == "min" or seconds is not None
-        self.mode, self.manner = mode, Manner(sample_rate, joined, speed, level_db)
+        self.mode, self.manner = mode, Manner(sample_rate, joined, speeds, levels)
         self.clips: dict[str, list[Clip]] = {}  # {speaker: [Clip]}
         self.places: list[tuple[str, int]] = []  # (speaker, number) of each clip
         super().__init__(folder, split, sample_rate, num_channels, stft_params)

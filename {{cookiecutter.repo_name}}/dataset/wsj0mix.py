@@ -40,8 +40,8 @@ class SpeechMixtures(StemDataset):
 
     def list_tracks(self, folder):
         place = folder / self.wav / self.mode / self.parts[self.split]
-        wanted = (self.mix_folder, *self.sources.values())
-        signals = {name: audio_files(place / name) for name in wanted}
+        folders = (self.mix_folder, *self.sources.values())
+        signals = {name: audio_files(place / name) for name in folders}
         names = self.names_of(place, signals)
         absent = [
             f"{place / signal}: no {name}.wav, which other folders beside it have; add or remove it"

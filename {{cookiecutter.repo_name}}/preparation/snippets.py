@@ -193,7 +193,7 @@ class _Compressed:
                 f"{path}: has {len(streams)} streams, expected {len(STREAMS)}: {', '.join(STREAMS)}"
             )
         self.decoded = dict(zip(STREAMS, np.asarray(streams, dtype=np.float32), strict=True))
-        self.converted: dict[tuple, dict] = {}
+        self.converted = {}
 
     def length(self, rate):
         return audio.resampled_length(len(self.decoded["mixture"]), self.rate, rate)

@@ -14,6 +14,7 @@ from trainings import fit, plain_config, same, trainer_of, weights
 
 import config
 import experiment
+from auditing.tracks import inspect
 from compat import nussl
 from dataset import LibriSpeech, SpeakerFolder, rooms
 from errors import UserError
@@ -112,6 +113,13 @@ def test_augmentation_never_mixes_a_speaker_with_himself(folder):
     for number in range(10):
         names = excerpts[number, 0, 0]["name"].split(" + ")
         assert len({*names}) == 2
+
+
+def test_an_audit_finds_nothing_wrong_with_clips_of_unequal_length(folder):
+    settings = types.SimpleNamespace(silence_db=-50, clipped_samples=9999, residual_db=-40)
+    facts, findings, sources, mix = inspect(build(folder, "test"), 0, settings)
+    assert findings == [] and facts["song"] == "gina" and len(facts["files"]) == 2
+    assert np.array_equal(sources.sum(axis=0), mix)
 
 
 # what is drawn

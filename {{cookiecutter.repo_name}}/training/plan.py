@@ -106,7 +106,7 @@ class Plan:
 
 
 def _shown(hours):
-    """Three digits, and no more than there are before the point of a large number."""
+    """Three significant digits; whole hours from 1,000 on."""
     return f"{hours:.0f}" if hours >= 1000 else f"{hours:.3g}"
 
 
