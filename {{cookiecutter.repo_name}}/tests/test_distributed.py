@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import pytest
 import torch
 import yaml
@@ -48,6 +49,12 @@ def finished(process, seconds=300):
     return process.returncode, text
 
 
+def together(path):
+    """Train in two processes, to the end."""
+    for done in forks.run_together("scripts.train", "-p", path):
+        assert done.returncode == 0, done.stderr
+
+
 def workers_of(process):
     """The pids of the trainings that torchrun has started."""
     pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -82,8 +89,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(write_config):
     assert further.engine.state.iteration == 24
     assert close(weights(whole), weights(further), 2e-5)
     path.write_text(longer.replace("epochs: 12", "epochs: 14"))
-    status, text = finished(torchrun(path, 2))
-    assert status == 0, text
+    together(path)
     whole = fit(write_config("longer", epochs=14, **SMALL))
     assert close(weights(whole), saved(path, "together")["model"], 2e-5)
 
@@ -92,7 +98,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(write_config):
 def test_two_processes_choose_the_best_model_by_score_as_one_does(write_config):
     """Each scores its share of three validation items; the scheduler follows the common mean."""
     histories = []
-    for name, train in (("alone", fit), ("together", lambda path: finished(torchrun(path, 2)))):
+    for name, train in (("alone", fit), ("together", together)):
         path = write_config(name, epochs=3, best_by={"num_items": 3}, **SMALL)
         plain = yaml.safe_load(path.read_text())
         plain["algorithm"] = {"class": "DeepClustering", "args": {"num_sources": 2}}

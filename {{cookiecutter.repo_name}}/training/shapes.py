@@ -1,6 +1,7 @@
 """Do model, losses and data fit? A training step on the meta device, which computes nothing."""
 
 import copy
+import functools
 
 import torch
 
@@ -30,6 +31,8 @@ def meta_step(trainer, items=ITEMS):
 
 def _step(trainer, items, device):
     model = copy.deepcopy(trainer.model).to(device).train()
+    if device == "meta":
+        _shorten(model)
     front_end = copy.deepcopy(trainer.front_end).to(device)
     data = trainer.train_data
     samples = trainer.front_end.segment(trainer.settings.segment, data.sample_rate)
@@ -41,8 +44,26 @@ def _step(trainer, items, device):
     return features, outputs, total, model
 
 
+def _shorten(model):
+    """Let the recurrent layers of a model on the meta device, which takes milliseconds for each
+    frame there, compute the first frame and repeat it: shapes and graph stay what they are."""
+
+    def first_frame(rnn, forward, data, *state):
+        if not torch.is_tensor(data):  # a packed sequence
+            return forward(data, *state)
+        time = 1 if rnn.batch_first and data.dim() == 3 else 0
+        output, state = forward(data.narrow(time, 0, 1), *state)
+        sizes = list(output.shape)
+        sizes[time] = data.shape[time]
+        return output.expand(sizes).contiguous(), state
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.RNNBase):
+            module.forward = functools.partial(first_frame, module, module.forward)
+
+
 def check_shapes(trainer):
-    """Take a step on the meta device.
+    """Compute the loss on the meta device, and look for the parameters in its graph.
 
     Returns:
         the names of the parameters that no loss reaches (unused parameters).
@@ -52,16 +73,31 @@ def check_shapes(trainer):
     """
     try:
         _, _, total, model = meta_step(trainer)
-        total.backward()
     except (ValueError, RuntimeError, KeyError, IndexError) as error:
-        if "does not require grad" in str(error):
-            raise UserError(
-                "train.loss: has no gradient; a loss has to be computed by torch alone, "
-                "without detach(), item() or numpy()"
-            ) from error
         labels = trainer.train_data.labels
         raise UserError(
             f"the model, the losses and the data do not fit ({str(error).splitlines()[0]}); "
             f"the data have {len(labels)} sources: {', '.join(labels)}"
         ) from error
-    return [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    if not total.requires_grad:
+        raise UserError(
+            "train.loss: has no gradient; a loss has to be computed by torch alone, "
+            "without detach(), item() or numpy()"
+        )
+    reached = _leaves(total)
+    return [name for name, p in model.named_parameters() if p.requires_grad and p not in reached]
+
+
+def _leaves(tensor):
+    """The tensors whose gradient `tensor.backward()` would compute, which takes seconds on the meta
+    device: its operations are written in Python there."""
+    leaves, seen, rest = set(), set(), [tensor.grad_fn]
+    while rest:
+        node = rest.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if type(node).__name__ == "AccumulateGrad":
+            leaves.add(node.variable)
+        rest.extend(before for before, _ in node.next_functions)
+    return leaves
