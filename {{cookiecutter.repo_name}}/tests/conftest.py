@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-pytest_plugins = ["script_runs"]
+pytest_plugins = ["script_runs", "algorithm_runs"]
 
 # before torch and numpy are imported, and for every process that a test starts: the tests' arrays
 # are so small that threads, waiting for each other, only double the time

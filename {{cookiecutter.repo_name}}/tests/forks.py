@@ -22,9 +22,10 @@ PROJECT = Path(__file__).parents[1]
 
 def start(module, *arguments, **environment):
     """A running `python -m module arguments`, in the project's folder and a session of its own: a
-    `subprocess.Popen`, or a `Fork` that can do the same as far as the tests need it."""
+    `subprocess.Popen`, or a `Fork` that can do the same as far as the tests need it. The module may
+    be one of the tests' own."""
     arguments = [str(one) for one in arguments]
-    environment = {**os.environ, **environment}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "tests"), **environment}
     if sys.platform == "linux":
         return Fork(module, arguments, environment)
     return subprocess.Popen(
