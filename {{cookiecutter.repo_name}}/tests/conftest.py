@@ -1,5 +1,6 @@
 """What the tests share: one folder of rendered snippets, made once a session."""
 
+import collections
 import gc
 import os
 import random
@@ -14,6 +15,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # nothing that the libraries make when the tests are collected is garbage
 gc.disable()
+
+
+def pytest_collection_modifyitems(items):
+    """The files with most slow tests come first: a long one at the end would leave cores idle."""
+    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish():

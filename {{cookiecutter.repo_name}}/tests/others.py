@@ -23,7 +23,7 @@ def wait_for_another(file, seconds=60, writer=None):
         return writer is not None and writer.poll() is not None
 
     before = written()
-    wait_until(lambda: has_ended() or written() != before, seconds, file, every=0.002)
+    wait_until(lambda: has_ended() or written() != before, seconds, file, every=0.01)
 
 
 def is_running(pid):

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -156,11 +157,7 @@ def test_two_trainings_in_one_folder_the_second_names_the_first(write_config):
 
 
 def test_a_lock_does_not_outlive_a_killed_process(tmp_path):
-    code = (
-        "import os, signal, sys; from training.locking import Lock\n"
-        "lock = Lock(sys.argv[1]); lock.acquire(); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")])
+    assert forks.run("killed_with_lock", tmp_path / "run").returncode == -signal.SIGKILL
     lock = Lock(tmp_path / "run")
     assert lock.path.exists()
     lock.acquire()
