@@ -10,6 +10,7 @@ import json
 import os
 import runpy
 import selectors
+import signal
 import socket
 import sys
 import tempfile
@@ -50,6 +51,8 @@ def next_order(door):
         while True:
             for key, _ in selector.select():
                 if key.fileobj is sys.stdin:  # closed: the tests have ended
+                    for pid, _ in forks.values():
+                        os.killpg(pid, signal.SIGKILL)
                     os._exit(0)
                 if key.fileobj is door:
                     connection, _ = door.accept()

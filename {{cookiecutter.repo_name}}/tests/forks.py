@@ -22,22 +22,12 @@ PROJECT = Path(__file__).parents[1]
 
 def start(module, *arguments, **environment):
     """A running `python -m module arguments`, in the project's folder and a session of its own: a
-    `subprocess.Popen`, or a `Fork` that can do the same as far as the tests need it. The module may
-    be one of the tests' own."""
+    `Spawned`, or a `Fork` that can do the same as far as the tests need it. The module may be one
+    of the tests' own."""
     arguments = [str(one) for one in arguments]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "tests"), **environment}
-    if sys.platform == "linux":
-        return Fork(module, arguments, environment)
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        cwd=PROJECT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    kind = Fork if sys.platform == "linux" else Spawned
+    return kind(module, arguments, environment)
 
 
 def run(module, *arguments, **environment):
@@ -58,10 +48,30 @@ def run_together(module, *arguments, count=2):
 
 def _finished(process):
     try:
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=600)
     finally:
         process.kill()
     return subprocess.CompletedProcess(process.pid, process.returncode, output, errors)
+
+
+class Spawned(subprocess.Popen):
+    """A process that writes into files, not into pipes that nobody reads."""
+
+    def __init__(self, module, arguments, environment):
+        self._files = _files()
+        super().__init__(
+            [sys.executable, "-m", module, *arguments],
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._files[0],
+            stderr=self._files[1],
+            start_new_session=True,
+        )
+
+    def communicate(self, input=None, timeout=None):
+        self.wait(timeout)
+        return [*map(_text, self._files)]
 
 
 class Fork:
@@ -69,7 +79,7 @@ class Fork:
 
     def __init__(self, module, arguments, environment):
         self.returncode = None
-        self._files = [tempfile.TemporaryFile() for _ in ("output", "errors")]  # noqa: SIM115
+        self._files = _files()
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(_server())
         order = {"module": module, "arguments": arguments, "environment": environment}
@@ -117,6 +127,10 @@ class Fork:
         line = self._answers.readline()
         assert line, "the server that forks scripts has ended: what it said is above"
         return int(line)
+
+
+def _files():
+    return [tempfile.TemporaryFile() for _ in ("output", "errors")]  # noqa: SIM115
 
 
 def _text(file):

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 
-def wait_until(condition, seconds=60, what="what is waited for", every=0.03):
+def wait_until(condition, seconds=600, what="what is waited for", every=0.03):
     """Return as soon as `condition()` is true, which is asked every so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -12,7 +12,7 @@ def wait_until(condition, seconds=60, what="what is waited for", every=0.03):
         time.sleep(every)
 
 
-def wait_for_another(file, seconds=60, writer=None):
+def wait_for_another(file, seconds=600, writer=None):
     """Return when `file` is another one than now, or there for the first time; or when the
     process `writer` has ended."""
 

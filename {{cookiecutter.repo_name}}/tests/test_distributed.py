@@ -39,7 +39,7 @@ def torchrun(path, count):
     )
 
 
-def finished(process, seconds=300):
+def finished(process, seconds=600):
     """(exit status, everything it printed)"""
     try:
         text, _ = process.communicate(timeout=seconds)
@@ -116,11 +116,11 @@ def test_a_process_that_dies_ends_the_others_with_a_message(write_config):
     path = write_config("dying", epochs=100_000, **SMALL)
     process = torchrun(path, 2)
     latest = path.parent / "dying" / "checkpoints" / "latest.pth"
-    wait_until(latest.exists, 120)
+    wait_until(latest.exists)
     workers = workers_of(process)
     assert len(workers) == 2
     os.kill(int(workers[1]), signal.SIGKILL)
-    status, text = finished(process, seconds=90)
+    status, text = finished(process)
     assert status != 0
     assert "another process of this training has ended" in text or "SIGKILL" in text
     assert not any(map(is_running, workers))
@@ -132,9 +132,9 @@ def test_sigterm_stops_all_processes_at_one_step(write_config):
     path = write_config("stopped", epochs=100_000, **SMALL)
     process = torchrun(path, 2)
     latest = path.parent / "stopped" / "checkpoints" / "latest.pth"
-    wait_until(latest.exists, 120)
+    wait_until(latest.exists)
     process.send_signal(signal.SIGTERM)
-    status, text = finished(process, seconds=90)
+    status, text = finished(process)
     assert status != 0
     assert "stopped by SIGTERM at step" in text
     assert torch.load(latest, weights_only=True)["iteration"] > 0

@@ -137,7 +137,7 @@ def test_sigterm_queues_again_what_was_running(tmp_path):
     launcher = QuickTraining(seconds=60)
     killer = threading.Thread(
         target=lambda: (
-            wait_until(lambda: len(launcher.started) == 2, 60),
+            wait_until(lambda: len(launcher.started) == 2),
             os.kill(os.getpid(), signal.SIGTERM),
         )
     )
@@ -161,12 +161,12 @@ def killed(path, storage=None):
 
     folder = path.parent / "sweep" / "trials"
     victim = worker(600)
-    wait_until((folder / "0000" / "starts.txt").exists, 120)
+    wait_until((folder / "0000" / "starts.txt").exists)
     other = worker(0.2)
-    wait_until((folder / "0002" / "starts.txt").exists, 120)
+    wait_until((folder / "0002" / "starts.txt").exists)
     victim.kill()
     victim.wait()
-    assert other.wait(180) == 0
+    assert other.wait(600) == 0
 
 
 def check_twelve(tmp_path):

@@ -78,7 +78,7 @@ def test_a_killed_training_goes_on_and_leaves_no_half_written_file(write_config)
     latest = path.parent / "killed" / "checkpoints" / "latest.pth"
     for moment in moments:
         process = forks.start("scripts.train", "-p", path)
-        wait_for_another(latest, 120, process)
+        wait_for_another(latest, writer=process)
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -44,7 +44,7 @@ def training(tmp_path, write_config):
     """A process with two workers that read data."""
     path = write_config(epochs=100_000, num_workers=2)
     process = forks.start("scripts.train", "-p", path)
-    wait_until((path.parent / "small" / "checkpoints" / "latest.pth").exists, 120)
+    wait_until((path.parent / "small" / "checkpoints" / "latest.pth").exists)
     return process
 
 
@@ -91,14 +91,14 @@ def training_of_files(folder, workers, *launcher):
             soundfile.write(place / f"{number:02}.wav", rng.normal(size=4000) * 0.1, 8000)
     path = write(folder / "broken.yml", plain_of(folder, workers))
     process = forks.start(*launcher, "scripts.train", "-p", path)
-    wait_for_another(folder / "run" / "checkpoints" / "latest.pth", 120, process)
+    wait_for_another(folder / "run" / "checkpoints" / "latest.pth", writer=process)
     return process
 
 
 def ends(process):
     """What a process says on stderr, and that it leaves nothing behind."""
     try:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=600)
         wait_until(lambda: running(process.pid) == [])
         return errors
     finally:
