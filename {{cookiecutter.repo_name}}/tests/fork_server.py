@@ -52,7 +52,8 @@ def next_order(door):
             for key, _ in selector.select():
                 if key.fileobj is sys.stdin:  # closed: the tests have ended
                     for pid, _ in forks.values():
-                        os.killpg(pid, signal.SIGKILL)
+                        with contextlib.suppress(ProcessLookupError):
+                            os.killpg(pid, signal.SIGKILL)
                     os._exit(0)
                 if key.fileobj is door:
                     connection, _ = door.accept()
