@@ -1,15 +1,31 @@
 """What the tests share: one folder of rendered snippets, made once a session."""
 
+import collections
+import gc
 import os
 import random
 
 import pytest
 
-pytest_plugins = ["script_runs"]
+pytest_plugins = ["script_runs", "algorithm_runs"]
 
 # before torch and numpy are imported, and for every process that a test starts: the tests' arrays
 # are so small that threads, waiting for each other, only double the time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# nothing that the libraries make when the tests are collected is garbage
+gc.disable()
+
+
+def pytest_collection_modifyitems(items):
+    """The files with most slow tests come first: a long one at the end would leave cores idle."""
+    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +41,12 @@ def seeded():
 
 @pytest.fixture(scope="session")
 def sample_folder(tmp_path_factory):
-    """A folder for `Sample(folder, ...)`: what one test renders, the next finds there."""
-    return tmp_path_factory.mktemp("sample")
+    """A folder for `Sample(folder, ...)`: what one test renders, the next finds there, in all of
+    the processes that run the tests."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "sample"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 
 import functools
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -262,9 +263,17 @@ ARGS = {"mir1k": {"val_singers": ["bug", "ariel"]}, "wsj0_3mix": {"num_speakers"
 
 
 def write(name, folder):
-    """Write the layout `name` into `folder`, once."""
+    """Write the layout `name` into `folder`, once, whole or not at all: others may look on."""
     folder = Path(folder)
     if not folder.exists():
-        folder.mkdir(parents=True)
-        WRITERS[name](folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+            made = Path(place) / "made"
+            made.mkdir()
+            WRITERS[name](made)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another process was faster
+                    raise
     return folder

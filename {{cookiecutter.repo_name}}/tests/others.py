@@ -4,15 +4,15 @@ import time
 from pathlib import Path
 
 
-def wait_until(condition, seconds=60, what="what is waited for"):
-    """Return as soon as `condition()` is true."""
+def wait_until(condition, seconds=600, what="what is waited for", every=0.03):
+    """Return as soon as `condition()` is true, which is asked every so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.002)
+        time.sleep(every)
 
 
-def wait_for_another(file, seconds=60, writer=None):
+def wait_for_another(file, seconds=600, writer=None):
     """Return when `file` is another one than now, or there for the first time; or when the
     process `writer` has ended."""
 
@@ -23,7 +23,7 @@ def wait_for_another(file, seconds=60, writer=None):
         return writer is not None and writer.poll() is not None
 
     before = written()
-    wait_until(lambda: has_ended() or written() != before, seconds, file)
+    wait_until(lambda: has_ended() or written() != before, seconds, file, every=0.01)
 
 
 def is_running(pid):

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import yaml
 from quick_steps import Quick, experiment
@@ -89,12 +90,16 @@ def sweep_in(path):
     return sweep
 
 
-def go(path, launcher=None):
-    """Run a sweep with quick trainings: (the sweep, its study, lines for the terminal)."""
+def go(path, launcher=None, pictures=False):
+    """Run a sweep with quick trainings: (the sweep, its study, lines for the terminal).
+
+    Pictures cost more than all the rest: they are drawn if they are asked for.
+    """
     sweep = sweep_in(path)
     seed = sweep.config.info.seed
     about = (sweep.points(), sweep.definition(), sweep.direction)
     study = Study(sweep.folder, sweep.settings, seed, *about)
     Worker(sweep, study, launcher or QuickTraining()).work()
-    with study.lock():
+    draw = results.pictures if pictures else lambda *_: {}
+    with study.lock(), mock.patch.object(results, "pictures", draw):
         return sweep, study, results.write(sweep, study)

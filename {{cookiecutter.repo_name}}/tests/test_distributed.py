@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import pytest
 import torch
 import yaml
@@ -38,7 +39,7 @@ def torchrun(path, count):
     )
 
 
-def finished(process, seconds=300):
+def finished(process, seconds=600):
     """(exit status, everything it printed)"""
     try:
         text, _ = process.communicate(timeout=seconds)
@@ -46,6 +47,12 @@ def finished(process, seconds=300):
         os.killpg(process.pid, signal.SIGKILL)
         raise
     return process.returncode, text
+
+
+def together(path):
+    """Train in two processes, to the end."""
+    for done in forks.run_together("scripts.train", "-p", path):
+        assert done.returncode == 0, done.stderr
 
 
 def workers_of(process):
@@ -82,8 +89,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(write_config):
     assert further.engine.state.iteration == 24
     assert close(weights(whole), weights(further), 2e-5)
     path.write_text(longer.replace("epochs: 12", "epochs: 14"))
-    status, text = finished(torchrun(path, 2))
-    assert status == 0, text
+    together(path)
     whole = fit(write_config("longer", epochs=14, **SMALL))
     assert close(weights(whole), saved(path, "together")["model"], 2e-5)
 
@@ -92,7 +98,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(write_config):
 def test_two_processes_choose_the_best_model_by_score_as_one_does(write_config):
     """Each scores its share of three validation items; the scheduler follows the common mean."""
     histories = []
-    for name, train in (("alone", fit), ("together", lambda path: finished(torchrun(path, 2)))):
+    for name, train in (("alone", fit), ("together", together)):
         path = write_config(name, epochs=3, best_by={"num_items": 3}, **SMALL)
         plain = yaml.safe_load(path.read_text())
         plain["algorithm"] = {"class": "DeepClustering", "args": {"num_sources": 2}}
@@ -110,11 +116,11 @@ def test_a_process_that_dies_ends_the_others_with_a_message(write_config):
     path = write_config("dying", epochs=100_000, **SMALL)
     process = torchrun(path, 2)
     latest = path.parent / "dying" / "checkpoints" / "latest.pth"
-    wait_until(latest.exists, 120)
+    wait_until(latest.exists)
     workers = workers_of(process)
     assert len(workers) == 2
     os.kill(int(workers[1]), signal.SIGKILL)
-    status, text = finished(process, seconds=90)
+    status, text = finished(process)
     assert status != 0
     assert "another process of this training has ended" in text or "SIGKILL" in text
     assert not any(map(is_running, workers))
@@ -126,9 +132,9 @@ def test_sigterm_stops_all_processes_at_one_step(write_config):
     path = write_config("stopped", epochs=100_000, **SMALL)
     process = torchrun(path, 2)
     latest = path.parent / "stopped" / "checkpoints" / "latest.pth"
-    wait_until(latest.exists, 120)
+    wait_until(latest.exists)
     process.send_signal(signal.SIGTERM)
-    status, text = finished(process, seconds=90)
+    status, text = finished(process)
     assert status != 0
     assert "stopped by SIGTERM at step" in text
     assert torch.load(latest, weights_only=True)["iteration"] > 0

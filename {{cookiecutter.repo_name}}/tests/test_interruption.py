@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 import torch
@@ -69,18 +70,11 @@ def test_sigterm_saves_and_the_training_resumes_to_the_same_state(write_config, 
 
 def test_a_script_that_sigterm_stopped_exits_with_75(write_config):
     path = write_config(epochs=10_000, num_workers=1)
-    command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
-    process = subprocess.Popen(
-        command,
-        text=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    process = forks.start("scripts.train", "-p", path)
     latest = path.parent / "small" / "checkpoints" / "latest.pth"
-    wait_for_another(latest, seconds=120)
+    wait_for_another(latest)
     os.killpg(process.pid, signal.SIGTERM)  # to its workers too, as a cluster does
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 75, errors
     assert "stopped by SIGTERM at step" in errors and "Traceback" not in errors
     assert checkpoints.load(latest)["iteration"] > 0

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import forks
 import pytest
 import yaml
 from others import wait_until
@@ -156,28 +157,31 @@ def test_a_training_that_was_stopped_is_resumed_by_the_next_run(three):
 def test_independent_steps_run_side_by_side(tmp_path):
     files = [str(experiment(tmp_path, name)) for name in "abc"]
     steps = {name: {"script": "train", "config": f} for name, f in zip("abc", files, strict=True)}
-    together = []
 
     class Watching(Quick):
+        """Its steps wait until as many have been started as may run side by side."""
+
         def start(self, command, log, locks=()):
             process = super().start(command, log, locks)
             together.append(process)
             running.append(sum(one.poll() is None for one in together))
+            if len(together) >= most:
+                enough.touch()
             return process
 
-    for parallel, most in ((1, 1), (2, 2), (3, 3)):
+    for most in (1, 2, 3):
         shutil.rmtree(tmp_path / "pipeline", ignore_errors=True)
-        running = []
-        go(write(tmp_path, steps, parallel=parallel), Watching(seconds=dict.fromkeys("abc", 0.3)))
-        assert max(running) == most
+        together, running, enough = [], [], tmp_path / f"enough{most}"
+        launcher = Watching(seconds=dict.fromkeys("abc", 0.1), until=enough)
+        go(write(tmp_path, steps, parallel=most), launcher)
+        assert max(running) == most and len(running) == 3
 
 
 def test_sigterm_stops_the_running_step_and_the_next_run_goes_on(three):
     launcher = Quick(seconds={"evaluate": 60})
     killer = threading.Thread(
         target=lambda: (
-            wait_until(lambda: "evaluate" in launcher.started, 30),
-            time.sleep(0.2),
+            wait_until(lambda: "evaluate" in launcher.started),
             os.kill(os.getpid(), signal.SIGTERM),
         )
     )
@@ -192,17 +196,8 @@ def test_sigterm_stops_the_running_step_and_the_next_run_goes_on(three):
 
 def test_killed_at_ten_moments_the_end_is_the_same(three, tmp_path):
     """In a process of its own, whose steps are quick; its step outlives it for a moment."""
-    program = (
-        "import sys; sys.path[:0] = ['.', 'tests']; import quick_steps\n"
-        "print('ready', flush=True)\n"
-        "names = ('train', 'evaluate', 'analyze')\n"
-        "quick_steps.go(sys.argv[1], quick_steps.Quick(seconds=dict.fromkeys(names, 0.15)))"
-    )
     for moment in range(10):
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, three], cwd=PROJECT, stdout=subprocess.PIPE
-        )
-        process.stdout.readline()
+        process = forks.start("quick_steps", three)
         time.sleep(0.08 * (moment + 1))
         process.kill()
         process.communicate()
@@ -314,10 +309,10 @@ def test_a_real_pipeline_killed_in_its_training_ends_as_if_it_had_not_been(tmp_p
     path = write(tmp_path, steps)
     command = [sys.executable, "-m", "scripts.pipeline", "-p", str(path)]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
-    wait_until((tmp_path / "small" / "checkpoints" / "latest.pth").exists, 300)
+    wait_until((tmp_path / "small" / "checkpoints" / "latest.pth").exists)
     process.kill()
     process.wait()
-    done = subprocess.run(command, cwd=PROJECT, text=True, capture_output=True, timeout=300)
+    done = subprocess.run(command, cwd=PROJECT, text=True, capture_output=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "evaluate: done" in done.stdout
     assert (tmp_path / "small" / "evaluation" / "test" / "table.md").exists()

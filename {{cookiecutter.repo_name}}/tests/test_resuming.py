@@ -2,13 +2,16 @@
 
 import logging
 import os
+import shutil
+import signal
 import subprocess
 import sys
 
+import forks
 import pytest
 import torch
 import yaml
-from trainings import fit, same, trainer_of, weights, write
+from trainings import fit, plain_config, same, trainer_of, weights, write
 
 from errors import UserError
 from training.locking import Lock
@@ -49,12 +52,18 @@ def changed(path, key, value):
     return write(path, plain)
 
 
+@pytest.fixture(scope="module")
+def two_epochs(tmp_path_factory, sample_folder):
+    """The folder of a training of two epochs that has ended."""
+    folder = tmp_path_factory.mktemp("two")
+    return fit(write(folder / "a.yml", plain_config(folder, sample_folder, epochs=2))).folder
+
+
 @pytest.fixture
-def begun(write_config):
+def begun(write_config, two_epochs, tmp_path):
     """The config of a training of two epochs that has ended."""
-    path = write_config(epochs=2)
-    fit(path)
-    return path
+    shutil.copytree(two_epochs, tmp_path / "small")
+    return write_config(epochs=2)
 
 
 @pytest.mark.parametrize("key", REFUSED)
@@ -87,12 +96,11 @@ def test_every_other_setting_takes_effect_and_is_logged(begun, key, caplog):
 
 
 def test_a_changed_learning_rate_is_not_written_into_the_config_of_the_run(begun):
-    command = [sys.executable, "-m", "scripts.train", "-p", str(begun)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert forks.run("scripts.train", "-p", begun).returncode == 0
     resolved = begun.parent / "small" / "config.yml"
     before = resolved.read_bytes()
     changed(begun, "train.optimizer", REFUSED["train.optimizer"])
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = forks.run("scripts.train", "-p", begun)
     assert done.returncode == 1
     assert "train.optimizer.args.lr was 0.001, is now 1.0\nchoose another" in done.stderr
     assert resolved.read_bytes() == before
@@ -140,9 +148,7 @@ def test_two_trainings_in_one_folder_the_second_names_the_first(write_config):
     path = write_config()
     first = trainer_of(path)
     first.restore()
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.train", "-p", str(path)], capture_output=True, text=True
-    )
+    done = forks.run("scripts.train", "-p", path)
     assert done.returncode == 1
     assert f"another training is running here (process {os.getpid()} on" in done.stderr
     first.fit()
@@ -151,11 +157,7 @@ def test_two_trainings_in_one_folder_the_second_names_the_first(write_config):
 
 
 def test_a_lock_does_not_outlive_a_killed_process(tmp_path):
-    code = (
-        "import os, signal, sys; from training.locking import Lock\n"
-        "lock = Lock(sys.argv[1]); lock.acquire(); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")])
+    assert forks.run("killed_with_lock", tmp_path / "run").returncode == -signal.SIGKILL
     lock = Lock(tmp_path / "run")
     assert lock.path.exists()
     lock.acquire()
@@ -171,6 +173,6 @@ def test_a_training_leaves_a_log_with_what_it_ran_on(write_config):
     assert f"-m scripts.train -p {path}" in log.splitlines()[0]
     for line in done.stdout.splitlines():
         assert line in log
-    subprocess.run(command, check=True, capture_output=True)
+    assert forks.run("scripts.train", "-p", path).returncode == 0
     assert (path.parent / "small" / "train.log").read_text().startswith(log)  # appended
     assert logging.getLogger("train").handlers == []

@@ -1,10 +1,9 @@
 """scripts.evaluate: scores, failures, interruptions, many processes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 import torch
@@ -14,7 +13,6 @@ from algorithms import DeepClustering
 from errors import UserError
 
 torch.set_num_threads(1)
-PROJECT = Path(__file__).parent.parent
 
 
 def test_evaluate_scores_the_model_beside_mixture_oracles_and_baselines(run, trained):
@@ -175,22 +173,8 @@ def test_processes_of_torchrun_share_the_items_and_give_the_same_table(run, trai
     assert run("evaluate", evaluate={"num_items": 4})[0] == 0
     alone = (evaluation_of(trained) / "table.md").read_text()
     (evaluation_of(trained) / "table.md").unlink()
-    path = tmp_path / "evaluate.yml"
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--master-port",
-        "29631",
-        "-m",
-        "scripts.evaluate",
-        "-p",
-        str(path),
-    ]
-    done = subprocess.run(command, cwd=PROJECT, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
+    for done in forks.run_together("scripts.evaluate", "-p", tmp_path / "evaluate.yml"):
+        assert done.returncode == 0, done.stderr
     assert (evaluation_of(trained) / "table.md").read_text() == alone
 
 

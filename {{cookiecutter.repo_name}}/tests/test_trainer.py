@@ -5,10 +5,9 @@ import multiprocessing
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
+import forks
 import numpy as np
 import pytest
 import torch
@@ -76,17 +75,15 @@ def test_a_killed_training_goes_on_and_leaves_no_half_written_file(write_config)
     path = write_config("killed", epochs=8, checkpoint_every=1)
     reference = fit(write_config("reference", epochs=8))
     moments = np.random.default_rng(0).uniform(0.0, 0.4, 2)
-    command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     latest = path.parent / "killed" / "checkpoints" / "latest.pth"
     for moment in moments:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        wait_for_another(latest, 120, process)
+        process = forks.start("scripts.train", "-p", path)
+        wait_for_another(latest, writer=process)
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
         process.wait()
         checkpoints.load(latest)  # whole
-    last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    last = forks.run("scripts.train", "-p", path)
     assert last.returncode == 0, last.stderr
     resumed = last.stdout.count("resuming at step")
     assert resumed == 1 or "nothing to do" in last.stdout
@@ -113,13 +110,12 @@ def test_more_epochs_resume_where_it_ended(write_config):
 
 def test_a_folder_that_holds_another_training_is_refused_and_left_as_it_is(write_config):
     path = write_config()
-    command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert forks.run("scripts.train", "-p", path).returncode == 0
     folder = path.parent / "small"
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     assert folder / "config.yml" in before
     path.write_text(path.read_text().replace("hidden_size: 8", "hidden_size: 6"))
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = forks.run("scripts.train", "-p", path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert re.search(r"model.args.hidden_size was 8, is now 6\nchoose another", done.stderr)
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 import soundfile
@@ -23,37 +24,35 @@ if __name__ == "__main__":
     with process_pool(2, print, "begun") as executor:
         list(executor.map(time.sleep, [1000, 1000]))
 """
-TRAINING = """
-import sys
-from trainings import fit
-
-if __name__ == "__main__":
-    fit(sys.argv[1])
-"""
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("program", [SCORING, TRAINING], ids=["scoring", "training"])
-def test_workers_end_with_a_process_that_is_killed(tmp_path, write_config, program):
-    (tmp_path / "program.py").write_text(program)
-    config = write_config(epochs=100_000, num_workers=2)
-    here = Path(__file__).parent
+def scoring(tmp_path, write_config):
+    """A process with two workers that score."""
+    (tmp_path / "program.py").write_text(SCORING)
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "program.py", config],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(here.parent), str(here)]),
-            "PYTHONUNBUFFERED": "1",
-        },
+        [sys.executable, tmp_path / "program.py"],
+        env={**os.environ, "PYTHONPATH": os.getcwd(), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    assert [process.stdout.readline() for _ in range(2)] == [b"begun\n"] * 2
+    return process
+
+
+def training(tmp_path, write_config):
+    """A process with two workers that read data."""
+    path = write_config(epochs=100_000, num_workers=2)
+    process = forks.start("scripts.train", "-p", path)
+    wait_until((path.parent / "small" / "checkpoints" / "latest.pth").exists)
+    return process
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("begun", [scoring, training])
+def test_workers_end_with_a_process_that_is_killed(tmp_path, write_config, begun):
+    process = begun(tmp_path, write_config)
     try:
-        if program == SCORING:
-            assert [process.stdout.readline() for _ in range(2)] == [b"begun\n"] * 2
-        else:
-            wait_until((config.parent / "small" / "checkpoints" / "latest.pth").exists, 120)
         assert len(running(process.pid)) > 2
         process.kill()
         process.wait()
@@ -91,21 +90,15 @@ def training_of_files(folder, workers, *launcher):
         for number in range(12):
             soundfile.write(place / f"{number:02}.wav", rng.normal(size=4000) * 0.1, 8000)
     path = write(folder / "broken.yml", plain_of(folder, workers))
-    process = subprocess.Popen(
-        [sys.executable, "-m", *launcher, "scripts.train", "-p", str(path)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    wait_for_another(folder / "run" / "checkpoints" / "latest.pth", 120, process)
+    process = forks.start(*launcher, "scripts.train", "-p", path)
+    wait_for_another(folder / "run" / "checkpoints" / "latest.pth", writer=process)
     return process
 
 
 def ends(process):
     """What a process says on stderr, and that it leaves nothing behind."""
     try:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=600)
         wait_until(lambda: running(process.pid) == [])
         return errors
     finally:

@@ -1,6 +1,7 @@
 """Do model, losses and data fit? A training step on the meta device, which computes nothing."""
 
 import copy
+import functools
 
 import torch
 
@@ -9,30 +10,29 @@ from errors import UserError
 ITEMS = 2  # in the batch
 
 
-def meta_step(trainer, items=ITEMS, backward=False):
+def meta_step(trainer, items=ITEMS):
     """The tensors of a training step, on the meta device.
 
     A network or loss that needs numbers (`.item()`, a condition on a tensor) takes the step on the
     trainer's device, on noise.
 
-    Args:
-        backward: compute the gradients too.
-
     Returns:
         (features, outputs, total loss, the model).
     """
     try:
-        return _step(trainer, items, "meta", backward)
+        return _step(trainer, items, "meta")
     except (RuntimeError, NotImplementedError, TypeError) as error:
         if "meta" not in str(error).lower():
             raise
     devices = [trainer.device] if trainer.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):  # the training's random numbers stay as they are
-        return _step(trainer, items, trainer.device, backward)
+        return _step(trainer, items, trainer.device)
 
 
-def _step(trainer, items, device, backward):
+def _step(trainer, items, device):
     model = copy.deepcopy(trainer.model).to(device).train()
+    if device == "meta":
+        _shorten(model)
     front_end = copy.deepcopy(trainer.front_end).to(device)
     data = trainer.train_data
     samples = trainer.front_end.segment(trainer.settings.segment, data.sample_rate)
@@ -41,13 +41,29 @@ def _step(trainer, items, device, backward):
     features = front_end({"mix": sources.sum(dim=1), "sources": sources})
     outputs = model({key: features[key] for key in model.input})
     total, _ = trainer.compute_losses(outputs, features)
-    if backward:
-        total.backward()
     return features, outputs, total, model
 
 
+def _shorten(model):
+    """Let the recurrent layers of a model on the meta device, which takes milliseconds for each
+    frame there, compute the first frame and repeat it: shapes and graph stay what they are."""
+
+    def first_frame(rnn, forward, data, *state):
+        if not torch.is_tensor(data):  # a packed sequence
+            return forward(data, *state)
+        time = 1 if rnn.batch_first and data.dim() == 3 else 0
+        output, state = forward(data.narrow(time, 0, 1), *state)
+        sizes = list(output.shape)
+        sizes[time] = data.shape[time]
+        return output.expand(sizes).contiguous(), state
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.RNNBase):
+            module.forward = functools.partial(first_frame, module, module.forward)
+
+
 def check_shapes(trainer):
-    """Take a step on the meta device.
+    """Compute the loss on the meta device, and look for the parameters in its graph.
 
     Returns:
         the names of the parameters that no loss reaches (unused parameters).
@@ -56,16 +72,32 @@ def check_shapes(trainer):
         UserError: the shapes of data, model and losses do not agree, or a loss has no gradient.
     """
     try:
-        *_, model = meta_step(trainer, backward=True)
+        _, _, total, model = meta_step(trainer)
     except (ValueError, RuntimeError, KeyError, IndexError) as error:
-        if "does not require grad" in str(error):
-            raise UserError(
-                "train.loss: has no gradient; a loss has to be computed by torch alone, "
-                "without detach(), item() or numpy()"
-            ) from error
         labels = trainer.train_data.labels
         raise UserError(
             f"the model, the losses and the data do not fit ({str(error).splitlines()[0]}); "
             f"the data have {len(labels)} sources: {', '.join(labels)}"
         ) from error
-    return [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    if not total.requires_grad:
+        raise UserError(
+            "train.loss: has no gradient; a loss has to be computed by torch alone, "
+            "without detach(), item() or numpy()"
+        )
+    reached = _leaves(total)
+    return [name for name, p in model.named_parameters() if p.requires_grad and p not in reached]
+
+
+def _leaves(tensor):
+    """The tensors whose gradient `tensor.backward()` would compute, which takes seconds on the meta
+    device: its operations are written in Python there."""
+    leaves, seen, rest = set(), set(), [tensor.grad_fn]
+    while rest:
+        node = rest.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if type(node).__name__ == "AccumulateGrad":
+            leaves.add(node.variable)
+        rest.extend(before for before, _ in node.next_functions)
+    return leaves
