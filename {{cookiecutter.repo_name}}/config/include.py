@@ -18,8 +18,8 @@ from .errors import ConfigError, closest, found, join_key
 from .reader import Document, parent_key, read
 
 KEY = "include"
-ALTERNATIVES = {  # keys that exclude each other, with those that go with them: one takes the
-    # place of the others
+# keys that exclude each other, with those that go with them: one takes the place of the others
+ALTERNATIVES: dict[str, dict[str, tuple[str, ...]]] = {
     "model": {
         "builder": ("args",),
         "module": ("args", "input", "output"),

@@ -13,8 +13,9 @@ from .extras.bands import band_widths
 from .graphs import Graph, check_probability, refuse_below
 
 # [up to which frequency, how wide] in Hz
-SPLIT_RNN = [[1000, 100], [4000, 250], [8000, 500], [16000, 1000], [20000, 2000]]  # "V7"
-SPLIT_TRANSFORMER = [
+Bands = list[list[float]]
+SPLIT_RNN: Bands = [[1000, 100], [4000, 250], [8000, 500], [16000, 1000], [20000, 2000]]  # "V7"
+SPLIT_TRANSFORMER: Bands = [
     [1030, 43],
     [2060, 86],
     [4100, 258],
@@ -30,7 +31,7 @@ def band_split_rnn(
     num_sources: int = 2,
     window_length: int = 2048,
     hop_length: int = 512,
-    bands: list[list[float]] = SPLIT_RNN,
+    bands: Bands = SPLIT_RNN,
     num_channels: int = 128,
     hidden_size: int = 256,
     num_layers: int = 12,
@@ -72,7 +73,7 @@ def band_split_roformer(
     num_sources: int = 2,
     window_length: int = 2048,
     hop_length: int = 441,
-    bands: list[list[float]] = SPLIT_TRANSFORMER,
+    bands: Bands = SPLIT_TRANSFORMER,
     num_channels: int = 384,
     num_layers: int = 6,
     num_heads: int = 8,
