@@ -10,7 +10,7 @@ import checkpoints
 import devices
 from compat import nussl
 from features import FrontEnd
-from model import BUILDERS, external
+from model import BUILDERS, external_network
 from training import LOGGERS, LOSSES, TRAINERS, Setup, Term, initial
 from training.resuming import settings_of
 
@@ -29,7 +29,7 @@ def build_graph(config):
     """The model as plain data, as nussl's SeparationModel takes it."""
     section = config.model
     if section.module is not None:
-        return external(section.module, section.args, section.input, section.output)
+        return external_network(section.module, section.args, section.input, section.output)
     if section.builder is None:
         return section.graph
     builder = BUILDERS[section.builder]

@@ -3,7 +3,7 @@
 Every network is a nussl `SeparationModel`: a graph of modules, as plain data in its checkpoint.
 """
 
-from .external import allow, class_at, external
+from .external import allow, class_at, external_network
 from .extras import EXTRAS
 from .spectrogram import chimera, deep_clustering, mask_inference
 from .stft import band_split_rnn, band_split_roformer, tf_gridnet
@@ -22,4 +22,4 @@ BUILDERS = {
     "tf_gridnet": tf_gridnet,
 }
 
-__all__ = ["BUILDERS", "EXTRAS", "allow", "class_at", "external", *BUILDERS]
+__all__ = ["BUILDERS", "EXTRAS", "allow", "class_at", "external_network", *BUILDERS]

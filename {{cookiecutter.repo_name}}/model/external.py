@@ -1,12 +1,12 @@
 """Networks of other packages, by their dotted path: `model: {module: package.Class, ...}`."""
 
-from .extras.external import INPUT, allow, axes_of, class_at, package_of
+from .extras.external import INPUT, allow, class_at, package_of
 from .graphs import Graph
 
 DEFAULT_INPUT, DEFAULT_OUTPUT = " ".join(INPUT), "batch sources channels samples"
 
 
-def external(path, args, input=None, output=None):
+def external_network(path, args, input=None, output=None):
     """A network of another package, which reads and writes waveforms::
 
         mix_audio (batch, channels, samples) -> audio (batch, channels, samples, sources)
@@ -41,4 +41,4 @@ def external(path, args, input=None, output=None):
     return graph.finished("audio")
 
 
-__all__ = ["allow", "axes_of", "class_at", "external"]
+__all__ = ["allow", "class_at", "external_network"]

@@ -1,6 +1,5 @@
 """Networks of other packages, by their dotted path: trained, separated with, refused."""
 
-import importlib
 import json
 import sys
 
@@ -15,8 +14,6 @@ import experiment
 from config import ConfigError
 from errors import UserError
 from model.extras import external
-
-graphs = importlib.import_module("model.external")  # whose name a function of it has, too
 
 PACKAGE = '''
 """A package of networks that this project does not know."""
@@ -171,7 +168,7 @@ def test_a_checkpoint_alone_has_nothing_imported(package, write_model, tmp_path)
 
 def test_another_version_of_the_package_is_refused(package, write_model, monkeypatch):
     monkeypatch.setattr(external, "package_of", lambda path: ("networks", "1.0"))
-    monkeypatch.setattr(graphs, "package_of", lambda path: ("networks", "1.0"))
+    monkeypatch.setattr("model.external.package_of", lambda path: ("networks", "1.0"))
     path = write_model({"module": f"{package}.Net", "args": {"channels": 1}}, epochs=1)
     best = fit(path).best
     assert len(separated(path)[1].estimates) == 2
