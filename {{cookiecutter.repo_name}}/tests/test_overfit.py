@@ -60,9 +60,10 @@ CASES = {  # builder: its sizes, its loss, steps, learning rate
         3e-3,
     ),
     "tf_gridnet": (
-        {**STFT, "num_channels": 16, "hidden_size": 24, "num_layers": 1, "attention_size": 258},
+        {**STFT, "num_channels": 16, "hidden_size": 32, "num_layers": 1, "attention_size": 129}
+        | {"kernel_size": 4, "stride": 2},
         SI_SDR,
-        150,
+        260,
         4e-3,
     ),
 }
