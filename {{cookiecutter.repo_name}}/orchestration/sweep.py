@@ -272,6 +272,8 @@ class Worker:
             process.wait()
         if status in (RESUMABLE, -signal.SIGTERM):
             raise _Interrupted
+        if pruning and status == 0:  # the last epochs, by which later trials are compared
+            self._should_be_pruned(trial, file.parent, running=False)
         if status:
             how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
             raise UserError(f"scripts.{script} ({how}): {last_lines(output, 3)}")
@@ -281,15 +283,16 @@ class Worker:
         if not self.study.is_ours(trial):
             raise _TakenAway
 
-    def _should_be_pruned(self, trial, folder):
-        """Report the epochs that have ended since; is the trial worse than the pruner lets pass?"""
+    def _should_be_pruned(self, trial, folder, running=True):
+        """Report the epochs that have ended since; is the trial, if it is `running`, worse than the
+        pruner lets pass?"""
         values = []
         with contextlib.suppress(ValueError):  # no number: fails the trial in the end
             values = self.sweep.values_of(folder)
         for epoch, value in values[len(trial.reported) :]:
             trial.trial.report(value, epoch)
             trial.reported.append((epoch, value))
-            if trial.trial.should_prune():
+            if running and trial.trial.should_prune():
                 return True
         return False
 
