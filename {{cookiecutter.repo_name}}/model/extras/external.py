@@ -95,7 +95,7 @@ class ExternalNetwork(nn.Module):
         if path not in _allowed:
             raise UserError(
                 f"its network is {path} of the package {package}; a file that names it has it "
-                f"imported, a checkpoint alone does not. Write model: {{module: {path}, ...}}, as "
+                f"imported, a checkpoint alone does not. Write module: {path} under model, as "
                 "in the config.yml of its training"
             )
         installed = package_of(path)
