@@ -20,6 +20,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.training import forget_the_peak, held
+
 os.environ["OMP_NUM_THREADS"] = "1"
 PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
 sys.path.insert(0, str(PROJECT))
@@ -79,10 +81,10 @@ def our_network(name):
 
 
 def checkpointed_network(name):
+    from training.weights import checkpoint_activations
+
     network, call = our_network(name)
-    for module in network.modules():
-        if hasattr(module, "checkpointing"):
-            module.checkpointing = True
+    checkpoint_activations(network)
     return network, call
 
 
@@ -91,12 +93,6 @@ def their_network(name):
     module, _, kind = path.rpartition(".")
     network = getattr(importlib.import_module(module), kind)(**args)
     return network, network
-
-
-def held():
-    """(peak, now) bytes of memory of this process; the peak since it was last forgotten."""
-    found = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return tuple(1024 * int(found[name].split()[0]) for name in ("VmHWM", "VmRSS"))
 
 
 def serve(make, name, pipe):
@@ -111,7 +107,7 @@ def serve(make, name, pipe):
     _, before = held()
     while pipe.recv():
         network.zero_grad()
-        Path("/proc/self/clear_refs").write_text("5")
+        forget_the_peak()
         start = time.process_time()
         call(audio).abs().mean().backward()
         pipe.send((time.process_time() - start, held()[0] - before))

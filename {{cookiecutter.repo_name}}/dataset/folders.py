@@ -1,6 +1,7 @@
 """The contents of a folder: sorted, without hidden files, and without endless loops."""
 
 import os
+import re
 import unicodedata
 from difflib import get_close_matches
 from pathlib import Path
@@ -53,6 +54,29 @@ def audio_files_below(folder, depth=20):
 def plain(name):
     """A file's name in Unicode's composed form, and one that can be written."""
     return unicodedata.normalize("NFC", readable(name))
+
+
+def pattern_of(key, text, example):
+    """The regular expression in an argument `key`, whose one group is a name; None for None.
+
+    Args:
+        example: one that does, for the message.
+
+    Raises:
+        UserError: it is no regular expression, or has not just one group.
+    """
+    if text is None:
+        return None
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise UserError(f"{key}: {text!r} is no regular expression ({error})") from error
+    if pattern.groups != 1:
+        raise UserError(
+            f"{key}: {text!r} has {pattern.groups} groups; write one pair of brackets around what "
+            f"names the {key}, '{example}' for instance"
+        )
+    return pattern
 
 
 def did_you_mean(name, choices):

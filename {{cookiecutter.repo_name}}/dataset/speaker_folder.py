@@ -1,7 +1,6 @@
 """Mixtures of speakers from any folder of recordings, mixed when they are read."""
 
 import itertools
-import re
 from typing import Literal
 
 import numpy as np
@@ -11,7 +10,7 @@ from errors import UserError, raise_all
 
 from . import rooms
 from .base import StemDataset
-from .folders import audio_files_below, folders, plain
+from .folders import audio_files_below, folders, pattern_of, plain
 from .splitting import SPLITS, divided
 from .tracks import Track, log
 from .voices import Clip, Manner, voice
@@ -102,7 +101,7 @@ class SpeakerFolder(StemDataset):
             raise UserError(f"reverberant is {reverberant}; it is a probability, from 0 to 1")
         if reverberant:
             rooms.library()
-        self.pattern = None if speaker is None else _pattern(speaker)
+        self.pattern = pattern_of("speaker", speaker, "([^/]+)/")
         self.num_speakers, self.fractions, self.seed = num_speakers, fractions, seed
         self.num_mixtures, self.seconds = num_mixtures, seconds
         self.reverberant, self.unreadable = reverberant, unreadable
@@ -281,16 +280,3 @@ def _range(key, value, above=None):
         text = "" if above is None else f", both above {above}"
         raise UserError(f"{key} is {value!r}; write [least, most]{text}")
     return float(value[0]), float(value[1])
-
-
-def _pattern(speaker):
-    try:
-        pattern = re.compile(speaker)
-    except re.error as error:
-        raise UserError(f"speaker: {speaker!r} is no regular expression ({error})") from error
-    if pattern.groups != 1:
-        raise UserError(
-            f"speaker: {speaker!r} has {pattern.groups} groups; write one pair of brackets around "
-            "what names the speaker, '([^/]+)/' for instance"
-        )
-    return pattern

@@ -7,7 +7,7 @@ from typing import Literal
 from errors import UserError, raise_all
 
 from .base import SPLITS, StemDataset
-from .folders import audio_files, folders, plain
+from .folders import audio_files, folders, pattern_of, plain
 from .layout import find_layout, is_mixture
 from .tracks import Track, log
 
@@ -58,7 +58,8 @@ class StemFolder(StemDataset):
         groups: dict | None = None,
         missing: Literal["error", "skip", "silence"] = "error",
     ):
-        self.asked_layout, self.mix_name, self.song = layout, mix, _pattern(song)
+        self.asked_layout, self.mix_name = layout, mix
+        self.song = pattern_of("song", song, "(.*)_\\d+")
         self.asked, self.missing = mixture, missing
         of = {"stems": "<source>/<track>.wav", "tracks": "<track>/<source>.wav"}
         of["auto"] = f"{of['stems']} or {of['tracks']}"
@@ -126,21 +127,6 @@ class StemFolder(StemDataset):
             if match is None or match[1] is None
         )
         return [dataclasses.replace(track, song=match[1]) for track, match in matches]
-
-
-def _pattern(song):
-    if song is None:
-        return None
-    try:
-        pattern = re.compile(song)
-    except re.error as error:
-        raise UserError(f"song: {song!r} is no regular expression ({error})") from error
-    if pattern.groups != 1:
-        raise UserError(
-            f"song: {song!r} has {pattern.groups} groups; write one pair of brackets around what "
-            "names the song, '(.*)_\\d+' for instance"
-        )
-    return pattern
 
 
 def _looks_like_songs(names):

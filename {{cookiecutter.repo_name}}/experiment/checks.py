@@ -10,7 +10,7 @@ from compat import nussl
 from config import check_args, check_class
 from dataset import DATASETS
 from features import FrontEnd
-from model import BUILDERS, allow, class_at
+from model import BUILDERS, class_at
 from model.graphs import refuse_activations
 from preparation import STEPS
 from training import LOGGERS, LOSSES, OPTIMIZERS, SCHEDULERS, TRAINERS
@@ -107,7 +107,6 @@ def _check_external(config):
         kind = class_at(config.model.module)
     except ValueError as error:
         return [config.problem("model.module", f"cannot be used: {error}")]
-    allow(config.model.module)
     return check_args(config, "model", kind)
 
 

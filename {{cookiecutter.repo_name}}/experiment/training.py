@@ -18,11 +18,8 @@ from .data import build_datasets, build_stft_params
 from .separation import demonstrate
 from .validation import ValidationScore
 
-MODEL_GIVEN = (
-    "num_features",
-    "num_audio_channels",
-    "sample_rate",
-)  # what the program supplies to a builder
+# what the program supplies to a builder
+MODEL_GIVEN = ("num_features", "num_audio_channels", "sample_rate")
 
 
 def build_graph(config):

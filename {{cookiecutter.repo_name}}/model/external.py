@@ -12,19 +12,15 @@ def external_network(path, args, input=None, output=None):
         mix_audio (batch, channels, samples) -> audio (batch, channels, samples, sources)
 
     Args:
-        path: dotted, of a torch.nn.Module; it is imported.
+        path: dotted, of a torch.nn.Module; it may be imported from here on.
         args: of the class.
         input, output: the axes of the two, as in `extras.external.ExternalNetwork`.
 
     Returns:
         the graph, as nussl's SeparationModel takes it. It says which package, of which version,
         the class is of.
-
-    Raises:
-        ValueError: there is no such class, or the axes are others.
     """
     allow(path)
-    class_at(path)
     package, version = package_of(path)
     graph = Graph(path, "mix_audio")
     graph.add(

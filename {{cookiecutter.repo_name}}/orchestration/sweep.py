@@ -264,7 +264,9 @@ class Worker:
         try:
             while (status := process.poll()) is None:
                 self._check_ours(trial)
-                if pruning and self._should_be_pruned(trial, file.parent):
+                if pruning and any(
+                    trial.trial.should_prune() for _ in self._reported(trial, file.parent)
+                ):
                     return "pruned"
                 yield
         finally:
@@ -273,7 +275,7 @@ class Worker:
         if status in (RESUMABLE, -signal.SIGTERM):
             raise _Interrupted
         if pruning and status == 0:  # the last epochs, by which later trials are compared
-            self._should_be_pruned(trial, file.parent, running=False)
+            list(self._reported(trial, file.parent))
         if status:
             how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
             raise UserError(f"scripts.{script} ({how}): {last_lines(output, 3)}")
@@ -283,18 +285,15 @@ class Worker:
         if not self.study.is_ours(trial):
             raise _TakenAway
 
-    def _should_be_pruned(self, trial, folder, running=True):
-        """Report the epochs that have ended since; is the trial, if it is `running`, worse than the
-        pruner lets pass?"""
+    def _reported(self, trial, folder):
+        """Report the epochs that have ended since to the pruner: yields after each."""
         values = []
         with contextlib.suppress(ValueError):  # no number: fails the trial in the end
             values = self.sweep.values_of(folder)
         for epoch, value in values[len(trial.reported) :]:
             trial.trial.report(value, epoch)
             trial.reported.append((epoch, value))
-            if running and trial.trial.should_prune():
-                return True
-        return False
+            yield epoch
 
 
 def run_workers(sweep, study):

@@ -2,7 +2,14 @@
 
 from torch import nn
 
-from .sequences import Blocks, as_sequences, chunks_of, overlap_add
+from .sequences import (
+    Blocks,
+    along_two_paths,
+    as_sequences,
+    chunks_of,
+    overlap_add,
+    refuse_odd,
+)
 
 
 class DualPathStack(nn.Module):
@@ -35,10 +42,7 @@ class DualPathStack(nn.Module):
         rnn_type: str = "lstm",
     ):
         super().__init__()
-        if chunk_size < 2 or chunk_size % 2:
-            raise ValueError(
-                f"chunk_size is {chunk_size}; an even number lets chunks overlap by half"
-            )
+        refuse_odd(chunk_size)
         self.chunk_size = chunk_size
         self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
         self.bottleneck = nn.Conv1d(num_features, num_channels, 1)
@@ -54,9 +58,7 @@ class DualPathStack(nn.Module):
         data = as_sequences(data).transpose(1, 2)  # (b, t, f) -> (b, f, t)
         data = self.bottleneck(self.normalization(data)).transpose(1, 2)
         chunks = chunks_of(data, self.chunk_size)
-        for within, across in self.blocks:
-            chunks = self.blocks.run(within, chunks)
-            chunks = self.blocks.run(across, chunks.transpose(1, 2)).transpose(1, 2)
+        chunks = along_two_paths(self.blocks, chunks)
         return self.activation(overlap_add(chunks)[:, :frames])
 
 

@@ -1,5 +1,6 @@
 """Networks of other packages, as a module between the mixture and the sources."""
 
+import functools
 import importlib
 import importlib.metadata
 
@@ -11,6 +12,7 @@ INPUT = ("batch", "channels", "samples")
 OUTPUT = ("batch", "channels", "samples", "sources")
 LONGEST_REST = 8192  # samples by which an output may be shorter or longer: a frame at its end
 
+_packages = functools.cache(importlib.metadata.packages_distributions)  # looks at all files
 _allowed: set[str] = set()  # dotted paths that configurations name
 
 
@@ -43,7 +45,7 @@ def class_at(path):
 def package_of(path):
     """(name, version) of the installed package that holds a dotted path; (None, None) for code that
     belongs to none."""
-    names = importlib.metadata.packages_distributions().get(path.partition(".")[0])
+    names = _packages().get(path.partition(".")[0])
     return (names[0], importlib.metadata.version(names[0])) if names else (None, None)
 
 
@@ -98,8 +100,7 @@ class ExternalNetwork(nn.Module):
                 f"imported, a checkpoint alone does not. Write module: {path} under model, as "
                 "in the config.yml of its training"
             )
-        installed = package_of(path)
-        if package is not None and installed != (package, version):
+        if package is not None and (installed := package_of(path)) != (package, version):
             raise UserError(
                 f"its network was made by {package} {version}, and {installed[1] or 'none'} is "
                 f"installed; pip install {package}=={version}"

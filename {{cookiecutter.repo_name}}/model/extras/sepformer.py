@@ -3,7 +3,14 @@
 import torch
 from torch import nn
 
-from .sequences import Blocks, as_sequences, chunks_of, overlap_add
+from .sequences import (
+    Blocks,
+    along_two_paths,
+    as_sequences,
+    chunks_of,
+    overlap_add,
+    refuse_odd,
+)
 
 
 class SepFormerStack(nn.Module):
@@ -41,10 +48,7 @@ class SepFormerStack(nn.Module):
                 f"num_channels is {num_channels}; an even number that num_heads {num_heads} "
                 "divides is needed"
             )
-        if chunk_size < 2 or chunk_size % 2:
-            raise ValueError(
-                f"chunk_size is {chunk_size}; an even number lets chunks overlap by half"
-            )
+        refuse_odd(chunk_size)
         self.chunk_size = chunk_size
         self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
         self.bottleneck = nn.Linear(num_features, num_channels)
@@ -62,9 +66,7 @@ class SepFormerStack(nn.Module):
         frames = data.shape[1]
         data = self.normalization(as_sequences(data).transpose(1, 2)).transpose(1, 2)
         chunks = chunks_of(self.bottleneck(data), self.chunk_size)
-        for within, across in self.blocks:
-            chunks = self.blocks.run(within, chunks)
-            chunks = self.blocks.run(across, chunks.transpose(1, 2)).transpose(1, 2)
+        chunks = along_two_paths(self.blocks, chunks)
         return self.out(overlap_add(self.activation(chunks))[:, :frames])
 
 

@@ -27,6 +27,21 @@ def as_sequences(data):
     return data.reshape(data.shape[0], data.shape[1], -1)
 
 
+def refuse_odd(chunk_size):
+    """ValueError for a size of chunks that cannot overlap by half."""
+    if chunk_size < 2 or chunk_size % 2:
+        raise ValueError(f"chunk_size is {chunk_size}; an even number lets chunks overlap by half")
+
+
+def along_two_paths(blocks, chunks):
+    """(batch, chunks, chunk_size, channels) through `Blocks` of two layers each: one that runs
+    within chunks, one that runs across them."""
+    for within, across in blocks:
+        chunks = blocks.run(within, chunks)
+        chunks = blocks.run(across, chunks.transpose(1, 2)).transpose(1, 2)
+    return chunks
+
+
 def chunks_of(data, chunk_size):
     """(batch, frames, channels) -> (batch, chunks, chunk_size, channels), each frame in two"""
     hop = chunk_size // 2

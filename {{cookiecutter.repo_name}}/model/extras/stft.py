@@ -4,7 +4,21 @@ import torch
 from torch import nn
 
 
-class STFTEncoder(nn.Module):
+class _STFT(nn.Module):
+    """The Hann window and the lengths of both directions."""
+
+    def __init__(self, window_length: int, hop_length: int):
+        super().__init__()
+        if window_length < 2 or window_length % 2 or not 1 <= hop_length <= window_length // 2:
+            raise ValueError(
+                f"window_length is {window_length} and hop_length {hop_length}; an even window and "
+                "at most half of it as hop are needed"
+            )
+        self.window_length, self.hop_length = window_length, hop_length
+        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+
+
+class STFTEncoder(_STFT):
     """The complex spectrum of a waveform, under a Hann window.
 
     Args:
@@ -14,12 +28,6 @@ class STFTEncoder(nn.Module):
     Raises:
         ValueError: lengths from which the waveform could not be had back.
     """
-
-    def __init__(self, window_length: int, hop_length: int):
-        super().__init__()
-        _check(window_length, hop_length)
-        self.window_length, self.hop_length = window_length, hop_length
-        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
 
     def forward(self, audio):
         """(batch, channels, samples) -> (batch, frames, bins, channels, 2), real and imaginary"""
@@ -39,7 +47,7 @@ class STFTEncoder(nn.Module):
         return spectrum.permute(0, 3, 2, 1, 4)  # (b, c, f, t, 2) -> (b, t, f, c, 2)
 
 
-class STFTDecoder(nn.Module):
+class STFTDecoder(_STFT):
     """The way back: frames under the window again, overlapped, added, divided by what the windows
     add up to (Griffin and Lim, "Signal estimation from modified short-time Fourier transform",
     TASSP 1984, equation (6)).
@@ -47,12 +55,6 @@ class STFTDecoder(nn.Module):
     Args:
         as `STFTEncoder`'s.
     """
-
-    def __init__(self, window_length: int, hop_length: int):
-        super().__init__()
-        _check(window_length, hop_length)
-        self.window_length, self.hop_length = window_length, hop_length
-        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
 
     def forward(self, data, audio):
         """Spectra of the sources, and the mixture whose length they get.
@@ -82,11 +84,3 @@ class STFTDecoder(nn.Module):
         return nn.functional.fold(
             pieces, (1, samples), (1, length), stride=(1, self.hop_length)
         ).reshape(count, samples)
-
-
-def _check(window_length, hop_length):
-    if window_length < 2 or window_length % 2 or not 1 <= hop_length <= window_length // 2:
-        raise ValueError(
-            f"window_length is {window_length} and hop_length {hop_length}; an even window and at "
-            "most half of it as hop are needed"
-        )
