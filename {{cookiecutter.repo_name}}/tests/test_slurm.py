@@ -1,5 +1,6 @@
 """Pipelines and sweeps as jobs of a real SLURM of two nodes, which these tests start and stop."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import quick_steps
+import quick_sweeps
 from others import wait_until
 from quick_steps import experiment, read, write
 from slurm_cluster import cluster  # noqa: F401  (a fixture)
@@ -133,3 +135,39 @@ def test_a_training_that_is_preempted_is_queued_again_and_ends_the_same(
     log = (tmp_path / "stopped" / "logs" / "train.log").read_text()
     assert "stopped by SIGTERM at step" in log and "resuming at step" in log
     assert same(weights(whole), torch.load(latest, weights_only=True)["model"])
+
+
+@pytest.mark.slow
+def test_a_sweep_is_an_array_of_jobs_of_which_one_is_preempted(tmp_path, cluster):  # noqa: F811
+    """The table is that of the same sweep on one machine, and no trial runs twice."""
+    settings = {
+        "optimizer": {"class": "Adam", "args": {"lr": 0.001}},
+        "epochs": 3,
+        "excerpts_per_epoch": 40,
+        "batch_size": 4,
+        "checkpoint_every": 1,
+    }
+    experiment(tmp_path, **settings)
+    vary = {"train.optimizer.args.lr": [0.0003, 0.001, 0.003]}
+    here = quick_sweeps.write(tmp_path, "here", vary=vary, goal="val_loss")
+    there = quick_sweeps.write(tmp_path, "there", vary=vary, goal="val_loss", workers=2)
+    there.write_text(there.read_text() + "launcher: {class: slurm}\n")
+    command = [sys.executable, "-m", "scripts.sweep", "-p"]
+    subprocess.run([*command, here], cwd=PROJECT, check=True)
+
+    process = subprocess.Popen([*command, there], cwd=PROJECT)
+    folder = tmp_path / "there"
+    wait_until(lambda: [*folder.glob("trials/*/checkpoints/latest.pth")], 300)
+    jobs = json.loads((folder / "jobs.json").read_text())["jobs"]
+    array = jobs[0]["id"].partition("_")[0]
+    assert [job["id"] for job in jobs] == [f"{array}_0", f"{array}_1"]
+    process.kill()  # whoever submitted them is not needed for them
+    process.wait()
+    subprocess.run(["scancel", "--signal=TERM", f"{array}_0"], check=True)
+    subprocess.run([*command, there], cwd=PROJECT, check=True)
+
+    assert (folder / "table.csv").read_text() == (tmp_path / "here" / "table.csv").read_text()
+    logs = [(folder / "logs" / f"worker_{i}.log").read_text() for i in (0, 1)]
+    assert "stopped by SIGTERM; the same command goes on where it was" in logs[0]
+    ended = [line for text in logs for line in text.splitlines() if ": val_loss " in line]
+    assert sorted(line.split(":")[0] for line in ended) == ["trial 0", "trial 1", "trial 2"]
