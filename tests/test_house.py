@@ -12,7 +12,7 @@ PROJECT = REPOSITORY / FOLDER
 
 # imports go down, or sideways on the ground floor; packages of floor 1 share plain data only
 GROUND = """errors files memory audio distributed pool devices checkpoints config compat provenance
-    features songs streams recordings runs caches"""
+    features songs streams recordings runs caches locks"""
 FLOORS = {name: 0 for name in GROUND.split()}
 FLOORS |= {"dataset": 1, "model": 1, "training": 1, "algorithms": 1, "evaluation": 1}
 FLOORS |= {"preparation": 1, "report": 2, "auditing": 2, "experiment": 3, "orchestration": 3}

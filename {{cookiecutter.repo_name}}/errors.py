@@ -13,6 +13,13 @@ class UserError(Exception):
     general = False  # is it wrong for every file alike, not for one of them?
 
 
+class Interrupted(UserError):
+    """SIGTERM was received, and what was done so far is kept: the same command goes on. The exit
+    status is EX_TEMPFAIL of sysexits.h, "try again later"."""
+
+    status = 75
+
+
 def raise_all(problems):
     """Raise one UserError with all problems, if there are any."""
     problems = list(problems)

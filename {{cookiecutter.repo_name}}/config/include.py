@@ -2,8 +2,8 @@
 
 Mappings are merged key by key. Everything else is replaced: by a later file of the list, and in the
 end by the file that includes. A `null` there removes an included mapping. Where a file names
-another `class`, `builder` or `module`, the included `args` and `keys` are dropped: they belong to
-the other.
+another `class`, `builder` or `module`, the included keys that go with it are dropped, as they
+belong to the other: `args`, `keys`, a module's `input` and `output`.
 """
 
 from __future__ import annotations
@@ -155,10 +155,10 @@ def _merge(base: dict[str, Any], over: dict[str, Any], key: str, gone: set[str])
 def _dropped(base: dict[str, Any], over: dict[str, Any], key: str) -> set[str]:
     """Included keys that what `over` says leaves without a meaning."""
     names: set[str] = set()
+    alternatives = ALTERNATIVES.get(key, {})
     for name in ("class", "builder", "module"):
         if name in base and over.get(name, base[name]) != base[name]:
-            names |= {"args", "keys"}
-    alternatives = ALTERNATIVES.get(key, {})
+            names |= {"args", "keys", *alternatives.get(name, ())}
     for chosen, other in itertools.permutations(alternatives, 2):
         if over.get(chosen) is not None and base.get(other) is not None:
             names |= {other, *alternatives[other]}

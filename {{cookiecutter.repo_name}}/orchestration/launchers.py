@@ -5,17 +5,9 @@ import signal
 import subprocess
 import sys
 
-from errors import UserError
 from pool import STOP_AT_END_OF_INPUT
 
-RESUMABLE = 75  # the exit status of a training that SIGTERM has stopped
 PATIENCE = 60  # seconds that a script gets to stop in
-
-
-class Stopped(UserError):
-    """SIGTERM was received, and what was running is stopped; the same command goes on."""
-
-    status = RESUMABLE
 
 
 def command_of(script, file):

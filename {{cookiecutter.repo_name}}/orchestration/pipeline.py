@@ -12,11 +12,11 @@ from pathlib import Path
 import config as configuration
 from config.check_orchestration import no_such_file
 from config.errors import closest, listed
-from errors import UserError
+from errors import Interrupted, UserError
 
 from . import records, slurm, traces
-from .launchers import RESUMABLE, Sigterm, Stopped, command_of, duration, last_lines
-from .locks import Lock
+from .launchers import Sigterm, command_of, duration, last_lines
+from .locking import Lock
 from .records import Digests, Record
 
 log = logging.getLogger("pipeline")
@@ -173,7 +173,7 @@ class Pipeline:
 
         Raises:
             UserError: a step failed; those that do not need it were run.
-            Stopped: SIGTERM was received.
+            Interrupted: SIGTERM was received.
         """
         refusal = "another run of this pipeline is at work; wait for it, or stop it"
         with Lock(self.folder / "pipeline.lock", refusal=refusal), Sigterm() as sigterm:
@@ -298,7 +298,7 @@ class _Run:
             self.done.append(step.name)
             return
         said = last_lines(step.log, 5)
-        if status == RESUMABLE or self.sigterm.received and status == -signal.SIGTERM:
+        if status == Interrupted.status or self.sigterm.received and status == -signal.SIGTERM:
             self.stopped.append(step.name)
             why = "it was stopped before it was done"
         else:
@@ -345,13 +345,13 @@ class _Run:
         steps = self.pipeline.steps
         left = [name for name in steps if name not in self.done and name not in self.failed]
         if self.sigterm.received:
-            raise Stopped("stopped by SIGTERM; the same command goes on where it was")
+            raise Interrupted("stopped by SIGTERM; the same command goes on where it was")
         if not self.failed:
             return
         others = f"; not run, as they need it: {', '.join(left)}" if left else ""
         text = f"{len(self.failed)} of {len(steps)} steps failed: {', '.join(self.failed)}{others}"
         if len(self.stopped) == len(self.failed):
-            raise Stopped(f"{text}; the same command resumes them")
+            raise Interrupted(f"{text}; the same command resumes them")
         raise UserError(text)
 
 

@@ -9,7 +9,7 @@ import provenance
 import runs
 from config.errors import show
 from errors import UserError
-from files import PROJECT, read_json, write_files
+from files import read_json, write_files
 
 from . import traces
 
@@ -70,7 +70,7 @@ def fingerprint(script, config, digests):
             {
                 "settings": settings,
                 "inputs": {str(path): digests.of(path) for path in inputs},
-                "code": {part: _code(PROJECT / part) for part in traces.code_of(script)},
+                "code": {part: provenance.digest_of([part]) for part in traces.code_of(script)},
                 "versions": versions(),
             }
         )
@@ -110,13 +110,3 @@ def versions():
 def _changed(before, now, part):
     was, here = before.get(part, {}), now[part]
     return sorted(key for key in {*was, *here} if was.get(key) != here.get(key))
-
-
-def _code(path):
-    """The digest of a Python file, or of all below a folder; "" where there is none."""
-    digest = hashlib.sha256()
-    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    for file in files:
-        if file.is_file() and not {".venv", "tests", "cache"} & {*file.relative_to(PROJECT).parts}:
-            digest.update(file.relative_to(PROJECT).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from config.errors import closest, listed
+from errors import Interrupted
 
-from .launchers import PATIENCE, RESUMABLE, Local, Process
+from .launchers import PATIENCE, Local, Process
 
 EVERY = 3.0  # seconds between two questions to the cluster
 LOST = 1  # the exit status of a job that has ended without one: cancelled, out of memory or time
@@ -99,7 +100,7 @@ class Command:
                 env={**os.environ, **together(), "PYTHONUNBUFFERED": "1"},
             )
             status = self.process.wait()
-        if status == RESUMABLE and self.requeue:
+        if status == Interrupted.status and self.requeue:
             if rank == 0:
                 subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]], check=True)
             time.sleep(PATIENCE)  # SLURM ends this job, and starts it again

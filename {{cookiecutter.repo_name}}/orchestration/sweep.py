@@ -12,12 +12,12 @@ from pathlib import Path
 import config as configuration
 from config.check_orchestration import is_grid, keys_of, no_such_file
 from config.errors import listed
-from errors import UserError
+from errors import Interrupted, UserError
 from files import read_json, write_files
 
 from . import slurm
-from .launchers import RESUMABLE, Local, Sigterm, Stopped, command_of, last_lines
-from .locks import Lock
+from .launchers import Local, Sigterm, command_of, last_lines
+from .locking import Lock
 
 log = logging.getLogger("sweep")
 
@@ -193,7 +193,7 @@ class Worker:
         """Run trials until all have ended, those of other workers too.
 
         Raises:
-            Stopped: SIGTERM was received; what was running is queued again.
+            Interrupted: SIGTERM was received; what was running is queued again.
         """
         running, look = [], 0.0
         with Sigterm() as self.sigterm:
@@ -212,7 +212,7 @@ class Worker:
             finally:
                 for one in running:
                     one.close()
-        raise Stopped("stopped by SIGTERM; the same command goes on where it was")
+        raise Interrupted("stopped by SIGTERM; the same command goes on where it was")
 
     def run(self, trial):
         """A generator that runs a trial, and yields while there is something to wait for."""
@@ -243,7 +243,7 @@ class Worker:
         except _TakenAway:
             log.warning("trial %d was given to another worker", slot)
             return
-        except _Interrupted:
+        except _ScriptStopped:
             log.info("trial %d: was stopped, and is queued again", slot)
             self.study.give_back(trial)
             return
@@ -272,8 +272,8 @@ class Worker:
         finally:
             process.stop()
             process.wait()
-        if status in (RESUMABLE, -signal.SIGTERM):
-            raise _Interrupted
+        if status in (Interrupted.status, -signal.SIGTERM):
+            raise _ScriptStopped
         if pruning and status == 0:  # the last epochs, by which later trials are compared
             list(self._reported(trial, file.parent))
         if status:
@@ -319,14 +319,14 @@ def run_workers(sweep, study):
         while not study.is_over():
             time.sleep(1.0)
             if sigterm.received:
-                raise Stopped("stopped by SIGTERM; the jobs go on, the same command finds them")
+                raise Interrupted("stopped by SIGTERM; the jobs go on, the same command finds them")
             if all(job.poll() is not None for job in jobs) and not study.is_over():
                 kept.unlink()
                 raise UserError(f"the jobs have ended before the trials; see {sweep.folder}/logs")
     kept.unlink()
 
 
-class _Interrupted(Exception):
+class _ScriptStopped(Exception):
     """A script was stopped by SIGTERM and can be resumed."""
 
 

@@ -25,6 +25,7 @@ CODE = (
     "model",
     "training",
 )
+NO_CODE = {".venv", "cache", "tests"}  # folders without code that a result depends on
 
 
 def versions():
@@ -33,12 +34,14 @@ def versions():
 
 
 def digest_of(parts):
-    """SHA-256 of the code in files and folders of the project."""
+    """SHA-256 of the code in files and folders of the project, as far as they are there."""
     digest = hashlib.sha256()
     for part in parts:
         path = PROJECT / part
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
+            name = file.relative_to(PROJECT)
+            if file.is_file() and not NO_CODE & {*name.parts}:
+                digest.update(name.as_posix().encode() + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -16,7 +16,7 @@ from others import wait_for_another
 from trainings import fit, same, trainer_of
 
 import checkpoints
-from training.stopping import Interrupted
+from errors import Interrupted
 
 torch.set_num_threads(1)
 

@@ -15,11 +15,11 @@ import yaml
 from others import wait_until
 from quick_steps import Quick, experiment, go, read, write
 
+import provenance
 import scripts.common
 from config import ConfigError
-from errors import UserError
+from errors import Interrupted, UserError
 from orchestration import pipeline
-from orchestration.launchers import Stopped
 from scripts import pipeline as script
 
 PROJECT = Path(__file__).parents[1]
@@ -88,15 +88,15 @@ def test_an_output_that_is_gone_or_another_is_made_again(three, tmp_path):
 
 def test_code_and_versions_of_packages_count(three, monkeypatch):
     go(three)
-    code = pipeline.records._code
-    changed = lambda path: "other" if path.name == "evaluation" else code(path)  # noqa: E731
-    monkeypatch.setattr(pipeline.records, "_code", changed)
+    code = provenance.digest_of
+    changed = lambda parts: "other" if parts == ["evaluation"] else code(parts)  # noqa: E731
+    monkeypatch.setattr(provenance, "digest_of", changed)
     assert reasons(three) == {
         "train": "",
         "evaluate": "the code in evaluation is different",
         "analyze": "the code in evaluation is different",
     }
-    monkeypatch.setattr(pipeline.records, "_code", code)
+    monkeypatch.setattr(provenance, "digest_of", code)
     versions = pipeline.records.versions()
     monkeypatch.setattr(pipeline.records, "versions", lambda: {**versions, "torch": "0.1"})
     assert reasons(three)["train"] == f"torch was {versions['torch']}, is now 0.1"
@@ -147,7 +147,7 @@ def test_a_failed_step_stops_only_what_needs_it(tmp_path):
 
 
 def test_a_training_that_was_stopped_is_resumed_by_the_next_run(three):
-    with pytest.raises(Stopped, match="the same command resumes") as caught:
+    with pytest.raises(Interrupted, match="the same command resumes") as caught:
         go(three, Quick(status={"train": 75}))
     assert caught.value.status == 75
     assert reasons(three)["train"] == "it was stopped before it was done"
@@ -186,7 +186,7 @@ def test_sigterm_stops_the_running_step_and_the_next_run_goes_on(three):
         )
     )
     killer.start()
-    with pytest.raises(Stopped, match="stopped by SIGTERM"):
+    with pytest.raises(Interrupted, match="stopped by SIGTERM"):
         go(three, launcher)
     killer.join()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

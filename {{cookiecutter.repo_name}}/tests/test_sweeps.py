@@ -17,9 +17,8 @@ from quick_sweeps import QuickTraining, go, sweep_in, write
 
 import config
 from config import ConfigError
-from errors import UserError
+from errors import Interrupted, UserError
 from orchestration import results
-from orchestration.launchers import Stopped
 
 PROJECT = Path(__file__).parents[1]
 RATE = "train.optimizer.args.lr"
@@ -142,7 +141,7 @@ def test_sigterm_queues_again_what_was_running(tmp_path):
         )
     )
     killer.start()
-    with pytest.raises(Stopped):
+    with pytest.raises(Interrupted):
         go(path, launcher)
     killer.join()
     _, study, _ = go(path)

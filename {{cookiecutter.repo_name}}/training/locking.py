@@ -1,20 +1,13 @@
 """One training at a time in an output folder."""
 
 import contextlib
-import errno
 import os
 import socket
 import time
 from pathlib import Path
 
+import locks
 from errors import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock
-    fcntl = None  # type: ignore[assignment]
-
-UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class Lock:
@@ -28,12 +21,12 @@ class Lock:
         self.path, self.file = Path(folder) / "training.lock", None
 
     def acquire(self):
-        """Take the lock; on file systems that have none, nothing happens.
+        """Take the lock, where the file system has locks.
 
         Raises:
             UserError: another process holds it, or the folder cannot be written.
         """
-        while fcntl is not None and self.file is None:
+        while self.file is None:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115  (kept open)
@@ -42,21 +35,14 @@ class Lock:
                     f"{self.path.parent}: cannot be written ({error.strerror or error}); choose "
                     "another info.output_folder"
                 ) from error
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not locks.take(file):
                 file.seek(0)
                 holder = file.read().strip() or "of which nothing is known yet"
                 file.close()
                 raise UserError(
                     f"{self.path.parent}: another training is running here ({holder}); wait for "
                     "it, stop it, or choose another info.output_folder"
-                ) from error
-            except OSError as error:
-                file.close()
-                if error.errno in UNSUPPORTED:
-                    return
-                raise
+                )
             if self._is_current(file):  # else its last holder has just removed it
                 self.file = file
                 self._sign()

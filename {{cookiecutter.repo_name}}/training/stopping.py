@@ -6,16 +6,8 @@ import threading
 import time
 
 import distributed
-from errors import UserError
 
 SIGTERM = "SIGTERM was received"
-
-
-class Interrupted(UserError):
-    """SIGTERM was received, and the state of the training is saved. The exit status is 75,
-    EX_TEMPFAIL of sysexits.h: try again later."""
-
-    status = 75
 
 
 class Stopping:

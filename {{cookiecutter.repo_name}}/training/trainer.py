@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
 import distributed
-from errors import UserError
+from errors import Interrupted, UserError
 from files import write_files
 
 from . import precision, random_state, weights
@@ -25,7 +25,7 @@ from .plan import Plan
 from .scalars import check_finite, scalar, to_numbers
 from .schedule import Schedule
 from .shapes import check_shapes
-from .stopping import SIGTERM, Interrupted, Stopping
+from .stopping import SIGTERM, Stopping
 from .trunk import trunk_and_heads
 
 log = logging.getLogger("train")

@@ -150,6 +150,14 @@ def test_another_class_does_not_get_the_arguments_of_the_included_one(including)
     assert config.train.loss["dc"].args == {"a": 1}
 
 
+def test_another_module_does_not_get_the_axes_of_the_included_one(including):
+    one = "model: {module: one.Net, args: {a: 1}, input: batch samples, output: sources samples}\n"
+    model = including("include: one.yml\nmodel: {module: two.Net}\n", one=one).model
+    assert (model.module, model.args, model.input, model.output) == ("two.Net", {}, None, None)
+    model = including("include: one.yml\nmodel: {args: {b: 2}}\n", one=one).model
+    assert model.args == {"a": 1, "b": 2} and model.input == "batch samples"
+
+
 def test_the_same_class_named_again_keeps_its_arguments(including):
     config = including("include: base.yml\ntrain: {optimizer: {class: Adam, args: {eps: 0.1}}}\n")
     assert config.train.optimizer.args == {"lr": 1e-3, "eps": 0.1}

@@ -1,15 +1,10 @@
 """Locks on files that a process shares with those that it starts, and loses when all have ended."""
 
-import os
 import time
 from pathlib import Path
 
+import locks
 from errors import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock
-    fcntl = None  # type: ignore[assignment]
 
 
 class Lock:
@@ -33,13 +28,13 @@ class Lock:
     @property
     def descriptors(self):
         """What `subprocess` takes as `pass_fds`."""
-        return (self.file.fileno(),) if self.file and fcntl else ()
+        return (self.file.fileno(),) if self.file else ()
 
     def take(self):
         """Take the lock if it is free: was it?"""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.file = self.file or open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (kept open)
-        return self._taken()
+        return locks.take(self.file)
 
     def close(self):
         """Let go of it."""
@@ -66,16 +61,3 @@ class Lock:
 
     def __exit__(self, *_):
         self.close()
-
-    def _taken(self):
-        if fcntl is None:
-            return True
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            return False
-        except OSError as error:  # a file system without locks
-            if os.strerror(error.errno or 0) and not isinstance(error, PermissionError):
-                return True
-            raise

@@ -1,0 +1,29 @@
+"""File locks that the system takes from a process that ends, however it ends."""
+
+import errno
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock
+    fcntl = None  # type: ignore[assignment]
+
+UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def take(file):
+    """Lock an open file until it is closed, in all processes that have inherited it.
+
+    Returns:
+        false if another process holds the lock; true if it was free, or where there are no locks
+        (Windows, some network file systems).
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    return True
