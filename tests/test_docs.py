@@ -1,10 +1,13 @@
-"""The pages: what they link to is there."""
+"""The pages: what they link to is there, and the site is built without a warning."""
 
 import re
+import resource
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from conftest import FOLDER, REPOSITORY, files_of
+from cookiecutter.main import cookiecutter
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PAGES = [file for file in files_of(REPOSITORY) if file.endswith(".md")]
@@ -37,3 +40,66 @@ def test_every_page_that_a_project_names_comes_with_it(project):
             named |= set(re.findall(r"\bdocs/[\w-]+\.md", text))
     assert "docs/data.md" in named
     assert [name for name in sorted(named) if not (project / name).exists()] == []
+
+
+BUILD = ("python", "-m", "sphinx", "-q", "-W", "-c", "docs", "docs", "output/docs")
+SECONDS = 60  # of CPU; about 20 on a machine of 2020
+# a link, or a file that a page loads, from another machine
+LOADED = re.compile(r"""<(?:script|link|img)[^>]*(?:src|href)=["'](?:https?:)?//""")
+
+
+@pytest.fixture(scope="module")
+def site(template, tmp_path_factory, run):
+    """The folder of a built site, of a project to which its owner has added a loss."""
+    project = Path(
+        cookiecutter(
+            str(template),
+            no_input=True,
+            default_config=True,
+            output_dir=str(tmp_path_factory.mktemp("site")),
+        )
+    )
+    losses = project / "training" / "losses" / "__init__.py"
+    text = losses.read_text(encoding="utf-8")
+    losses.write_text(
+        f'{text}\n\nclass MyOwnLoss(L1Loss):\n    """Half of |x|."""\n\n\n'
+        "LOSSES['MyOwnLoss'] = MyOwnLoss\n",
+        encoding="utf-8",
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code, said = run(*BUILD, cwd=project)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert code == 0 and "WARNING" not in said, said
+    assert after.ru_utime - before.ru_utime < SECONDS
+    return project / "output" / "docs"
+
+
+def test_the_site_has_every_page_that_its_index_lists(site):
+    listed = re.findall(r"\]\(([\w/-]+)\.md\)", (REPOSITORY / FOLDER / "docs/index.md").read_text())
+    assert len(listed) > 15
+    assert [name for name in listed if not (site / f"{name}.html").exists()] == []
+
+
+def test_the_reference_holds_the_classes_of_the_registries_and_your_own(site):
+    for page, name in (("losses", "SISDRLoss"), ("losses", "MyOwnLoss"), ("datasets", "MUSDB18")):
+        assert f"{name}</span>" in (site / "reference" / f"{page}.html").read_text(), name
+    for page, name in (("networks", "conv_tasnet"), ("scripts", "dry_run")):
+        assert name in (site / "reference" / f"{page}.html").read_text(), name
+
+
+def test_the_site_needs_no_network(site):
+    pages = [*site.rglob("*.html"), *site.rglob("*.css")]
+    assert len(pages) > 25
+    assert [page for page in pages if LOADED.search(page.read_text(encoding="utf-8"))] == []
+    assert not [page for page in site.rglob("*.css") if "@import" in page.read_text()]
+    assert (
+        "MyOwnLoss" in (site / "searchindex.js").read_text()
+        or "myownloss" in (site / "searchindex.js").read_text()
+    )
+
+
+def test_a_link_that_leads_nowhere_stops_the_build(bake, run):
+    project = bake()
+    (project / "docs" / "design.md").write_text("# Design\n\n[there](data.md#no-such-heading)\n")
+    code, said = run(*BUILD, "-D", "extensions=myst_parser,pages", cwd=project)  # without torch
+    assert code != 0 and "no-such-heading" in said
