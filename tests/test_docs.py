@@ -103,3 +103,16 @@ def test_a_link_that_leads_nowhere_stops_the_build(bake, run):
     (project / "docs" / "design.md").write_text("# Design\n\n[there](data.md#no-such-heading)\n")
     code, said = run(*BUILD, "-D", "extensions=myst_parser,pages", cwd=project)  # without torch
     assert code != 0 and "no-such-heading" in said
+
+
+def test_the_layers_in_the_page_on_design_are_those_of_the_imports(run):
+    house = REPOSITORY / FOLDER / "docs" / "extensions" / "house.py"
+    code = "import house; text = house.PAGE.read_text(); assert house.written_out(text) == text"
+    status, said = run("python", "-c", code, cwd=house.parent)
+    assert status == 0, f"run `python docs/extensions/house.py` in the project {said}"
+    assert text_of_the_page("design.md").count("`scripts/`") == 1
+    assert re.search(r"^\| 0 `errors.py` \|", text_of_the_page("design.md"), re.M)
+
+
+def text_of_the_page(name):
+    return (REPOSITORY / FOLDER / "docs" / name).read_text(encoding="utf-8")
