@@ -1,4 +1,4 @@
-"""The pages: what they link to is there, and the site is built without a warning."""
+"""The pages: links, spelling, numbers with their commands, and the site without a warning."""
 
 import re
 import resource
@@ -116,3 +116,41 @@ def test_the_layers_in_the_page_on_design_are_those_of_the_imports(run):
 
 def text_of_the_page(name):
     return (REPOSITORY / FOLDER / "docs" / name).read_text(encoding="utf-8")
+
+
+MEASURED = re.compile(r"\d dB\b|\bof the (?:time|memory)\b|\d (?:s|GB)\b|\d\.\d+ \(-?\d")
+REPRODUCES = re.compile(r"`(?:\w+=\S+ )?(?:python -m|make) |^    (?:\w+=\S+ )*python -m ", re.M)
+
+
+def without_a_command(folder, text):
+    """The paragraphs and list items with measured numbers that no command stands beside: in them,
+    in the paragraph before a table, or in a page that they link to."""
+    before, found = "", []
+    for part in re.split(r"\n\s*\n|\n(?=- )", text):
+        sources = [part, before if part.startswith("|") else ""]
+        linked = [unquote(link.partition("#")[0]) for link in LINK.findall(part)]
+        pages = [folder / link for link in linked if link.endswith(".md")]
+        sources += [page.read_text(encoding="utf-8") for page in pages]
+        if MEASURED.search(part) and not any(map(REPRODUCES.search, sources)):
+            found.append(part)
+        before = part
+    return found
+
+
+def test_a_command_stands_beside_every_measured_number_of_the_readme():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert MEASURED.search(text)
+    assert without_a_command(REPOSITORY, text) == []
+
+
+def test_a_number_without_a_command_is_found():
+    wrong = "Fast: 0.3 of the time.\n\n- it gains 7 dB\n- 5 dB (`python -m scripts.evaluate -p x`)"
+    assert len(without_a_command(REPOSITORY, wrong)) == 2
+
+
+def test_the_pages_are_spelt_as_a_dictionary_of_misspellings_says(run):
+    pytest.importorskip("codespell_lib")
+    shown = "repet,projet,wieght"  # an algorithm, another one, and a mistake in an example
+    pages = [REPOSITORY / name for name in PAGES]
+    code, said = run("python", "-m", "codespell_lib", "-L", shown, *pages, cwd=REPOSITORY)
+    assert code == 0, said
