@@ -14,7 +14,7 @@ DEMO ?=
 # Without byte code on disk each import of torch and nussl takes half a minute.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test install poetry lint lock clean
+.PHONY: help demo test install poetry lint docs lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -73,6 +73,19 @@ lint: install ## Check style and types of the code
 .PHONY: types
 types:
 	cd '$(TEMPLATE)' && ../$(RUN) -m mypy .
+
+# The site of a new project, with the template's own page.
+SITE = build/site/project
+
+docs: install ## Build the documentation of the template and its projects: build/docs/index.html
+	@rm -rf build/docs build/site
+	@$(RUN) -m cookiecutter --no-input --default-config --output-dir build/site . repo_name=project
+	@sed 's|(\.\./%7B%7Bcookiecutter\.repo_name%7D%7D/docs/|(|' docs/getting-started.md >$(SITE)/docs/template.md
+	@sed -i 's|^## Getting started|&\n\n- [The template](template.md): see it work, write a project, update it|' \
+		$(SITE)/docs/index.md
+	@$(MAKE) --no-print-directory -C $(SITE) docs ACTIVE= VENV=../../../.venv \
+		--old-file=../../../.venv/.installed
+	@mv $(SITE)/output/docs build/docs
 
 lock: install ## Write poetry.lock and both requirements.lock after a change of a pyproject.toml
 	@rm -rf build/lock

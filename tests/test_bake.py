@@ -10,7 +10,7 @@ import pytest
 from conftest import FOLDER, REPOSITORY, files_of
 from cookiecutter.exceptions import FailedHookException
 
-RENDERED = {"LICENSE", "README.md", "pyproject.toml"}
+RENDERED = {"CITATION.cff", "LICENSE", "README.md", "pyproject.toml"}
 FIRST_WORDS = {
     "MIT": "MIT License",
     "BSD-3-Clause": "BSD 3-Clause License",
@@ -26,7 +26,7 @@ def test_a_project_has_exactly_the_files_that_git_lists_in_the_template_folder(p
     assert all_files(project) == files_of(REPOSITORY / FOLDER)
 
 
-def test_all_but_three_files_are_copied_byte_by_byte_with_their_mode(project):
+def test_all_but_four_files_are_copied_byte_by_byte_with_their_mode(project):
     differ = {
         file
         for file in all_files(project)

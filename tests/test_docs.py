@@ -1,10 +1,13 @@
-"""The pages: what they link to is there."""
+"""The pages: links, spelling, numbers with their commands, and the site without a warning."""
 
 import re
+import resource
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from conftest import FOLDER, REPOSITORY, files_of
+from cookiecutter.main import cookiecutter
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PAGES = [file for file in files_of(REPOSITORY) if file.endswith(".md")]
@@ -37,3 +40,117 @@ def test_every_page_that_a_project_names_comes_with_it(project):
             named |= set(re.findall(r"\bdocs/[\w-]+\.md", text))
     assert "docs/data.md" in named
     assert [name for name in sorted(named) if not (project / name).exists()] == []
+
+
+BUILD = ("python", "-m", "sphinx", "-q", "-W", "-c", "docs", "docs", "output/docs")
+SECONDS = 60  # of CPU; about 20 on a machine of 2020
+# a link, or a file that a page loads, from another machine
+LOADED = re.compile(r"""<(?:script|link|img)[^>]*(?:src|href)=["'](?:https?:)?//""")
+
+
+@pytest.fixture(scope="module")
+def site(template, tmp_path_factory, run):
+    """The folder of a built site, of a project to which its owner has added a loss."""
+    project = Path(
+        cookiecutter(
+            str(template),
+            no_input=True,
+            default_config=True,
+            output_dir=str(tmp_path_factory.mktemp("site")),
+        )
+    )
+    losses = project / "training" / "losses" / "__init__.py"
+    text = losses.read_text(encoding="utf-8")
+    losses.write_text(
+        f'{text}\n\nclass MyOwnLoss(L1Loss):\n    """Half of |x|."""\n\n\n'
+        "LOSSES['MyOwnLoss'] = MyOwnLoss\n",
+        encoding="utf-8",
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code, said = run(*BUILD, cwd=project)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert code == 0 and "WARNING" not in said, said
+    assert after.ru_utime - before.ru_utime < SECONDS
+    return project / "output" / "docs"
+
+
+def test_the_site_has_every_page_that_its_index_lists(site):
+    listed = re.findall(r"\]\(([\w/-]+)\.md\)", (REPOSITORY / FOLDER / "docs/index.md").read_text())
+    assert len(listed) > 15
+    assert [name for name in listed if not (site / f"{name}.html").exists()] == []
+
+
+def test_the_reference_holds_the_classes_of_the_registries_and_your_own(site):
+    for page, name in (("losses", "SISDRLoss"), ("losses", "MyOwnLoss"), ("datasets", "MUSDB18")):
+        assert f"{name}</span>" in (site / "reference" / f"{page}.html").read_text(), name
+    for page, name in (("networks", "conv_tasnet"), ("scripts", "dry_run")):
+        assert name in (site / "reference" / f"{page}.html").read_text(), name
+
+
+def test_the_site_needs_no_network(site):
+    pages = [*site.rglob("*.html"), *site.rglob("*.css")]
+    assert len(pages) > 25
+    assert [page for page in pages if LOADED.search(page.read_text(encoding="utf-8"))] == []
+    assert not [page for page in site.rglob("*.css") if "@import" in page.read_text()]
+    assert (
+        "MyOwnLoss" in (site / "searchindex.js").read_text()
+        or "myownloss" in (site / "searchindex.js").read_text()
+    )
+
+
+def test_a_link_that_leads_nowhere_stops_the_build(bake, run):
+    project = bake()
+    (project / "docs" / "design.md").write_text("# Design\n\n[there](data.md#no-such-heading)\n")
+    code, said = run(*BUILD, "-D", "extensions=myst_parser,pages", cwd=project)  # without torch
+    assert code != 0 and "no-such-heading" in said
+
+
+def test_the_layers_in_the_page_on_design_are_those_of_the_imports(run):
+    house = REPOSITORY / FOLDER / "docs" / "extensions" / "house.py"
+    code = "import house; text = house.PAGE.read_text(); assert house.written_out(text) == text"
+    status, said = run("python", "-c", code, cwd=house.parent)
+    assert status == 0, f"run `python docs/extensions/house.py` in the project {said}"
+    assert text_of_the_page("design.md").count("`scripts/`") == 1
+    assert re.search(r"^\| 0 `errors.py` \|", text_of_the_page("design.md"), re.M)
+
+
+def text_of_the_page(name):
+    return (REPOSITORY / FOLDER / "docs" / name).read_text(encoding="utf-8")
+
+
+MEASURED = re.compile(r"\d dB\b|\bof the (?:time|memory)\b|\d (?:s|GB)\b|\d\.\d+ \(-?\d")
+REPRODUCES = re.compile(r"`(?:\w+=\S+ )?(?:python -m|make) |^    (?:\w+=\S+ )*python -m ", re.M)
+
+
+def without_a_command(folder, text):
+    """The paragraphs and list items with measured numbers that no command stands beside: in them,
+    in the paragraph before a table, or in a page that they link to."""
+    before, found = "", []
+    for part in re.split(r"\n\s*\n|\n(?=- )", text):
+        sources = [part, before if part.startswith("|") else ""]
+        linked = [unquote(link.partition("#")[0]) for link in LINK.findall(part)]
+        pages = [folder / link for link in linked if link.endswith(".md")]
+        sources += [page.read_text(encoding="utf-8") for page in pages]
+        if MEASURED.search(part) and not any(map(REPRODUCES.search, sources)):
+            found.append(part)
+        before = part
+    return found
+
+
+def test_a_command_stands_beside_every_measured_number_of_the_readme():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert MEASURED.search(text)
+    assert without_a_command(REPOSITORY, text) == []
+
+
+def test_a_number_without_a_command_is_found():
+    wrong = "Fast: 0.3 of the time.\n\n- it gains 7 dB\n- 5 dB (`python -m scripts.evaluate -p x`)"
+    assert len(without_a_command(REPOSITORY, wrong)) == 2
+
+
+def test_the_pages_are_spelt_as_a_dictionary_of_misspellings_says(run):
+    pytest.importorskip("codespell_lib")
+    shown = "repet,projet,wieght"  # an algorithm, another one, and a mistake in an example
+    pages = [REPOSITORY / name for name in PAGES]
+    code, said = run("python", "-m", "codespell_lib", "-L", shown, *pages, cwd=REPOSITORY)
+    assert code == 0, said

@@ -177,7 +177,7 @@ def test_an_active_environment_that_does_not_fit_is_not_replaced(bake, run, tmp_
     assert [path.name for path in active.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("target", ["test", "lint"])
+@pytest.mark.parametrize("target", ["test", "lint", "docs"])
 def test_nothing_is_installed_unasked_into_an_active_environment(project, run, tmp_path, target):
     (tmp_path / "mine").touch()
     code, said = run("make", target, cwd=project, VIRTUAL_ENV=str(tmp_path))

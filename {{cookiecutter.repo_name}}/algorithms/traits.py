@@ -30,14 +30,15 @@ DEFAULTS = {"model_output": None, "streams": False, "source_labels": None, "labe
 class Result(NamedTuple):
     """A separated mixture; all but the estimates may be None.
 
-    estimates: [AudioSignal], of the mixture's length, rate and channels.
-    masks: (sources, bins, frames), 0 to 1, means over the channels; bins from 0 Hz to half of the
-        mixture's rate.
-    embedding: (bins, frames, dims), of all of the mixture or a part of it.
-    loud: (bins, frames), true where the embedding was clustered.
-    clusters: (bins, frames), the number of the estimate that each bin of the embedding belongs to.
-    stretch: (start, stop) in seconds of that part; None: all.
-    labels: the names of the estimates, in their order.
+    Args:
+        estimates: [AudioSignal], of the mixture's length, rate and channels.
+        masks: (sources, bins, frames), 0 to 1, means over the channels; bins from 0 Hz to half of
+            the mixture's rate.
+        embedding: (bins, frames, dims), of all of the mixture or a part of it.
+        loud: (bins, frames), true where the embedding was clustered.
+        clusters: (bins, frames), the number of the estimate that each bin of the embedding is in.
+        stretch: (start, stop) in seconds of that part; None: all.
+        labels: the names of the estimates, in their order.
     """
 
     estimates: list

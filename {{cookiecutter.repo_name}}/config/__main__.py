@@ -1,5 +1,6 @@
 """`python -m config FILE ...` checks experiments; with --show it prints them whole, with all that
-they include and all defaults. `python -m config --schema` writes the schema."""
+they include and all defaults. `python -m config --schema` writes the schema for
+editors and the tables of keys in docs/."""
 
 import argparse
 import sys
@@ -17,13 +18,15 @@ def main() -> int:
         "--show", action="store_true", help="print them whole, with what they include and defaults"
     )
     parser.add_argument(
-        "--schema", action="store_true", help="write experiments/config.schema.json for editors"
+        "--schema",
+        action="store_true",
+        help="write experiments/config.schema.json for editors, and the tables of keys in docs/",
     )
     arguments = parser.parse_args()
     if not arguments.files and not arguments.schema:
         parser.error("give the files to check, or --schema")
     if arguments.schema:
-        print(write_schema())
+        print(*write_schema(), sep="\n")
     wrong = 0
     for file in arguments.files:
         try:

@@ -126,7 +126,8 @@ class Prepare(Section):
     """How a dataset is downloaded and converted."""
 
     license: Text = Field(
-        description="the conditions under which the data may be used, and who gives them"
+        description="the conditions under which the data may be used, and who gives them; shown "
+        "before a download"
     )
     folder: Text = Field(description="the folder to make, for `folder` in the args of a dataset")
     source: Text | None = Field(

@@ -39,7 +39,9 @@ class Signal(Section):
 
     sample_rate: int = Field(16000, gt=0, description="in Hz; other audio is resampled to it")
     num_channels: int = Field(1, ge=1, le=2, description="1 (mono) or 2 (stereo)")
-    window_length: int = Field(512, ge=2, description="samples in a frame of the STFT")
+    window_length: int = Field(
+        512, ge=2, description="samples in a frame of the STFT; it has window_length // 2 + 1 bins"
+    )
     hop_length: int = Field(128, gt=0, description="samples between frames, at most window_length")
     window_type: Window = Field("sqrt_hann", description="the window of the STFT")
 
@@ -87,7 +89,8 @@ class Model(Section):
     connections: list[list[Any]] | None = Field(
         None,
         min_length=1,
-        description="of a graph: [module, [its inputs]], in the order of computation",
+        description="of a graph: [module, [its inputs]], in the order of computation; an input is "
+        "a name, name:key for a layer that returns several things, or {argument: name or value}",
     )
     output: list[Text] | Text | None = Field(
         None,
@@ -118,7 +121,11 @@ class Algorithm(Section):
     """How a mixture is separated."""
 
     class_name: Text = Field(alias="class", description="a class of algorithms/ or of nussl's")
-    args: Args = Field(default_factory=dict, description="arguments of the class, by name")
+    args: Args = Field(
+        default_factory=dict,
+        description="arguments of the class, by name; num_sources, if given, is at least 2 (null: "
+        "counted by DeepClustering); model_path is by default this experiment's best model",
+    )
 
 
 class Evaluate(Section):
@@ -129,7 +136,9 @@ class Evaluate(Section):
         None, description="the number of items, spread evenly over the dataset; null: all"
     )
     baselines: list[Text] = Field(
-        default_factory=list, description="scored for comparison: FT2D, HPSS, Repet, RepetSim"
+        default_factory=list,
+        description="algorithms that need only the mixture, scored for comparison: FT2D, HPSS, "
+        "Repet, RepetSim, yours",
     )
     metrics: list[Literal["bss_eval", "sdr_v3", "usdr", "csdr", "stoi", "pesq"]] = Field(
         default_factory=list,
@@ -154,7 +163,9 @@ class Visualize(Section):
         le=2**32 - 1,
         description="makes the random choice repeatable; null: another one each time",
     )
-    item: Text | None = Field(None, description="the item's name, instead of a random one")
+    item: Text | None = Field(
+        None, description="the item's name, instead of a random one; not together with seed"
+    )
     frequency: Frequency = "auto"
     device: Device = "auto"
 
@@ -163,7 +174,7 @@ class Separate(Section):
     """Which files are separated and where the sources go."""
 
     files: list[Text] = Field(
-        min_length=1, description="audio files: paths, folders or patterns (*.wav)"
+        min_length=1, description="audio files: paths, folders, or patterns in quotes (songs/*.wav)"
     )
     output_folder: Text = Field("output/separated", description="the folder to write to")
     format: Literal["wav", "flac"] = Field(
@@ -177,7 +188,7 @@ class Analyze(Section):
     """Which runs are compared."""
 
     runs: list[Text] = Field(
-        min_length=1, description="output folders of evaluated experiments, or patterns"
+        min_length=1, description="output folders of evaluated experiments, or patterns in quotes"
     )
     split: Split = Field("test", description="the dataset they were evaluated on")
     scores: list[Text] = Field(

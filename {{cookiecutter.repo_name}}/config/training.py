@@ -107,14 +107,14 @@ class Train(Section):
         description="excerpts of a validation, spread evenly over the validation data and the same "
         "each time; null: as many as cover its audio once",
     )
-    batch_size: Count = Field(8, description="excerpts in a step")
+    batch_size: Count = Field(8, description="excerpts in a step, over all processes and parts")
     accumulate: Count = Field(
         1, description="parts that a batch is computed in, one after the other, to save memory"
     )
     head_items: Count | None = Field(
         None,
         description="excerpts whose heads and losses are computed at a time, to save memory; "
-        "null: one on a CPU, which saves time too, all on a GPU",
+        "null: one on a CPU, which saves time too, if all losses are means over items; else all",
     )
     segment: Seconds = Field(
         4.0, description="seconds in a training excerpt, rounded to whole hops of the STFT"
@@ -176,7 +176,7 @@ class Train(Section):
     best_by: BestBy | None = Field(
         None,
         description="{score, num_items}: which model is the best, by a score of separated "
-        "validation items; null: by the loss",
+        "validation items; null: the one with the least loss",
     )
     keep_best: Count = Field(1, description="models kept, the best ones")
     early_stopping: Count | None = Field(

@@ -10,7 +10,9 @@ from files import PROJECT, write_files
 from .editor import schema_text
 from .reader import to_yaml
 from .schema import Config
+from .tables import pages
 
+DOCS = PROJECT / "docs"
 SCHEMA_FILE = PROJECT / "experiments" / "config.schema.json"
 
 
@@ -30,7 +32,9 @@ def write_resolved(config: Config, target: str | os.PathLike) -> Path:
     return path
 
 
-def write_schema(path: Path = SCHEMA_FILE) -> Path:
-    """Write the JSON Schema that editors complete from."""
-    write_files({path: schema_text()})
-    return path
+def write_schema(path: Path = SCHEMA_FILE, docs: Path = DOCS) -> list[Path]:
+    """Write the JSON Schema that editors complete from, and the tables of keys in the
+    documentation: the files."""
+    texts = {path: schema_text(), **pages(docs)}
+    write_files(texts)
+    return list(texts)

@@ -40,8 +40,7 @@ class LibriSpeech(SpeakerFolder):
         folder: the folder with SPEAKERS.TXT.
         split: "train", "val" or "test".
         parts: folders of this split; None: train-clean-100, dev-clean or test-clean.
-        num_speakers, num_mixtures, seconds, mode, level_db, speed, reverberant, rt60, unreadable,
-            seed: as in `SpeakerFolder`.
+        num_speakers: this and all that follow are as in `SpeakerFolder`.
     """
 
     layout = "SPEAKERS.TXT and train-clean-100/, dev-clean/, test-clean/ with <speaker>/<chapter>/"

@@ -27,10 +27,14 @@ class Channel(NamedTuple):
 class Track:
     """One mixture and the files of its sources.
 
-    name: unique in its dataset; stems: {label: files (or `Channel`s), which are summed};
-    sample_rate: of the files; length: in samples, of the longest file (None, both: to be read from
-    the files' headers); song: what must not be in two splits at once (a song, an utterance);
-    "" where names say nothing; mix: the file of the mixture, if there is one.
+    Args:
+        name: unique in its dataset.
+        stems: {label: files, or a `Channel` each, which are summed}.
+        sample_rate: of the files; None: to be read from their headers.
+        length: in samples, of the longest file; None: to be read from the headers.
+        song: what must not be in two splits at once (a song, an utterance); "" where names say
+            nothing.
+        mix: the file of the mixture, if there is one.
     """
 
     name: str

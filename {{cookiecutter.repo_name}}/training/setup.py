@@ -8,9 +8,10 @@ import torch
 class Term(NamedTuple):
     """A term of the loss.
 
-    loss: a module that returns the mean over a batch, a scalar tensor.
-    weight: of the term in the sum.
-    keys: {output of the model, or feature: argument of the loss}.
+    Args:
+        loss: a module that returns the mean over a batch, a scalar tensor.
+        weight: of the term in the sum.
+        keys: {output of the model, or feature: argument of the loss}.
     """
 
     loss: torch.nn.Module
@@ -21,22 +22,23 @@ class Term(NamedTuple):
 class Setup(NamedTuple):
     """What `experiment.build_trainer` makes of a config, for a Trainer.
 
-    settings: the section `train` of the config.
-    model: a nussl SeparationModel, on the device to train on.
-    losses: {name: Term}.
-    front_end: turns a batch of waveforms into features (`features.FrontEnd`).
-    train_data, val_data: datasets of ours; without val_data the training loss decides.
-    output_folder: where to write.
-    seed: of the order of the data, the excerpts and dropout.
-    metadata: what goes into the model's file beside its weights.
-    identity: {dotted key: plain value} of what a resumed training must share with its beginning
-        (`resuming.settings_of`).
-    augment: `datasets.train.augment` of the config, or None.
-    loggers: of `training.loggers`.
-    started_from: lines that say which weights the model was given (`initial.load`).
-    score: `train.best_by`: function(trainer) -> {its attribute `name`: number}, the same in each
-        process; or None.
-    demonstrate: function(trainer) -> `loggers.Demonstration`, or None.
+    Args:
+        settings: the section `train` of the config.
+        model: a nussl SeparationModel, on the device to train on.
+        losses: {name: Term}.
+        front_end: turns a batch of waveforms into features (`features.FrontEnd`).
+        train_data, val_data: datasets of ours; without val_data the training loss decides.
+        output_folder: where to write.
+        seed: of the order of the data, the excerpts and dropout.
+        metadata: what goes into the model's file beside its weights.
+        identity: {dotted key: plain value} of what a resumed training must share with its beginning
+            (`resuming.settings_of`).
+        augment: `datasets.train.augment` of the config, or None.
+        loggers: of `training.loggers`.
+        started_from: lines that say which weights the model was given (`initial.load`).
+        score: `train.best_by`: function(trainer) -> {its attribute `name`: number}, the same in
+            each process; or None.
+        demonstrate: function(trainer) -> `loggers.Demonstration`, or None.
     """
 
     settings: Any
