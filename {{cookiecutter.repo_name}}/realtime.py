@@ -104,7 +104,11 @@ class Stream:
             raise UserError("the stream is finished already")
         self._ended = True
         rest = self._frames.before + -self._given % self._frames.hop
-        return self._named(self._push(torch.zeros(len(self._buffer), rest)), 2)
+        sources = self._push(torch.zeros(len(self._buffer), rest))
+        if self._done < self._given:  # the last frame has no other to wait for
+            last = self._finished(self._tail, np.zeros(self._tail.shape[1:], np.float32))
+            sources = np.concatenate([sources, last], axis=-1)
+        return self._named(sources, 2)
 
     def _push(self, samples):
         """(sources, channels, samples) that are complete."""
@@ -122,8 +126,11 @@ class Stream:
             waves[..., : self._tail.shape[-1]] += self._tail
         ready, self._tail = np.split(waves, [count * frames.hop], axis=-1)
         mixture = data[:, : count * frames.hop].cpu().numpy()
-        sources = frames.finished(ready, mixture)
-        frames.num_sources = len(sources)
+        return self._finished(ready, mixture)
+
+    def _finished(self, waves, mixture):
+        """The sources of complete samples, without those before the first and after the last."""
+        sources = self._frames.finished(waves, mixture)
         skipped = min(self._skipped, sources.shape[-1])
         self._skipped -= skipped
         sources = sources[..., skipped:][..., : self._given - self._done]

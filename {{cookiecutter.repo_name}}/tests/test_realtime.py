@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from test_models import SMALL, build
+from trainings import write
 
 import checkpoints
 from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
@@ -11,6 +12,7 @@ from compat import nussl
 from errors import UserError
 from model import BUILDERS
 from realtime import Stream
+from separation import load
 
 torch.set_num_threads(1)
 RATE = 8000
@@ -110,3 +112,20 @@ def test_what_cannot_be_streamed_is_one_clear_error():
     stream.finish()
     with pytest.raises(UserError, match="the stream is finished"):
         stream(np.zeros(5))
+
+
+def test_a_loaded_separator_streams(tmp_path):
+    model, about = model_of("mask_inference", {"bidirectional": False})
+    about |= {"labels": ["bass", "drums"], "ordered": True}
+    checkpoints.save_model(tmp_path / "masks.pth", model, about)
+    args = {"model_path": str(tmp_path / "masks.pth")}
+    plain = {"info": {"name": "a", "output_folder": "output"}}
+    plain["algorithm"] = {"class": "DeepMaskEstimation", "args": args}
+    separator = load(write(tmp_path / "a.yml", plain), "cpu")
+    mixture = 0.1 * np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    stream = separator.stream()
+    assert (stream.names, stream.sample_rate, stream.latency) == (["bass", "drums"], RATE, 64)
+    ready, rest = stream(mixture), stream.finish()
+    for name, expected in separator(mixture, RATE).items():
+        found = np.concatenate([ready[name], rest[name][0]])
+        assert np.abs(found - expected).max() < 1e-5
