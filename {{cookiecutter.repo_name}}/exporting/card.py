@@ -34,7 +34,7 @@ Separates {what} into {count} sources: {sources}.
 from separate import load
 
 separate = load()
-sources = separate(audio, sample_rate)  # {{name: (channels, samples)}}
+sources = separate(audio, sample_rate)  # a dict: (channels, samples) of each name
 ```
 
 A recording is separated as a whole: memory grows with its length. Its level is brought between

@@ -36,12 +36,21 @@ ABOUT = {
     "sample_rate": RATE,
     "num_channels": 1,
 }
+STFT_SIZES = {"window_length": 256, "hop_length": 128}
+FEWER_FRAMES = {  # so that recordings of seconds take little time
+    "band_split_rnn": STFT_SIZES,
+    "band_split_roformer": STFT_SIZES,
+    "dual_path": {"filter_length": 40, "chunk_size": 50},
+    "sepformer": {"filter_length": 40, "chunk_size": 50},
+    "tf_gridnet": STFT_SIZES,
+}
 
 
 def network(name, channels=1, **changes):
     """(a small network of random weights, its metadata)"""
     torch.manual_seed(0)
-    model = build(name, channels=channels, **{**SMALL[name], **changes}).eval()
+    sizes = {**SMALL[name], **FEWER_FRAMES.get(name, {}), **changes}
+    model = build(name, channels=channels, **sizes).eval()
     return model, {**ABOUT, "num_channels": channels}
 
 
