@@ -9,7 +9,7 @@ from algorithms.model_input import CHUNK
 from compat import nussl
 from errors import UserError
 
-from .graphs import INPUT
+from .graphs import INPUT, quiet
 
 BOUND = 1e-4  # of the peak of the sources
 SECONDS = 1.5  # a note of the test recording
@@ -46,7 +46,8 @@ def compare(separation, onnx, pt2, seconds, sample_rate, make=None):
         UserError: one of the files differs by more than `BOUND`.
     """
     session = onnx_session(onnx)
-    program = torch.export.load(io.BytesIO(pt2)).module()
+    with quiet():
+        program = torch.export.load(io.BytesIO(pt2)).module()
     counts = (1, 2) if separation.any_channels else (separation.num_channels,)
     rows = []
     for length in seconds:

@@ -10,6 +10,13 @@ import torch
 from errors import UserError
 
 INPUT, OUTPUT = "mixture", "sources"
+LOGGERS = (
+    "torch.onnx",
+    "torch.export",
+    "torch._export",
+    "torch._export.serde.serialize",
+    "onnxscript",
+)
 
 
 def exported(separation, sample_rate):
@@ -27,7 +34,7 @@ def exported(separation, sample_rate):
     sizes = {1: torch.export.Dim.DYNAMIC}
     if any_channels:
         sizes[0] = torch.export.Dim.DYNAMIC
-    with _quiet(), _plain_attention():
+    with quiet(), _plain_attention():
         try:
             return torch.export.export(separation, (example,), dynamic_shapes=(sizes,))
         except Exception as error:  # whatever a network's own code stumbles over when it is traced
@@ -46,7 +53,7 @@ def onnx_bytes(program, facts):
         UserError: an operation has no translation.
     """
     table = {torch.ops.aten.mkldnn_rnn_layer.default: _lstm_layer}
-    with _quiet():
+    with quiet():
         try:
             written = torch.onnx.export(
                 program,
@@ -69,7 +76,7 @@ def onnx_bytes(program, facts):
 def pt2_bytes(program):
     """The file that `torch.export.load` reads."""
     buffer = io.BytesIO()
-    with _quiet():
+    with quiet():
         torch.export.save(program, buffer)
     return buffer.getvalue()
 
@@ -120,9 +127,9 @@ def _lstm_layer(
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Without the exporters' notes about themselves."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
+    loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

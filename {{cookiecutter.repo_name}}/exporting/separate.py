@@ -15,7 +15,9 @@ MODEL = Path(__file__).with_name("model.onnx")
 
 def load(path=MODEL):
     """A function (audio, sample_rate) -> {name: source}; audio: (channels, samples), floats."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     facts = session.get_modelmeta().custom_metadata_map
     rate, channels = int(facts["sample_rate"]), facts["num_channels"]
 
