@@ -13,6 +13,7 @@ import torch
 
 import config
 import experiment
+import realtime
 from algorithms import ALGORITHMS, labels_of
 from checkpoints import BEST
 from compat import nussl
@@ -57,9 +58,10 @@ class Separator:
 
     def __init__(self, settings, device="auto"):
         self._make = experiment.build_separator(settings, device)
-        model = experiment.load_model_of(settings, device)
-        algorithm = settings.algorithm
-        self.names = labels_of(ALGORITHMS[algorithm.class_name], model, algorithm.args)
+        self._model = experiment.load_model_of(settings, device)
+        self._args = settings.algorithm.args
+        self._algorithm = ALGORITHMS[settings.algorithm.class_name]
+        self.names = labels_of(self._algorithm, self._model, self._args)
 
     def __call__(self, audio, sample_rate):
         """Separate a mixture of any length, sample rate and number of channels.
@@ -88,6 +90,24 @@ class Separator:
         if isinstance(audio, torch.Tensor):
             return {name: torch.from_numpy(sound) for name, sound in sources.items()}
         return sources
+
+    def stream(self, channels=1):
+        """Separate audio as it comes, in blocks of any size: a `realtime.Stream`::
+
+            stream = separator.stream()
+            for block in blocks:  # at stream.sample_rate
+                sources = stream(block)  # what is ready, stream.latency samples later at most
+            rest = stream.finish()
+
+        What comes out is what the network gives for the whole recording, at its own level.
+
+        Args:
+            channels: of the blocks.
+
+        Raises:
+            UserError: the algorithm or its network needs more than what came before.
+        """
+        return realtime.Stream(self._algorithm, self._model, self._args, channels)
 
     def _separate(self, mix, sample_rate):
         """{name: (channels, samples)}"""

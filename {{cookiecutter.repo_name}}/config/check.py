@@ -23,6 +23,7 @@ EXAMPLES = {  # of a section that a script needs
     "evaluate": "evaluate: {split: test}",
     "visualize": "visualize: {split: test}",
     "separate": "separate: {files: [song.wav]}",
+    "export": "export: {license: MIT}",
     "prepare": "prepare: {license: ..., source: ..., folder: ..., steps: [...]}",
     "audit": "audit: {}",
     "analyze": "analyze: {runs: [best_model]}",

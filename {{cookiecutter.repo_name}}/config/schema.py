@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from .data import Audit, Prepare, TrainingData
 from .errors import ConfigError, Problem
-from .fields import Args, Component, Count, Device, Section, Split, Text
+from .fields import Args, Component, Count, Device, Seconds, Section, Split, Text
 from .orchestration import Launcher, Pipeline, Sweep
 from .plain import flat
 from .reader import Document
@@ -198,6 +198,21 @@ class Analyze(Section):
     )
 
 
+class Export(Section):
+    """What a trained model is written as, to be used without this project."""
+
+    output_folder: Text = Field("output/export", description="the folder to write to")
+    license: Text = Field(description="of the weights, for the model card: MIT, CC-BY-4.0, ...")
+    check_seconds: list[Seconds] = Field(
+        default_factory=lambda: [1.0, 7.0],
+        min_length=1,
+        description="lengths of the recordings on which the files are compared with torch",
+    )
+    page: bool = Field(
+        False, description="also a page that separates in a browser (needs npm once, to write it)"
+    )
+
+
 class Config(Section):
     """One experiment."""
 
@@ -212,6 +227,7 @@ class Config(Section):
     evaluate: Evaluate | None = Field(None, description="what is scored")
     visualize: Visualize | None = Field(None, description="what is shown")
     separate: Separate | None = Field(None, description="which files are separated")
+    export: Export | None = Field(None, description="what a trained model is written as")
     prepare: Prepare | None = Field(None, description="how a dataset is downloaded and converted")
     audit: Audit | None = Field(None, description="what is looked for in the data")
     analyze: Analyze | None = Field(None, description="which runs are compared")

@@ -92,6 +92,12 @@ SCRIPTS = {
         lambda config: [Path(config.visualize.output_folder)],
         _best_model,
     ),
+    "export": Script(
+        ("signal", "model", "algorithm", "export"),
+        (*SEPARATION, "exporting"),
+        lambda config: [Path(config.export.output_folder)],
+        _best_model,
+    ),
     "separate": Script(
         ("signal", "algorithm", "separate"),
         (*SEPARATION, "recordings.py", "report"),

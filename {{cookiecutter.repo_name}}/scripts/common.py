@@ -40,7 +40,8 @@ def run(main, description, needs, argv=None):
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # errors are reported once, here
-    for name in ("train", "evaluate", "visualize", "separate", "analyze", "pipeline", "sweep"):
+    scripts = ("train", "evaluate", "visualize", "separate", "export", "analyze")
+    for name in (*scripts, "pipeline", "sweep"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         _report_errors(main, path, needs)

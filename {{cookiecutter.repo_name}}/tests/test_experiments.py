@@ -28,6 +28,7 @@ SHIPPED = [
     "demo_quick",
     "dual_path",
     "dual_path_small",
+    "export",
     "fine_tune",
     "mask_inference",
     "mask_inference_small",

@@ -106,7 +106,9 @@ class _Recurrent(nn.Module):
         # zeros at the end complete the last window
         missing = max(self.kernel_size - steps, -(steps - self.kernel_size) % self.stride)
         normal = nn.functional.pad(normal, (0, 0, 0, missing))
-        windows = normal.unfold(1, self.kernel_size, self.stride).flatten(2)
+        last = normal.shape[1] - self.kernel_size + 1
+        starts = [normal[:, k : k + last : self.stride] for k in range(self.kernel_size)]
+        windows = torch.stack(starts, dim=-1).flatten(2)
         out = self.out(self.rnn(windows)[0].transpose(1, 2))[..., :steps]
         return data + out.transpose(1, 2).reshape(batch, sequences, steps, channels)
 

@@ -46,8 +46,8 @@ def chunks_of(data, chunk_size):
     """(batch, frames, channels) -> (batch, chunks, chunk_size, channels), each frame in two"""
     hop = chunk_size // 2
     data = nn.functional.pad(data, (0, 0, hop, hop + -data.shape[1] % hop))
-    # (b, chunks, channels, chunk_size) -> (b, chunks, chunk_size, channels)
-    return data.unfold(1, chunk_size, hop).transpose(2, 3)
+    halves = data.unflatten(1, (-1, hop))  # (b, chunks + 1, hop, channels)
+    return torch.cat([halves[:, :-1], halves[:, 1:]], dim=2)
 
 
 def overlap_add(chunks):

@@ -1,0 +1,171 @@
+"""The folder of an exported model: written beside its place, checked, and then put there."""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+
+from algorithms.model_input import LEVELS_DB
+from errors import UserError
+from files import UNFINISHED, write_files
+
+from . import page
+from .card import model_card
+from .checks import BOUND, compare
+from .graphs import exported, onnx_bytes, pt2_bytes
+from .separation import separation_of
+
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+RECORD = "model.json"
+
+
+def export(model, algorithm, args, settings, name, notes="", make=None):
+    """Write a trained model's folder.
+
+    Args:
+        model: (nussl's SeparationModel, metadata), as a checkpoint is loaded.
+        algorithm, args: the class that separates, and its arguments.
+        settings: `export` of a config.
+        name, notes: for the model card.
+        make: function(AudioSignal) -> the algorithm, with which the files are compared too.
+
+    Returns:
+        (path of the folder, rows of `checks.compare`)
+
+    Raises:
+        UserError: a package is missing, the model cannot be exported, the folder holds something
+            else, or a file differs from torch; nothing is written then.
+    """
+    check_packages()
+    if settings.page:
+        page.check_npm()
+    target = Path(settings.output_folder)
+    _refuse_others(target)
+    network, metadata = model
+    separation = separation_of(algorithm, network, metadata, args)
+    program = exported(separation, metadata["sample_rate"])
+    with torch.inference_mode():
+        count = len(separation(torch.zeros(separation.num_channels, metadata["sample_rate"])))
+    facts = facts_of(separation, metadata, count, name, notes, settings)
+    about = {
+        "sample_rate": str(metadata["sample_rate"]),
+        "num_channels": "any" if separation.any_channels else str(separation.num_channels),
+        "sources": "\n".join(facts["sources"]),
+        "license": settings.license,
+    }
+    onnx, pt2 = onnx_bytes(program, about), pt2_bytes(program)
+    facts["checks"] = compare(
+        separation, onnx, pt2, settings.check_seconds, metadata["sample_rate"], make
+    )
+    files = {
+        "model.onnx": onnx,
+        "model.pt2": pt2,
+        "model.safetensors": _safetensors(network, facts),
+        "separate.py": Path(__file__).with_name("separate.py").read_bytes(),
+        "README.md": model_card(facts),
+        RECORD: json.dumps(facts, indent=1) + "\n",
+    }
+    with _replaced(target) as folder:
+        write_files({folder / name: content for name, content in files.items()})
+        if settings.page:
+            page.write(folder / "page", onnx, facts)
+    return target, facts["checks"]
+
+
+def check_packages():
+    """Raises:
+    UserError: what exporting needs is not installed.
+    """
+    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+        raise UserError(
+            f"exporting needs {', '.join(missing)}, not installed here: "
+            f"pip install {' '.join(missing)}"
+        )
+
+
+def facts_of(separation, metadata, count, name, notes, settings):
+    """What the model card and model.json say."""
+    params, network = separation.params, separation.network
+    graph = network.config if isinstance(network.config, dict) else json.loads(network.config)
+    blocks = [
+        {
+            "name": key,
+            "class": graph["modules"][key]["class"],
+            "parameters": sum(value.numel() for value in layer.state_dict().values()),
+        }
+        for key, layer in network.layers.items()
+    ]
+    return {
+        "name": name,
+        "notes": notes,
+        "license": settings.license,
+        "sources": separation.labels or [f"source{number}" for number in range(count)],
+        "any_channels": separation.any_channels,
+        "signal": {
+            "sample_rate": metadata["sample_rate"],
+            "num_channels": separation.num_channels,
+            "window_length": params.window_length,
+            "hop_length": params.hop_length,
+            "window_type": params.window_type,
+        },
+        "network": graph["name"],
+        "inside": separation.describe(),
+        "blocks": blocks,
+        "page": settings.page,
+        "versions": {
+            package: importlib.metadata.version(package) for package in ("torch", *PACKAGES)
+        },
+        "low": LEVELS_DB[0],
+        "high": LEVELS_DB[1],
+        "bound": BOUND,
+        "graph": graph,
+    }
+
+
+def _safetensors(network, facts):
+    import safetensors.torch
+
+    weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+    about = {"license": facts["license"], "graph": json.dumps(facts["graph"])}
+    return safetensors.torch.save(weights, about)
+
+
+def _refuse_others(target):
+    """UserError if the folder holds what `export` has not written."""
+    if target.exists() and not (target / RECORD).is_file() and any(target.iterdir()):
+        raise UserError(
+            f"{target}: holds other files than an exported model's; choose another "
+            "export.output_folder"
+        )
+
+
+@contextlib.contextmanager
+def _replaced(target):
+    """A new folder that takes the place of `target` when all is written, and else is removed."""
+    folder = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(UNFINISHED, f".{target.name}.", target.parent))
+        yield folder
+        folder.chmod(0o755)
+        if target.exists():
+            old = folder.with_name(f"{folder.name}.old{UNFINISHED}")
+            os.replace(target, old)
+            os.replace(folder, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(folder, target)
+    except OSError as error:
+        raise UserError(
+            f"{target}: cannot be written ({error.strerror or error}); free the disk or choose "
+            "another export.output_folder"
+        ) from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)

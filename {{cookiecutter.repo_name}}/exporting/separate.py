@@ -1,0 +1,52 @@
+"""Separate an audio file: python separate.py song.wav
+
+Needs numpy, onnxruntime and soundfile; model.onnx lies beside this file.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import soundfile
+
+MODEL = Path(__file__).with_name("model.onnx")
+
+
+def load(path=MODEL):
+    """A function (audio, sample_rate) -> {name: source}; audio: (channels, samples), floats."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    facts = session.get_modelmeta().custom_metadata_map
+    rate, channels = int(facts["sample_rate"]), facts["num_channels"]
+
+    def separate(audio, sample_rate):
+        mix = np.atleast_2d(audio).astype(np.float32)
+        length, given = mix.shape[-1], len(mix)
+        mix = resample(mix, round(length * rate / sample_rate))
+        if channels != "any" and given != int(channels):
+            mix = np.repeat(mix.mean(axis=0, keepdims=True), int(channels), axis=0)
+        sources = session.run(None, {"mixture": mix})[0]
+        return dict(zip(facts["sources"].split("\n"), resample(sources, length), strict=True))
+
+    separate.sample_rate = rate
+    return separate
+
+
+def resample(audio, length):
+    """`audio` (..., samples) with `length` samples, by the Fourier transform of the whole."""
+    count = audio.shape[-1]
+    if count == length:
+        return audio
+    spectrum = np.fft.rfft(audio)[..., : length // 2 + 1]
+    return np.fft.irfft(spectrum * (length / count), length).astype(np.float32)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        audio, sample_rate = soundfile.read(name, dtype="float32", always_2d=True)
+        for source, sound in load()(audio.T, sample_rate).items():
+            path = Path(name).with_suffix(f".{source}.wav")
+            soundfile.write(path, sound.T, sample_rate, subtype="FLOAT")
+            print(path)

@@ -1,0 +1,228 @@
+"""A recording to its sources as one torch module: level, STFT, network, masks, inverse STFT."""
+
+import torch
+from torch import nn
+
+from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
+from algorithms.model_input import LEVELS_DB
+from compat import nussl
+from errors import UserError
+from model import EXTRAS
+
+from .clusters import Clusters
+from .transforms import STFT, InverseSTFT, exportable
+
+READS = ("mix_audio", "mix_magnitude", "mix_spectrum")
+
+
+class Separation(nn.Module):
+    """What an algorithm does with a recording at the model's sample rate that is one chunk long; a
+    longer one is separated as a whole, too.
+
+    Args:
+        network: nussl's SeparationModel.
+        metadata: of its checkpoint.
+        labels: names of the sources in their order, or None.
+        args: of the algorithm.
+    """
+
+    #: may a recording have another number of channels than the network?
+    any_channels = False
+
+    def __init__(self, network, metadata, labels, args):
+        super().__init__()
+        self.network = exportable(network)
+        self.num_channels, self.labels = metadata["num_channels"], labels
+        self.params = metadata["stft_params"]
+
+    def forward(self, mixture):
+        """(channels, samples) -> (sources, channels, samples)"""
+        level = 10 * torch.log10(mixture.square().mean().clamp_min(1e-20))
+        gain = 10 ** ((level.clamp(*LEVELS_DB) - level) / 20)
+        return self.sources(mixture, gain)
+
+    def sources(self, mixture, gain):
+        """`gain`: by which the network reads the mixture."""
+        raise NotImplementedError
+
+    def describe(self):
+        """What happens between the mixture and the sources, in words."""
+        return "the network reads and writes waveforms"
+
+
+class AudioSeparation(Separation):
+    """As `DeepAudioEstimation`."""
+
+    def __init__(self, network, metadata, labels, args):
+        super().__init__(network, metadata, labels, args)
+        self.consistent = args.get("mixture_consistency", True)
+
+    def sources(self, mixture, gain):
+        """The waveforms that the network estimates."""
+        sources = self.network({"mix_audio": mixture[None] * gain})["audio"][0] / gain
+        sources = sources.permute(2, 0, 1)  # (c, n, s) -> (s, c, n)
+        return _consistent(sources, mixture) if self.consistent else sources
+
+
+class MaskedSeparation(Separation):
+    """The masks of `masks`, applied to every channel of the mixture's STFT."""
+
+    def __init__(self, network, metadata, labels, args):
+        super().__init__(network, metadata, labels, args)
+        params = self.params
+        window = torch.as_tensor(
+            nussl.AudioSignal.get_window(params.window_type, params.window_length)
+        )
+        self.stft, self.istft = (
+            STFT(window, params.hop_length),
+            InverseSTFT(window, params.hop_length),
+        )
+        self.scale = float(window.sum())
+        self.any_channels = self.num_channels == 1
+
+    def sources(self, mixture, gain):
+        """(channels, samples) -> (sources, channels, samples)"""
+        read = mixture.mean(dim=0, keepdim=True) if self.any_channels else mixture
+        spectrum = self.stft(read * gain) / self.scale
+        # (c, 2, f, t) -> (1, t, f, c, 2)
+        spectrum = spectrum.permute(3, 2, 0, 1)[None]
+        magnitude = spectrum.square().sum(dim=-1).sqrt()
+        there = {"mix_spectrum": spectrum, "mix_magnitude": magnitude, "mix_audio": read[None]}
+        outputs = self.network({name: there[name] for name in self.network.input})
+        masks = self.masks(outputs, magnitude)  # (t, f, c, [2,] s)
+        real, imaginary = masks.unbind(dim=-2) if masks.ndim == 5 else (masks, None)
+        whole = self.stft(mixture)
+        sources = []
+        for number in range(masks.shape[-1]):
+            # (t, f, c) -> (c, f, t)
+            re = real[..., number].permute(2, 1, 0)
+            masked = whole * re[:, None]
+            if imaginary is not None:
+                im = imaginary[..., number].permute(2, 1, 0)
+                turned = torch.stack([-whole[:, 1], whole[:, 0]], dim=1)  # times i
+                masked = masked + turned * im[:, None]
+            sources.append(self.istft(masked, mixture.shape[-1]))
+        return torch.stack(sources)
+
+    def masks(self, outputs, magnitude):
+        """(frames, bins, channels, [2,] sources) from the network's outputs."""
+        raise NotImplementedError
+
+    def describe(self):
+        """What happens between the mixture and the sources, in words."""
+        return (
+            f"STFT of {self.params.window_length} samples with a hop of {self.params.hop_length}, "
+            "the network, masks, inverse STFT"
+        )
+
+
+class MaskSeparation(MaskedSeparation):
+    """As `DeepMaskEstimation`."""
+
+    def __init__(self, network, metadata, labels, args):
+        super().__init__(network, metadata, labels, args)
+        self.binary = args.get("mask_type", "soft") == "binary"
+        self.consistent = args.get("mixture_consistency", True)
+
+    def masks(self, outputs, magnitude):
+        """Those that the network estimates."""
+        masks = outputs["mask"][0]
+        if masks.ndim == 5:
+            if self.binary:
+                raise UserError("algorithm.args.mask_type binary does not go with complex masks")
+            one = torch.tensor([1.0, 0.0])[:, None]
+        else:
+            masks, one = _one_hot(masks) if self.binary else masks, 1.0
+        if self.consistent:
+            masks = masks + (one - masks.sum(dim=-1, keepdim=True)) / masks.shape[-1]
+        return masks
+
+
+class ClusterSeparation(MaskedSeparation):
+    """As `DeepClustering`, with k-means inside."""
+
+    def __init__(self, network, metadata, labels, args):
+        super().__init__(network, metadata, labels, args)
+        kind = args.get("clustering_type", "KMeans")
+        if kind != "KMeans":
+            raise UserError(f"algorithm.args.clustering_type {kind} cannot be exported; KMeans can")
+        count = args["num_sources"] or (len(labels) if labels else None)
+        if count is None:
+            raise UserError(
+                "algorithm.args.num_sources is null: an exported graph has a fixed number of "
+                "sources; write it"
+            )
+        self.clusters = Clusters(count, args.get("percentile", 90), args.get("beta", 5.0))
+        self.mask_weight = args.get("mask_weight", 0.0)
+        self.binary = args.get("mask_type", "soft") == "binary"
+
+    def describe(self):
+        """What happens between the mixture and the sources, in words."""
+        return super().describe().replace("masks", "k-means, masks")
+
+    def masks(self, outputs, magnitude):
+        """Clusters of the embedding, named by the network's masks where these have an order."""
+        embedding, own = outputs["embedding"][0], None
+        shape = embedding.shape[:-1]  # frames, bins, channels
+        if self.labels:
+            own = outputs["mask"]
+            own = (own.norm(dim=-2) if own.ndim == 6 else own)[0].flatten(0, 2)
+        masks = self.clusters(embedding.flatten(0, 2), magnitude.flatten(), own)
+        if self.mask_weight:
+            own = own / own.sum(dim=-1, keepdim=True).clamp_min(1e-8)
+            masks = masks + self.mask_weight * (own - masks)
+        return (_one_hot(masks) if self.binary else masks).unflatten(0, shape)
+
+
+EXPORTS = {
+    DeepAudioEstimation: AudioSeparation,
+    DeepClustering: ClusterSeparation,
+    DeepMaskEstimation: MaskSeparation,
+}
+
+
+def separation_of(algorithm, network, metadata, args):
+    """The `Separation` of an algorithm (a class), of its network and its args.
+
+    Raises:
+        UserError: it cannot be exported.
+    """
+    if algorithm not in EXPORTS:
+        raise UserError(
+            f"algorithm.class {algorithm.__name__} cannot be exported; "
+            f"{', '.join(kind.__name__ for kind in EXPORTS)} can"
+        )
+    for layer in network.layers.values():
+        if isinstance(layer, EXTRAS["ExternalNetwork"]):
+            raise UserError(
+                f"its network is {layer.path}, of another package, and cannot be exported; the "
+                "networks of model/ can"
+            )
+    if others := sorted({*network.input} - {*READS}):
+        raise UserError(
+            f"its network reads {', '.join(others)}, and exported graphs make {', '.join(READS)} "
+            "only; it cannot be exported"
+        )
+    if metadata["stft_params"].window_length % 2:
+        raise UserError(
+            "signal.window_length is odd, and cannot be exported; train with an even one"
+        )
+    for layer in network.layers.values():
+        for module in layer.modules():
+            if isinstance(module, (nn.GRU, nn.RNN)):
+                raise UserError(
+                    "its network has GRUs, which cannot be exported for any length; LSTMs can "
+                    "(rnn_type: lstm)"
+                )
+    return EXPORTS[algorithm](
+        network, metadata, algorithm.labels_of(network, metadata), args
+    ).eval()
+
+
+def _consistent(parts, whole):
+    """As `algorithms.masks.consistent`."""
+    return parts + (whole - parts.sum(dim=0)) / len(parts)
+
+
+def _one_hot(masks):
+    return nn.functional.one_hot(masks.argmax(dim=-1), masks.shape[-1]).to(masks.dtype)

@@ -1,0 +1,334 @@
+"""Separation of audio as it comes, block by block, by networks in which no frame sees a later one.
+
+The network's own modules run on the new frames alone; those that look back are replaced by copies
+that keep what they need of the frames before. The sources are those of the whole recording.
+"""
+
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+
+from algorithms import DeepAudioEstimation, DeepMaskEstimation
+from algorithms.masks import consistent, one_hot
+from compat import nussl
+from errors import UserError
+from model import EXTRAS
+from model.extras.convolution import CumulativeLayerNorm, _CausalConv1d
+
+# of a graph: what computes each frame by itself, or from those before if its parts do
+LAYERS = ("AmplitudeToDB", "Alias", "BatchNorm", "ComplexMask", "ConvolutionalStack", "Embedding")
+LAYERS += ("Mask", "RecurrentStack", "ResidualRecurrentStack", "Encoder", "Decoder")
+SMALLEST = 1e-10  # what the squared windows add up to is not less
+
+
+class Stream:
+    """Sources of a recording that comes in blocks of any size.
+
+    Attributes:
+        names: of the sources.
+        sample_rate: of the blocks, in Hz.
+        latency: samples by which a source is behind the mixture at most: one frame.
+
+    Args:
+        algorithm: the class that separates, `DeepAudioEstimation` or `DeepMaskEstimation`.
+        model: (nussl's SeparationModel, metadata).
+        args: of the algorithm.
+        channels: of the blocks.
+
+    Raises:
+        UserError: the algorithm or the network needs more than what came before.
+    """
+
+    def __init__(self, algorithm, model, args, channels=1):
+        network, metadata = model
+        if algorithm not in (DeepAudioEstimation, DeepMaskEstimation):
+            raise UserError(
+                f"{algorithm.__name__} needs the whole recording and cannot separate a stream; "
+                "DeepMaskEstimation (of a chimera's masks too) and DeepAudioEstimation can"
+            )
+        check_causal(network)
+        self._device = next(network.parameters()).device
+        network = _with_memory(network)
+        self.sample_rate, self.names = metadata["sample_rate"], algorithm.labels_of(*model)
+        kind = _Filters if algorithm is DeepAudioEstimation else _Masks
+        self._frames = kind(network, metadata, args)
+        of_model = metadata["num_channels"]
+        if channels != of_model and not (kind is _Masks and of_model == 1):
+            raise UserError(f"channels is {channels}; the network separates {of_model}")
+        self.latency = self._frames.size
+        self._skipped = (
+            self._frames.before
+        )  # samples before the first that are still to be left out
+        self._buffer = torch.zeros(channels, self._frames.before)
+        self._given = self._done = 0
+        self._tail = None
+        self._ended = False
+
+    def __call__(self, block):
+        """Take the next samples of the mixture.
+
+        Args:
+            block: floats, (samples,) or (channels, samples), any number of samples.
+
+        Returns:
+            {name: what is ready of the source}, shaped like the block but for the number of
+            samples, which may be 0: all sources of samples that are `latency` ago, and more.
+
+        Raises:
+            UserError: another number of channels, NaN, or a stream that has been finished.
+        """
+        block = np.asarray(block, dtype=np.float32)
+        channels = len(self._buffer)
+        if (
+            block.ndim > 2
+            or (block.ndim == 1 and channels > 1)
+            or len(np.atleast_2d(block)) != channels
+        ):
+            raise UserError(
+                f"a block has the shape {block.shape}, expected ({channels}, samples)"
+                + (" or (samples,)" if channels == 1 else "")
+            )
+        if not np.isfinite(block).all():
+            raise UserError("a block holds samples that are NaN or infinite")
+        if self._ended:
+            raise UserError("the stream is finished; separator.stream() begins another")
+        samples = torch.from_numpy(np.atleast_2d(block))
+        self._given += samples.shape[1]
+        return self._named(self._push(samples), block.ndim)
+
+    def finish(self):
+        """What is left at the end of the recording: {name: (channels, samples)}."""
+        if self._ended:
+            raise UserError("the stream is finished already")
+        self._ended = True
+        rest = self._frames.before + -self._given % self._frames.hop
+        sources = self._push(torch.zeros(len(self._buffer), rest))
+        if self._done < self._given:  # the last frame has no other to wait for
+            last = self._finished(self._tail, np.zeros(self._tail.shape[1:], np.float32))
+            sources = np.concatenate([sources, last], axis=-1)
+        return self._named(sources, 2)
+
+    def _push(self, samples):
+        """(sources, channels, samples) that are complete."""
+        frames = self._frames
+        self._buffer = torch.cat([self._buffer, samples], dim=1)
+        count = (self._buffer.shape[1] - frames.size) // frames.hop + 1
+        if count < 1:
+            return np.zeros((frames.num_sources, len(self._buffer), 0), np.float32)
+        length = (count - 1) * frames.hop + frames.size
+        data = self._buffer[:, :length].to(self._device)
+        self._buffer = self._buffer[:, count * frames.hop :]
+        with torch.inference_mode():
+            waves = frames(data, count).cpu().numpy()  # (parts, channels, length)
+        if self._tail is not None:
+            waves[..., : self._tail.shape[-1]] += self._tail
+        ready, self._tail = np.split(waves, [count * frames.hop], axis=-1)
+        mixture = data[:, : count * frames.hop].cpu().numpy()
+        return self._finished(ready, mixture)
+
+    def _finished(self, waves, mixture):
+        """The sources of complete samples, without those before the first and after the last."""
+        sources = self._frames.finished(waves, mixture)
+        skipped = min(self._skipped, sources.shape[-1])
+        self._skipped -= skipped
+        sources = sources[..., skipped:][..., : self._given - self._done]
+        self._done += sources.shape[-1]
+        return np.ascontiguousarray(sources, dtype=np.float32)
+
+    def _named(self, sources, axes):
+        names = self.names or [f"source{number}" for number in range(len(sources))]
+        return {
+            name: source[0] if axes == 1 else source
+            for name, source in zip(names, sources, strict=True)
+        }
+
+
+class _Filters:
+    """Frames of a TasNet: its encoder, network and decoder.
+
+    size, hop: of a frame, in samples. before: zeros before the first sample.
+    """
+
+    def __init__(self, network, metadata, args):
+        layers = network.layers
+        (encoder,) = [one for one in layers.values() if isinstance(one, EXTRAS["Encoder"])]
+        self.network, self.size, self.hop = network, encoder.filter_length, encoder.stride
+        self.before = self.size - self.hop
+        self.consistent = args.get("mixture_consistency", True)
+        for name, layer in layers.items():
+            if isinstance(layer, EXTRAS["Encoder"]):
+                layers[name] = _Encoder(layer)
+            if isinstance(layer, EXTRAS["Decoder"]):
+                layers[name] = _Decoder(layer)
+        (mask,) = [one for name, one in layers.items() if name == "mask"]
+        self.num_sources = mask.embedding_size
+
+    def __call__(self, data, count):
+        """(channels, samples) of `count` frames -> (sources, channels, samples), which overlap with
+        those before and after."""
+        return self.network({"mix_audio": data[None]})["audio"][0].permute(2, 0, 1)
+
+    def finished(self, waves, mixture):
+        return consistent(waves, mixture) if self.consistent else waves
+
+
+class _Encoder(nn.Module):
+    """An `Encoder` of samples that are whole frames, without padding."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.filters, self.gate = module.filters, module.gate
+
+    def forward(self, audio):
+        weights = torch.relu(self.filters(audio))
+        if self.gate is not None:
+            weights = weights * torch.sigmoid(self.gate(audio))
+        return weights.transpose(1, 2).unsqueeze(-1)
+
+
+class _Decoder(nn.Module):
+    """A `Decoder` that cuts nothing off."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.filters = module.filters
+
+    def forward(self, data, audio):
+        data = data.squeeze(3).permute(0, 3, 2, 1).flatten(0, 1)
+        waves = self.filters(data)
+        return waves.unflatten(0, (len(audio), -1)).permute(0, 2, 3, 1)
+
+
+class _Masks:
+    """Frames of the STFT, under the network's masks."""
+
+    def __init__(self, network, metadata, args):
+        params = metadata["stft_params"]
+        self.network, self.size, self.hop = network, params.window_length, params.hop_length
+        if self.size % 2:
+            raise UserError("its STFT has an odd window, and cannot separate a stream")
+        self.before = self.size // 2
+        self.mono = metadata["num_channels"] == 1
+        self.consistent = args.get("mixture_consistency", True)
+        self.binary = args.get("mask_type", "soft") == "binary"
+        window = nussl.AudioSignal.get_window(params.window_type, self.size)
+        device = next(network.parameters()).device
+        self.window = torch.as_tensor(window, dtype=torch.float32, device=device)
+        self.num_sources = DeepMaskEstimation.outputs_of(copy.deepcopy(network), metadata)
+
+    def __call__(self, data, count):
+        """As `_Filters`; one part more: what the squared windows add up to."""
+        frames = data.unfold(1, self.size, self.hop) * self.window
+        spectrum = torch.fft.rfft(frames)  # (c, t, f)
+        read = spectrum.mean(dim=0, keepdim=True) if self.mono else spectrum
+        read = read.permute(1, 2, 0)[None] / self.window.sum()  # (1, t, f, c)
+        there = {"mix_magnitude": read.abs(), "mix_spectrum": torch.view_as_real(read)}
+        masks = self.network({name: there[name] for name in self.network.input})["mask"][0]
+        if masks.ndim == 5:
+            masks = torch.view_as_complex(masks.transpose(-1, -2).contiguous())
+        masks = masks.permute(3, 2, 0, 1)  # (t, f, c, s) -> (s, c, t, f)
+        if self.binary:
+            masks = torch.from_numpy(one_hot(masks.cpu().numpy())).to(masks.device)
+        if self.consistent:
+            masks = consistent(masks, 1)
+        parts = torch.fft.irfft(spectrum * masks, self.size) * self.window
+        power = self.window.square().expand(1, len(spectrum), count, -1)
+        parts = torch.cat([parts, power]).flatten(0, 1).transpose(1, 2)  # (p*c, size, t)
+        waves = nn.functional.fold(parts, (1, data.shape[1]), (1, self.size), stride=(1, self.hop))
+        return waves[:, 0, 0].unflatten(0, (-1, len(spectrum)))
+
+    def finished(self, waves, mixture):
+        return waves[:-1] / np.maximum(waves[-1:], SMALLEST)
+
+
+# ---- networks with memory ----
+
+
+def check_causal(network):
+    """Raises:
+    UserError: something in a network sees frames that come later.
+    """
+    reason = None
+    for name, layer in network.layers.items():
+        if type(layer).__name__ not in LAYERS:
+            reason = f"{name} ({type(layer).__name__}) sees all frames"
+        for part in layer.modules():
+            if isinstance(part, nn.RNNBase) and part.bidirectional:
+                reason = f"{name} is bidirectional (bidirectional: false in model.args is not)"
+            elif isinstance(part, (nn.GroupNorm, nn.InstanceNorm1d)):
+                reason = f"{name} is normalised over all frames"
+        if reason:
+            raise UserError(
+                f"the network cannot separate a stream: {reason}; separator(audio, sample_rate) "
+                "separates a whole recording"
+            )
+
+
+def _with_memory(network):
+    """A copy whose modules that look back go on where they ended."""
+    network = copy.deepcopy(network).eval()
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            for kind, remembering in REMEMBERING.items():
+                if isinstance(child, kind):
+                    setattr(parent, name, remembering(child))
+    return network
+
+
+class _Recurrent(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.state = module, None
+
+    def flatten_parameters(self):
+        self.module.flatten_parameters()
+
+    def forward(self, data):
+        out, self.state = self.module(data, self.state)
+        return out, self.state
+
+
+class _Convolution(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.before = module, None
+
+    def forward(self, data):
+        """(batch, channels, frames)"""
+        module, reach = self.module, 2 * self.module.padding[0]
+        if self.before is None:
+            self.before = data.new_zeros(*data.shape[:2], reach)
+        data = torch.cat([self.before, data], dim=2)
+        self.before = data[..., data.shape[2] - reach :]
+        return nn.functional.conv1d(
+            data, module.weight, module.bias, 1, 0, module.dilation, module.groups
+        )
+
+
+class _CumulativeNorm(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.count, self.sums = module, 0, None
+
+    def forward(self, data):
+        """(batch, num_features, frames)"""
+        data = data.float()
+        frames = self.count + torch.arange(1, data.shape[2] + 1, device=data.device)
+        self.count += data.shape[2]
+        new = torch.stack([data.sum(dim=1), data.square().sum(dim=1)]).double().cumsum(dim=-1)
+        if self.sums is not None:
+            new = new + self.sums
+        self.sums = new[..., -1:]
+        mean, power = (new / (data.shape[1] * frames))[:, :, None]
+        variance = (power - mean.square()).clamp_min(0)
+        scale = (variance + self.module.eps).rsqrt().float()
+        return (data - mean.float()) * scale * self.module.weight + self.module.bias
+
+
+REMEMBERING = {
+    nn.RNNBase: _Recurrent,
+    _CausalConv1d: _Convolution,
+    CumulativeLayerNorm: _CumulativeNorm,
+}

@@ -1,0 +1,285 @@
+"""scripts.export: trained models as files that need neither torch nor this project."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from test_models import SMALL, build
+from trainings import write
+
+import checkpoints
+import scripts.common
+from algorithms import ALGORITHMS, DeepAudioEstimation, DeepClustering, DeepMaskEstimation
+from compat import nussl
+from errors import UserError
+from exporting import export, folder, page
+from exporting.checks import BOUND, compare, onnx_session, recording
+from exporting.graphs import exported, onnx_bytes, pt2_bytes
+from exporting.separation import separation_of
+from exporting.transforms import STFT, InverseSTFT
+from features import FrontEnd
+from model import BUILDERS
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+torch.set_num_threads(1)
+RATE = 8000
+ABOUT = {
+    "stft_params": nussl.STFTParams(64, 16, "sqrt_hann"),
+    "sample_rate": RATE,
+    "num_channels": 1,
+}
+STFT_SIZES = {"window_length": 256, "hop_length": 128}
+FEWER_FRAMES = {  # so that recordings of seconds take little time
+    "band_split_rnn": STFT_SIZES,
+    "band_split_roformer": STFT_SIZES,
+    "dual_path": {"filter_length": 40, "chunk_size": 50},
+    "sepformer": {"filter_length": 40, "chunk_size": 50},
+    "tf_gridnet": STFT_SIZES,
+}
+
+
+def network(name, channels=1, **changes):
+    """(a small network of random weights, its metadata)"""
+    torch.manual_seed(0)
+    sizes = {**SMALL[name], **FEWER_FRAMES.get(name, {}), **changes}
+    model = build(name, channels=channels, **sizes).eval()
+    return model, {**ABOUT, "num_channels": channels}
+
+
+def algorithm_for(model):
+    """(the class that separates with a network, its args)"""
+    if "embedding" in model.output_keys:
+        return DeepClustering, {"num_sources": 2}
+    return (DeepAudioEstimation if "audio" in model.output_keys else DeepMaskEstimation), {}
+
+
+def compared(name, channels=1, seconds=(1.0, 7.0), changes=None, **args):
+    model, about = network(name, channels, **(changes or {}))
+    kind, own = algorithm_for(model)
+    own = {**own, **args}
+    separation = separation_of(kind, model, about, own)
+    program = exported(separation, RATE)
+    held = checkpoints.InMemory(model, about)
+    return compare(
+        separation,
+        onnx_bytes(program, {}),
+        pt2_bytes(program),
+        seconds,
+        RATE,
+        lambda mix: kind(mix, model_path=held, **own),
+    )
+
+
+@pytest.mark.parametrize("name", sorted({*BUILDERS} - {"deep_clustering", "chimera"}))
+def test_every_network_separates_any_length_in_onnxruntime_as_here(name):
+    seconds = (1.0, 7.0, 60.0) if name in ("mask_inference", "conv_tasnet") else (1.0, 7.0)
+    rows = compared(name, seconds=seconds)
+    assert {row["seconds"] for row in rows} == {*seconds}
+    for row in rows:  # a file that differs by more would have been refused
+        assert row["onnx"] <= BOUND and row["pt2"] <= BOUND
+        assert row.get("project", 0) <= BOUND
+
+
+@pytest.mark.parametrize(
+    "name, channels, changes, args",
+    [
+        ("conv_tasnet", 2, {"causal": True}, {"mixture_consistency": False}),
+        ("mask_inference", 2, {"mask": "complex"}, {}),
+        ("mask_inference", 1, {"body": "convolutional"}, {"mask_type": "binary"}),
+    ],
+)
+def test_variants_are_exported_too(name, channels, changes, args):
+    rows = compared(name, channels, (1.0, 3.0), changes, **args)
+    if args.get("mask_type") != "binary":
+        assert all(row["project"] <= BOUND for row in rows)
+
+
+def test_the_convolutions_are_the_stft_of_the_front_end_and_its_inverse():
+    front_end = FrontEnd(64, 20, "sqrt_hann")
+    audio = torch.randn(2, 1234)
+    expected = front_end.stft(audio)
+    window = front_end.window
+    spectrum = STFT(window / window.sum(), 20)(audio)
+    assert torch.allclose(torch.complex(spectrum[:, 0], spectrum[:, 1]), expected, atol=1e-6)
+    back = InverseSTFT(window, 20)(STFT(window, 20)(audio), 1234)
+    assert torch.allclose(back, audio, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """A small chimera whose masks have names."""
+    path = tmp_path_factory.mktemp("model") / "chimera.pth"
+    model, about = network("chimera", normalization="InstanceNorm", embedding_size=4)
+    about |= {"labels": ["accompaniment", "vocals"], "ordered": True}
+    checkpoints.save_model(path, model, about)
+    return path
+
+
+def plan(model_file, output, **changes):
+    args = {"num_sources": 2, "mask_weight": 0.5, "model_path": str(model_file)}
+    return {
+        "info": {"name": "a small chimera", "output_folder": "output"},
+        "algorithm": {"class": "DeepClustering", "args": args},
+        "export": {"output_folder": str(output), "license": "MIT", "check_seconds": [1.0, 3.0]}
+        | changes,
+    }
+
+
+def run(path):
+    from scripts import export as script
+
+    return scripts.common.run(script.main, "", script.NEEDS, ["-p", str(path)])
+
+
+@pytest.fixture(scope="module")
+def written(model_file, tmp_path_factory):
+    """The folder of an exported chimera, with a page where npm is."""
+    place = tmp_path_factory.mktemp("export")
+    has_npm = shutil.which("npm") is not None
+    run(write(place / "export.yml", plan(model_file, place / "out", page=has_npm)))
+    return place / "out"
+
+
+def test_the_folder_holds_models_weights_card_example_and_the_checks(written):
+    facts = json.loads((written / "model.json").read_text())
+    assert facts["sources"] == ["accompaniment", "vocals"] and facts["license"] == "MIT"
+    assert all(row["onnx"] <= BOUND and row["pt2"] <= BOUND for row in facts["checks"])
+    card = (written / "README.md").read_text()
+    for text in ("license: MIT", "8000 Hz", "accompaniment, vocals", "Embedding", "onnxruntime"):
+        assert text in card
+    safetensors = pytest.importorskip("safetensors.torch")
+    weights = safetensors.load_file(written / "model.safetensors")
+    assert sum(value.numel() for value in weights.values()) == sum(
+        block["parameters"] for block in facts["blocks"]
+    )
+    assert not [path for path in written.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_the_example_separates_without_torch_and_without_the_project(written, tmp_path):
+    audio = recording(2.0, 16000, 2)
+    soundfile.write(tmp_path / "song.wav", audio.T, 16000, subtype="FLOAT")
+    code = (
+        "import sys, runpy; sys.modules['torch'] = None; sys.argv = sys.argv[1:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [sys.executable, "-I", "-c", code, str(written / "separate.py"), "song.wav"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    sources = [
+        soundfile.read(tmp_path / f"song.{name}.wav")[0].T for name in ("accompaniment", "vocals")
+    ]
+    assert sources[0].shape == audio.shape
+    halved = np.fft.rfft(audio)
+    halved[:, halved.shape[1] // 2 + 1 :] = 0  # the model's rate is half of the recording's
+    assert np.abs(sum(sources) - np.fft.irfft(halved, audio.shape[1])).max() < 1e-2
+
+
+def test_a_second_export_takes_the_place_of_the_first(model_file, written, tmp_path):
+    copied = tmp_path / "out"
+    shutil.copytree(written, copied, ignore=shutil.ignore_patterns("page"))
+    (copied / "old.txt").write_text("")
+    run(write(tmp_path / "export.yml", plan(model_file, copied, license="CC0-1.0")))
+    assert not (copied / "old.txt").exists()
+    assert "CC0-1.0" in (copied / "README.md").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export.yml", "out"]
+
+
+def settings(output):
+    return types.SimpleNamespace(
+        output_folder=str(output), license="MIT", check_seconds=[1.0], page=False
+    )
+
+
+def test_a_failed_check_leaves_nothing(model_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("exporting.checks.BOUND", -1.0)
+    model = checkpoints.load_model(model_file)
+    with pytest.raises(UserError, match=r"differ from torch \(onnx by .* nothing is written"):
+        export(model, DeepClustering, {"num_sources": 2}, settings(tmp_path / "out"), "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_off_export_leaves_nothing_half_written(tmp_path):
+    with pytest.raises(KeyboardInterrupt), folder._replaced(tmp_path / "out") as unfinished:
+        (unfinished / "model.onnx").write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_exported_is_one_clear_error(model_file, tmp_path, monkeypatch):
+    model, about = network("mask_inference")
+    named = checkpoints.load_model(model_file)
+
+    def refused(message, kind, one, args):
+        with pytest.raises(UserError, match=message):
+            export(one, kind, args, settings(tmp_path / "out"), "a")
+
+    refused("GRUs, which cannot", DeepMaskEstimation, network("mask_inference", rnn_type="gru"), {})
+    refused("HPSS cannot be exported", ALGORITHMS["HPSS"], (model, about), {})
+    args = {"num_sources": 2, "clustering_type": "GaussianMixture"}
+    refused("GaussianMixture cannot be exported; KMeans can", DeepClustering, named, args)
+    odd = {**about, "stft_params": nussl.STFTParams(65, 16, "sqrt_hann")}
+    refused("window_length is odd", DeepMaskEstimation, (model, odd), {})
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/thesis.txt").write_text("")
+    with pytest.raises(UserError, match="holds other files than an exported model's"):
+        export((model, about), DeepMaskEstimation, {}, settings(tmp_path / "full"), "a")
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else there(name)
+    )
+    refused("needs onnxruntime, not installed", DeepMaskEstimation, (model, about), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_a_checkpoint_that_is_not_there_and_a_missing_license_are_one_error_each(tmp_path):
+    path = write(tmp_path / "export.yml", plan(tmp_path / "none.pth", tmp_path / "out"))
+    with pytest.raises(SystemExit, match=r"none.pth: no such checkpoint"):
+        run(path)
+    plain = plan(tmp_path / "none.pth", tmp_path / "out")
+    del plain["export"]["license"]
+    with pytest.raises(SystemExit, match="license"):
+        run(write(tmp_path / "export.yml", plain))
+
+
+def test_a_page_without_npm_is_one_error(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match=r"export.page needs npm, .* or write page: false"):
+        page.check_npm()
+
+
+def test_a_page_from_the_disk_separates_in_a_browser_as_onnxruntime_does(written, tmp_path):
+    from webdriver import Browser
+
+    if not (written / "page").exists():
+        pytest.skip("no npm here: apt-get install npm")
+    mixture = recording(10.0, RATE, 2)
+    soundfile.write(tmp_path / "song.wav", mixture.T, RATE, subtype="FLOAT")
+    (expected,) = onnx_session((written / "model.onnx").read_bytes()).run(
+        None, {"mixture": mixture}
+    )
+    browser = Browser()
+    try:
+        browser.open(written / "page/index.html")
+        browser.press("#file", str(tmp_path / "song.wav"))
+        state = "return document.getElementById('state').textContent"
+        done = (" separated in ", "cannot be")
+        browser.wait(lambda: any(text in browser.run(state) for text in done), "the page", 120)
+        assert "song.wav: 10.0 s separated in" in browser.run(state)
+        for number, name in enumerate(("accompaniment", "vocals")):
+            every = "return Array.from(window.separated[arguments[0]]).filter((_, i) => i % 7 == 0)"
+            found = np.array(browser.run(every, name), dtype=np.float32)
+            wanted = expected[number].reshape(-1)[::7]
+            assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
+        assert browser.run("return document.querySelectorAll('audio').length") == 2
+        links = browser.run("return [...document.querySelectorAll('a')].map((a) => a.download)")
+        assert links == ["song.accompaniment.wav", "song.vocals.wav"]
+    finally:
+        browser.close()
