@@ -201,7 +201,9 @@ class Analyze(Section):
 class Export(Section):
     """What a trained model is written as, to be used without this project."""
 
-    output_folder: Text = Field("output/export", description="the folder to write to")
+    output_folder: Text = Field(
+        "output/export", description="the folder to write to; an earlier export there is replaced"
+    )
     license: Text = Field(description="of the weights, for the model card: MIT, CC-BY-4.0, ...")
     check_seconds: list[Seconds] = Field(
         default_factory=lambda: [1.0, 7.0],

@@ -174,12 +174,15 @@ def test_the_first_model_is_trained_scored_and_shown(reader, tmp_path):
 
 
 @pytest.mark.slow
-def test_stems_of_your_own_are_audited_trained_on_and_separated(reader, tmp_path):
+def test_stems_of_your_own_become_a_model_that_is_published(reader, tmp_path):
     reader("tutorials/own-stems.md")
     artifacts = tmp_path / "artifacts"
     assert (artifacts / "my_stems" / "audit").is_dir()
     assert (artifacts / "my_stems" / "evaluation" / "test" / "scores.csv").exists()
     assert len(list((artifacts / "separated").rglob("vocals.wav"))) == 2
+    reader("tutorials/publish.md")
+    published = {path.name for path in (artifacts / "my_export").iterdir()}
+    assert published >= {"model.onnx", "model.pt2", "separate.py", "README.md"}
 
 
 @pytest.mark.slow
