@@ -18,8 +18,19 @@ from model import EXTRAS
 from model.extras.convolution import CumulativeLayerNorm, _CausalConv1d
 
 # of a graph: what computes each frame by itself, or from those before if its parts do
-LAYERS = ("AmplitudeToDB", "Alias", "BatchNorm", "ComplexMask", "ConvolutionalStack", "Embedding")
-LAYERS += ("Mask", "RecurrentStack", "ResidualRecurrentStack", "Encoder", "Decoder")
+LAYERS = {
+    "AmplitudeToDB",
+    "Alias",
+    "BatchNorm",
+    "ComplexMask",
+    "ConvolutionalStack",
+    "Decoder",
+    "Embedding",
+    "Encoder",
+    "Mask",
+    "RecurrentStack",
+    "ResidualRecurrentStack",
+}
 SMALLEST = 1e-10  # what the squared windows add up to is not less
 
 
@@ -58,9 +69,7 @@ class Stream:
         if channels != of_model and not (kind is _Masks and of_model == 1):
             raise UserError(f"channels is {channels}; the network separates {of_model}")
         self.latency = self._frames.size
-        self._skipped = (
-            self._frames.before
-        )  # samples before the first that are still to be left out
+        self._skipped = self._frames.before  # zeros before the first sample, yet to be left out
         self._buffer = torch.zeros(channels, self._frames.before)
         self._given = self._done = 0
         self._tail = None
@@ -81,11 +90,8 @@ class Stream:
         """
         block = np.asarray(block, dtype=np.float32)
         channels = len(self._buffer)
-        if (
-            block.ndim > 2
-            or (block.ndim == 1 and channels > 1)
-            or len(np.atleast_2d(block)) != channels
-        ):
+        alone = block.ndim == 1 and channels == 1
+        if not alone and (block.ndim != 2 or len(block) != channels):
             raise UserError(
                 f"a block has the shape {block.shape}, expected ({channels}, samples)"
                 + (" or (samples,)" if channels == 1 else "")
@@ -162,8 +168,7 @@ class _Filters:
                 layers[name] = _Encoder(layer)
             if isinstance(layer, EXTRAS["Decoder"]):
                 layers[name] = _Decoder(layer)
-        (mask,) = [one for name, one in layers.items() if name == "mask"]
-        self.num_sources = mask.embedding_size
+        self.num_sources = layers["mask"].embedding_size
 
     def __call__(self, data, count):
         """(channels, samples) of `count` frames -> (sources, channels, samples), which overlap with
@@ -247,8 +252,10 @@ class _Masks:
 
 
 def check_causal(network):
-    """Raises:
-    UserError: something in a network sees frames that come later.
+    """Refuse a network in which something sees frames that come later.
+
+    Raises:
+        UserError: with the first such module.
     """
     reason = None
     for name, layer in network.layers.items():

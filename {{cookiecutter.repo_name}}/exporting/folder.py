@@ -79,8 +79,10 @@ def export(model, algorithm, args, settings, name, notes="", make=None):
 
 
 def check_packages():
-    """Raises:
-    UserError: what exporting needs is not installed.
+    """Refuse to export without the packages that it needs.
+
+    Raises:
+        UserError: with what is not installed.
     """
     if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
         raise UserError(

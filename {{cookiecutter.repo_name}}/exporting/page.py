@@ -13,14 +13,16 @@ from pathlib import Path
 
 from errors import UserError
 
-PACKAGE = "onnxruntime-web"
+PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 SCRIPT, LOADER = "ort.wasm.min.js", "ort-wasm-simd-threaded"
 MINUTES = 5  # for npm
 
 
 def check_npm():
-    """Raises:
-    UserError: there is no npm.
+    """Refuse to begin an export with a page without npm.
+
+    Raises:
+        UserError: there is no npm.
     """
     if shutil.which("npm") is None:
         raise UserError(
@@ -48,7 +50,8 @@ def write(folder, onnx, facts):
 
 def _fetch(place):
     """The folder of the package's scripts, installed below `place`."""
-    command = ["npm", "install", "--prefix", place, "--ignore-scripts", "--no-audit", PACKAGE]
+    command = ["npm", "install", "--prefix", place, "--ignore-scripts", "--no-audit"]
+    command.append(f"{PACKAGE}@{VERSION}")
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=60 * MINUTES, stdin=subprocess.DEVNULL

@@ -73,10 +73,8 @@ class MaskedSeparation(Separation):
         window = torch.as_tensor(
             nussl.AudioSignal.get_window(params.window_type, params.window_length)
         )
-        self.stft, self.istft = (
-            STFT(window, params.hop_length),
-            InverseSTFT(window, params.hop_length),
-        )
+        self.stft = STFT(window, params.hop_length)
+        self.istft = InverseSTFT(window, params.hop_length)
         self.scale = float(window.sum())
         self.any_channels = self.num_channels == 1
 
