@@ -8,7 +8,7 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS / "extensions")]
 
 project = "Source separation experiments"
 root_doc = "index"
-exclude_patterns = ["extensions"]
+exclude_patterns = ["extensions", "style"]
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
@@ -35,3 +35,5 @@ html_theme = "furo"
 html_title = project
 html_copy_source = False
 html_show_copyright = False
+html_static_path = ["style"]
+html_css_files = ["tables.css"]

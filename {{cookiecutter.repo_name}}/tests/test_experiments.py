@@ -38,6 +38,7 @@ SHIPPED = [
     "remix_packs600",
     "scaper",
     "separate",
+    "separate_speech",
     "sepformer_small",
     "slakh2100",
     "stem_folder",

@@ -1,4 +1,4 @@
-"""The pages of the site: the lists of index.md are its navigation, the model card is one of them.
+"""The pages of the site: the lists of index.md are its navigation, the model cards belong to them.
 
 index.md stays what GitHub shows: headings, and lists of links with a word about each page.
 """
@@ -11,8 +11,8 @@ from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parents[1]
 GENERATED = ("scripts", *(page.name for page in PAGES), "python")  # of reference.py
-CARD = "best_model/README.md"  # of the project, not in docs/; a page of the site by the name below
-CARD_PAGE = "model-card"
+# {page of the site: file of the project, not in docs/}
+CARDS = {"model-card": "best_model/README.md", "speech-model-card": "speech_model/README.md"}
 ENTRY = re.compile(r"^- \[([^\]]+)\]\(([\w/-]+)\.md\)", re.M)
 
 
@@ -25,10 +25,12 @@ def read(app: Sphinx, name: str, source: list[str]) -> None:
     """Change a page's text before it is parsed."""
     if name == app.config.root_doc:
         source[0] = with_navigation(source[0])
-    if name == CARD_PAGE:
-        source[0] = (DOCS.parent / CARD).read_text(encoding="utf-8").replace("](../docs/", "](")
+    if name in CARDS:
+        text = (DOCS.parent / CARDS[name]).read_text(encoding="utf-8")
+        source[0] = text.replace("](../docs/", "](")
     up = "../" * name.count("/")
-    source[0] = source[0].replace(f"]({up}../{CARD}", f"]({up}{CARD_PAGE}.md")
+    for page, card in CARDS.items():
+        source[0] = source[0].replace(f"]({up}../{card}", f"]({up}{page}.md")
 
 
 def with_navigation(text: str) -> str:
@@ -43,7 +45,7 @@ def _navigation(part: str) -> str:
     pages = [f"{title} <{page}>" for title, page in ENTRY.findall(part)]
     trees = [_toctree([":hidden:", f":caption: {caption}"], pages)] if pages else []
     if caption == "Reference":
-        trees.append(_toctree([], [f"reference/{name}" for name in GENERATED]))
+        trees.append(_toctree([":maxdepth: 1"], [f"reference/{name}" for name in GENERATED]))
     return "\n".join(trees)
 
 
