@@ -151,7 +151,10 @@ def test_another_class_does_not_get_the_arguments_of_the_included_one(including)
 
 
 def test_another_module_does_not_get_the_axes_of_the_included_one(including):
-    one = "model: {module: one.Net, args: {a: 1}, input: batch samples, output: sources samples}\n"
+    one = (
+        "info: {name: one, output_folder: out}\n"
+        "model: {module: one.Net, args: {a: 1}, input: batch samples, output: sources samples}\n"
+    )
     model = including("include: one.yml\nmodel: {module: two.Net}\n", one=one).model
     assert (model.module, model.args, model.input, model.output) == ("two.Net", {}, None, None)
     model = including("include: one.yml\nmodel: {args: {b: 2}}\n", one=one).model
