@@ -11,7 +11,6 @@ from errors import UserError
 
 from .graphs import INPUT, quiet
 
-BOUND = 1e-4  # of the peak of the sources
 SECONDS = 1.5  # a note of the test recording
 
 
@@ -43,7 +42,7 @@ def compare(separation, onnx, pt2, seconds, sample_rate, make=None):
     "project": to `make(AudioSignal)()`, of a recording that it separates as one chunk}].
 
     Raises:
-        UserError: one of the files differs by more than `BOUND`.
+        UserError: one of the files differs by more than `separation.bound`.
     """
     session = onnx_session(onnx)
     with quiet():
@@ -70,12 +69,12 @@ def compare(separation, onnx, pt2, seconds, sample_rate, make=None):
         f"{name} by {row[name]:.1e} of the peak over {row['seconds']:g} s"
         for row in rows
         for name in ("onnx", "pt2")
-        if not row[name] <= BOUND
+        if not row[name] <= separation.bound
     ]
     if wrong:
         raise UserError(
-            f"the exported files differ from torch ({'; '.join(wrong)}), at most {BOUND:.0e} is "
-            "accepted; nothing is written"
+            f"the exported files differ from torch ({'; '.join(wrong)}), at most "
+            f"{separation.bound:.0e} is accepted; nothing is written"
         )
     return rows
 

@@ -17,7 +17,7 @@ from files import UNFINISHED, write_files
 
 from . import page
 from .card import model_card
-from .checks import BOUND, compare
+from .checks import compare
 from .graphs import exported, onnx_bytes, pt2_bytes
 from .separation import separation_of
 
@@ -125,7 +125,7 @@ def facts_of(separation, metadata, count, name, notes, settings):
         },
         "low": LEVELS_DB[0],
         "high": LEVELS_DB[1],
-        "bound": BOUND,
+        "bound": separation.bound,
         "graph": graph,
     }
 

@@ -28,6 +28,8 @@ class Separation(nn.Module):
 
     #: may a recording have another number of channels than the network?
     any_channels = False
+    #: by how much of the peak the exported files may differ from torch
+    bound = 1e-4
 
     def __init__(self, network, metadata, labels, args):
         super().__init__()
@@ -138,6 +140,8 @@ class MaskSeparation(MaskedSeparation):
 
 class ClusterSeparation(MaskedSeparation):
     """As `DeepClustering`, with k-means inside."""
+
+    bound = 1e-3  # the masks of k-means multiply the rounding errors of the embedding
 
     def __init__(self, network, metadata, labels, args):
         super().__init__(network, metadata, labels, args)

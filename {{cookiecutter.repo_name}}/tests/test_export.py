@@ -20,9 +20,9 @@ from algorithms import ALGORITHMS, DeepAudioEstimation, DeepClustering, DeepMask
 from compat import nussl
 from errors import UserError
 from exporting import export, folder, page
-from exporting.checks import BOUND, compare, onnx_session, recording
+from exporting.checks import compare, onnx_session, recording
 from exporting.graphs import exported, onnx_bytes, pt2_bytes
-from exporting.separation import separation_of
+from exporting.separation import ClusterSeparation, Separation, separation_of
 from exporting.transforms import STFT, InverseSTFT
 from features import FrontEnd
 from model import BUILDERS
@@ -84,8 +84,8 @@ def test_every_network_separates_any_length_in_onnxruntime_as_here(name):
     rows = compared(name, seconds=seconds)
     assert {row["seconds"] for row in rows} == {*seconds}
     for row in rows:  # a file that differs by more would have been refused
-        assert row["onnx"] <= BOUND and row["pt2"] <= BOUND
-        assert row.get("project", 0) <= BOUND
+        assert row["onnx"] <= Separation.bound and row["pt2"] <= Separation.bound
+        assert row.get("project", 0) <= Separation.bound
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_every_network_separates_any_length_in_onnxruntime_as_here(name):
 def test_variants_are_exported_too(name, channels, changes, args):
     rows = compared(name, channels, (1.0, 3.0), changes, **args)
     if args.get("mask_type") != "binary":
-        assert all(row["project"] <= BOUND for row in rows)
+        assert all(row["project"] <= Separation.bound for row in rows)
 
 
 def test_the_convolutions_are_the_stft_of_the_front_end_and_its_inverse():
@@ -154,7 +154,8 @@ def written(model_file, tmp_path_factory):
 def test_the_folder_holds_models_weights_card_example_and_the_checks(written):
     facts = json.loads((written / "model.json").read_text())
     assert facts["sources"] == ["accompaniment", "vocals"] and facts["license"] == "MIT"
-    assert all(row["onnx"] <= BOUND and row["pt2"] <= BOUND for row in facts["checks"])
+    most = ClusterSeparation.bound
+    assert all(row["onnx"] <= most and row["pt2"] <= most for row in facts["checks"])
     card = (written / "README.md").read_text()
     for text in ("license: MIT", "8000 Hz", "accompaniment, vocals", "Embedding", "onnxruntime"):
         assert text in card
@@ -202,7 +203,7 @@ def settings(output):
 
 
 def test_a_failed_check_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("exporting.checks.BOUND", -1.0)
+    monkeypatch.setattr(Separation, "bound", -1.0)
     model = network("mask_inference")
     with pytest.raises(UserError, match=r"differ from torch \(onnx by .* nothing is written"):
         export(model, DeepMaskEstimation, {}, settings(tmp_path / "out"), "a")
