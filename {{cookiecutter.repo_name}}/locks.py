@@ -7,6 +7,7 @@ try:
 except ImportError:  # Windows: no lock
     fcntl = None  # type: ignore[assignment]
 
+AVAILABLE = fcntl is not None  # on this system
 UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -17,7 +18,7 @@ def take(file):
         false if another process holds the lock; true if it was free, or where there are no locks
         (Windows, some network file systems).
     """
-    if fcntl is None:
+    if not AVAILABLE:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

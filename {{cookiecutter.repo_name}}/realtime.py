@@ -14,7 +14,7 @@ from algorithms import DeepAudioEstimation, DeepMaskEstimation
 from algorithms.masks import consistent, one_hot
 from compat import nussl
 from errors import UserError
-from model import EXTRAS
+from model import EXTRAS, copy_with
 from model.extras.convolution import CumulativeLayerNorm, _CausalConv1d
 
 # of a graph: what computes each frame by itself, or from those before if its parts do
@@ -61,7 +61,7 @@ class Stream:
             )
         check_causal(network)
         self._device = next(network.parameters()).device
-        network = _with_memory(network)
+        network = copy_with(network, REMEMBERING)
         self.sample_rate, self.names = metadata["sample_rate"], algorithm.labels_of(*model)
         kind = _Filters if algorithm is DeepAudioEstimation else _Masks
         self._frames = kind(network, metadata, args)
@@ -271,17 +271,6 @@ def check_causal(network):
                 f"the network cannot separate a stream: {reason}; separator(audio, sample_rate) "
                 "separates a whole recording"
             )
-
-
-def _with_memory(network):
-    """A copy whose modules that look back go on where they ended."""
-    network = copy.deepcopy(network).eval()
-    for parent in list(network.modules()):
-        for name, child in parent.named_children():
-            for kind, remembering in REMEMBERING.items():
-                if isinstance(child, kind):
-                    setattr(parent, name, remembering(child))
-    return network
 
 
 class _Recurrent(nn.Module):

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
+from algorithms.masks import consistent
 from algorithms.model_input import LEVELS_DB
 from compat import nussl
 from errors import UserError
@@ -63,7 +64,7 @@ class AudioSeparation(Separation):
         """The waveforms that the network estimates."""
         sources = self.network({"mix_audio": mixture[None] * gain})["audio"][0] / gain
         sources = sources.permute(2, 0, 1)  # (c, n, s) -> (s, c, n)
-        return _consistent(sources, mixture) if self.consistent else sources
+        return consistent(sources, mixture) if self.consistent else sources
 
 
 class MaskedSeparation(Separation):
@@ -219,11 +220,6 @@ def separation_of(algorithm, network, metadata, args):
     return EXPORTS[algorithm](
         network, metadata, algorithm.labels_of(network, metadata), args
     ).eval()
-
-
-def _consistent(parts, whole):
-    """As `algorithms.masks.consistent`."""
-    return parts + (whole - parts.sum(dim=0)) / len(parts)
 
 
 def _one_hot(masks):

@@ -1,11 +1,9 @@
 """The STFT and its inverse as convolutions, which every runtime of ONNX has."""
 
-import copy
-
 import torch
 from torch import nn
 
-from model import EXTRAS
+from model import EXTRAS, copy_with
 
 from .recurrent import LSTM
 
@@ -101,12 +99,7 @@ EXPORTED = {EXTRAS["STFTEncoder"]: Encoder, EXTRAS["STFTDecoder"]: Decoder, nn.L
 def exportable(network):
     """A copy of a nussl SeparationModel, without gradients, whose STFTs are convolutions, and whose
     LSTMs are kept whole by torch.export."""
-    network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
-    for parent in list(network.modules()):
-        for name, child in parent.named_children():
-            if type(child) in EXPORTED:
-                setattr(parent, name, EXPORTED[type(child)](child))
-    return network
+    return copy_with(network, EXPORTED).cpu()
 
 
 def _waves(length):

@@ -5,6 +5,7 @@ Every network is a nussl `SeparationModel`: a graph of modules, as plain data in
 
 from .external import allow, class_at, external_network
 from .extras import EXTRAS
+from .replacing import copy_with
 from .spectrogram import chimera, deep_clustering, mask_inference
 from .stft import band_split_rnn, band_split_roformer, tf_gridnet
 from .waveform import conv_tasnet, dual_path, sepformer, tasnet
@@ -22,4 +23,4 @@ BUILDERS = {
     "tf_gridnet": tf_gridnet,
 }
 
-__all__ = ["BUILDERS", "EXTRAS", "allow", "class_at", "external_network", *BUILDERS]
+__all__ = ["BUILDERS", "EXTRAS", "allow", "class_at", "copy_with", "external_network", *BUILDERS]

@@ -28,7 +28,7 @@ class Lock:
     @property
     def descriptors(self):
         """What `subprocess` takes as `pass_fds`."""
-        return (self.file.fileno(),) if self.file else ()
+        return (self.file.fileno(),) if self.file and locks.AVAILABLE else ()
 
     def take(self):
         """Take the lock if it is free: was it?"""

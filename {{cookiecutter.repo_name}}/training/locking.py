@@ -26,7 +26,7 @@ class Lock:
         Raises:
             UserError: another process holds it, or the folder cannot be written.
         """
-        while self.file is None:
+        while locks.AVAILABLE and self.file is None:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115  (kept open)
