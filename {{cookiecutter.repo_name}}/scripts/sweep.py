@@ -9,7 +9,8 @@ NEEDS = ("sweep",)
 
 
 def main(config):
-    from orchestration.sweep import Sweep, run_workers
+    from orchestration.sweep import Sweep
+    from orchestration.worker import run_workers
 
     sweep = Sweep(config, needs_of)
     examples = sweep.examples()

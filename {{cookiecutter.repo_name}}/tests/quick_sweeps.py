@@ -12,7 +12,8 @@ import config
 from orchestration import results
 from orchestration.launchers import Local
 from orchestration.study import Study
-from orchestration.sweep import Sweep, Worker
+from orchestration.sweep import Sweep
+from orchestration.worker import Worker
 from scripts.common import needs_of
 
 PROGRAM = """

@@ -262,7 +262,7 @@ def test_the_interval_is_students():
     assert results.interval([1.0]) == (None, None)
 
 
-SHIPPED = {"learning_rate": 20, "number_of_songs": 20}
+SHIPPED = {"learning_rate": 20, "number_of_songs": 12}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -1,0 +1,179 @@
+"""The workers of a sweep: each runs one trial after the other, on this machine or as a job."""
+
+import contextlib
+import json
+import logging
+import signal
+import time
+
+import config as configuration
+from errors import Interrupted, UserError
+from files import read_json, write_files
+
+from . import slurm
+from .launchers import Local, Sigterm, command_of, last_lines
+from .locking import Lock
+
+log = logging.getLogger("sweep")
+
+
+class Worker:
+    """Runs trials of a study, `sweep.workers` at a time, until there are none.
+
+    Args:
+        sweep: the `Sweep`. study: its `study.Study`. launcher: what starts scripts.
+    """
+
+    def __init__(self, sweep, study, launcher=None):
+        self.sweep, self.study, self.launcher = sweep, study, launcher or Local()
+        self.pause = study.settings.heartbeat
+        self.workers = sweep.settings.workers
+
+    def work(self):
+        """Run trials until all have ended, those of other workers too.
+
+        Raises:
+            Interrupted: SIGTERM was received; what was running is queued again.
+        """
+        running, look = [], 0.0
+        with Sigterm() as self.sigterm:
+            try:
+                while not self.sigterm.received:
+                    while len(running) < self.workers and time.monotonic() >= look:
+                        trial = self.study.claim()
+                        if trial is None:
+                            look = time.monotonic() + (self.pause if not running else 1.0)
+                            break
+                        running.append(self.run(trial))
+                    running = [one for one in running if next(one, "ended") != "ended"]
+                    if not running and self.study.is_over():
+                        return
+                    time.sleep(0.05)
+            finally:
+                for one in running:
+                    one.close()
+        raise Interrupted("stopped by SIGTERM; the same command goes on where it was")
+
+    def run(self, trial):
+        """A generator that runs a trial, and yields while there is something to wait for."""
+        slot, seeds = trial.slot, trial.seeds
+        folder = self.sweep.folder / "trials" / f"{slot:04d}"
+        log.info("trial %d: %s", slot, _said(trial.values, seeds))
+        values = {}
+        try:
+            with contextlib.closing(Lock(folder / "trial.lock")) as lock:
+                while not lock.take():  # a training whose worker was killed is ending
+                    self._check_ours(trial)
+                    yield
+                for seed in seeds:
+                    place = folder / f"seed_{seed}" if len(seeds) > 1 else folder
+                    file = place / "trial.yml"
+                    name = f"{self.sweep.base.info.name}, trial {slot}"
+                    about = {"info.seed": seed, "info.output_folder": str(place), "info.name": name}
+                    configuration.write_resolved(self.sweep.load(trial.values, **about), file)
+                    for script in self.sweep.scripts:
+                        if (yield from self._script(trial, script, file, lock)) == "pruned":
+                            log.info("trial %d: ended early, at %.5g", slot, trial.reported[-1][1])
+                            self.study.finish(trial, pruned=True)
+                            return
+                    values[seed] = self.sweep.best_of(self.sweep.values_of(place))
+        except GeneratorExit:  # this worker stops
+            self.study.give_back(trial)
+            raise
+        except _TakenAway:
+            log.warning("trial %d was given to another worker", slot)
+            return
+        except _ScriptStopped:
+            log.info("trial %d: was stopped, and is queued again", slot)
+            self.study.give_back(trial)
+            return
+        except (UserError, configuration.ConfigError, ValueError) as error:
+            log.error("trial %d: failed: %s", slot, error)
+            self.study.finish(trial, message=str(error))
+            return
+        mean = sum(values.values()) / len(values)
+        log.info("trial %d: %s %.5g", slot, self.sweep.settings.goal, mean)
+        self.study.finish(trial, mean, values={str(seed): one for seed, one in values.items()})
+
+    def _script(self, trial, script, file, lock):
+        """Run a script on a trial's file; "pruned" if its training was ended early."""
+        output = file.with_name(f"{script}_output.log")
+        process = self.launcher.start(command_of(script, file), output, [lock])
+        pruning = self.sweep.settings.pruner is not None and script == "train"
+        trial.reported.clear()
+        try:
+            while (status := process.poll()) is None:
+                self._check_ours(trial)
+                if pruning and any(
+                    trial.trial.should_prune() for _ in self._reported(trial, file.parent)
+                ):
+                    return "pruned"
+                yield
+        finally:
+            process.stop()
+            process.wait()
+        if status in (Interrupted.status, -signal.SIGTERM):
+            raise _ScriptStopped
+        if pruning and status == 0:  # the last epochs, by which later trials are compared
+            list(self._reported(trial, file.parent))
+        if status:
+            how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+            raise UserError(f"scripts.{script} ({how}): {last_lines(output, 3)}")
+        return "done"
+
+    def _check_ours(self, trial):
+        if not self.study.is_ours(trial):
+            raise _TakenAway
+
+    def _reported(self, trial, folder):
+        """Report the epochs that have ended since to the pruner: yields after each."""
+        values = []
+        with contextlib.suppress(ValueError):  # no number: fails the trial in the end
+            values = self.sweep.values_of(folder)
+        for epoch, value in values[len(trial.reported) :]:
+            trial.trial.report(value, epoch)
+            trial.reported.append((epoch, value))
+            yield epoch
+
+
+def run_workers(sweep, study):
+    """Run all trials: here, or as an array of `sweep.workers` jobs, each of which runs this same
+    command and thus takes one trial after the other."""
+    section, worker = sweep.config.launcher, Worker(sweep, study)
+    on_cluster = section is not None and section.class_name == "slurm"
+    if not on_cluster or slurm.in_job():
+        worker.workers = 1 if on_cluster else worker.workers
+        worker.work()
+        return
+    if study.is_over():
+        return
+    launcher, kept = slurm.launcher_of(section), sweep.folder / "jobs.json"
+    jobs = [launcher.attach(one) for one in read_json(kept)["jobs"]] if kept.exists() else []
+    if not [job for job in jobs if job.poll() is None]:
+        logs = [sweep.folder / "logs" / f"worker_{i}.log" for i in range(sweep.settings.workers)]
+        logs[0].parent.mkdir(parents=True, exist_ok=True)
+        jobs = launcher.start_array(command_of("sweep", sweep.config.path.absolute()), logs)
+        write_files({kept: json.dumps({"jobs": [job.job for job in jobs]})})
+    log.info("jobs: %s", ", ".join(job.job["id"] for job in jobs))
+    with Sigterm() as sigterm:
+        while not study.is_over():
+            time.sleep(1.0)
+            if sigterm.received:
+                raise Interrupted("stopped by SIGTERM; the jobs go on, the same command finds them")
+            if all(job.poll() is not None for job in jobs) and not study.is_over():
+                kept.unlink()
+                raise UserError(f"the jobs have ended before the trials; see {sweep.folder}/logs")
+    kept.unlink()
+
+
+class _ScriptStopped(Exception):
+    """A script was stopped by SIGTERM and can be resumed."""
+
+
+class _TakenAway(Exception):
+    """The trial was given to another worker, as this one gave no sign of life."""
+
+
+def _said(values, seeds):
+    shown = ", ".join(f"{name} {configuration.show(value)}" for name, value in values.items())
+    return f"{shown}; seed {', '.join(map(str, seeds))}"
