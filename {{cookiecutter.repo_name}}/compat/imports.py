@@ -5,11 +5,12 @@ rest of the process sees those libraries as they are.
 """
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,7 @@ def import_nussl() -> Any:
             _sharded_optimizers,
             _ignite_contrib,
             _soxbindings,
+            _seldom_used,
         ):
             lent.enter_context(lend())
         nussl = importlib.import_module("nussl")
@@ -156,6 +158,60 @@ def _soxbindings() -> Iterator[None]:
         stand_in["soxbindings"] = _Pysox("soxbindings")
     with _lent(stand_in):
         yield
+
+
+@contextlib.contextmanager
+def _seldom_used() -> Iterator[None]:
+    """Packages that a few functions of nussl use, and that take a quarter of the time of its import
+    (pandas, which museval needs too, zarr, gpytorch, TensorBoard and protobuf): each is imported
+    when something of it is used.
+    """
+
+    def museval(name: str) -> ModuleType:
+        with _musdb():
+            return importlib.import_module(name)
+
+    deferred = [
+        Deferred("museval", museval),  # evaluation/bss_eval.py:2
+        Deferred("pandas"),  # evaluation/report_card.py:1
+        Deferred("termtables"),  # evaluation/report_card.py:3
+        Deferred("zarr"),  # datasets/transforms.py:8
+        Deferred("numcodecs"),  # datasets/transforms.py:9
+        Deferred("jams"),  # datasets/hooks.py:11
+        Deferred("gpytorch"),  # ml/unfold/gaussian_mixture.py:4
+        Deferred("torch.utils.tensorboard", calls=["SummaryWriter"]),  # ml/train/trainer.py:11
+    ]
+    with _lent({one.__name__: one for one in deferred if one.__name__ not in sys.modules}):
+        yield
+
+
+class Deferred(ModuleType):
+    """A module that is imported when something of it is used.
+
+    Args:
+        name: of the module.
+        load: what imports it.
+        calls: its functions and classes that are called by names which ``from ... import`` took.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        load: Callable[[str], ModuleType] = importlib.import_module,
+        calls: Sequence[str] = (),
+    ) -> None:
+        super().__init__(name)
+        self._load = load
+        vars(self).update({one: functools.partial(self._call, one) for one in calls})
+
+    def __getattr__(self, name: str) -> Any:
+        # what import system and inspect ask for, and what nussl asks while it is imported
+        if name.startswith("__") or sys.modules.get(self.__name__) is self:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} yet")
+        return getattr(self._load(self.__name__), name)
+
+    def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._load(self.__name__), name)(*args, **kwargs)
 
 
 class _Missing(ModuleType):

@@ -10,12 +10,11 @@ from unittest import mock
 import librosa
 import numpy as np
 import nussl
-import pandas as pd
 import sklearn.cluster
 import sklearn.mixture
 import torch
-from librosa import filters  # type: ignore[attr-defined]
 
+from compat.imports import Deferred
 from compat.items import Items
 from compat.overlay import Overlay
 
@@ -49,12 +48,14 @@ def librosa_keywords() -> None:
         return librosa.feature.rms(y=y, pad_mode=pad_mode, **kwargs)
 
     def mel(sr: int, n_fft: int, n_mels: int) -> np.ndarray:
-        return filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
+        return librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
 
     nussl.core.audio_signal.librosa = Overlay(
         librosa, resample=resample, feature=Overlay(librosa.feature, rms=rms)
     )
-    nussl.ml.networks.modules.blocks.librosa = Overlay(librosa, filters=Overlay(filters, mel=mel))
+    # librosa.filters, and with it numba, is imported when a filter is made
+    filters = Overlay(Deferred("librosa.filters"), mel=mel)
+    nussl.ml.networks.modules.blocks.librosa = Overlay(librosa, filters=filters)
 
 
 def librosa_display() -> None:
@@ -268,7 +269,7 @@ def pandas_text_columns() -> None:
 
     def of_numbers(statistic: Any) -> Any:
         @functools.wraps(statistic)
-        def computed(scores: pd.DataFrame, decs: int = 2) -> tuple[list, list]:
+        def computed(scores: Any, decs: int = 2) -> tuple[list, list]:
             return statistic(scores.drop(columns=["source", "file"], errors="ignore"), decs=decs)
 
         return computed
