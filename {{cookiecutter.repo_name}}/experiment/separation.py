@@ -7,8 +7,6 @@ import logging
 import multiprocessing
 from pathlib import Path
 
-import matplotlib.image
-
 import checkpoints
 import devices
 from algorithms import ALGORITHMS, needs_model, separate
@@ -106,13 +104,15 @@ def separate_item(separator, item):
 
 def demonstrate(config, trainer):
     """The first item of the validation data, separated by the best model: `Demonstration`."""
+    from matplotlib import image  # only few trainings show anything
+
     algorithm, args = ALGORITHMS[config.algorithm.class_name], dict(config.algorithm.args)
     if needs_model(algorithm):
         args |= {"model_path": str(trainer.best), "device": trainer.device}
     item = trainer.val_data[0]
     mix, result = item["mix"], separate_item(functools.partial(algorithm, **args), item)
     title = f"{config.info.name}: {item['metadata']['name']}"
-    picture = matplotlib.image.imread(io.BytesIO(draw_separation(title, mix, result)))
+    picture = image.imread(io.BytesIO(draw_separation(title, mix, result)))
     names = result.labels or [f"source {i}" for i in range(len(result.estimates))]
     sounds = {name: e.audio_data for name, e in zip(names, result.estimates, strict=True)}
     return Demonstration({"mixture": mix.audio_data, **sounds}, mix.sample_rate, picture)

@@ -1,12 +1,10 @@
 """viz.png: spectrograms, masks, waveforms and the embedding of a separation."""
 
+import contextlib
 import io
 import warnings
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from sklearn.decomposition import PCA
 
 import streams
@@ -38,6 +36,17 @@ LEVEL = ("magma", (FLOOR, 0), "dB")  # colors, their limits, unit
 MASK = ("gray", (0, 1), "share")
 
 
+@contextlib.contextmanager
+def drawing(size):
+    """A figure of so many inches in this project's style. matplotlib is imported here: most of what
+    imports this module draws nothing."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        yield Figure(figsize=size, layout="constrained", dpi=110)
+
+
 def draw_separation(title, mix, result, frequency="auto", about=None):
     """Draw the mixture's spectrogram, masks, waveforms and the embedding's plane.
 
@@ -58,8 +67,7 @@ def draw_separation(title, mix, result, frequency="auto", about=None):
     axis = FrequencyAxis(frequency, mix.sample_rate)
     if embedding is not None and clusters is None:
         clusters = masks.argmax(axis=0)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(13, 3.2 + 2.4 * sources), layout="constrained", dpi=110)
+    with drawing((13, 3.2 + 2.4 * sources)) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         grid = figure.add_gridspec(
             sources + 1,
@@ -118,6 +126,8 @@ def draw_recording(title, recording, result, paths):
 
 def png(figure, about=None):
     """The bytes of a figure as a PNG file, whatever characters the names in it have."""
+    from matplotlib.text import Text
+
     for text in figure.findobj(Text):
         text.set_text(readable(text.get_text()))
     picture = io.BytesIO()

@@ -6,7 +6,6 @@ import io
 import json
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import soundfile
 from PIL import Image
@@ -240,13 +239,15 @@ def _ticks_of_time(seconds, most=5):
 
 
 def _picture(values, colours, limits, what, axis):
+    from matplotlib import colormaps  # most of what imports this module draws nothing
+
     values = axis.rows(values)
     step = -(-values.shape[1] // WIDEST)
     buffer = io.BytesIO()
     low, high = limits
     shown = np.clip((values[::-1, ::step] - low) / (high - low), 0, 1) * (SHADES - 1)
     image = Image.fromarray(np.round(shown).astype(np.uint8)).convert("P")
-    palette = matplotlib.colormaps[colours](np.linspace(0, 1, SHADES), bytes=True)[:, :3]
+    palette = colormaps[colours](np.linspace(0, 1, SHADES), bytes=True)[:, :3]
     image.putpalette(palette.tobytes())
     image.save(buffer, "PNG", optimize=True)
     scale = f"kHz ({axis.scale}) over seconds"

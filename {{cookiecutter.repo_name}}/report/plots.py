@@ -2,14 +2,11 @@
 
 import itertools
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from files import readable
 
-from .figures import COLORS, GREY, STYLE, png
+from .figures import COLORS, GREY, drawing, png
 
 
 def boxes(runs, title):
@@ -22,9 +19,8 @@ def boxes(runs, title):
         the bytes of a PNG file, as all of these.
     """
     sources = sorted({source for scores in runs.values() for source in scores})
-    with matplotlib.rc_context(STYLE):
-        size = (3 + 2.2 * len(sources), 0.9 + 0.55 * len(runs) + 0.6)
-        figure = Figure(figsize=(max(size[0], 6), max(size[1], 2.4)), layout="constrained", dpi=110)
+    size = (max(3 + 2.2 * len(sources), 6), max(1.5 + 0.55 * len(runs), 2.4))
+    with drawing(size) as figure:
         axes = figure.subplots(1, len(sources), sharey=True, sharex=True, squeeze=False)[0]
         for number, (ax, source) in enumerate(zip(axes, sources, strict=True)):
             values = [_finite(scores.get(source, ())) for scores in runs.values()]
@@ -56,8 +52,7 @@ def against_input(runs, title, unit=""):
     Args:
         runs: {name: {source: [(score of the mixture, score)]}}.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(0.5 + 3.4 * len(runs), 3.6), layout="constrained", dpi=110)
+    with drawing((0.5 + 3.4 * len(runs), 3.6)) as figure:
         axes = figure.subplots(1, len(runs), sharey=True, sharex=True, squeeze=False)[0]
         for ax, (name, sources) in zip(axes, runs.items(), strict=True):
             for number, (source, pairs) in enumerate(sorted(sources.items())):
@@ -90,8 +85,7 @@ def learning_curves(runs, losses=None):
         loss = losses[name] if losses else _terms(rows)
         panels.setdefault(loss, []).append(name)
     colors = dict(zip(runs, itertools.cycle(COLORS), strict=False))
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7, 0.4 + 3.2 * len(panels)), layout="constrained", dpi=110)
+    with drawing((7, 0.4 + 3.2 * len(panels))) as figure:
         axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
         for ax, (loss, names) in zip(axes, panels.items(), strict=True):
             for name, (key, line) in itertools.product(
@@ -105,7 +99,7 @@ def learning_curves(runs, losses=None):
                         *zip(*points, strict=True), line + single, color=colors[name], label=label
                     )
             ax.set(xlabel="epoch", ylabel="loss", title=loss)
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.locator_params(axis="x", integer=True)
             ax.legend(frameon=False)
         return png(figure)
 

@@ -10,13 +10,6 @@ import sys
 import traceback
 from multiprocessing import forkserver
 
-import torch
-from trainings import fit
-
-from training.loading import worker_context
-
-torch.set_num_threads(1)
-
 
 def train(path):
     """Train in this fork, whose workers come from the server of its parent."""
@@ -30,6 +23,13 @@ def train(path):
 
 
 if __name__ == "__main__":
+    # here, as each of its workers imports this module
+    import torch
+    from trainings import fit
+
+    from training.loading import worker_context
+
+    torch.set_num_threads(1)
     worker_context()
     forkserver.ensure_running()
     for line in sys.stdin:
