@@ -7,6 +7,8 @@ import random
 
 import pytest
 
+from pool import available_cores
+
 pytest_plugins = ["script_runs", "algorithm_runs"]
 
 # before torch and numpy are imported, and for every process that a test starts: the tests' arrays
@@ -15,6 +17,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # nothing that the libraries make when the tests are collected is garbage
 gc.disable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """One process more than cores: the slow tests wait for scripts and workers that they start."""
+    return available_cores() + 1
 
 
 def pytest_collection_modifyitems(items):
