@@ -154,3 +154,10 @@ def test_the_pages_are_spelt_as_a_dictionary_of_misspellings_says(run):
     pages = [REPOSITORY / name for name in PAGES]
     code, said = run("python", "-m", "codespell_lib", "-L", shown, *pages, cwd=REPOSITORY)
     assert code == 0, said
+
+
+def test_the_pages_are_clean_by_a_linter_of_markdown(run):
+    pytest.importorskip("pymarkdown")
+    pages = [name for name in PAGES if "/evaluation/" not in name]  # tables of scores alone
+    code, said = run("python", "-m", "pymarkdown", "scan", *pages, cwd=REPOSITORY)
+    assert code == 0, said

@@ -22,9 +22,7 @@ SCALARS = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=12),
-    st.sampled_from(
-        ["$HOME", "${", "$NO_SUCH", "~", "~nobody/", "../..", "\0", "*a", "!x"]
-    ),
+    st.sampled_from(["$HOME", "${", "$NO_SUCH", "~", "~nobody/", "../..", "\0", "*a", "!x"]),
 )
 VALUES = st.recursive(
     SCALARS,
