@@ -5,7 +5,9 @@ import resource
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
+import soundfile
 from conftest import FOLDER, REPOSITORY, files_of
 from cookiecutter.main import cookiecutter
 
@@ -87,6 +89,36 @@ def test_the_reference_holds_the_classes_of_the_registries_and_your_own(site):
         assert name in (site / "reference" / f"{page}.html").read_text(), name
 
 
+def test_every_network_is_drawn_with_the_shapes_that_its_sizes_give(site):
+    page = (site / "networks.html").read_text(encoding="utf-8")
+    drawn = dict(
+        re.findall(r'<svg role="img"[^>]*aria-label="The network of (\w+).yml: ([^"]*)"', page)
+    )
+    project = site.parents[1]
+    small = {path.stem for path in (project / "experiments").glob("*_small.yml")}
+    assert len(small) == 10 and set(drawn) == small
+    reference = (site / "reference" / "networks.html").read_text(encoding="utf-8")
+    assert all(name.removesuffix("_small") in reference for name in small)
+    # 1 s at 8 kHz: 8000 / 16 + 1 frames of 128 filters and two masks; 8000 / 64 + 1 of 129 bins
+    assert "encoder 501 × 128 × 1, " in drawn["conv_tasnet_small"]
+    assert "mask 501 × 128 × 1 × 2, " in drawn["conv_tasnet_small"]
+    assert "embedding 126 × 129 × 1 × 20" in drawn["deep_clustering_small"]
+    assert drawn["tf_gridnet_small"].endswith("audio 1 × 8000 × 2")
+
+
+def test_the_sounds_of_the_site_are_a_mixture_its_sources_and_better_estimates(site):
+    page = (site / "sample.html").read_text(encoding="utf-8")
+    files = re.findall(r'<audio controls preload="metadata" src="([^"]+)"', page)
+    sounds = {Path(file).stem: soundfile.read(site / file)[0] for file in files}
+    mixture = sounds.pop("mixture")
+    assert len(sounds) == 4 and len(mixture) == 4 * 16000
+    voice, music = sounds["vocals-as-mixed"], sounds["accompaniment-as-mixed"]
+    assert np.abs(voice + music - mixture).max() <= 2 / 2**15
+    for name, true in (("vocals", voice), ("accompaniment", music)):
+        error = sounds[f"{name}-separated"] - true
+        assert (error**2).sum() < 0.5 * ((mixture - true) ** 2).sum()
+
+
 def test_the_site_needs_no_network(site):
     pages = [*site.rglob("*.html"), *site.rglob("*.css")]
     assert len(pages) > 25
@@ -148,9 +180,58 @@ def test_a_number_without_a_command_is_found():
     assert len(without_a_command(REPOSITORY, wrong)) == 2
 
 
+SCORE = re.compile(r"(-?\d+\.\d+)(?: dB)? \((-?\d+\.\d+) to (-?\d+\.\d+)\)")
+CARDS = [REPOSITORY / FOLDER / name / "README.md" for name in ("best_model", "speech_model")]
+
+
+def scores_of(card):
+    """{(improvement, lower, upper)} of the evaluation that lies beside a model card."""
+    summary = (card.parent / "evaluation" / "test" / "table.md").read_text(encoding="utf-8")
+    number = r"(-?\d+\.\d+)"
+    row = re.compile(rf"\| +{number} \| +{number} to +{number} \|$", re.M)
+    return {tuple(map(float, numbers)) for numbers in row.findall(summary)}
+
+
+def unknown_scores(text, known):
+    """The improvements with intervals in a text that round to none of the known ones."""
+    found = []
+    for score in SCORE.findall(text):
+        digits = [len(number.partition(".")[2]) for number in score]
+        rounded = {tuple(map(round, one, digits)) for one in known}
+        if tuple(map(float, score)) not in rounded:
+            found.append(score)
+    return found
+
+
+def test_the_scores_of_the_readme_are_those_of_evaluations_and_model_cards():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    cards = [card.read_text(encoding="utf-8") for card in CARDS]
+    printed = {tuple(map(float, score)) for card in cards for score in SCORE.findall(card)}
+    evaluated = set().union(*map(scores_of, CARDS))
+    assert len(SCORE.findall(text)) >= 19
+    assert unknown_scores(text, printed | evaluated) == []
+    wrong = text.replace("7.02 (6.69 to 7.36)", "7.12 (6.69 to 7.36)")
+    assert unknown_scores(wrong, printed | evaluated) == [("7.12", "6.69", "7.36")]
+
+
+@pytest.mark.parametrize("page", ["best_model/README.md", "docs/sample.md"])
+def test_the_synthesised_scores_of_a_page_are_those_of_the_evaluation(page):
+    text = (REPOSITORY / FOLDER / page).read_text(encoding="utf-8")
+    table = text[text.index("| synthesised | vocals") :].split("\n\n")[0]
+    assert len(SCORE.findall(table)) >= 8
+    assert unknown_scores(table, scores_of(CARDS[0])) == []
+
+
 def test_the_pages_are_spelt_as_a_dictionary_of_misspellings_says(run):
     pytest.importorskip("codespell_lib")
     shown = "repet,projet,wieght"  # an algorithm, another one, and a mistake in an example
     pages = [REPOSITORY / name for name in PAGES]
     code, said = run("python", "-m", "codespell_lib", "-L", shown, *pages, cwd=REPOSITORY)
+    assert code == 0, said
+
+
+def test_the_pages_are_clean_by_a_linter_of_markdown(run):
+    pytest.importorskip("pymarkdown")
+    pages = [name for name in PAGES if "/evaluation/" not in name]  # tables of scores alone
+    code, said = run("python", "-m", "pymarkdown", "scan", *pages, cwd=REPOSITORY)
     assert code == 0, said

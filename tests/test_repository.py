@@ -37,3 +37,34 @@ def test_the_licenses_of_all_dependencies_are_listed(run):
     assert {row[0] for row in rows} == set(locked)
     found = {row[0]: row[-1] for row in rows}
     assert "BSD-3-Clause" in found["torch"] and found["nussl"] == "MIT"
+
+
+def checked_by(*arguments):
+    """Without check-jsonschema, which has these schemas in it, nothing is checked."""
+    pytest.importorskip("check_jsonschema")
+    return ("python", "-m", "check_jsonschema", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("schema", "name"),
+    [
+        ("github-workflows", ".github/workflows/tests.yml"),
+        ("github-issue-forms", ".github/ISSUE_TEMPLATE/problem.yml"),
+        ("citation-file-format", "CITATION.cff"),
+    ],
+)
+def test_what_github_reads_has_the_form_that_it_asks_for(project, run, schema, name):
+    both = [folder / name for folder in (project, REPOSITORY) if (folder / name).exists()]
+    command = checked_by("--builtin-schema", f"vendor.{schema}")
+    code, said = run(*command, *both, cwd=REPOSITORY)
+    assert both and code == 0, said
+    wrong = project.parent / "wrong.yml"
+    wrong.write_text("jobs: 1\nbody: 1\n")
+    assert run(*command, wrong, cwd=REPOSITORY)[0] != 0
+
+
+def test_the_hooks_before_a_commit_are_valid():
+    clientlib = pytest.importorskip("pre_commit.clientlib")
+    for folder in (REPOSITORY, PROJECT):
+        hooks = clientlib.load_config(folder / ".pre-commit-config.yaml")["repos"][0]["hooks"]
+        assert {hook["id"] for hook in hooks} == {"ruff-check", "ruff-format", "mypy"}

@@ -15,6 +15,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "pages",
     "equations",
+    "networks",
+    "sounds",
     "reference",
 ]
 nitpick_ignore_regex = [("py:.*", ".*")]
@@ -36,4 +38,4 @@ html_title = project
 html_copy_source = False
 html_show_copyright = False
 html_static_path = ["style"]
-html_css_files = ["tables.css"]
+html_css_files = ["tables.css", "equations.css", "networks.css", "sounds.css"]

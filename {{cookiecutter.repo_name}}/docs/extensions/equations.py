@@ -27,6 +27,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 def drawn(text: str) -> str:
     """An equation as an SVG element, in the color of the text around it."""
+    text = " ".join(text.split())
     picture = io.BytesIO()
     try:
         with matplotlib.rc_context({"svg.hashsalt": text, "mathtext.fontset": "cm"}):
@@ -40,7 +41,7 @@ def drawn(text: str) -> str:
     svg = re.sub(
         r"<metadata>.*?</metadata>|<style.*?</style>|<g id=\"patch_1\">.*?</g>", "", svg, flags=re.S
     )
-    name = html.escape(" ".join(text.split()), quote=True)
+    name = html.escape(text, quote=True)
     style = f"vertical-align: {-depth:.2f}pt; max-width: 100%; fill: currentColor"
     return svg.replace("<svg", f'<svg role="img" aria-label="{name}" style="{style}"', 1)
 
@@ -51,5 +52,7 @@ def visit_inline(self, node: nodes.math) -> None:
 
 
 def visit_block(self, node: nodes.math_block) -> None:
-    self.body.append(f'<p style="overflow-x: auto; padding-left: 2em">{drawn(node.astext())}</p>')
+    # several equations on a line go on on the next one where the page is narrow
+    parts = [f"<span>{drawn(text)}</span>" for text in node.astext().split("\\qquad")]
+    self.body.append(f'<p class="equations">{" ".join(parts)}</p>')
     raise nodes.SkipNode

@@ -32,7 +32,7 @@ def test_the_examples_are_accepted_and_the_wrong_one_is_refused_as_shown(
         return
     with pytest.raises(ConfigError) as caught:
         load(path)
-    assert f"```\n{caught.value}\n```\n" in PAGE
+    assert f"```text\n{caught.value}\n```\n" in PAGE
 
 
 def test_an_included_experiment_is_changed_as_the_example_says(tmp_path):

@@ -207,3 +207,12 @@ def test_the_character_nul_is_refused_in_any_text_and_in_a_path(refused):
 def test_a_file_nested_without_end_is_refused(refused):
     (problem,) = refused("info: " + "[" * 5000)
     assert problem.message == "is nested too deeply to be read"
+
+
+def test_a_key_of_several_lines_is_reported_on_one(tmp_path):
+    path = tmp_path / "lines.yml"
+    path.write_text('info: {name: x, output_folder: y}\n"a\\nb\\e[2J": 1\n')
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}:2: a\\nb\\x1b[2J: ")
+    assert len(str(caught.value).splitlines()) == 1
