@@ -97,6 +97,10 @@ def their_network(name):
 
 def serve(make, name, pipe):
     """Take a step whenever asked; answer with (CPU seconds, bytes)."""
+    if make is not their_network:  # as scripts.train does
+        from memory import keep_freed_memory
+
+        keep_freed_memory()
     import torch
 
     torch.set_num_threads(1)

@@ -17,6 +17,7 @@ from model.extras import (
     SepFormerStack,
     STFTDecoder,
     STFTEncoder,
+    cpu,
 )
 from model.extras.bands import band_widths
 from model.extras.convolution import CumulativeLayerNorm
@@ -156,6 +157,49 @@ def test_a_causal_frame_sees_none_that_come_later():
     data.requires_grad_()
     stack(data)[0, 40].square().sum().backward()
     assert data.grad[0, :41].abs().sum(dim=-1).all() and not data.grad[0, 41:].any()
+
+
+def results_of(stack, data):
+    """What a stack computes of `data`, and the gradients of its input and its parameters."""
+    data = data.requires_grad_()
+    out = stack(data)
+    weights = torch.arange(out.numel(), dtype=out.dtype).reshape(out.shape).cos()
+    return [out, *torch.autograd.grad((out * weights).sum(), [data, *stack.parameters()])]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("batch", "frames"), [(1, 1), (2, 7), (3, 40)])  # dilations up to 8
+def test_convolutions_on_a_cpu_are_those_of_torch(monkeypatch, causal, batch, frames):
+    stack = ConvolutionalStack(6, 4, 8, num_layers=4, num_repeats=2, causal=causal).double()
+    torch.manual_seed(0)
+    for parameter in stack.parameters():  # slopes, scales and shifts that leave nothing as it is
+        nn.init.uniform_(parameter, -1, 1)
+    data = torch.randn(batch, frames, 6, dtype=torch.float64)
+    with monkeypatch.context() as patch:
+        patch.setattr(cpu, "applies_to", lambda data: False)
+        expected = results_of(stack, data.clone())
+    for found, one in zip(results_of(stack, data.clone()), expected, strict=True):
+        torch.testing.assert_close(found, one, rtol=1e-9, atol=1e-9)
+
+
+def test_gradients_of_convolutions_on_a_cpu_are_slopes():
+    torch.manual_seed(0)
+    stack = ConvolutionalStack(3, 2, 4, num_layers=2, num_repeats=1).double()
+    assert torch.autograd.gradcheck(stack, torch.randn(2, 5, 3).double().requires_grad_())
+
+
+def test_a_convolutional_stack_keeps_less_on_a_cpu(monkeypatch):
+    stack, data = ConvolutionalStack(4, 4, 64, num_layers=4, num_repeats=1), torch.randn(1, 500, 4)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor.nbytes), lambda _: None
+    ):
+        stack(data)
+        by_hand = sum(kept)
+        kept.clear()
+        monkeypatch.setattr(cpu, "applies_to", lambda data: False)
+        stack(data)
+    assert by_hand < 0.75 * sum(kept)
 
 
 def test_a_cumulative_norm_uses_the_mean_and_variance_so_far():

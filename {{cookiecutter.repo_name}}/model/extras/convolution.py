@@ -3,7 +3,11 @@
 import torch
 from torch import nn
 
+from . import cpu
 from .sequences import Blocks, as_sequences
+
+
+PARAMETERS = ("weight", "bias")  # of a convolution
 
 
 class ConvolutionalStack(nn.Module):
@@ -76,7 +80,7 @@ class _Block(nn.Module):
 
     def __init__(self, num_channels, hidden_size, kernel_size, dilation, dropout, causal, last):
         super().__init__()
-        depthwise = _CausalConv1d if causal else nn.Conv1d
+        depthwise = _CausalConv1d if causal else _DepthwiseConv1d
         self.inner = nn.Sequential(
             nn.Conv1d(num_channels, hidden_size, 1),
             nn.PReLU(),
@@ -98,16 +102,32 @@ class _Block(nn.Module):
 
     def forward(self, data):
         """(batch, num_channels, frames) -> two of them: for the next block, for the skip path"""
-        inner = self.inner(data)
-        if self.residual is not None:
-            data = data + self.residual(inner)
-        return data, self.skip(inner)
+        expand, activation, norm, depthwise, last_activation, last_norm, dropout = self.inner
+        inner = depthwise(_normalized(expand(data), activation, norm))
+        inner = dropout(_normalized(inner, last_activation, last_norm))
+        if self.residual is None:
+            return data, self.skip(inner)
+        ways = (self.residual, self.skip)  # as one product of matrices
+        weight, bias = (torch.cat([getattr(way, name) for way in ways]) for name in PARAMETERS)
+        residual, skip = nn.functional.conv1d(inner, weight, bias).chunk(2, dim=1)
+        return data + residual, skip
+
+
+class _DepthwiseConv1d(nn.Conv1d):
+    """A convolution of each channel by itself, with as many frames padded before as after."""
+
+    def forward(self, data):
+        if cpu.applies_to(data):
+            return cpu.depthwise(data, self, before=self.padding[0])
+        return super().forward(data)
 
 
 class _CausalConv1d(nn.Conv1d):
-    """A convolution with all of its padding before the first frame."""
+    """A convolution of each channel by itself, with all of its padding before the first frame."""
 
     def forward(self, data):
+        if cpu.applies_to(data):
+            return cpu.depthwise(data, self, before=2 * self.padding[0])
         data = nn.functional.pad(data, (2 * self.padding[0], 0))
         return nn.functional.conv1d(
             data, self.weight, self.bias, self.stride, 0, self.dilation, self.groups
@@ -138,6 +158,13 @@ class CumulativeLayerNorm(nn.Module):
         power = data.square().sum(dim=1, keepdim=True).cumsum(dim=2) / count
         variance = (power - mean.square()).clamp_min(0)
         return (data - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
+
+
+def _normalized(data, activation, norm):
+    """`norm(activation(data))`"""
+    if isinstance(norm, nn.GroupNorm) and cpu.applies_to(data):
+        return cpu.activated_norm(data, activation, norm)
+    return norm(activation(data))
 
 
 def _norm(num_features, causal):
