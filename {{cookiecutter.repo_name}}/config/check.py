@@ -73,6 +73,8 @@ def _model(values: Values) -> Found:
     named = [key for key in ("builder", "module") if key in there]
     if "input" in there and "module" not in there:
         yield "model.input", "goes with a 'module': the axes of what it reads"
+    if "target" in there and "module" not in there:
+        yield "model.target", "goes with a 'module': the argument that takes the sources"
     if len(named) == 2:
         yield "model", "has both a 'builder' and a 'module'; keep one"
         return

@@ -82,6 +82,11 @@ class Model(Section):
     input: Text | None = Field(
         None, description='of a module: the axes of its input; "batch channels samples" by default'
     )
+    target: Text | None = Field(
+        None,
+        description="of a module: the argument of its forward that takes the sources, upon which "
+        "it returns its own loss (ModelLoss)",
+    )
     name: Text | None = Field(None, description="of a graph: what the model is called")
     modules: dict[str, Module] | None = Field(
         None, min_length=1, description="of a graph: {name: {class, args}}, or {} for an input"

@@ -107,7 +107,21 @@ def _check_external(config):
         kind = class_at(config.model.module)
     except ValueError as error:
         return [config.problem("model.module", f"cannot be used: {error}")]
+    takes, target = inspect.signature(kind.forward).parameters, config.model.target
+    if target is not None and target not in takes:
+        text = f"is {target!r}, no argument of {kind.__name__}.forward ({', '.join(takes)})"
+        return [config.problem("model.target", text)]
     return check_args(config, "model", kind)
+
+
+def _check_own_loss(config):
+    """A network that is given the sources returns its loss, and nothing for other losses."""
+    losses = config.train.loss
+    own = [name for name, term in losses.items() if term.class_name == "ModelLoss"]
+    if not own or (config.model.target is not None and len(losses) == 1):
+        return []
+    text = "a ModelLoss needs a model.target, and is the only loss: such a network returns no audio"
+    return [config.problem(f"train.loss.{own[0]}", text)]
 
 
 def _check_activation(config, key):
@@ -188,6 +202,8 @@ def _check_model(config):
         if not {*keys} & {*graph["output"]}:
             text = f"reads nothing that the model gives ({', '.join(graph['output'])})"
             problems.append(config.problem(place, text))
+    if config.train is not None:
+        problems += _check_own_loss(config)
     return problems + (check_start(config, model) if config.train is not None else [])
 
 

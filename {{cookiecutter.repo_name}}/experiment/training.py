@@ -26,7 +26,8 @@ def build_graph(config):
     """The model as plain data, as nussl's SeparationModel takes it."""
     section = config.model
     if section.module is not None:
-        return external_network(section.module, section.args, section.input, section.output)
+        axes = section.input, section.output, section.target
+        return external_network(section.module, section.args, *axes)
     if section.builder is None:
         return section.graph
     builder = BUILDERS[section.builder]

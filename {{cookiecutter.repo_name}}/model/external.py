@@ -6,7 +6,7 @@ from .graphs import Graph
 DEFAULT_INPUT, DEFAULT_OUTPUT = " ".join(INPUT), "batch sources channels samples"
 
 
-def external_network(path, args, input=None, output=None):
+def external_network(path, args, input=None, output=None, target=None):
     """A network of another package, which reads and writes waveforms::
 
         mix_audio (batch, channels, samples) -> audio (batch, channels, samples, sources)
@@ -14,7 +14,7 @@ def external_network(path, args, input=None, output=None):
     Args:
         path: dotted, of a torch.nn.Module; it may be imported from here on.
         args: of the class.
-        input, output: the axes of the two, as in `extras.external.ExternalNetwork`.
+        input, output, target: as in `extras.external.ExternalNetwork`.
 
     Returns:
         the graph, as nussl's SeparationModel takes it. It says which package, of which version,
@@ -23,9 +23,10 @@ def external_network(path, args, input=None, output=None):
     allow(path)
     package, version = package_of(path)
     graph = Graph(path, "mix_audio")
+    sources = [] if target is None else [{"sources": "source_audio"}]  # where they are given
     graph.add(
         "audio",
-        ["mix_audio"],
+        ["mix_audio", *sources],
         "ExternalNetwork",
         path=path,
         args=dict(args),
@@ -33,6 +34,7 @@ def external_network(path, args, input=None, output=None):
         output=output or DEFAULT_OUTPUT,
         package=package,
         version=version,
+        **({} if target is None else {"target": target}),
     )
     return graph.finished("audio")
 

@@ -38,6 +38,22 @@ class Turned(Net):
     def forward(self, audio):
         return super().forward(audio.T[:, None])[:, :, 0, 100:].transpose(0, 1)
 
+class Losing(Net):
+    """With sources: (batch, sources, channels, samples), the mean square of what is wrong."""
+    def forward(self, audio, truth=None):
+        out = super().forward(audio)
+        return out if truth is None else (out - truth).square().mean()
+
+class Turning(Turned):
+    """With sources, (sources, batch, samples)"""
+    def forward(self, audio, truth=None):
+        out = super().forward(audio)
+        return out if truth is None else (out - truth[..., 100:]).square().mean()
+
+class Returning(Net):
+    def forward(self, audio, truth=None):
+        return super().forward(audio)
+
 def function():
     pass
 '''
@@ -104,6 +120,60 @@ def test_a_network_of_any_package_trains_resumes_and_separates(
     together = sum(estimate.audio_data for estimate in result.estimates)
     assert together.shape == mix.audio_data.shape
     assert abs(together - mix.audio_data).max() < 1e-4
+
+
+AXES = {"input": "samples batch", "output": "sources batch samples"}
+OWN = {"own": {"class": "ModelLoss"}}
+
+
+@pytest.mark.parametrize("name, axes", [("Losing", {}), ("Turning", AXES)])
+def test_the_loss_of_a_networks_own_forward_trains_it(package, write_model, name, axes):
+    model = {"module": f"{package}.{name}", "args": {"channels": 1}, "target": "truth", **axes}
+    path = write_model(model, loss=OWN, epochs=3)
+    experiment.check(config.load(path))
+    trainer = experiment.build_trainer(config.load(path))
+    batch = trainer.front_end(next(iter(trainer.plan.validation_batches())))
+    estimates = trainer.model.eval()({"mix_audio": batch["mix_audio"]})["audio"]
+    lost = 100 if axes else 0  # samples at the beginning, which are missing at the end
+    length = estimates.shape[2] - lost
+    wrong = estimates[:, :, :length] - batch["source_audio"][:, :, lost:]
+    total, terms = trainer.compute_losses(trainer.forward(batch, trainer.model), batch)
+    assert torch.allclose(total, wrong.square().mean(), rtol=1e-5) and [*terms] == ["own"]
+    rows = fit(path).history.rows
+    assert rows[2]["train_own"] == rows[2]["train_loss"] < rows[0]["train_loss"]
+    assert rows[2]["val_loss"] < rows[0]["val_loss"]
+    mix, result = separated(path)
+    assert len(result.estimates) == 2
+    assert result.estimates[0].audio_data.shape == mix.audio_data.shape
+
+
+@pytest.mark.parametrize(
+    "model, loss, message",
+    [
+        ({"target": "truht"}, OWN, "model.target: is 'truht', no argument of Losing.forward"),
+        ({}, OWN, "train.loss.own: a ModelLoss needs a model.target"),
+        (
+            {"target": "truth"},
+            {**OWN, "si_sdr": {"class": "SISDRLoss"}},
+            "train.loss.own: a ModelLoss needs a model.target, and is the only loss",
+        ),
+        (
+            {"module": None, "builder": "conv_tasnet", "args": {}, "target": "truth"},
+            OWN,
+            "model.target: goes with a 'module'",
+        ),
+    ],
+)
+def test_a_loss_that_no_network_has_is_one_clear_error(package, write_model, model, loss, message):
+    model = {"module": f"{package}.Losing", "args": {"channels": 1}, **model}
+    model = {key: value for key, value in model.items() if value is not None}
+    assert message in problems(write_model(model, loss=loss))
+
+
+def test_a_network_that_returns_no_loss_is_refused_before_the_first_step(package, write_model):
+    model = {"module": f"{package}.Returning", "args": {"channels": 1}, "target": "truth"}
+    with pytest.raises(UserError, match="given the sources as truth, returns shape .* and no loss"):
+        fit(write_model(model, loss=OWN))
 
 
 @pytest.mark.parametrize(
@@ -240,3 +310,12 @@ def test_a_network_of_a_real_package_trains_a_step_and_separates(path, write_mod
     audio = json.dumps(content["metadata"]["config"]["modules"]["audio"]["args"])
     assert path in audio and external.package_of(path)[1] in audio
     assert len(separated(file)[1].estimates) == 2
+
+
+def test_the_loss_of_bs_roformer_trains_it(write_model):
+    path = "bs_roformer.BSRoformer"
+    pytest.importorskip("bs_roformer")
+    model = {"module": path, "args": REAL[path], "target": "target"}
+    few = {"segment": 1.0, "excerpts_per_epoch": 2, "validation_excerpts": 2}
+    row = fit(write_model(model, loss=OWN, epochs=1, **few)).history.rows[0]
+    assert row["train_own"] > 0 and row["train_gradient_norm"] > 0

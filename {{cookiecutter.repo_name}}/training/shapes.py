@@ -7,6 +7,8 @@ import torch
 
 from errors import UserError
 
+from .losses.model import inputs_of
+
 ITEMS = 2  # in the batch
 
 
@@ -39,7 +41,7 @@ def _step(trainer, items, device):
     size = (items, len(data.labels), data.num_channels, samples)
     sources = torch.rand(size, device=device) - 0.5
     features = front_end({"mix": sources.sum(dim=1), "sources": sources})
-    outputs = model({key: features[key] for key in model.input})
+    outputs = model(inputs_of(model.input, features, trainer.losses))
     total, _ = trainer.compute_losses(outputs, features)
     return features, outputs, total, model
 

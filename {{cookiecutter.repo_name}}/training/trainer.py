@@ -19,6 +19,7 @@ from .checkpointing import KEYS, Checkpoints
 from .gradients import Clipping
 from .history import History, Means
 from .locking import Lock
+from .losses.model import inputs_of
 from .optimizers import OPTIMIZERS, SCHEDULERS, scheduler_args
 from .parameters import Frozen, parameter_groups
 from .plan import Plan
@@ -137,7 +138,7 @@ class Trainer:
 
     def forward(self, features, network):
         """The outputs of `network` as float32, computed in `self.precision`."""
-        inputs = {key: features[key] for key in getattr(network, "input", self.model.input)}
+        inputs = inputs_of(getattr(network, "input", self.model.input), features, self.losses)
         with precision.autocast(self.device, self.precision):
             outputs = network(inputs)
         return {key: value.float() for key, value in outputs.items()}

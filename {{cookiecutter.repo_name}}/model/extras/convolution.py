@@ -6,7 +6,6 @@ from torch import nn
 from . import cpu
 from .sequences import Blocks, as_sequences
 
-
 PARAMETERS = ("weight", "bias")  # of a convolution
 
 

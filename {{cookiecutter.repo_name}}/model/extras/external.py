@@ -4,6 +4,7 @@ import functools
 import importlib
 import importlib.metadata
 
+import torch
 from torch import nn
 
 from errors import UserError
@@ -75,6 +76,8 @@ class ExternalNetwork(nn.Module):
         input: the axes of its input: "batch channels samples" in any order.
         output: of its output: "batch sources channels samples" in any order. Without "channels" it
             is mono.
+        target: the argument of the class's `forward` that takes the sources, with the axes of the
+            output; the network then returns its loss.
         package, version: of what made the weights; another version is refused. None: code that
             belongs to no package.
 
@@ -91,6 +94,7 @@ class ExternalNetwork(nn.Module):
         output: str = "batch sources channels samples",
         package: str | None = None,
         version: str | None = None,
+        target: str | None = None,
     ):
         super().__init__()
         self.input, self.output = axes_of(input, INPUT), axes_of(output, OUTPUT)
@@ -105,16 +109,23 @@ class ExternalNetwork(nn.Module):
                 f"its network was made by {package} {version}, and {installed[1] or 'none'} is "
                 f"installed; pip install {package}=={version}"
             )
-        self.path = path
+        self.path, self.target = path, target
         self.network = class_at(path)(**args)
 
-    def forward(self, audio):
-        """(batch, channels, samples) -> (batch, channels, samples, sources)"""
+    def forward(self, audio, sources=None):
+        """(batch, channels, samples) -> (batch, channels, samples, sources)
+
+        sources: (batch, channels, samples, sources), with `target`; the result is the loss, a
+        scalar. What is no tensor stands for no sources.
+        """
         channels, samples = audio.shape[1:]
         if "channels" not in self.input:
             audio = self._mono(audio)
         given = [axis for axis in INPUT if axis in self.input]
-        out = self.network(audio.permute([given.index(axis) for axis in self.input]))
+        audio = audio.permute([given.index(axis) for axis in self.input])
+        if torch.is_tensor(sources):
+            return self._loss(audio, sources)
+        out = self.network(audio)
         if getattr(out, "ndim", None) != len(self.output):
             found = f"shape {tuple(out.shape)}" if hasattr(out, "shape") else type(out).__name__
             raise ValueError(
@@ -131,6 +142,20 @@ class ExternalNetwork(nn.Module):
                 f"{channels} of {samples}; are the axes of model.input and model.output right?"
             )
         return nn.functional.pad(out, (0, 0, 0, missing))
+
+    def _loss(self, audio, sources):
+        if "channels" not in self.output:
+            sources = sources[:, 0]
+        named = [axis for axis in OUTPUT if axis in self.output]
+        sources = sources.permute([named.index(axis) for axis in self.output])
+        loss = self.network(audio, **{self.target: sources})
+        if not torch.is_tensor(loss) or loss.numel() != 1:
+            found = f"shape {tuple(loss.shape)}" if torch.is_tensor(loss) else type(loss).__name__
+            raise ValueError(
+                f"{self.path}, given the sources as {self.target}, returns {found} and no loss, "
+                "which is one number"
+            )
+        return loss.reshape(())
 
     def _mono(self, audio):
         if audio.shape[1] != 1:

@@ -7,6 +7,7 @@ and gives the same gradients. All others see whole batches.
 """
 
 from .deep_clustering import DeepClusteringLoss
+from .model import ModelLoss
 from .multi_resolution import ComplexSTFTLoss, MultiResolutionSTFTLoss
 from .sources import SourceLoss
 from .spectral import L1Loss, MSELoss
@@ -19,6 +20,7 @@ LOSSES = {
     "L1Loss": L1Loss,
     "L1SNRLoss": L1SNRLoss,
     "MSELoss": MSELoss,
+    "ModelLoss": ModelLoss,
     "MultiResolutionSTFTLoss": MultiResolutionSTFTLoss,
     "SISDRLoss": SISDRLoss,
     "SNRLoss": SNRLoss,
@@ -32,6 +34,7 @@ __all__ = [
     "L1Loss",
     "L1SNRLoss",
     "MSELoss",
+    "ModelLoss",
     "MultiResolutionSTFTLoss",
     "SISDRLoss",
     "SNRLoss",
