@@ -17,6 +17,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 gc.disable()
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gpu: needs an NVIDIA GPU, and is skipped without")
+
+
 def pytest_collection_modifyitems(items):
     """The files with most slow tests come first: a long one at the end would leave cores idle."""
     slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))

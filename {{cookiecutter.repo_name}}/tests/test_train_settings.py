@@ -289,6 +289,7 @@ def test_a_dry_run_shows_shapes_sizes_memory_and_time_and_writes_nothing(write_c
     assert re.search(r"audio +\(2, 1, 3712, 2\)", logged)
     assert re.search(r"encoder +256  Encoder", logged)  # 16 filters of 16 samples
     assert re.search(r"a step on cpu: [\d.e-]+ s", logged) and "an epoch of 2 steps" in logged
+    assert re.search(r"8 GB card +batch_size up to \d+", logged)
     assert set(path.parent.iterdir()) == there
 
 

@@ -7,6 +7,7 @@ import time
 
 import torch
 
+from .fitting import fitting
 from .shapes import meta_step
 
 
@@ -24,7 +25,7 @@ def measure(trainer, steps=3):
 
     Returns:
         {"seconds": of a step, "loading": of a batch (medians), "first": seconds of the first step,
-        "memory": bytes above those in use before}.
+        "memory": bytes above those in use before, "batch": the last one}.
     """
     plan = trainer.plan
     first = plan.batches.keys(0)[: (steps + 1) * plan.batches.batch_size]
@@ -46,6 +47,7 @@ def measure(trainer, steps=3):
         "seconds": sorted(computing[1:])[steps // 2],
         "loading": sorted(loading[1:])[steps // 2],
         "memory": peak_memory(trainer.device) - before,
+        "batch": batch,
     }
 
 
@@ -70,7 +72,7 @@ def summarize(trainer):
         f"s), its data {took['loading']:.3g} s\n"
         f"memory above that of the idle program: {took['memory'] / 1e6:.0f} MB\n"
         f"an epoch of {steps} steps: about {steps * step / 60:.3g} min without validation; "
-        f"{epochs} epochs, {epochs * steps} steps: {epochs * steps * step / 3600:.3g} h\n"
-        "nothing was written"
+        f"{epochs} epochs, {epochs * steps} steps: {epochs * steps * step / 3600:.3g} h"
     )
+    lines += [*fitting(trainer, took["batch"]), "nothing was written"]
     return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""Training on a GPU: every network and loss takes its steps there, and they are those of the CPU.
+
+What runs on any device also runs on the CPU, so that these tests are themselves tested.
+"""
+
+import contextlib
+import math
+
+import pytest
+import torch
+import yaml
+from trainings import MODELS, trainer_of, write
+
+from training import fitting
+
+CUDA = pytest.param(
+    "cuda",
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"),
+    ],
+)
+SI_SDR = {"si_sdr": {"class": "SISDRLoss"}}
+STFT = {"window_length": 256, "hop_length": 128}
+NETWORKS = {
+    **MODELS,
+    "sepformer": (
+        {"num_filters": 16, "num_channels": 16, "hidden_size": 16, "num_layers": 1, "depth": 1}
+        | {"num_heads": 2, "chunk_size": 20},
+        SI_SDR,
+    ),
+    "band_split_rnn": (
+        {**STFT, "bands": [[4000, 500]], "num_channels": 8, "hidden_size": 8, "num_layers": 1},
+        SI_SDR,
+    ),
+    "band_split_roformer": (
+        {**STFT, "bands": [[4000, 500]], "num_channels": 8, "num_layers": 1, "num_heads": 2}
+        | {"head_size": 4},
+        SI_SDR,
+    ),
+    "tf_gridnet": (
+        {**STFT, "num_channels": 4, "hidden_size": 8, "num_layers": 1, "attention_size": 129}
+        | {"kernel_size": 4, "stride": 2},
+        SI_SDR,
+    ),
+}
+WAVEFORM_LOSSES = (
+    "ComplexSTFTLoss",
+    "L1SNRLoss",
+    "MultiResolutionSTFTLoss",
+    "SNRLoss",
+)
+
+
+@pytest.fixture
+def trainer_on(write_config):
+    """A function(device, builder, ...) -> its trainer."""
+
+    def make(device, builder="conv_tasnet", loss=None, **train):
+        sizes, own = NETWORKS[builder]
+        sizes = {key: value for key, value in sizes.items() if key != "dropout"}
+        path = write_config(
+            f"{builder}_{device}", builder="conv_tasnet", loss=loss or own, device=device, **train
+        )
+        plain = yaml.safe_load(path.read_text())
+        plain["model"] = {"builder": builder, "args": sizes}
+        plain["signal"] = {"sample_rate": 8000, "window_length": 256, "hop_length": 64}
+        return trainer_of(write(path, plain))
+
+    return make
+
+
+def first_batch(trainer):
+    with contextlib.closing(trainer.training_batches()) as batches:  # and their workers
+        return trainer.to_device(next(batches))
+
+
+def gradients(trainer):
+    """The loss of the first batch, and its gradients, on the CPU."""
+    features = trainer.front_end(first_batch(trainer))
+    outputs = trainer.forward(features, trainer.network)
+    loss, _ = trainer.compute_losses(outputs, features)
+    loss.backward()
+    found = {name: p.grad.cpu() for name, p in trainer.model.named_parameters()}
+    return loss.item(), found
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize("builder", NETWORKS)
+def test_a_step_of_each_network_is_that_of_the_cpu(trainer_on, builder, device):
+    expected, of_cpu = gradients(trainer_on("cpu", builder, precision="float32"))
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 has 10 bits
+        loss, found = gradients(trainer_on(device, builder, precision="float32"))
+    assert loss == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    largest = max(gradient.abs().max() for gradient in of_cpu.values())
+    for name, gradient in found.items():
+        assert (gradient - of_cpu[name]).abs().max() < 1e-2 * largest, name
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize("kind", WAVEFORM_LOSSES)
+def test_each_loss_of_waveforms_trains_a_step(trainer_on, kind, device):
+    trainer = trainer_on(device, loss={"own": {"class": kind}}, segment=1.0)
+    scalars = trainer.train_step(first_batch(trainer))
+    assert math.isfinite(scalars["own"]) and scalars["gradient_norm"] > 0
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"),
+    [
+        ("cpu", "float32"),
+        *[pytest.param("cuda", p, marks=CUDA.marks) for p in ("float32", "bfloat16", "float16")],
+    ],
+)
+@pytest.mark.parametrize("builder", NETWORKS)
+def test_each_network_learns_in_each_precision(trainer_on, builder, device, precision):
+    trainer = trainer_on(device, builder, precision=precision)
+    batch = first_batch(trainer)
+    losses = [trainer.train_step(batch)["loss"] for _ in range(5)]
+    assert all(map(math.isfinite, losses)) and losses[-1] < losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device", [CUDA])
+@pytest.mark.parametrize("builder", NETWORKS)
+def test_each_network_takes_a_compiled_step(trainer_on, builder, device):
+    trainer = trainer_on(device, builder, compile=True, precision="float32")
+    plain = trainer_on(device, builder, precision="float32")
+    found, expected = (one.train_step(first_batch(one))["loss"] for one in (trainer, plain))
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+def test_memory_does_not_grow_from_step_to_step(trainer_on, device):
+    trainer = trainer_on(device)
+    batch = first_batch(trainer)
+    for _ in range(3):
+        trainer.train_step(batch)
+    peaks = []
+    for _ in range(3):
+        peaks.append(fitting.peak_of(lambda: trainer.train_step(batch), trainer.device))
+    assert max(peaks) <= 1.01 * min(peaks)
