@@ -65,9 +65,10 @@ $(INSTALLED): requirements.lock $(TEMPLATE)/requirements.lock
 		--installer $(if $(filter uv,$(INSTALLER)),uv,pip)
 	@touch $@
 
-lint: install ## Check style and types of the code
+lint: install ## Check style and types of the code, and the Markdown
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m pymarkdown scan $$(git ls-files '*.md' ':!*/evaluation/*')
 	@$(MAKE) --no-print-directory types
 
 .PHONY: types

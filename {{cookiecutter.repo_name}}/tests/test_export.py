@@ -61,8 +61,10 @@ def algorithm_for(model):
     return (DeepAudioEstimation if "audio" in model.output_keys else DeepMaskEstimation), {}
 
 
-def compared(name, channels=1, seconds=(1.0, 7.0), changes=None, **args):
+def compared(name, channels=1, seconds=(1.0, 7.0), changes=None, prepare=None, **args):
     model, about = network(name, channels, **(changes or {}))
+    if prepare:
+        prepare(model)
     kind, own = algorithm_for(model)
     own = {**own, **args}
     separation = separation_of(kind, model, about, own)
@@ -86,6 +88,22 @@ def test_every_network_separates_any_length_in_onnxruntime_as_here(name):
     for row in rows:  # a file that differs by more would have been refused
         assert row["onnx"] <= Separation.bound and row["pt2"] <= Separation.bound
         assert row.get("project", 0) <= Separation.bound
+
+
+def test_deep_clustering_is_exported_with_its_clustering():
+    """Of a network that puts bins below and above the middle apart: those of random weights form no
+    clusters."""
+
+    def prepare(model):
+        linear = model.layers["embedding"].linear
+        with torch.no_grad():
+            vectors = linear.bias.reshape(33, 1, -1).zero_()
+            vectors[:16, :, 0] = vectors[16:, :, 1] = 1.0
+            linear.weight *= 0.2
+
+    for row in compared("deep_clustering", seconds=(1.0, 3.0), prepare=prepare):
+        for key in ("onnx", "pt2", "project"):
+            assert row[key] <= ClusterSeparation.bound
 
 
 @pytest.mark.parametrize(
