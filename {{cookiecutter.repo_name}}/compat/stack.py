@@ -41,6 +41,8 @@ def librosa_keywords() -> None:
     (blocks.py:270) gives the same numbers.
     """
 
+    filters = Deferred("librosa.filters")  # imported, and numba with it, when a filter is made
+
     def resample(y: np.ndarray, orig_sr: int, target_sr: int, **kwargs: Any) -> np.ndarray:
         return librosa.resample(y, orig_sr=orig_sr, target_sr=target_sr, **kwargs)
 
@@ -48,14 +50,12 @@ def librosa_keywords() -> None:
         return librosa.feature.rms(y=y, pad_mode=pad_mode, **kwargs)
 
     def mel(sr: int, n_fft: int, n_mels: int) -> np.ndarray:
-        return librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
+        return filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
 
     nussl.core.audio_signal.librosa = Overlay(
         librosa, resample=resample, feature=Overlay(librosa.feature, rms=rms)
     )
-    # librosa.filters, and with it numba, is imported when a filter is made
-    filters = Overlay(Deferred("librosa.filters"), mel=mel)
-    nussl.ml.networks.modules.blocks.librosa = Overlay(librosa, filters=filters)
+    nussl.ml.networks.modules.blocks.librosa = Overlay(librosa, filters=Overlay(filters, mel=mel))
 
 
 def librosa_display() -> None:

@@ -7,6 +7,7 @@ from torch import nn
 
 STARTS = 4  # first centres that are tried
 STEPS = 20  # of Lloyd's algorithm
+EQUAL = 1.001  # starts that end at distances within this factor are equally good
 SHARPNESS = 200.0  # of a point's membership, in units of the points' variance
 
 
@@ -82,8 +83,12 @@ class Clusters(nn.Module):
             member = torch.softmax(-sharpness * _farness(points, centres), dim=1)
             count = member.sum(dim=2, keepdim=True)
             centres = torch.where(count > 0.5, member @ points / count.clamp_min(0.5), centres)
-        best = _farness(points, centres).amin(dim=1).mean(dim=1).argmin()
-        return centres[best]
+        constant = points.square().sum(dim=1) / 2
+        distance = (constant + _farness(points, centres).amin(dim=1)).mean(dim=1)
+        # the first of the best: several may have found the same clusters, in another order, and
+        # rounding must not choose between them
+        good = distance <= EQUAL * distance.min() + 1e-6
+        return centres[(good.to(torch.int64).cumsum(dim=0) == 0).sum()]
 
     def _shares(self, embedding, centres):
         """(points, sources)"""
