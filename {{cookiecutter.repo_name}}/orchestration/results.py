@@ -9,6 +9,7 @@ from files import csv_text, write_files
 
 STATES = {"COMPLETE": "done", "PRUNED": "ended early", "FAIL": "failed"}
 STATES |= {"RUNNING": "running", "WAITING": "waiting"}
+TICKS = 8  # values of a curve that are written below it, one by one
 
 
 def runs_of(sweep, study):
@@ -113,7 +114,7 @@ def _write_best(sweep, study, best):
 def pictures(sweep, study, table, rows):
     """{name: PNG}: Optuna's history, parallel coordinates and importances, and the curve of a
     single number that is varied; without those that so few trials do not give."""
-    import matplotlib
+    import matplotlib.style
 
     matplotlib.use("Agg")
     from optuna.visualization import matplotlib as draw
@@ -129,7 +130,8 @@ def pictures(sweep, study, table, rows):
             found[f"{name}.png"] = _png(axes.figure)
     names = list(sweep.settings.vary)
     if len(names) == 1 and all(isinstance(row[names[0]], int | float) for row in table):
-        found["curve.png"] = _png(_curve(names[0], sweep.settings.goal, table, rows))
+        with matplotlib.style.context("default"):  # Optuna has set another
+            found["curve.png"] = _png(_curve(names[0], sweep.settings.goal, table, rows))
     return found
 
 
@@ -154,6 +156,10 @@ def _curve(name, goal, table, rows):
     places = [row[name] for row in means]
     if places and min(places) > 0 and max(places) >= 10 * min(places):
         axes.set_xscale("log")
+    if len(places) <= TICKS:
+        axes.set_xticks(places, map(str, places))
+        axes.set_xticks([], minor=True)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.set(xlabel=name, ylabel=goal)
     return figure
 
