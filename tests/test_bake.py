@@ -40,8 +40,8 @@ def test_all_but_four_files_are_copied_byte_by_byte_with_their_mode(project):
 def test_no_jinja_is_left_in_a_project(project):
     for file in all_files(project):
         content = (project / file).read_bytes()
-        if b"\0" in content:  # a model's weights: any two bytes stand together somewhere
-            assert file.endswith(".pth")
+        if b"\0" in content:  # weights and pictures: any two bytes stand together somewhere
+            assert file.endswith((".pth", ".png"))
             continue
         assert not re.search(rb"\{\{\s*cookiecutter|\{%", content), file
         if file in RENDERED:
