@@ -58,6 +58,11 @@ class Augment(Section):
         description="[least, most]: sources are brought to one level, then each is raised by a "
         "number of dB drawn uniformly; null: their own levels",
     )
+    source_gain_db: dict[Text, Range] | None = Field(
+        None,
+        description="{source: [least, most]}: a further gain in dB for a source, drawn uniformly, "
+        "such as {vocals: [-8, 0]} for voices softer than the music; null: none",
+    )
     equalizer_db: float | None = Field(
         None,
         gt=0,

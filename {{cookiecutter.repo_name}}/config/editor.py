@@ -10,6 +10,7 @@ from .schema import ABSENT_IF_NONE, Config
 
 Node = dict[str, Any]  # of a JSON Schema
 VARIABLE = {"$ref": "#/$defs/Variable"}
+INSIDE = {"items", "additionalProperties"}  # the values of a list and of a mapping
 NOT_TEXT = ("integer", "number", "boolean")
 PATH = {"type": "string", "minLength": 1}
 
@@ -83,11 +84,12 @@ def _requirements(node: Node, definitions: Node) -> Node:
 
 def _variable(field: Node) -> Node:
     """The schema of a value that may be a variable, where it is not text anyway."""
-    if isinstance(field.get("items"), dict):
-        field = {**field, "items": _variable(field["items"])}
+    for inner in INSIDE:
+        if isinstance(field.get(inner), dict):
+            field = {**field, inner: _variable(field[inner])}
     if "anyOf" in field:
-        lists = [kind if "items" not in kind else _variable(kind) for kind in field["anyOf"]]
-        field = {**field, "anyOf": lists}
+        kinds = [_variable(kind) if INSIDE & kind.keys() else kind for kind in field["anyOf"]]
+        field = {**field, "anyOf": kinds}
     kinds = field.get("anyOf", [field])
     if not any("enum" in kind or kind.get("type") in NOT_TEXT for kind in kinds):
         return field

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from layouts import SAMPLE_RATE
+from trainings import plain_config, trainer_of, write
 
 from compat import nussl
 from config.data import Augment
 from dataset import StemFolder
+from errors import UserError
 from training.loading import Excerpts, load
 from training.sampling import ShuffledBatches, Spread
 
@@ -96,6 +98,27 @@ def test_levels_stay_within_the_range_of_the_snr(folder):
     for epoch in range(20):
         levels = 20 * made[epoch, 0]["sources"].square().mean(dim=(1, 2)).sqrt().log10()
         assert levels.max() - levels.min() <= 10.001
+
+
+def test_the_gain_of_one_source_is_on_top_of_its_level(folder):
+    plain = excerpts(folder, snr_db=[0, 0])
+    made = excerpts(folder, snr_db=[0, 0], source_gain_db={"b": [-9, -3]})
+    gains = []
+    for epoch in range(100):
+        ratio = made[epoch, 0]["sources"] / plain[epoch, 0]["sources"]
+        a, b, c = (20 * ratio.flatten(1).median(dim=1).values.log10()).tolist()
+        assert abs(a) < 1e-4 and abs(c) < 1e-4
+        gains.append(b)
+    assert -9.0001 <= min(gains) < -8.7 and -3.3 < max(gains) <= -2.9999
+    assert abs(np.mean(gains) + 6) < 0.6  # 3 standard deviations
+
+
+def test_a_gain_of_a_source_that_is_not_there_is_refused(tmp_path, sample_folder):
+    plain = plain_config(tmp_path, sample_folder)
+    plain["datasets"]["train"]["augment"] = {"source_gain_db": {"vocal": [-6, 0]}}
+    problem = "source_gain_db: there is no source 'vocal' in the training data; its sources are"
+    with pytest.raises(UserError, match=problem):
+        trainer_of(write(tmp_path / "wrong.yml", plain))
 
 
 def test_silent_stretches_are_avoided(folder):
@@ -221,6 +244,7 @@ EVERYTHING = {
     "incoherent": 0.5,
     "silence_db": -50,
     "snr_db": [-5, 5],
+    "source_gain_db": {"b": [-6, 0]},
     "equalizer_db": 6.0,
     "swap_channels": 0.5,
     "flip_polarity": 0.5,
@@ -298,7 +322,8 @@ def test_files_of_another_rate_and_mono_can_be_augmented_too(tmp_path):
     from dataset import MUSDB18
 
     data = MUSDB18(tmp_path / "musdb", "train", RATE, 1, PARAMS)
-    item = Excerpts(data, LENGTH, 0, Augment(**EVERYTHING))[0, 0]
+    plan = Augment(**{**EVERYTHING, "source_gain_db": {"vocals": [-6, 0]}})
+    item = Excerpts(data, LENGTH, 0, plan)[0, 0]
     assert SAMPLE_RATE != RATE and item["sources"].shape == (4, 1, LENGTH)
     assert item["sources"].dtype == item["mix"].dtype == torch.float32
     assert torch.isfinite(item["mix"]).all()

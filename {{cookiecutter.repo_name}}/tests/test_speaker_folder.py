@@ -16,6 +16,7 @@ import config
 import experiment
 from auditing.tracks import inspect
 from compat import nussl
+from config.data import Augment
 from dataset import LibriSpeech, SpeakerFolder, rooms
 from errors import UserError
 from training.loading import Excerpts
@@ -97,18 +98,7 @@ def test_training_mixes_anew_in_each_epoch_and_a_key_always_gives_the_same_excer
 
 
 def test_augmentation_never_mixes_a_speaker_with_himself(folder):
-    plan = types.SimpleNamespace(
-        incoherent=1.0,
-        silence_db=None,
-        snr_db=(0, 0),
-        gain_db=None,
-        equalizer_db=None,
-        swap_channels=0,
-        flip_polarity=0,
-        pitch_shift=None,
-        time_stretch=None,
-        low_pass=None,
-    )
+    plan = Augment(incoherent=1.0, snr_db=[0, 0])
     excerpts = Excerpts(build(folder), 4000, seed=5, augment=plan)
     for number in range(10):
         names = excerpts[number, 0, 0]["name"].split(" + ")

@@ -33,7 +33,7 @@ def draw(data, index, length, rng, augment=None):
     rest = mix - sources.sum(axis=0)  # zero, but for what a mixture file holds beside the sources
     sources = warp(sources, data.sample_rate)
     rest = warp(rest, data.sample_rate) if data.mixture == "file" else np.zeros_like(sources[0])
-    sources = _mixed_anew(sources, augment, data.sample_rate, rng)
+    sources = _mixed_anew(sources, augment, data, rng)
     return sources.sum(axis=0) + rest, sources, name
 
 
@@ -92,19 +92,25 @@ def _level_db(sources):
     return 10 * np.log10(np.maximum(power, 1e-20))
 
 
-def _mixed_anew(sources, plan, sample_rate, rng):
+def _mixed_anew(sources, plan, data, rng):
     """The sources with their timbres, channels, signs and levels drawn."""
     if plan.equalizer_db:
-        sources = _equalized(sources, plan.equalizer_db, sample_rate, rng)
+        sources = _equalized(sources, plan.equalizer_db, data.sample_rate, rng)
     for number in range(len(sources)):
         if rng.random() < plan.swap_channels:
             sources[number] = sources[number][::-1].copy()
         if rng.random() < plan.flip_polarity:
             sources[number] = -sources[number]
+    gains = _gains_db(sources, plan, data.labels, rng)
+    return sources * (10 ** (gains / 20)).astype(np.float32)[:, None, None]
+
+
+def _gains_db(sources, plan, labels, rng):
+    """The gain of each source in dB: (sources,)."""
+    gains = np.zeros(len(sources))
     bounds = plan.gain_db or plan.snr_db
-    if bounds is None:
-        return sources
-    gains = rng.uniform(*bounds, size=len(sources))
+    if bounds is not None:
+        gains = rng.uniform(*bounds, size=len(sources))
     if plan.snr_db is not None:
         levels = _level_db(sources)
         audible = levels > -120  # silence stays silence
@@ -112,15 +118,15 @@ def _mixed_anew(sources, plan, sample_rate, rng):
         gains = np.where(
             audible, gains + (levels[audible].mean() if audible.any() else 0) - levels, 0
         )
-    return sources * (10 ** (gains / 20)).astype(np.float32)[:, None, None]
+    for label, (least, most) in (plan.source_gain_db or {}).items():
+        gains[labels.index(label)] += rng.uniform(least, most)
+    return gains
 
 
 def _equalized(sources, most_db, sample_rate, rng):
     """Each source with gains of up to ±`most_db` at octaves, straight lines in dB between them."""
     length = sources.shape[-1]
-    padded = scipy.fft.next_fast_len(
-        length + sample_rate // 10, real=True
-    )  # no end meets the start
+    padded = _padded(length, sample_rate)
     spectrum = scipy.fft.rfft(sources, padded, axis=-1)
     octaves = np.log2(np.maximum(scipy.fft.rfftfreq(padded, 1 / sample_rate), 1.0))
     gains_db = rng.uniform(-most_db, most_db, (len(sources), len(BANDS)))

@@ -35,13 +35,15 @@ class Plan:
         augment: `datasets.train.augment` of the config, or None.
 
     Raises:
-        UserError: the batch size cannot be divided among processes and `train.accumulate`.
+        UserError: the batch size cannot be divided among processes and `train.accumulate`, or
+            the augmentation names a source that the data does not have.
     """
 
     def __init__(self, settings, front_end, train_data, val_data, seed, shard=(0, 1), augment=None):
         self.settings, self.train_data, self.shard = settings, train_data, shard
         rate = train_data.sample_rate
         length = front_end.segment(settings.segment, rate)
+        _check_sources(augment, train_data.labels)
         stages = [(s.epochs, front_end.segment(s.segment, rate)) for s in settings.curriculum]
         lengths = _lengths(train_data)
         _warn_of_silence(train_data, lengths, length)
@@ -103,6 +105,17 @@ class Plan:
                 f"be a multiple of {parts}, the {self.shard[1]} processes times train.accumulate"
             )
         return size
+
+
+def _check_sources(augment, labels):
+    """Refuse gains of sources that are not there."""
+    gains = (augment and augment.source_gain_db) or {}
+    unknown = [name for name in gains if name not in labels]
+    if unknown:
+        raise UserError(
+            f"datasets.train.augment.source_gain_db: there is no source {unknown[0]!r} in the "
+            f"training data; its sources are {', '.join(labels)}"
+        )
 
 
 def _shown(hours):
