@@ -25,6 +25,7 @@ class DeepAudioEstimation(NetworkSeparation, nussl.separation.deep.DeepAudioEsti
         device: where the network runs; a torch.device.
         mixture_consistency: make the sources add up to the mixture (`masks.consistent`); masks add
             up to 1 anyway.
+        chunk: as of `DeepClustering`.
 
     Raises:
         UserError: as `DeepClustering`.
@@ -33,9 +34,14 @@ class DeepAudioEstimation(NetworkSeparation, nussl.separation.deep.DeepAudioEsti
     model_output = "audio"
 
     def __init__(
-        self, input_audio_signal, model_path: str, device=None, mixture_consistency: bool = True
+        self,
+        input_audio_signal,
+        model_path: str,
+        device=None,
+        mixture_consistency: bool = True,
+        chunk: float | None = None,
     ):
-        super().__init__(self.set_up(input_audio_signal, model_path, device))
+        super().__init__(self.set_up(input_audio_signal, model_path, device, chunk))
         self.metadata.update(self.model_metadata)
         self.mixture_consistency = mixture_consistency
 

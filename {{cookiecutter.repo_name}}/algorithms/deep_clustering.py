@@ -15,6 +15,7 @@ from .network import BATCH, NetworkSeparation
 
 MOST_SOURCES = 5  # that are looked for if num_sources is null
 COMPARED = 3000  # loud points on which numbers of clusters are compared
+FITTED = 80.0  # seconds of audio, in chunks from all of it, whose loud points may be fitted to
 MOST_POINTS = 50_000  # loud time-frequency points to fit clusters to; more change nothing
 
 
@@ -25,7 +26,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
     and number of channels: see `NetworkSeparation`. The sources add up to the input. The same input
     gives the same sources.
 
-    Audio longer than a chunk (`model_input.CHUNK`) is processed in chunks. Clusters are fitted
+    Audio longer than a chunk is processed in chunks. Clusters are fitted
     once, to loud points of chunks from the whole of it, and their centres serve every chunk, so
     that a source keeps its number from beginning to end. `features` is then not kept, and `result`
     has the embedding of the loudest chunk.
@@ -51,10 +52,13 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         random_state: seed of the clustering.
         mask_weight: weight of the network's own masks in the result, where they name the clusters:
             0 for clusters alone, 1 for the network's masks alone. The two make different mistakes.
+        chunk: seconds that the network reads at once; None: 10. A network that normalises each
+            excerpt (`InstanceNorm`) does best with the length of its training excerpts: a soft
+            passage is not read at the level of a loud one.
 
     Raises:
-        UserError: the audio is silent, or shorter than one STFT frame of the model; the model is
-            not for deep clustering, or has no masks to weigh.
+        UserError: the audio is silent, or shorter than one STFT frame of the model; `chunk` is
+            shorter than three; the model is not for deep clustering, or has no masks to weigh.
     """
 
     model_output = "embedding"
@@ -72,10 +76,12 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         mask_type: Literal["soft", "binary"] = "soft",
         random_state: int = 0,
         mask_weight: float = 0.0,
+        chunk: float | None = None,
     ):
         if not 0 <= mask_weight <= 1:
             raise UserError(f"mask_weight is {mask_weight}; it is a weight, from 0 to 1")
-        signal = self.set_up(input_audio_signal, model_path, device, also=("mix_magnitude",))
+        also = ("mix_magnitude",)
+        signal = self.set_up(input_audio_signal, model_path, device, chunk, also)
         labels = self.source_labels
         if labels and num_sources not in (None, len(labels)):
             raise UserError(
@@ -136,7 +142,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
 
     def chunk_masks(self):
         """The masks of each chunk: (sources, bins, frames, channels)."""
-        chosen = self.input.loudest(BATCH)
+        chosen = self.input.loudest(max(BATCH, round(FITTED / self.input.chunk_seconds)))
         kept = list(self.batches(chosen))
         self._fit(*self._loud(kept))
         if len(chosen) < self.input.chunks.count:

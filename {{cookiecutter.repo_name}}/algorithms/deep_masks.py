@@ -25,6 +25,7 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         device: where the network runs; a torch.device.
         mask_type: "soft", or "binary" for 0 and 1 (not for complex masks).
         mixture_consistency: make the sources add up to the mixture (`masks.consistent`).
+        chunk: as of `DeepClustering`.
 
     Raises:
         UserError: as `DeepClustering`.
@@ -40,8 +41,9 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         device=None,
         mask_type: Literal["soft", "binary"] = "soft",
         mixture_consistency: bool = True,
+        chunk: float | None = None,
     ):
-        signal = self.set_up(input_audio_signal, model_path, device)
+        signal = self.set_up(input_audio_signal, model_path, device, chunk)
         super().__init__(signal, mask_type=mask_type)
         self.metadata.update(self.model_metadata)
         self.mixture_consistency = mixture_consistency

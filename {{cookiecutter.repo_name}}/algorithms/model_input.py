@@ -13,7 +13,8 @@ from errors import UserError
 from .chunks import Chunks
 
 CHUNK = 10.0  # seconds that the network reads at once; longer audio is cut into chunks
-OVERLAP = 1.0  # seconds over which a chunk is faded into the next
+OVERLAP = 1.0  # seconds over which a chunk is faded into the next, at most a third of it
+LEAST = 3  # frames of a chunk
 LEVELS_DB = (-35.0, -6.0)  # RMS of the loudest chunk; softer and louder mixtures are brought there
 
 
@@ -30,12 +31,14 @@ class ModelInput:
         signal: an AudioSignal, or a recording as in `streams`, which is never in memory as a whole.
         metadata: of the model: sample_rate, num_channels, stft_params.
         front_end: the model's `FrontEnd`.
+        chunk: seconds that the network reads at once; None: `CHUNK`.
 
     Raises:
-        UserError: the mixture is silent, or shorter than one STFT frame of the model.
+        UserError: the mixture is silent, or shorter than one STFT frame of the model; `chunk` is
+            too short.
     """
 
-    def __init__(self, signal, metadata, front_end):
+    def __init__(self, signal, metadata, front_end, chunk=None):
         rate, channels = metadata["sample_rate"], metadata["num_channels"]
         self.signal, self.front_end, self.stft_params = signal, front_end, metadata["stft_params"]
         if isinstance(signal, nussl.AudioSignal):
@@ -55,7 +58,19 @@ class ModelInput:
         if self.recording is not signal and not np.any(signal.audio_data):
             raise UserError("is silent (every sample is 0); there is nothing to separate")
         frames = -(-self.audio.length // hop) + 1
-        self.chunks = Chunks(frames, int(CHUNK * rate / hop), int(OVERLAP * rate / hop))
+        chunk = CHUNK if chunk is None else chunk
+        length = int(chunk * rate / hop)
+        if length < LEAST:
+            raise UserError(
+                f"chunk is {chunk:g} s; the model's STFT has a frame every {hop / rate:.3g} s, and "
+                f"at least {LEAST} of them make a chunk"
+            )
+        self.chunks = Chunks(frames, length, int(min(OVERLAP, chunk / 3) * rate / hop))
+
+    @property
+    def chunk_seconds(self):
+        """The length of a chunk."""
+        return self.chunks.length * self.stft_params.hop_length / self.audio.sample_rate
 
     @property
     def unchanged(self):

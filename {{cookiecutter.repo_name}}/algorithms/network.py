@@ -89,10 +89,11 @@ class NetworkSeparation:
 
     # ---- running it ---------------------------------------------------------------------------
 
-    def set_up(self, signal, model_path, device, also=()):
+    def set_up(self, signal, model_path, device, chunk=None, also=()):
         """Load the model and make the mixture ready for it.
 
         Args:
+            chunk: seconds that the network reads at once; None: `model_input.CHUNK`.
             also: features that the algorithm needs in addition to those that the model reads.
 
         Returns:
@@ -105,7 +106,7 @@ class NetworkSeparation:
         self.model, self.model_metadata = self.load(model_path, self.device)
         params = self.model_metadata["stft_params"]
         self.front_end = _front_end(params, {*self.model.input, *also}).to(self.device)
-        self.input = ModelInput(signal, self.model_metadata, self.front_end)
+        self.input = ModelInput(signal, self.model_metadata, self.front_end, chunk)
         return self.input.as_signal()
 
     def run_model(self, signal):

@@ -5,7 +5,6 @@ import io
 import numpy as np
 import torch
 
-from algorithms.model_input import CHUNK
 from compat import nussl
 from errors import UserError
 
@@ -58,9 +57,10 @@ def compare(separation, onnx, pt2, seconds, sample_rate, make=None):
             row = {"seconds": length, "channels": channels}
             row["onnx"] = difference(session.run(None, {INPUT: mixture})[0], expected)
             row["pt2"] = difference(loaded, expected)
-            if make is not None and length < CHUNK:
-                signal = nussl.AudioSignal(audio_data_array=mixture, sample_rate=sample_rate)
-                estimates = np.stack([estimate.audio_data for estimate in make(signal)()])
+            signal = nussl.AudioSignal(audio_data_array=mixture, sample_rate=sample_rate)
+            algorithm = make(signal) if make is not None else None
+            if algorithm is not None and algorithm.input.chunks.count == 1:
+                estimates = np.stack([estimate.audio_data for estimate in algorithm()])
                 if separation.labels is None:
                     estimates = estimates[_order(estimates, expected)]
                 row["project"] = difference(estimates, expected)

@@ -25,6 +25,8 @@ def train(path):
 if __name__ == "__main__":
     # here, as each of its workers imports this module
     import torch
+    import torch._decomp
+    import torch._dynamo  # torch does so on its first step
     from trainings import fit
 
     from training.loading import worker_context

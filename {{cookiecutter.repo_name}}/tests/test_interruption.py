@@ -93,9 +93,9 @@ def forked_trainings():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("builder", ["deep_clustering", "mask_inference", "chimera", "conv_tasnet"])
-def test_killed_at_ten_random_moments_with_two_workers_the_weights_are_the_same(
-    write_config, forked_trainings, builder
+@pytest.mark.parametrize("builder, kills", [("deep_clustering", 10), ("conv_tasnet", 3)])
+def test_killed_at_random_moments_with_two_workers_the_weights_are_the_same(
+    write_config, forked_trainings, builder, kills
 ):
     settings = {"builder": builder, "epochs": 20, "checkpoint_every": 1}
     reference = fit(write_config("reference", **settings))
@@ -104,7 +104,7 @@ def test_killed_at_ten_random_moments_with_two_workers_the_weights_are_the_same(
     reached = []
     random = np.random.default_rng(0)
     for checkpoints_later, seconds in zip(
-        random.integers(1, 6, 10), random.uniform(0.0, 0.05, 10), strict=True
+        random.integers(1, 6, kills), random.uniform(0.0, 0.05, kills), strict=True
     ):
         print(path, file=forked_trainings.stdin, flush=True)
         for _ in range(checkpoints_later):

@@ -208,6 +208,21 @@ def test_a_classical_algorithm_takes_long_audio_too(monkeypatch, name):
     assert len(pieces) == 3 and np.concatenate(pieces, axis=-1).shape == (2, *data.shape)
 
 
+@pytest.mark.parametrize("builder", ["deep_clustering", "mask_inference", "conv_tasnet"])
+def test_a_chunk_of_another_length_is_an_argument(make, builder, monkeypatch):
+    """As if every chunk were of that length, from the shortest that there is on."""
+    mixture = nussl.AudioSignal(audio_data_array=sound(7), sample_rate=RATE)
+    given = make(builder)(mixture, chunk=2.0)
+    assert given.input.chunks.count == 5 and given.input.chunk_seconds == pytest.approx(2, abs=0.02)
+    found = [estimate.audio_data for estimate in given()]
+    monkeypatch.setattr(model_input, "CHUNK", 2.0)
+    monkeypatch.setattr(model_input, "OVERLAP", 2 / 3)
+    expected = [estimate.audio_data for estimate in make(builder)(mixture)()]
+    assert np.array_equal(found, expected)
+    with pytest.raises(UserError, match=r"chunk is 0.01 s; .* at least 3 of them make a chunk"):
+        make(builder)(mixture, chunk=0.01)
+
+
 def test_silence_of_any_length_is_refused(make, short_chunks):
     for builder in SMALL:
         with pytest.raises(UserError, match="is silent"):
