@@ -13,6 +13,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = "{{cookiecutter.repo_name}}"
 
 
+def pytest_collection_modifyitems(items):
+    """A project's own tests take longer than all others: they begin first, are waited for last."""
+    items.sort(key=lambda item: "project_tests" in item.fixturenames)
+
+
 def files_of(folder):
     """The files of a folder that git knows, or would know after `git add .`, relative to it."""
     listed = subprocess.run(
@@ -103,14 +108,40 @@ def bake(template, tmp_path, monkeypatch, environ):
     return bake
 
 
+def default_project(template, folder):
+    """A project of the default answers, in this folder: its path."""
+    return Path(
+        cookiecutter(str(template), no_input=True, default_config=True, output_dir=str(folder))
+    )
+
+
 @pytest.fixture(scope="session")
 def project(template, tmp_path_factory):
     """A project of the default answers, for tests that write nothing into it."""
-    return Path(
-        cookiecutter(
-            str(template),
-            no_input=True,
-            default_config=True,
-            output_dir=str(tmp_path_factory.mktemp("project")),
-        )
-    )
+    return default_project(template, tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def project_tests(template, environ, tmp_path_factory):
+    """A new project's own tests, which run beside these: (the process, the file it prints to)."""
+    folder = tmp_path_factory.mktemp("tested")
+    output = folder / "output.txt"
+    with (
+        open(output, "wb") as file,
+        subprocess.Popen(
+            [sys.executable, "-u", "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"],
+            cwd=default_project(template, folder),
+            env=environ,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        yield process, output
+        process.terminate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_project_tests(request):
+    """Start them before the first test, if they are to be run at all."""
+    if any("project_tests" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("project_tests")

@@ -2,8 +2,7 @@
 
 import datetime
 import re
-import subprocess
-import sys
+import time
 import tomllib
 
 import pytest
@@ -179,12 +178,14 @@ def test_the_project_and_the_template_have_a_clean_style(project, run):
         assert code == 0, said
 
 
-def test_a_project_passes_its_own_tests(bake, environ, capfd):
+def test_a_project_passes_its_own_tests(project_tests, capfd):
     """Their output is shown as they run: it is the larger part of what `make test` tests."""
-    project = bake()
-    with capfd.disabled():
-        print(f"\n\nThe tests of a baked project, {project}:\n", flush=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"]
-        done = subprocess.run(command, cwd=project, env=environ)
-        print("\nThe template's own tests go on:", flush=True)
-    assert done.returncode == 0, "tests of the baked project failed: see their output above"
+    process, output = project_tests
+    with capfd.disabled(), open(output) as printed:
+        print("\n\nThe tests of a new project, which have run from the start:\n", flush=True)
+        running = True
+        while running:
+            running = process.poll() is None  # asked first, so that nothing is left unread
+            print(printed.read(), end="", flush=True)
+            time.sleep(0.5 if running else 0)
+    assert process.returncode == 0, "tests of the new project failed: see their output above"
