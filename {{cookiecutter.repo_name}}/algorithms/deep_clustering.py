@@ -53,8 +53,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         mask_weight: weight of the network's own masks in the result, where they name the clusters:
             0 for clusters alone, 1 for the network's masks alone. The two make different mistakes.
         chunk: seconds that the network reads at once; None: 10. A network that normalises each
-            excerpt (`InstanceNorm`) does best with the length of its training excerpts: a soft
-            passage is not read at the level of a loud one.
+            excerpt (`InstanceNorm`) does best with chunks no longer than its training excerpts: a
+            soft passage is then not read at the level of a loud one.
 
     Raises:
         UserError: the audio is silent, or shorter than one STFT frame of the model; `chunk` is

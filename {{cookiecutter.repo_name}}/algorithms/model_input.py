@@ -13,7 +13,7 @@ from errors import UserError
 from .chunks import Chunks
 
 CHUNK = 10.0  # seconds that the network reads at once; longer audio is cut into chunks
-OVERLAP = 1.0  # seconds over which a chunk is faded into the next, at most a third of it
+OVERLAP = 1.0  # seconds over which a chunk is faded into the next, at most a fifth of it
 LEAST = 3  # frames of a chunk
 LEVELS_DB = (-35.0, -6.0)  # RMS of the loudest chunk; softer and louder mixtures are brought there
 
@@ -65,7 +65,7 @@ class ModelInput:
                 f"chunk is {chunk:g} s; the model's STFT has a frame every {hop / rate:.3g} s, and "
                 f"at least {LEAST} of them make a chunk"
             )
-        self.chunks = Chunks(frames, length, int(min(OVERLAP, chunk / 3) * rate / hop))
+        self.chunks = Chunks(frames, length, int(min(OVERLAP, chunk / 5) * rate / hop))
 
     @property
     def chunk_seconds(self):
