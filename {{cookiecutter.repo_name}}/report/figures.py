@@ -96,8 +96,8 @@ def draw_separation(title, mix, result, frequency="auto", about=None):
 
 
 def draw_recording(title, recording, result, paths):
-    """viz.png of a recording that was separated: of the part that was clustered, or of its loudest
-    ten seconds.
+    """viz.png of a recording that was separated: of ten seconds, those around the part whose
+    embedding is drawn, or the loudest.
 
     Args:
         title: a line above everything.
@@ -111,7 +111,8 @@ def draw_recording(title, recording, result, paths):
         energies = [np.square(recording.read(start, SHOWN * rate)).sum() for start in starts]
         first = starts[int(np.argmax(energies))]
     else:
-        first = int(result.stretch[0] * rate)
+        start = round((sum(result.stretch) - SHOWN) / 2 * rate)
+        first = max(0, min(start, recording.length - SHOWN * rate))
     length = min(SHOWN * rate, recording.length - first)
 
     def signal(data):
@@ -126,6 +127,7 @@ def draw_recording(title, recording, result, paths):
 
 def png(figure, about=None):
     """The bytes of a figure as a PNG file, whatever characters the names in it have."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
@@ -133,7 +135,7 @@ def png(figure, about=None):
     picture = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
-        figure.savefig(picture, format="png", metadata=about)
+        FigureCanvasAgg(figure).print_png(picture, metadata=about)  # savefig draws it twice
     return picture.getvalue()
 
 
@@ -195,7 +197,7 @@ def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
             label=f"{name}: {here.mean():.0%}",
         )
     share = plane.explained_variance_ratio_.sum()
-    part = "" if stretch is None else f"\nof {stretch[0]:.0f} to {stretch[1]:.0f} s, the loudest"
+    part = "" if stretch is None else "\nof {:.1f} to {:.1f} s, the loudest".format(*stretch)
     axes.set(
         title=f"embedding of the loud bins{part}\n{points.shape[1]} dims in a plane: "
         f"{share:.0%} of the variance",

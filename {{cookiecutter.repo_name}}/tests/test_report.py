@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+import soundfile
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+import streams
 from algorithms import Result
 from compat import nussl
 from report import against_input, boxes, draw_separation, learning_curves, plots
+from report.figures import draw_recording
 from report.frequency import FrequencyAxis
 
 BINS, FRAMES = 257, 63
@@ -16,11 +19,11 @@ BINS, FRAMES = 257, 63
 def axes(monkeypatch):
     """The axes of the figure that was last saved."""
     kept = []
-    save = Figure.savefig
+    save = FigureCanvasAgg.print_png
     monkeypatch.setattr(
-        Figure,
-        "savefig",
-        lambda self, *args, **kwargs: (kept.append(self), save(self, *args, **kwargs)),
+        FigureCanvasAgg,
+        "print_png",
+        lambda self, *args, **how: (kept.append(self.figure), save(self, *args, **how)),
     )
     return lambda: {a.get_title(loc="left"): a for a in kept[-1].axes}
 
@@ -88,9 +91,32 @@ def test_an_embedding_of_a_stretch_is_coloured_by_its_own_clusters_and_says_so(a
     result = Result(estimates, masks, embedding, None, clusters, (20.0, 30.0))
     draw_separation("title", mix, result)
     (title,) = (title for title in axes() if title.startswith("embedding"))
-    assert "of 20 to 30 s, the loudest" in title
+    assert "of 20.0 to 30.0 s, the loudest" in title
     labels = [text.get_text() for text in axes()[title].get_legend().get_texts()]
     assert labels == ["source 0: 100%", "source 1: 0%"]
+
+
+@pytest.mark.parametrize(
+    "stretch, shown",
+    [
+        ((14.0, 16.5), "10 to 20 s of 30 s"),  # around the part whose embedding is drawn
+        ((28.0, 30.0), "20 to 30 s of 30 s"),
+        ((0.0, 2.5), "0 to 10 s of 30 s"),
+        (None, "20 to 30 s of 30 s"),  # the loudest
+    ],
+)
+def test_ten_seconds_of_a_recording_are_drawn(axes, tmp_path, stretch, shown):
+    rate = 1000
+    sound = 0.1 * np.random.default_rng(0).standard_normal((1, 30 * rate)).astype(np.float32)
+    sound[:, 25 * rate :] *= 3
+    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for path in paths:
+        soundfile.write(path, sound[0] / 2, rate, subtype="FLOAT")
+    result = Result([], None, None, None, None, stretch)
+    draw_recording("a song", streams.Memory(sound, rate), result, paths)
+    drawn = axes()["mixture.wav"]
+    assert drawn.get_figure().get_suptitle() == f"a song, {shown}"
+    assert drawn.get_xlim() == (0, 10)
 
 
 # ---- the frequency axis --------------------------------------------------------------------------
