@@ -150,12 +150,20 @@ def _soxbindings() -> Iterator[None]:
     """soxbindings has no wheel since Python 3.10, and pysox complains on stderr where there is no
     sox program.
 
-    core/effects.py:28 wants either at import; only time_stretch and pitch_shift use them. pysox is
-    imported when one of these is called.
+    core/effects.py:28 wants either at import; only time_stretch and pitch_shift use them. pysox,
+    which has the same functions, is imported when one of these is called.
     """
+
+    def pysox(_: str) -> ModuleType:
+        if not _installed("sox"):
+            raise ImportError(
+                "sox is not available: `pip install sox`, and install the sox program."
+            )
+        return importlib.import_module("sox")
+
     stand_in = {}
     if not _installed("soxbindings"):
-        stand_in["soxbindings"] = _Pysox("soxbindings")
+        stand_in["soxbindings"] = Deferred("soxbindings", pysox)
     with _lent(stand_in):
         yield
 
@@ -227,21 +235,6 @@ class _Missing(ModuleType):
         if name.startswith("__"):  # asked by the import system and by inspect, not by a user
             raise AttributeError(name)
         raise ImportError(f"{self.__name__}.{name} is not available: {self._reason}.")
-
-
-class _Pysox(ModuleType):
-    """soxbindings in the shape of pysox, which has the same functions and is imported when one is
-    asked for.
-    """
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if not _installed("sox"):
-            raise ImportError(
-                f"sox.{name} is not available: `pip install sox`, and install the sox program."
-            )
-        return getattr(importlib.import_module("sox"), name)
 
 
 @contextlib.contextmanager
