@@ -12,7 +12,6 @@ from small_networks import PARAMS, RATE, SMALL, separator
 import streams
 from algorithms import (
     ALGORITHMS,
-    DeepClustering,
     Streamed,
     confidence,
     model_input,
@@ -287,29 +286,3 @@ def test_what_breaks_off_leaves_nothing(tmp_path):
         files.write(np.zeros((2, 1, 500), np.float32))
         files.write(np.full((2, 1, 400), np.nan, np.float32))
     assert not (tmp_path / "o").exists()
-
-
-# ---- the shipped model --------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_sources_of_two_recordings_joined_do_not_swap_at_any_border(sample_folder, monkeypatch):
-    """Two stretches of 30 s of one song, one singer: in each second the same estimate is hers."""
-    from dataset import Sample
-
-    data = Sample(sample_folder, "test", RATE, 1, PARAMS, num_songs=1)
-    recordings = [
-        np.concatenate([data.excerpt(i) for i in order], axis=-1)[..., : 30 * RATE]
-        for order in (range(8), range(9, 1, -1))
-    ]
-    sources = np.concatenate(recordings, axis=-1)  # (sources, channels, samples)
-    path = PROJECT / "best_model/checkpoints/best.model.pth"
-    how = functools.partial(DeepClustering, num_sources=2, model_path=str(path))
-    work = Streamed(how, streams.Memory(sources.sum(axis=0), RATE))
-    estimates = np.concatenate(list(work.pieces()), axis=-1)
-    assert work.algorithm.input.chunks.count >= 7
-    # (s, c, n) -> (s, stretch, n) of 5 s; which estimate goes with which source in each?
-    stretches = [part[:, 0].reshape(2, 12, -1) for part in (sources, estimates)]
-    agreement = np.einsum("ikn,jkn->kij", *stretches)
-    straight = agreement[:, 0, 0] + agreement[:, 1, 1] > agreement[:, 0, 1] + agreement[:, 1, 0]
-    assert straight.all() or not straight.any()
