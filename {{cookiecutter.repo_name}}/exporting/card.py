@@ -37,8 +37,9 @@ separate = load()
 sources = separate(audio, sample_rate)  # a dict: (channels, samples) of each name
 ```
 
-A recording is separated as a whole: memory grows with its length. Its level is brought between
-{low:g} and {high:g} dB of full scale (RMS) for the network; the sources have the recording's own.
+{reads}
+The level of what is read is brought between {low:g} and {high:g} dB of full scale (RMS) for the
+network; the sources have the recording's own.
 
 ## Blocks of the network
 
@@ -75,6 +76,10 @@ def model_card(facts):
         else f"{signal['num_channels']} channel(s)",
         parameters=f"{sum(block['parameters'] for block in facts['blocks']):,}",
         versions=", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
+        reads="`separate.py` reads a recording in chunks that are faded into each other, each of "
+        f"{facts['chunk']:g} s."
+        if facts["chunk"]
+        else "A recording is separated as a whole: memory grows with its length.",
         notes=f"\n{facts['notes']}\n" if facts["notes"] else "",
         page="| `page/` | `index.html` separates in a browser, without a server |\n"
         if facts["page"]

@@ -57,6 +57,7 @@ def export(model, algorithm, args, settings, name, notes="", make=None):
         "sample_rate": str(metadata["sample_rate"]),
         "num_channels": "any" if separation.any_channels else str(separation.num_channels),
         "sources": "\n".join(facts["sources"]),
+        "chunk": f"{facts['chunk']:g}",
         "license": settings.license,
     }
     onnx, pt2 = onnx_bytes(program, about), pt2_bytes(program)
@@ -109,6 +110,7 @@ def facts_of(separation, metadata, count, name, notes, settings):
         "license": settings.license,
         "sources": separation.labels or [f"source{number}" for number in range(count)],
         "any_channels": separation.any_channels,
+        "chunk": separation.chunk,
         "signal": {
             "sample_rate": metadata["sample_rate"],
             "num_channels": separation.num_channels,

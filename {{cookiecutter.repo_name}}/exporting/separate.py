@@ -20,6 +20,10 @@ def load(path=MODEL):
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     facts = session.get_modelmeta().custom_metadata_map
     rate, channels = int(facts["sample_rate"]), facts["num_channels"]
+    chunk = float(facts["chunk"])  # seconds; 0: a recording is read as a whole
+
+    def run(mix):
+        return session.run(None, {"mixture": mix})[0]
 
     def separate(audio, sample_rate):
         mix = np.atleast_2d(audio).astype(np.float32)
@@ -27,11 +31,29 @@ def load(path=MODEL):
         mix = resample(mix, round(length * rate / sample_rate))
         if channels != "any" and given != int(channels):
             mix = np.repeat(mix.mean(axis=0, keepdims=True), int(channels), axis=0)
-        sources = session.run(None, {"mixture": mix})[0]
+        sources = in_chunks(run, mix, round(chunk * rate)) if chunk else run(mix)
         return dict(zip(facts["sources"].split("\n"), resample(sources, length), strict=True))
 
     separate.sample_rate = rate
     return separate
+
+
+def in_chunks(run, mix, length):
+    """The sources by `run` of chunks of `length` samples, faded into each other over a fifth."""
+    samples, overlap = mix.shape[-1], length // 5
+    if samples <= length:
+        return run(mix)
+    count = -(-(samples - overlap) // (length - overlap))
+    ramp = np.arange(1, length + 1)
+    fade = np.minimum(1, np.minimum(ramp, ramp[::-1]) / overlap).astype(np.float32)
+    sources, weights = None, np.zeros(samples, np.float32)
+    for start in np.linspace(0, samples - length, count).round().astype(int):
+        part = fade * run(mix[:, start : start + length])
+        if sources is None:
+            sources = np.zeros((*part.shape[:-1], samples), np.float32)
+        sources[..., start : start + length] += part
+        weights[start : start + length] += fade
+    return sources / weights
 
 
 def resample(audio, length):

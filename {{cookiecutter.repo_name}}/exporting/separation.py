@@ -25,6 +25,9 @@ class Separation(nn.Module):
         metadata: of its checkpoint.
         labels: names of the sources in their order, or None.
         args: of the algorithm.
+
+    Attributes:
+        chunk: seconds that those who run the graph should read at once; 0: a whole recording.
     """
 
     #: may a recording have another number of channels than the network?
@@ -36,6 +39,8 @@ class Separation(nn.Module):
         super().__init__()
         self.network = exportable(network)
         self.num_channels, self.labels = metadata["num_channels"], labels
+        # the sources of two chunks have an order in common only where they have labels
+        self.chunk = (args.get("chunk") or 0.0) if labels else 0.0
         self.params = metadata["stft_params"]
 
     def forward(self, mixture):

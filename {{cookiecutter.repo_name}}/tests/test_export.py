@@ -19,7 +19,7 @@ import scripts.common
 from algorithms import ALGORITHMS, DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from compat import nussl
 from errors import UserError
-from exporting import export, folder, page
+from exporting import export, folder, page, separate
 from exporting.checks import compare, onnx_session, recording
 from exporting.graphs import exported, onnx_bytes, pt2_bytes
 from exporting.separation import ClusterSeparation, Separation, separation_of
@@ -142,7 +142,7 @@ def model_file(tmp_path_factory):
 
 
 def plan(model_file, output, **changes):
-    args = {"num_sources": 2, "mask_weight": 0.5, "model_path": str(model_file)}
+    args = {"num_sources": 2, "mask_weight": 0.5, "chunk": 4.0, "model_path": str(model_file)}
     return {
         "info": {"name": "a small chimera", "output_folder": "output"},
         "algorithm": {"class": "DeepClustering", "args": args},
@@ -202,6 +202,21 @@ def test_the_example_separates_without_torch_and_without_the_project(written, tm
     halved = np.fft.rfft(audio)
     halved[:, halved.shape[1] // 2 + 1 :] = 0  # the model's rate is half of the recording's
     assert np.abs(sum(sources) - np.fft.irfft(halved, audio.shape[1])).max() < 1e-2
+
+
+def test_the_example_reads_long_recordings_in_chunks(written):
+    """Of 4 s: each is what the graph makes of it, but where it is faded into another."""
+    mixture = recording(11.0, RATE, 1)
+    found = separate.load(written / "model.onnx")(mixture, RATE)
+    session = onnx_session((written / "model.onnx").read_bytes())
+    starts, length = [0, 18667, 37333, 56000], 4 * RATE  # evenly over 11 s
+    ends = [0, *(start + length for start in starts)]  # of the chunk before
+    for start, alone, until in zip(starts, ends, [*starts[1:], 11 * RATE], strict=False):
+        expected = session.run(None, {"mixture": mixture[:, start : start + length]})[0]
+        for number, name in enumerate(("accompaniment", "vocals")):
+            part = expected[number][:, alone - start : until - start]
+            assert np.abs(found[name][:, alone:until] - part).max() < 1e-5
+    assert np.abs(sum(found.values()) - mixture).max() < 1e-3
 
 
 def test_a_second_export_takes_the_place_of_the_first(written, tmp_path):
@@ -284,9 +299,7 @@ def test_a_page_from_the_disk_separates_in_a_browser_as_onnxruntime_does(written
         pytest.skip("no npm here (apt-get install npm), or no network")
     mixture = recording(10.0, RATE, 2)
     soundfile.write(tmp_path / "song.wav", mixture.T, RATE, subtype="FLOAT")
-    (expected,) = onnx_session((written / "model.onnx").read_bytes()).run(
-        None, {"mixture": mixture}
-    )
+    expected = separate.load(written / "model.onnx")(mixture, RATE)
     browser = Browser()
     try:
         browser.open(written / "page/index.html")
@@ -295,10 +308,10 @@ def test_a_page_from_the_disk_separates_in_a_browser_as_onnxruntime_does(written
         done = (" separated in ", "cannot be")
         browser.wait(lambda: any(text in browser.run(state) for text in done), "the page", 120)
         assert "song.wav: 10.0 s separated in" in browser.run(state)
-        for number, name in enumerate(("accompaniment", "vocals")):
+        for name in ("accompaniment", "vocals"):
             every = "return Array.from(window.separated[arguments[0]]).filter((_, i) => i % 7 == 0)"
             found = np.array(browser.run(every, name), dtype=np.float32)
-            wanted = expected[number].reshape(-1)[::7]
+            wanted = expected[name].reshape(-1)[::7]
             assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
         assert browser.run("return document.querySelectorAll('audio').length") == 2
         links = browser.run("return [...document.querySelectorAll('a')].map((a) => a.download)")
