@@ -58,7 +58,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
 
     Raises:
         UserError: the audio is silent, or shorter than one STFT frame of the model; `chunk` is
-            shorter than three frames; the model is not for deep clustering, or has no masks to weigh.
+            shorter than three frames; the model is not for deep clustering, or has no masks to
+            weigh.
     """
 
     model_output = "embedding"
