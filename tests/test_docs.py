@@ -143,7 +143,7 @@ def test_the_layers_in_the_page_on_design_are_those_of_the_imports(run):
     status, said = run("python", "-c", code, cwd=house.parent)
     assert status == 0, f"run `python docs/extensions/house.py` in the project {said}"
     assert text_of_the_page("design.md").count("`scripts/`") == 1
-    assert re.search(r"^\| 0 `errors.py` \|", text_of_the_page("design.md"), re.M)
+    assert re.search(r"^\| 0 \| `errors.py` \|", text_of_the_page("design.md"), re.M)
 
 
 def text_of_the_page(name):
