@@ -91,15 +91,19 @@ def sweep_in(path):
     return sweep
 
 
+def study_of(sweep):
+    """The trials of a sweep, queued."""
+    about = (sweep.points(), sweep.definition(), sweep.direction)
+    return Study(sweep.folder, sweep.settings, sweep.config.info.seed, *about)
+
+
 def go(path, launcher=None, pictures=False):
     """Run a sweep with quick trainings: (the sweep, its study, lines for the terminal).
 
     Pictures cost more than all the rest: they are drawn if they are asked for.
     """
     sweep = sweep_in(path)
-    seed = sweep.config.info.seed
-    about = (sweep.points(), sweep.definition(), sweep.direction)
-    study = Study(sweep.folder, sweep.settings, seed, *about)
+    study = study_of(sweep)
     Worker(sweep, study, launcher or QuickTraining()).work()
     draw = results.pictures if pictures else lambda *_: {}
     with study.lock(), mock.patch.object(results, "pictures", draw):

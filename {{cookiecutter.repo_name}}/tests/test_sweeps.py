@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from others import wait_until
-from quick_sweeps import QuickTraining, go, sweep_in, write
+from quick_sweeps import QuickTraining, go, study_of, sweep_in, write
 
 import config
 from config import ConfigError
@@ -88,6 +88,15 @@ def test_distributions_are_sampled_as_often_as_asked_and_seeds_are_averaged(tmp_
         write(tmp_path, vary=vary, trials=7, seeds=2, sampler={"class": "RandomSampler"})
     )
     assert [trial.user_attrs["slot"] for trial in study.trials()] == [*range(7)]
+
+
+@pytest.mark.parametrize("sampler", [None, {"class": "RandomSampler"}])
+def test_trials_that_start_at_the_same_time_draw_other_values(tmp_path, sampler):
+    vary = {RATE: {"log_uniform": [1e-3, 1e-1]}}
+    study = study_of(sweep_in(write(tmp_path, vary=vary, trials=4, sampler=sampler, heartbeat=100)))
+    claimed = [study.claim() for _ in range(4)]
+    assert len({one.values[RATE] for one in claimed}) == 4
+    assert study.claim() is None
 
 
 def test_a_score_of_evaluate_is_the_greater_the_better(tmp_path):
