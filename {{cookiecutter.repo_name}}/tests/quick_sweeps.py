@@ -40,8 +40,8 @@ def loss(settings):
 
 
 class QuickTraining(Quick):
-    """Writes history.csv, or summary.json, at once; a batch_size of 13 fails. A training at the
-    learning rate `lingers` goes on until it is stopped."""
+    """Writes history.csv, or summary.json, at once; a batch_size of 13 fails, and of 14 no item
+    has a score. A training at the learning rate `lingers` goes on until it is stopped."""
 
     def __init__(self, seconds=0.0, lingers=None):
         super().__init__()
@@ -56,9 +56,8 @@ class QuickTraining(Quick):
             rows = [f"{epoch},{value + 3 - epoch}" for epoch in (1, 2, 3)]
             files = {str(folder / "history.csv"): "\n".join(["epoch,val_loss", *rows, ""])}
         else:
-            rows = [
-                {"method": "DeepClustering", "source": "all sources", "si_sdr": {"mean": -value}}
-            ]
+            score = {"mean": None if settings.train.batch_size == 14 else -value}
+            rows = [{"method": "DeepClustering", "source": "all sources", "si_sdr": score}]
             place = folder / "evaluation" / "test" / "summary.json"
             files = {str(place): json.dumps({"table": rows})}
         with open(folder / "starts.txt", "a") as starts:

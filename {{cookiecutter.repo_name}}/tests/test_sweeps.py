@@ -120,6 +120,14 @@ def test_a_failed_trial_is_kept_with_its_message_and_the_others_go_on(tmp_path):
     assert again.started == []
 
 
+def test_a_trial_without_a_score_has_failed_and_the_others_go_on(tmp_path):
+    path = write(tmp_path, vary={"train.batch_size": [14, 4]}, goal="si_sdr")
+    _, study, lines = go(path)
+    assert [trial.state.name for trial in study.trials()] == ["FAIL", "COMPLETE"]
+    message = "sweep.goal: no epoch or item has a value of si_sdr; choose another"
+    assert f"trial 0 failed: {message}" in lines
+
+
 def test_trials_that_are_worse_than_the_median_are_ended_early(tmp_path):
     pruner = {"class": "MedianPruner", "args": {"n_startup_trials": 2, "n_warmup_steps": 0}}
     vary = {RATE: [0.01, 0.011, 0.5, 0.0101]}
