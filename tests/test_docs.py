@@ -130,6 +130,23 @@ def test_the_site_needs_no_network(site):
     )
 
 
+def test_no_page_scrolls_sideways_on_a_phone_and_a_dark_page_shows_no_white_plot(site, monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / FOLDER / "tests")
+    from webdriver import Browser
+
+    browser = Browser()
+    try:
+        browser.appear(400, 900, "dark")
+        for name in ("index", "design", "networks", "data", "reference/losses", "pipelines"):
+            browser.open(site / f"{name}.html")
+            wide = "return document.documentElement.scrollWidth - innerWidth"
+            assert browser.run(wide) <= 0, name
+        plot = "return getComputedStyle(document.querySelector('article img')).filter"
+        assert "invert" in browser.run(plot)
+    finally:
+        browser.close()
+
+
 def test_a_link_that_leads_nowhere_stops_the_build(bake, run):
     project = bake()
     (project / "docs" / "design.md").write_text("# Design\n\n[there](data.md#no-such-heading)\n")
@@ -143,7 +160,7 @@ def test_the_layers_in_the_page_on_design_are_those_of_the_imports(run):
     status, said = run("python", "-c", code, cwd=house.parent)
     assert status == 0, f"run `python docs/extensions/house.py` in the project {said}"
     assert text_of_the_page("design.md").count("`scripts/`") == 1
-    assert re.search(r"^\| 0 `errors.py` \|", text_of_the_page("design.md"), re.M)
+    assert re.search(r"^\| 0 \| `errors.py` \|", text_of_the_page("design.md"), re.M)
 
 
 def text_of_the_page(name):

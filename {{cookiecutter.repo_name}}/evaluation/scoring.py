@@ -152,11 +152,11 @@ class _Scorer:
 
     def _ratios(self, estimate, place, whole):
         result = {}
+        if "scale_invariant" in self.metrics:
+            result |= scale_invariant(estimate.astype(np.float64), self.audible_references, place)
+            result["si_sdr"] = whole
         if "sdr_v3" in self.metrics:
             result["sdr_v3"] = sdr_v3(estimate, self.audible_references[place])
-        if "scale_invariant" in self.metrics:
-            result = scale_invariant(estimate.astype(np.float64), self.audible_references, place)
-            result["si_sdr"] = whole
         if self.bss_eval is not None:
             windows = self.bss_eval.score(estimate, place)
             medians = dict(zip(BSS_NAMES, map(_median, windows), strict=True))

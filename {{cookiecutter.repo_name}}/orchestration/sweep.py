@@ -163,9 +163,16 @@ class Sweep:
         return [(0, rows[0][goal]["mean"])]
 
     def best_of(self, values):
-        """The best of [(epoch, value)]."""
-        pick = min if self.direction == "minimize" else max
-        return pick(value for _, value in values)
+        """The best of [(epoch, value)].
+
+        Raises:
+            UserError: there is none: no epoch was validated, or no item has the score.
+        """
+        known = [value for _, value in values if value is not None]
+        if not known:
+            goal = self.settings.goal
+            raise UserError(f"sweep.goal: no epoch or item has a value of {goal}; choose another")
+        return min(known) if self.direction == "minimize" else max(known)
 
 
 def _extremes(choice):

@@ -107,6 +107,17 @@ def test_a_model_comes_back_with_its_weights_and_metadata_ready_to_use(model_pat
         )
 
 
+def test_a_model_that_is_written_again_is_read_again(model_path):
+    before, _ = checkpoints.load_model(model_path)
+    assert checkpoints.load_model(model_path)[0] is before
+    model, metadata = tiny_model(), checkpoints.load(model_path)["metadata"]
+    for weights in model.parameters():
+        torch.nn.init.ones_(weights)
+    checkpoints.save_model(model_path, model, metadata)
+    after, _ = checkpoints.load_model(model_path)
+    assert all((weights == 1).all() for weights in after.parameters())
+
+
 # what cannot be loaded
 
 

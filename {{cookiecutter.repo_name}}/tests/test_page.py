@@ -1,10 +1,13 @@
 """The listening page, in a headless chromium: it plays, keeps its place, sorts, and fits."""
 
+import base64
+import io
 import json
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from webdriver import Browser
 
 from compat import nussl
@@ -248,6 +251,13 @@ def test_it_fits_and_can_be_read_in_either_scheme(browser, width, scheme):
           .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
     """)
     assert min(contrasts) > 4.5  # WCAG 2, level AA
+
+
+def test_high_frequencies_are_at_the_top_of_the_pictures():
+    pictures = {one["alt"].split(",")[0]: one["png"] for one in item(0, "a")["pictures"]}
+    mask = Image.open(io.BytesIO(base64.b64decode(pictures["mask of bass"]))).convert("L")
+    shades = np.asarray(mask)  # the lowest 20 of 129 bins are of the bass
+    assert (shades[-20:] == 255).all() and (shades[:-20] == 0).all()
 
 
 def test_of_a_long_item_the_middle_is_played(monkeypatch):

@@ -113,6 +113,10 @@ def test_a_file_that_a_config_names_is_followed_by_its_content(tmp_path):
     assert go(path) == []
     (data / "manifest.json").write_text('{"a": 1}')
     assert reasons(path)["train"] == f"{data / 'manifest.json'} is another file now"
+    assert go(path) == ["train"]
+    assert (tmp_path / "pipeline" / "replaced" / "train_1").is_dir()  # not resumed with other data
+    (data / "manifest.json").write_text('{"a": 2}')  # of the same size
+    assert go(path) == ["train"]
 
 
 def test_another_training_leaves_the_earlier_one_beside_it(three, tmp_path):

@@ -25,6 +25,7 @@ from evaluation import (
     usdr,
 )
 from evaluation import speech as speech_module
+from evaluation.scoring import ABOUT
 
 RATE = 8000
 TIME = np.arange(RATE) / RATE
@@ -250,6 +251,22 @@ def test_usdr_of_noise_at_a_known_level_is_that_level(level):
     assert usdr(reference + error, reference) == pytest.approx(level, abs=1e-9)
     assert usdr(0 * reference, reference) == 0  # as in the challenges
     assert usdr(reference, reference) == np.inf and np.isnan(usdr(reference, 0 * reference))
+
+
+def test_metrics_are_the_same_alone_and_together():
+    references = noise(2, 1, 2 * RATE)
+    estimates = references + 0.1 * references[::-1]
+    together = ("scale_invariant", "bss_eval", "sdr_v3", "usdr", "csdr")
+
+    def rows(metrics):
+        return score_item(item(references), {"mine": gives(estimates)}, metrics=metrics, oracles={})
+
+    everything = rows(together)
+    assert [*everything[0]] == columns(together)
+    for metric in together:
+        for row, whole in zip(rows([metric]), everything, strict=True):
+            assert row == {key: whole[key] for key in row}
+            assert len(row) > len(ABOUT)
 
 
 def test_csdr_is_the_median_over_seconds_of_musevals_sdr():

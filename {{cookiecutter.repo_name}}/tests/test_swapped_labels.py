@@ -45,6 +45,13 @@ def test_right_labels_and_sounds_of_one_kind_are_not_suspected(low, high, seed):
     assert swapped(tracks(24, low, high, np.random.default_rng(seed)), ["a", "b"]) == []
 
 
+def test_tracks_of_one_song_count_once():
+    made = tracks(28, -6.0, 3.0, np.random.default_rng(0), swap=range(4))
+    by_song = [(name, f"song{i // 4}", spectra) for i, (name, _, spectra) in enumerate(made)]
+    assert swapped(made, ["a", "b"]) != []
+    assert swapped(by_song, ["a", "b"]) == []  # one of seven songs may be an accident
+
+
 def test_numbered_labels_have_no_order_and_few_songs_say_nothing():
     made = tracks(24, -6.0, 3.0, np.random.default_rng(0), range(12))
     speakers = [(name, song, {"s1": s["a"], "s2": s["b"]}) for name, song, s in made]

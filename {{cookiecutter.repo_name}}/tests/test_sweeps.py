@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from others import wait_until
-from quick_sweeps import QuickTraining, go, sweep_in, write
+from quick_sweeps import QuickTraining, go, study_of, sweep_in, write
 
 import config
 from config import ConfigError
@@ -90,6 +90,15 @@ def test_distributions_are_sampled_as_often_as_asked_and_seeds_are_averaged(tmp_
     assert [trial.user_attrs["slot"] for trial in study.trials()] == [*range(7)]
 
 
+@pytest.mark.parametrize("sampler", [None, {"class": "RandomSampler"}])
+def test_trials_that_start_at_the_same_time_draw_other_values(tmp_path, sampler):
+    vary = {RATE: {"log_uniform": [1e-3, 1e-1]}}
+    study = study_of(sweep_in(write(tmp_path, vary=vary, trials=4, sampler=sampler, heartbeat=100)))
+    claimed = [study.claim() for _ in range(4)]
+    assert len({one.values[RATE] for one in claimed}) == 4
+    assert study.claim() is None
+
+
 def test_a_score_of_evaluate_is_the_greater_the_better(tmp_path):
     launcher = QuickTraining()
     go(write(tmp_path, vary={RATE: RATES}, goal="si_sdr"), launcher, pictures=True)
@@ -109,6 +118,14 @@ def test_a_failed_trial_is_kept_with_its_message_and_the_others_go_on(tmp_path):
     again = QuickTraining()
     go(path, again)
     assert again.started == []
+
+
+def test_a_trial_without_a_score_has_failed_and_the_others_go_on(tmp_path):
+    path = write(tmp_path, vary={"train.batch_size": [14, 4]}, goal="si_sdr")
+    _, study, lines = go(path)
+    assert [trial.state.name for trial in study.trials()] == ["FAIL", "COMPLETE"]
+    message = "sweep.goal: no epoch or item has a value of si_sdr; choose another"
+    assert f"trial 0 failed: {message}" in lines
 
 
 def test_trials_that_are_worse_than_the_median_are_ended_early(tmp_path):

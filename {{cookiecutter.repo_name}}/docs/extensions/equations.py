@@ -37,7 +37,7 @@ def drawn(text: str) -> str:
     except ValueError as error:
         raise ExtensionError(f"cannot draw the equation {text}: {error}") from error
     svg = picture.getvalue().decode()
-    svg = svg[svg.index("<svg") :]
+    svg = svg[svg.index("<svg") :].rstrip()  # a line break would be a space before a comma
     svg = re.sub(
         r"<metadata>.*?</metadata>|<style.*?</style>|<g id=\"patch_1\">.*?</g>", "", svg, flags=re.S
     )

@@ -52,13 +52,13 @@ def drawn() -> str:
     files = modules()
     graph = {name: imported(paths) & set(files) - {name} for name, paths in files.items()}
     found = layers(graph)
-    lines = ["| layer | what it is | imports |", "|---|---|---|"]
+    lines = ["| layer | module | what it is | imports |", "|---|---|---|---|"]
     for name in sorted(files, key=lambda one: (-found[one], one)):
         text = ast.get_docstring(ast.parse(_first(files[name]).read_text(encoding="utf-8"))) or ""
         about = re.split(r"(?<=\w)[.:]+(?=\s|$)", " ".join(text.split()))[0].replace("|", "\\|")
         label = f"`{name}/`" if (PROJECT / name).is_dir() else f"`{name}.py`"
         below = ", ".join(f"`{one}`" for one in sorted(graph[name]))
-        lines.append(f"| {found[name]} {label} | {about} | {below} |")
+        lines.append(f"| {found[name]} | {label} | {about} | {below} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,21 +1,18 @@
 """Networks drawn from the code: what stands in a page as `<!-- network: NAME -->` becomes the
 diagram of the network of experiments/NAME.yml, with the shapes that a forward pass gives.
-
-On GitHub the comment is not shown.
 """
 
 import html
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import marks
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 PROJECT = Path(__file__).parents[2]
-MARK = re.compile(r"^<!-- network: (\w+) -->$", re.M)
 
 # in pixels of the picture
 WIDTH, BOX, HEIGHT, GAP, LANE = 342, 290, 46, 34, 15
@@ -36,14 +33,8 @@ class Layer(NamedTuple):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_directive("network", Network)
-    app.connect("source-read", read)
+    marks.add(app, "network", Network)
     return {"parallel_read_safe": True}
-
-
-def read(app: Sphinx, name: str, source: list[str]) -> None:
-    """Put the directive in place of the comment."""
-    source[0] = MARK.sub(r"```{network} \1\n```", source[0])
 
 
 class Network(SphinxDirective):

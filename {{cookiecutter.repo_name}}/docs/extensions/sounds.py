@@ -1,12 +1,11 @@
 """Sounds for a page, made when it is built: what stands there as `<!-- sounds -->` becomes players
 of the sample's first test snippet, of its sources, and of what the shipped model makes of it.
-
-On GitHub the comment is not shown.
 """
 
 import tempfile
 from pathlib import Path
 
+import marks
 import numpy as np
 import soundfile
 from docutils import nodes
@@ -14,7 +13,6 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 PROJECT = Path(__file__).parents[2]
-MARK = "<!-- sounds -->"
 FOLDER = "_sounds"  # of the site
 PLAYER = (
     "<figure><figcaption>{}</figcaption>"
@@ -23,14 +21,8 @@ PLAYER = (
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_directive("sounds", Sounds)
-    app.connect("source-read", read)
+    marks.add(app, "sounds", Sounds)
     return {"parallel_read_safe": True}
-
-
-def read(app: Sphinx, name: str, source: list[str]) -> None:
-    """Put the directive in place of the comment."""
-    source[0] = source[0].replace(MARK, "```{sounds}\n```")
 
 
 class Sounds(SphinxDirective):

@@ -78,6 +78,19 @@ def test_a_snippet_is_a_stretch_of_its_song(musdb, tmp_path):
     assert np.array_equal(part + rest, mix)
 
 
+def test_the_places_of_snippets_follow_from_the_name_of_the_song_alone(musdb, tmp_path):
+    song = layouts.MUSDB_NAMES["test"][0]
+    for name in (song, "Another Name"):
+        shutil.copytree(musdb / "test" / song, tmp_path / "two" / "test" / name)
+    shutil.copytree(musdb / "test" / song, tmp_path / "one" / "test" / song)
+    for folder in ("one", "two"):
+        Snippets(per_song=2, seconds=0.5).run(tmp_path / folder, tmp_path / "out" / folder)
+    alone, both = files(tmp_path / "out" / "one"), files(tmp_path / "out" / "two")
+    for number in (0, 1):
+        place = f"test/mix/{song}_0{number}.wav"
+        assert both[place] == alone[place] != both[f"test/mix/Another Name_0{number}.wav"]
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 def test_snippets_are_cut_from_compressed_files_too(tmp_path):
     place = Path(next(iter(importlib.util.find_spec("stempeg").submodule_search_locations)))
