@@ -6,6 +6,7 @@ Models are nussl's files (`SeparationModel.save`), so that repaired nussl alone 
 import functools
 import hashlib
 import io
+import json
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,7 +110,7 @@ def _load_model(path, device, stamp):
             f"{path}: holds no model (found: {held}); give the *.model.pth file of a training"
         )
     try:
-        model, metadata = nussl.ml.SeparationModel.load(str(path))
+        model, metadata = _built(content, path)
         lacking = [key for key in NEEDED if metadata.get(key) in (None, UNAVAILABLE)]
         if lacking:
             raise KeyError(f"its metadata has no {', '.join(lacking)}")
@@ -123,6 +124,19 @@ def _load_model(path, device, stamp):
         ) from error
     # nussl passes on only what it knows itself
     return model.to(device).eval(), {**content["metadata"], **metadata}
+
+
+def _built(content, path):
+    """(model, metadata) of a file's content: nussl's `SeparationModel.load`, which would read the
+    file a second time."""
+    loader = nussl.core.migration.SafeModelLoader()
+    loader.eval = "BSSEvalScale"
+    metadata = loader._get_moved(dict(content["metadata"]), content, path)
+    metadata = loader._validate_and_populate(metadata)
+    metadata["config"] = json.dumps(metadata["config"])
+    model = nussl.ml.SeparationModel(metadata["config"])
+    model.load_state_dict(content["state_dict"])
+    return model, metadata
 
 
 def fingerprint(path):

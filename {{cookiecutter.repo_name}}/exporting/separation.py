@@ -13,6 +13,7 @@ from model import EXTRAS
 from .clusters import Clusters
 from .transforms import STFT, InverseSTFT, exportable
 
+BLOCK = 1000  # samples
 READS = ("mix_audio", "mix_magnitude", "mix_spectrum")
 
 
@@ -45,7 +46,7 @@ class Separation(nn.Module):
 
     def forward(self, mixture):
         """(channels, samples) -> (sources, channels, samples)"""
-        level = 10 * torch.log10(mixture.square().mean().clamp_min(1e-20))
+        level = 10 * torch.log10(_mean(mixture.square()).clamp_min(1e-20))
         gain = 10 ** ((level.clamp(*LEVELS_DB) - level) / 20)
         return self.sources(mixture, gain)
 
@@ -225,6 +226,13 @@ def separation_of(algorithm, network, metadata, args):
     return EXPORTS[algorithm](
         network, metadata, algorithm.labels_of(network, metadata), args
     ).eval()
+
+
+def _mean(data):
+    """Of (channels, samples), block by block: a runtime that adds up the millions of samples of a
+    minute in float32, one after the other, is off by 0.0003 of it."""
+    blocks = nn.functional.pad(data, (0, -data.shape[-1] % BLOCK)).unflatten(-1, (-1, BLOCK))
+    return blocks.sum(dim=-1).sum() / data.shape[-1] / data.shape[0]
 
 
 def _one_hot(masks):

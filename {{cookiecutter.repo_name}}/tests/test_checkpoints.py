@@ -118,6 +118,21 @@ def test_a_model_that_is_written_again_is_read_again(model_path):
     assert all((weights == 1).all() for weights in after.parameters())
 
 
+def test_a_model_file_is_read_once_and_gives_what_nussl_reads(model_path, monkeypatch):
+    expected, described = nussl.ml.SeparationModel.load(str(model_path))
+    read, calls = torch.load, []
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "load", counted)
+    model, metadata = checkpoints.load_model(model_path)
+    assert len(calls) == 1
+    assert {key: metadata[key] for key in described} == described
+    assert str(model) == str(expected)
+
+
 # what cannot be loaded
 
 

@@ -74,7 +74,10 @@ class GridStack(nn.Module):
 
     def forward(self, data):
         """(batch, frames, bins, channels, 2) -> (batch, frames, bins, channels, 2, sources)"""
-        level = data.square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt() + 1e-8
+        # frame by frame: of a long recording, some runtimes of an exported network add up the whole
+        # inexactly
+        power = data.square().mean(dim=(2, 3, 4), keepdim=True).mean(dim=1, keepdim=True)
+        level = power.sqrt() + 1e-8
         features = (data / level).flatten(3).permute(0, 3, 1, 2)  # (b, t, f, 2c) -> (b, 2c, t, f)
         features = self.first_norm(self.first(features)).permute(0, 2, 3, 1)  # (b, t, f, d)
         for block in self.blocks:
