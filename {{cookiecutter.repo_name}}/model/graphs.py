@@ -2,6 +2,10 @@
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softmax", "unit_norm", "l1_norm")
 
+# [up to which frequency, how wide] in Hz
+Bands = list[list[float]]
+SPLIT_RNN: Bands = [[1000, 100], [4000, 250], [8000, 500], [16000, 1000], [20000, 2000]]  # "V7"
+
 
 class Graph:
     """A graph under construction: inputs, then modules, each fed by what is there by then.

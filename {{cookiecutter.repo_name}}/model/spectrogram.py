@@ -1,18 +1,28 @@
 """Networks that read the mixture's spectrogram: mask inference, deep clustering, chimera.
 
 All three normalise log magnitudes and run them through the same kind of body; they differ in their
-heads. `num_features` (bins of the STFT) and `num_audio_channels` come from `signal` in the YAML
-file; the rest are the `args` of the builder.
+heads. `num_features` (bins of the STFT), `num_audio_channels` and `sample_rate` come from `signal`
+in the YAML file; the rest are the `args` of the builder.
 
 The body is `recurrent`: `num_layers` of (B)LSTMs or (B)GRUs with `hidden_size` units a direction;
-or `convolutional`: `num_repeats` times `num_layers` blocks with dilations 1, 2, 4, ... and
+`convolutional`: `num_repeats` times `num_layers` blocks with dilations 1, 2, 4, ... and
 `hidden_size` channels inside, a quarter of that between them (Luo and Mesgarani 2019, the separator
-of Conv-TasNet).
+of Conv-TasNet); or `band_split`: each of `bands` as `num_channels` features, `num_layers` pairs of
+BLSTMs with `hidden_size` units a direction along time and across bands, and heads of one hidden
+layer for each band (Luo and Yu 2023, the band-split RNN, whose masks are complex).
 """
 
 from typing import Literal
 
-from .graphs import Graph, check_probability, refuse_activations, refuse_below
+from .extras.bands import band_widths
+from .graphs import (
+    SPLIT_RNN,
+    Bands,
+    Graph,
+    check_probability,
+    refuse_activations,
+    refuse_below,
+)
 
 # default activations
 SIGMOID = ["sigmoid"]
@@ -24,6 +34,7 @@ SIGMOID_UNIT_NORM = ["sigmoid", "unit_norm"]
 def deep_clustering(
     num_features,
     num_audio_channels,
+    sample_rate,
     num_layers: int = 4,
     hidden_size: int = 300,
     bidirectional: bool = True,
@@ -32,8 +43,10 @@ def deep_clustering(
     embedding_activation: list[str] = TANH_UNIT_NORM,
     rnn_type: Literal["lstm", "gru"] = "lstm",
     normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
-    body: Literal["recurrent", "convolutional"] = "recurrent",
+    body: Literal["recurrent", "convolutional", "band_split"] = "recurrent",
     num_repeats: int = 2,
+    bands: Bands = SPLIT_RNN,
+    num_channels: int = 32,
 ):
     """Deep clustering: an embedding of `embedding_size` dimensions for every time-frequency bin::
 
@@ -53,6 +66,7 @@ def deep_clustering(
         "DeepClustering",
         num_features,
         num_audio_channels,
+        sample_rate,
         body=body,
         num_layers=num_layers,
         hidden_size=hidden_size,
@@ -61,6 +75,8 @@ def deep_clustering(
         rnn_type=rnn_type,
         normalization=normalization,
         num_repeats=num_repeats,
+        bands=bands,
+        num_channels=num_channels,
     )
     _add_embedding(head, embedding_size, embedding_activation)
     return graph.finished("embedding")
@@ -69,6 +85,7 @@ def deep_clustering(
 def mask_inference(
     num_features,
     num_audio_channels,
+    sample_rate,
     num_sources: int = 2,
     num_layers: int = 4,
     hidden_size: int = 300,
@@ -78,8 +95,10 @@ def mask_inference(
     mask: Literal["real", "complex"] = "real",
     rnn_type: Literal["lstm", "gru"] = "lstm",
     normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
-    body: Literal["recurrent", "convolutional"] = "recurrent",
+    body: Literal["recurrent", "convolutional", "band_split"] = "recurrent",
     num_repeats: int = 2,
+    bands: Bands = SPLIT_RNN,
+    num_channels: int = 32,
 ):
     """Mask inference: a mask for each source, and the mixture times it::
 
@@ -110,6 +129,7 @@ def mask_inference(
         "MaskInference",
         num_features,
         num_audio_channels,
+        sample_rate,
         body=body,
         num_layers=num_layers,
         hidden_size=hidden_size,
@@ -118,6 +138,8 @@ def mask_inference(
         rnn_type=rnn_type,
         normalization=normalization,
         num_repeats=num_repeats,
+        bands=bands,
+        num_channels=num_channels,
     )
     if mask == "complex":
         refuse_below(1, num_sources=num_sources)
@@ -134,6 +156,7 @@ def mask_inference(
 def chimera(
     num_features,
     num_audio_channels,
+    sample_rate,
     num_sources: int = 2,
     num_layers: int = 4,
     hidden_size: int = 300,
@@ -144,8 +167,10 @@ def chimera(
     mask_activation: list[str] = SOFTMAX,
     rnn_type: Literal["lstm", "gru"] = "lstm",
     normalization: Literal["BatchNorm", "InstanceNorm"] = "BatchNorm",
-    body: Literal["recurrent", "convolutional"] = "recurrent",
+    body: Literal["recurrent", "convolutional", "band_split"] = "recurrent",
     num_repeats: int = 2,
+    bands: Bands = SPLIT_RNN,
+    num_channels: int = 32,
 ):
     """Chimera: one body, and the heads of deep clustering and of mask inference on it::
 
@@ -168,6 +193,7 @@ def chimera(
         "Chimera",
         num_features,
         num_audio_channels,
+        sample_rate,
         body=body,
         num_layers=num_layers,
         hidden_size=hidden_size,
@@ -176,6 +202,8 @@ def chimera(
         rnn_type=rnn_type,
         normalization=normalization,
         num_repeats=num_repeats,
+        bands=bands,
+        num_channels=num_channels,
     )
     _add_embedding(head, embedding_size, embedding_activation)
     _add_masks(graph, head, num_sources, mask_activation)
@@ -186,6 +214,7 @@ def _start(
     name,
     num_features,
     num_audio_channels,
+    sample_rate,
     *,
     body,
     num_layers,
@@ -195,6 +224,8 @@ def _start(
     rnn_type,
     normalization,
     num_repeats,
+    bands,
+    num_channels,
 ):
     """(a graph from mix_magnitude to the body, a function that adds a head to it)"""
     refuse_below(1, num_layers=num_layers, hidden_size=hidden_size, num_repeats=num_repeats)
@@ -203,6 +234,7 @@ def _start(
     graph.add("log_spectrogram", ["mix_magnitude"], "AmplitudeToDB")
     graph.add("normalization", ["log_spectrogram"], normalization)
     wide = num_features * num_audio_channels
+    head_class = "Embedding"
     if body == "recurrent":
         width = hidden_size * (2 if bidirectional else 1)
         below = graph.add(
@@ -216,7 +248,8 @@ def _start(
             dropout=dropout if num_layers > 1 else 0.0,  # torch applies it between layers
             rnn_type=rnn_type,
         )
-    else:
+        head_args = {"num_features": num_features, "hidden_size": width}
+    elif body == "convolutional":
         width = max(hidden_size // 4, 1)
         below = graph.add(
             "convolutional_stack",
@@ -229,14 +262,41 @@ def _start(
             num_repeats=num_repeats,
             dropout=dropout,
         )
+        head_args = {"num_features": num_features, "hidden_size": width}
+    else:
+        refuse_below(1, num_channels=num_channels)
+        if not bidirectional or rnn_type != "lstm":
+            raise ValueError("body: band_split has bidirectional LSTMs; leave the other keys out")
+        head_class = "BandEmbedding"
+        head_args = {
+            "widths": band_widths(num_features, sample_rate, bands),
+            "num_features": num_channels,
+        }
+        graph.add(
+            "bands",
+            ["normalization"],
+            "BandSplit",
+            **head_args,
+            num_audio_channels=num_audio_channels,
+            num_values=1,
+            norm=False,
+        )
+        below = graph.add(
+            "band_recurrent_stack",
+            ["bands"],
+            "BandRecurrentStack",
+            num_features=num_channels,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            dropout=dropout,
+        )
 
     def head(module_name, size, activation):
         graph.add(
             module_name,
             [below],
-            "Embedding",
-            num_features=num_features,
-            hidden_size=width,
+            head_class,
+            **head_args,
             embedding_size=size,
             activation=list(activation),
             num_audio_channels=num_audio_channels,

@@ -10,11 +10,8 @@ hop_length have no effect here: those of the network are among the `args` of the
 """
 
 from .extras.bands import band_widths
-from .graphs import Graph, check_probability, refuse_below
+from .graphs import SPLIT_RNN, Bands, Graph, check_probability, refuse_below
 
-# [up to which frequency, how wide] in Hz
-Bands = list[list[float]]
-SPLIT_RNN: Bands = [[1000, 100], [4000, 250], [8000, 500], [16000, 1000], [20000, 2000]]  # "V7"
 SPLIT_TRANSFORMER: Bands = [
     [1030, 43],
     [2060, 86],
@@ -175,11 +172,6 @@ def _band_split(
     """STFT, bands, stack, masks, inverse STFT."""
     sizes = {key: value for key, value in stack.items() if type(value) is int}
     refuse_below(1, num_sources=num_sources, num_channels=num_channels, **sizes)
-    for band in bands:
-        if len(band) != 2 or min(band) <= 0:
-            raise ValueError(f"bands holds {band}; [up to which frequency, how wide] in Hz is one")
-    if not bands or bands != sorted(bands):
-        raise ValueError("bands has to name at least one width, in the order of frequencies")
     stft = {"window_length": window_length, "hop_length": hop_length}
     shape = {
         "widths": band_widths(window_length // 2 + 1, sample_rate, bands),

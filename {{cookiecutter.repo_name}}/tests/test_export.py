@@ -113,6 +113,7 @@ def test_deep_clustering_is_exported_with_its_clustering():
         ("conv_tasnet", 2, {"causal": True}, {"mixture_consistency": False}),
         ("mask_inference", 2, {"mask": "complex"}, {}),
         ("mask_inference", 1, {"body": "convolutional"}, {"mask_type": "binary"}),
+        ("mask_inference", 2, {"body": "band_split", "num_channels": 6}, {}),
     ],
 )
 def test_variants_are_exported_too(name, channels, changes, args):

@@ -153,9 +153,9 @@ def test_every_network_takes_mono_and_stereo_and_two_to_five_sources(name, chann
         assert out["embedding"].shape == (2, 9, 33, channels, 20)
 
 
-@pytest.mark.parametrize("body", ["recurrent", "convolutional"])
+@pytest.mark.parametrize("body", ["recurrent", "convolutional", "band_split"])
 @pytest.mark.parametrize("name", SPECTROGRAM)
-def test_either_body_carries_any_head_and_learns_as_a_whole(name, body):
+def test_every_body_carries_any_head_and_learns_as_a_whole(name, body):
     model = build(name, body=body, **{**SMALL[name], "hidden_size": 24})
     outputs = model(batch_for(model))
     sum((value * torch.randn_like(value)).sum() for value in outputs.values()).backward()
@@ -299,6 +299,9 @@ def test_shortcuts_lead_from_pair_to_pair_of_recurrent_layers():
         ("mask_inference", {"num_sources": 0}, "num_sources is 0; at least 1"),
         ("deep_clustering", {"dropout": 1.0}, "dropout is 1.0; it is a probability"),
         ("deep_clustering", {"body": "convolutional", "num_repeats": 0}, "num_repeats is 0"),
+        ("chimera", {"body": "band_split", "bands": [[1000, -1]]}, "bands holds \\[1000, -1\\]"),
+        ("chimera", {"body": "band_split", "num_channels": 0}, "num_channels is 0; at least 1"),
+        ("chimera", {"body": "band_split", "rnn_type": "gru"}, "has bidirectional LSTMs"),
         ("tasnet", {"num_layers": 3}, "num_layers is 3; an even number"),
         ("tasnet", {"stride": 30}, "stride is 30; it must divide filter_length 40"),
         ("conv_tasnet", {"filter_length": 15}, "stride is 7; it must divide filter_length 15"),

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from model.extras import (
+    BandEmbedding,
     BandMasks,
     BandRecurrentStack,
     BandSplit,
@@ -22,7 +23,8 @@ from model.extras import (
 from model.extras.bands import band_widths
 from model.extras.convolution import CumulativeLayerNorm
 from model.extras.transformer import RotaryTransformerLayer, rotated
-from model.stft import SPLIT_RNN, SPLIT_TRANSFORMER
+from model.graphs import SPLIT_RNN
+from model.stft import SPLIT_TRANSFORMER
 
 
 @pytest.mark.parametrize("samples", [1, 5, 63, 64, 65, 400])
@@ -91,6 +93,23 @@ def test_the_masks_of_a_band_follow_from_its_features_alone():
     assert out.shape == (1, 5, 8, 2, 4)
     out[:, 2, 3:6].sum().backward()
     assert data.grad.abs().sum(dim=-1)[0].nonzero().tolist() == [[2, 1]]
+
+
+def test_an_embedding_of_a_band_follows_from_its_features_and_has_length_one():
+    head = BandEmbedding([3, 3, 2], 4, 5, ["tanh", "unit_norm"], num_audio_channels=2)
+    data = torch.randn(1, 6, 3, 4, requires_grad=True)
+    out = head(data)
+    assert out.shape == (1, 6, 8, 2, 5)
+    assert torch.allclose(out.norm(dim=-1), torch.ones(1, 6, 8, 2), atol=1e-5)
+    out[:, 4, 6:].sum().backward()
+    assert data.grad.abs().sum(dim=-1)[0].nonzero().tolist() == [[4, 2]]
+
+
+def test_bands_of_magnitudes_without_a_norm_keep_their_level():
+    split = BandSplit([3, 3, 2], 4, num_audio_channels=2, num_values=1, norm=False)
+    data = torch.rand(2, 7, 8, 2)
+    bias = split(torch.zeros_like(data))
+    assert torch.allclose(split(3 * data) - bias, 3 * (split(data) - bias), atol=1e-5)
 
 
 def test_rotated_products_depend_on_distances_alone():

@@ -8,7 +8,7 @@ works under `model.modules` in YAML. A checkpoint that uses it needs this folder
 from compat import nussl
 
 from .band_recurrent import BandRecurrentStack
-from .bands import BandMasks, BandSplit
+from .bands import BandEmbedding, BandMasks, BandSplit
 from .complex_mask import ComplexMask
 from .convolution import ConvolutionalStack
 from .dual_path import DualPathStack
@@ -22,6 +22,7 @@ from .transformer import BandTransformerStack
 from .waveform import Decoder, Encoder
 
 EXTRAS = {
+    "BandEmbedding": BandEmbedding,
     "BandMasks": BandMasks,
     "BandRecurrentStack": BandRecurrentStack,
     "BandSplit": BandSplit,

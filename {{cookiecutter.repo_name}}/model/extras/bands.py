@@ -1,9 +1,11 @@
-"""A spectrum as bands of bins, each with a layer of its own, and masks of bands as a spectrum's."""
+"""A spectrum as bands of bins, each with a layer of its own, and what bands say of their bins."""
 
 import itertools
 
 import torch
 from torch import nn
+
+from .embedding import Embedding
 
 
 def band_widths(num_bins, sample_rate, bands):
@@ -13,7 +15,15 @@ def band_widths(num_bins, sample_rate, bands):
         bands: [[up to which frequency, how wide], ...] in Hz, ascending. Above the last frequency
             bands are as wide as the last; what is left at the end, if it is less than half a band,
             belongs to the band below.
+
+    Raises:
+        ValueError: bands that are none.
     """
+    for band in bands:
+        if len(band) != 2 or min(band) <= 0:
+            raise ValueError(f"bands holds {band}; [up to which frequency, how wide] in Hz is one")
+    if not bands or bands != sorted(bands):
+        raise ValueError("bands has to name at least one width, in the order of frequencies")
     bin_hz = sample_rate / 2 / (num_bins - 1)
     widths, first = [], 0
     while first < num_bins:
@@ -28,7 +38,7 @@ def band_widths(num_bins, sample_rate, bands):
 
 
 class BandSplit(nn.Module):
-    """Each band of a spectrum, normalised, as a vector: its own norm and linear layer.
+    """Each band of a spectrum as a vector: its own norm and linear layer.
 
     Section II-A of Luo and Yu, "Music source separation with band-split RNN", TASLP 2023. Bands of
     one width that follow each other are computed at once.
@@ -37,18 +47,29 @@ class BandSplit(nn.Module):
         widths: of the bands, in bins (`band_widths`).
         num_features: of a band: N.
         num_audio_channels: 1 (mono) or 2 (stereo); a band's layer reads all of them.
+        num_values: of a bin and channel: 2 for a complex spectrum, 1 for magnitudes.
+        norm: divide a band by its root mean square. Log magnitudes, of which a band's level is
+            what counts, do without.
     """
 
-    def __init__(self, widths: list[int], num_features: int, num_audio_channels: int = 1):
+    def __init__(
+        self,
+        widths: list[int],
+        num_features: int,
+        num_audio_channels: int = 1,
+        num_values: int = 2,
+        norm: bool = True,
+    ):
         super().__init__()
         self.groups = _groups(widths)
+        per_bin = num_values * num_audio_channels
         self.layers = nn.ModuleList(
-            _BandLinear(count, 2 * width * num_audio_channels, num_features, norm=True)
-            for count, width in self.groups
+            _BandLinear(count, width * per_bin, num_features, norm) for count, width in self.groups
         )
 
     def forward(self, data):
-        """(batch, frames, bins, channels, 2) -> (batch, frames, bands, num_features)"""
+        """(batch, frames, bins, channels), or with one more dimension of `num_values` ->
+        (batch, frames, bands, num_features)"""
         data = data.flatten(3)
         bins = [count * width for count, width in self.groups]
         pieces = zip(data.split(bins, dim=2), self.groups, self.layers, strict=True)
@@ -61,17 +82,56 @@ class BandSplit(nn.Module):
         )
 
 
-class BandMasks(nn.Module):
-    """The masks of every band, by a network of its own with one hidden layer, and a gate.
+class BandOutputs(nn.Module):
+    """Numbers for every bin, by a network of its own for each band: one hidden layer, and a gate.
 
     Section II-C of Luo and Yu, TASLP 2023: norm, a layer with tanh, a gated linear unit.
 
     Args:
         widths: of the bands, in bins.
         num_features: of a band.
-        num_sources: masks.
-        num_audio_channels: each channel gets its masks.
+        num_outputs: of a bin and channel.
+        num_audio_channels: each channel gets its own.
         hidden_size: of the hidden layer; the paper has 4 * num_features.
+    """
+
+    def __init__(
+        self,
+        widths: list[int],
+        num_features: int,
+        num_outputs: int,
+        num_audio_channels: int = 1,
+        hidden_size: int | None = None,
+    ):
+        super().__init__()
+        hidden_size = hidden_size or 4 * num_features
+        self.groups, self.num_audio_channels = _groups(widths), num_audio_channels
+        self.hidden = nn.ModuleList(
+            _BandLinear(count, num_features, hidden_size, norm=True) for count, _ in self.groups
+        )
+        per_bin = 2 * num_outputs * num_audio_channels  # values and their gates
+        self.out = nn.ModuleList(
+            _BandLinear(count, hidden_size, width * per_bin) for count, width in self.groups
+        )
+
+    def forward(self, data):
+        """(batch, frames, bands, num_features) -> (batch, frames, bins, channels, num_outputs)"""
+        counts = [count for count, _ in self.groups]
+        layers = zip(data.split(counts, dim=2), self.groups, self.hidden, self.out, strict=True)
+        outputs = []
+        for piece, (_, width), hidden, out in layers:
+            piece = nn.functional.glu(out(torch.tanh(hidden(piece))), dim=-1)
+            piece = piece.unflatten(-1, (width, self.num_audio_channels, -1))
+            outputs.append(piece.flatten(2, 3))  # (b, t, bands, width, ...) -> (b, t, bins, ...)
+        return torch.cat(outputs, dim=2)
+
+
+class BandMasks(BandOutputs):
+    """The real and imaginary parts of `num_sources` masks, in the order of `ComplexMask`.
+
+    Args:
+        widths, num_features, num_audio_channels, hidden_size: as `BandOutputs`.
+        num_sources: masks.
     """
 
     def __init__(
@@ -82,28 +142,33 @@ class BandMasks(nn.Module):
         num_audio_channels: int = 1,
         hidden_size: int | None = None,
     ):
-        super().__init__()
-        hidden_size = hidden_size or 4 * num_features
-        self.groups, self.num_audio_channels = _groups(widths), num_audio_channels
-        self.hidden = nn.ModuleList(
-            _BandLinear(count, num_features, hidden_size, norm=True) for count, _ in self.groups
-        )
-        per_bin = 2 * 2 * num_sources * num_audio_channels  # real and imaginary, value and gate
-        self.out = nn.ModuleList(
-            _BandLinear(count, hidden_size, width * per_bin) for count, width in self.groups
-        )
+        super().__init__(widths, num_features, 2 * num_sources, num_audio_channels, hidden_size)
 
-    def forward(self, data):
-        """(batch, frames, bands, num_features) -> (batch, frames, bins, channels, 2 * sources), in
-        the order of `ComplexMask`"""
-        counts = [count for count, _ in self.groups]
-        layers = zip(data.split(counts, dim=2), self.groups, self.hidden, self.out, strict=True)
-        masks = []
-        for piece, (_, width), hidden, out in layers:
-            piece = nn.functional.glu(out(torch.tanh(hidden(piece))), dim=-1)
-            piece = piece.unflatten(-1, (width, self.num_audio_channels, -1))
-            masks.append(piece.flatten(2, 3))  # (b, t, bands, width, ...) -> (b, t, bins, ...)
-        return torch.cat(masks, dim=2)
+
+class BandEmbedding(Embedding):
+    """An embedding, or masks, of every bin, by `BandOutputs` in the place of one linear layer.
+
+    Args:
+        widths, num_features, num_audio_channels, hidden_size: as `BandOutputs`.
+        embedding_size: dimensions, or sources.
+        activation: as `Embedding`.
+    """
+
+    def __init__(
+        self,
+        widths: list[int],
+        num_features: int,
+        embedding_size: int,
+        activation: list[str],
+        num_audio_channels: int = 1,
+        hidden_size: int | None = None,
+    ):
+        super().__init__(
+            sum(widths), 1, embedding_size, activation, num_audio_channels, reshape=False
+        )
+        self.linear = BandOutputs(
+            widths, num_features, embedding_size, num_audio_channels, hidden_size
+        )
 
 
 class _BandLinear(nn.Module):
