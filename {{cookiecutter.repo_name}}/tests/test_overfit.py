@@ -18,52 +18,52 @@ BANK = {"num_filters": 128, "filter_length": 16, "stride": 8}
 STFT = {"window_length": 256, "hop_length": 128}
 BANDS = [[1000, 125], [4000, 500]]
 CASES = {  # builder: its sizes, its loss, steps, learning rate
-    "mask_inference": (MASKS, L1, 400, 1e-2),
-    "deep_clustering": ({**MASKS, "embedding_size": 10}, DEEP, 300, 5e-3),
+    "mask_inference": (MASKS, L1, 250, 1e-2),
+    "deep_clustering": ({**MASKS, "embedding_size": 10}, DEEP, 200, 5e-3),
     "chimera": (
         MASKS,
         {**L1, "whitened_k_means": {"class": "WhitenedKMeansLoss", "weight": 1e-5}},
-        400,
+        250,
         1e-2,
     ),
-    "tasnet": ({**BANK, "num_layers": 2, "hidden_size": 96}, SI_SDR, 500, 3e-3),
+    "tasnet": ({**BANK, "num_layers": 2, "hidden_size": 96}, SI_SDR, 250, 3e-3),
     "conv_tasnet": (
         {**BANK, "num_channels": 64, "hidden_size": 128, "num_layers": 5, "num_repeats": 1},
         SI_SDR,
-        500,
+        150,
         3e-3,
     ),
     "dual_path": (
         {**BANK, "num_channels": 48, "hidden_size": 48, "num_layers": 2, "chunk_size": 32},
         SI_SDR,
-        400,
+        150,
         3e-3,
     ),
     "sepformer": (
         {**BANK, "num_channels": 64, "hidden_size": 128, "num_layers": 1, "depth": 2}
         | {"num_heads": 4, "chunk_size": 32},
         SI_SDR,
-        400,
+        200,
         2e-3,
     ),
     "band_split_rnn": (
         {**STFT, "bands": BANDS, "num_channels": 32, "hidden_size": 48, "num_layers": 2},
         SI_SDR,
-        250,
+        130,
         4e-3,
     ),
     "band_split_roformer": (
         {**STFT, "bands": BANDS, "num_channels": 48, "num_layers": 2, "num_heads": 4}
         | {"head_size": 12},
         SI_SDR,
-        300,
+        150,
         3e-3,
     ),
     "tf_gridnet": (
         {**STFT, "num_channels": 16, "hidden_size": 32, "num_layers": 1, "attention_size": 129}
         | {"kernel_size": 4, "stride": 2},
         SI_SDR,
-        260,
+        150,
         4e-3,
     ),
 }
@@ -75,8 +75,8 @@ def overfitted(write_config, builder):
     path = write_config(
         builder="conv_tasnet",  # in whose place the network is put
         overfit=1,
-        batch_size=2,
-        segment=0.504,
+        batch_size=1,
+        segment=0.256,
         epochs=steps,
         validate_every=steps,
         gradient_clip={"max_norm": 5.0},

@@ -12,7 +12,7 @@ import torch
 from errors import UserError
 
 # modules that see each item, and each of its frames, by itself
-HEADS = ("Alias", "ComplexMask", "Decoder", "Embedding", "Mask")
+HEADS = ("Alias", "BandEmbedding", "ComplexMask", "Decoder", "Embedding", "Mask")
 
 
 class TrunkAndHeads:
@@ -36,11 +36,14 @@ class TrunkAndHeads:
 
     @staticmethod
     def can_split(model, losses):
-        """Does the model end with modules of `HEADS` and begin with others, and are all losses
-        means over the items of a batch (`mean_over_items`)?"""
+        """Does the model end with modules of `HEADS`, from which all its outputs come, and begin
+        with others, and are all losses means over the items of a batch (`mean_over_items`)?"""
         # the class's own statement: what a subclass computes may be no mean
         means = all(vars(type(loss)).get("mean_over_items", False) for loss in losses)
-        return means and 0 < _cut(model) < len(model.connections)
+        cut = _cut(model)
+        of_heads = {name for name, _ in model.connections[cut:]}
+        outputs = {key.split(":")[0] for key in model.output_keys}
+        return means and 0 < cut < len(model.connections) and outputs <= of_heads
 
     def backward(self, features, items, forward, losses):
         """Losses and gradients of a batch, `items` excerpts at a time.
