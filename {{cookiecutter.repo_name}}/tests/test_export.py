@@ -36,12 +36,13 @@ ABOUT = {
     "sample_rate": RATE,
     "num_channels": 1,
 }
-STFT_SIZES = {"window_length": 1024, "hop_length": 512}
-FEWER_FRAMES = {  # so that a recording of a minute takes little time
+STFT_SIZES = {"window_length": 1024, "hop_length": 512, "num_layers": 1}
+FRAMES = {"filter_length": 160, "chunk_size": 50, "num_layers": 1}
+SMALLER = {  # few frames, so that a recording of a minute takes little time, and few layers
     "band_split_rnn": STFT_SIZES,
     "band_split_roformer": STFT_SIZES,
-    "dual_path": {"filter_length": 160, "chunk_size": 50},
-    "sepformer": {"filter_length": 160, "chunk_size": 50},
+    "dual_path": FRAMES,
+    "sepformer": {**FRAMES, "depth": 1},
     "tf_gridnet": STFT_SIZES,
 }
 
@@ -49,7 +50,7 @@ FEWER_FRAMES = {  # so that a recording of a minute takes little time
 def network(name, channels=1, **changes):
     """(a small network of random weights, its metadata)"""
     torch.manual_seed(0)
-    sizes = {**SMALL[name], **FEWER_FRAMES.get(name, {}), **changes}
+    sizes = {**SMALL[name], **SMALLER.get(name, {}), **changes}
     model = build(name, channels=channels, **sizes).eval()
     return model, {**ABOUT, "num_channels": channels}
 
