@@ -34,7 +34,6 @@ SIGMOID_UNIT_NORM = ["sigmoid", "unit_norm"]
 def deep_clustering(
     num_features,
     num_audio_channels,
-    sample_rate,
     num_layers: int = 4,
     hidden_size: int = 300,
     bidirectional: bool = True,
@@ -47,6 +46,7 @@ def deep_clustering(
     num_repeats: int = 2,
     bands: Bands = SPLIT_RNN,
     num_channels: int = 32,
+    sample_rate=None,
 ):
     """Deep clustering: an embedding of `embedding_size` dimensions for every time-frequency bin::
 
@@ -66,7 +66,6 @@ def deep_clustering(
         "DeepClustering",
         num_features,
         num_audio_channels,
-        sample_rate,
         body=body,
         num_layers=num_layers,
         hidden_size=hidden_size,
@@ -77,6 +76,7 @@ def deep_clustering(
         num_repeats=num_repeats,
         bands=bands,
         num_channels=num_channels,
+        sample_rate=sample_rate,
     )
     _add_embedding(head, embedding_size, embedding_activation)
     return graph.finished("embedding")
@@ -85,7 +85,6 @@ def deep_clustering(
 def mask_inference(
     num_features,
     num_audio_channels,
-    sample_rate,
     num_sources: int = 2,
     num_layers: int = 4,
     hidden_size: int = 300,
@@ -99,6 +98,7 @@ def mask_inference(
     num_repeats: int = 2,
     bands: Bands = SPLIT_RNN,
     num_channels: int = 32,
+    sample_rate=None,
 ):
     """Mask inference: a mask for each source, and the mixture times it::
 
@@ -129,7 +129,6 @@ def mask_inference(
         "MaskInference",
         num_features,
         num_audio_channels,
-        sample_rate,
         body=body,
         num_layers=num_layers,
         hidden_size=hidden_size,
@@ -140,6 +139,7 @@ def mask_inference(
         num_repeats=num_repeats,
         bands=bands,
         num_channels=num_channels,
+        sample_rate=sample_rate,
     )
     if mask == "complex":
         refuse_below(1, num_sources=num_sources)
@@ -156,7 +156,6 @@ def mask_inference(
 def chimera(
     num_features,
     num_audio_channels,
-    sample_rate,
     num_sources: int = 2,
     num_layers: int = 4,
     hidden_size: int = 300,
@@ -171,6 +170,7 @@ def chimera(
     num_repeats: int = 2,
     bands: Bands = SPLIT_RNN,
     num_channels: int = 32,
+    sample_rate=None,
 ):
     """Chimera: one body, and the heads of deep clustering and of mask inference on it::
 
@@ -193,7 +193,6 @@ def chimera(
         "Chimera",
         num_features,
         num_audio_channels,
-        sample_rate,
         body=body,
         num_layers=num_layers,
         hidden_size=hidden_size,
@@ -204,6 +203,7 @@ def chimera(
         num_repeats=num_repeats,
         bands=bands,
         num_channels=num_channels,
+        sample_rate=sample_rate,
     )
     _add_embedding(head, embedding_size, embedding_activation)
     _add_masks(graph, head, num_sources, mask_activation)
@@ -214,7 +214,6 @@ def _start(
     name,
     num_features,
     num_audio_channels,
-    sample_rate,
     *,
     body,
     num_layers,
@@ -226,6 +225,7 @@ def _start(
     num_repeats,
     bands,
     num_channels,
+    sample_rate,
 ):
     """(a graph from mix_magnitude to the body, a function that adds a head to it)"""
     refuse_below(1, num_layers=num_layers, hidden_size=hidden_size, num_repeats=num_repeats)
@@ -265,6 +265,8 @@ def _start(
         head_args = {"num_features": num_features, "hidden_size": width}
     else:
         refuse_below(1, num_channels=num_channels)
+        if sample_rate is None:
+            raise ValueError("body: band_split needs the sample_rate, for bands in Hz")
         if not bidirectional or rnn_type != "lstm":
             raise ValueError("body: band_split has bidirectional LSTMs; leave the other keys out")
         head_class = "BandEmbedding"

@@ -107,6 +107,15 @@ def test_what_no_script_needs_at_its_start_is_not_imported():
     }
 
 
+def test_scipy_keeps_its_docstrings_and_its_parser_of_them():
+    from scipy._lib import _array_api, _docscrape
+    from scipy.signal import hilbert
+
+    assert _array_api.FunctionDoc is _docscrape.FunctionDoc
+    assert hilbert.__doc__.lstrip().startswith("FFT-based computation of the analytic signal")
+    assert "Parameters\n" in hilbert.__doc__
+
+
 def test_a_docstring_of_nussl_is_no_syntax_warning():
     source = inspect.getsource(nussl.ml.train.closures)
     with warnings.catch_warnings():
