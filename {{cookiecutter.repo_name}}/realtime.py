@@ -15,7 +15,7 @@ from algorithms.masks import consistent, one_hot
 from compat import nussl
 from errors import UserError
 from model import EXTRAS, copy_with
-from model.extras.convolution import CumulativeLayerNorm, _CausalConv1d
+from model.extras.convolution import CumulativeLayerNorm, TemporalBlock
 
 # of a graph: what computes each frame by itself, or from those before if its parts do
 LAYERS = {
@@ -286,21 +286,65 @@ class _Recurrent(nn.Module):
         return out, self.state
 
 
-class _Convolution(nn.Module):
-    def __init__(self, module):
+class _Block(nn.Module):
+    """A block of `ConvolutionalStack`, whose convolutions of one frame are products of matrices."""
+
+    def __init__(self, block):
         super().__init__()
-        self.module, self.before = module, None
+        expand, self.activation, norm, depthwise, self.last_activation, last_norm, _ = block.inner
+        self.expand = _matrix(expand)
+        self.norm, self.last_norm = _CumulativeNorm(norm), _CumulativeNorm(last_norm)
+        self.depthwise = _Depthwise(depthwise)
+        ways = [block.skip] if block.residual is None else [block.residual, block.skip]
+        self.ways = [torch.cat(parts) for parts in zip(*map(_matrix, ways), strict=True)]
+        self.is_last = block.residual is None
 
     def forward(self, data):
-        """(batch, channels, frames)"""
-        module, reach = self.module, 2 * self.module.padding[0]
-        if self.before is None:
-            self.before = data.new_zeros(*data.shape[:2], reach)
-        data = torch.cat([self.before, data], dim=2)
-        self.before = data[..., data.shape[2] - reach :]
-        return nn.functional.conv1d(
-            data, module.weight, module.bias, 1, 0, module.dilation, module.groups
-        )
+        """(1, num_channels, frames) -> two of them, as the block"""
+        inner = self.norm(self.activation(torch.addmm(*self.expand, data[0])))
+        inner = self.last_norm(self.last_activation(self.depthwise(inner)))
+        ways = torch.addmm(*self.ways, inner)[None]
+        if self.is_last:
+            return data, ways
+        residual, skip = ways.chunk(2, dim=1)
+        return data + residual, skip
+
+
+def _matrix(module):
+    """(bias, weight) of a convolution of one frame, for torch.addmm."""
+    return module.bias[:, None], module.weight[..., 0]
+
+
+class _Depthwise(nn.Module):
+    """A causal convolution of each channel by itself: a sum over its taps of shifted frames."""
+
+    def __init__(self, module):
+        super().__init__()
+        (self.dilation,), self.reach = module.dilation, 2 * module.padding[0]
+        self.taps, self.bias = module.weight[:, 0].split(1, dim=1), module.bias[:, None]
+        self.memory, self.end = None, 0
+
+    def forward(self, data):
+        """(channels, frames) -> the same shape"""
+        frames = data.shape[1]
+        self._remember(data)
+        out = torch.addcmul(self.bias, self.taps[-1], data)
+        for number, tap in enumerate(self.taps[:-1]):
+            first = self.end - self.reach + number * self.dilation - frames
+            out.addcmul_(tap, self.memory[:, first : first + frames])
+        return out
+
+    def _remember(self, data):
+        """Write the frames behind those before, whose last `reach` are moved to the front when
+        there is no room left."""
+        channels, frames = data.shape
+        if self.memory is None or self.end + frames > self.memory.shape[1]:
+            memory = data.new_zeros(channels, 2 * self.reach + 8 * frames)
+            if self.memory is not None:
+                memory[:, : self.reach] = self.memory[:, self.end - self.reach : self.end]
+            self.memory, self.end = memory, self.reach
+        self.memory[:, self.end : self.end + frames] = data
+        self.end += frames
 
 
 class _CumulativeNorm(nn.Module):
@@ -309,22 +353,23 @@ class _CumulativeNorm(nn.Module):
         self.module, self.count, self.sums = module, 0, None
 
     def forward(self, data):
-        """(batch, num_features, frames)"""
+        """(..., num_features, frames)"""
         data = data.float()
-        frames = self.count + torch.arange(1, data.shape[2] + 1, device=data.device)
-        self.count += data.shape[2]
-        new = torch.stack([data.sum(dim=1), data.square().sum(dim=1)]).double().cumsum(dim=-1)
+        features, frames = data.shape[-2:]
+        new = torch.stack([data.sum(dim=-2), data.square().sum(dim=-2)]).double().cumsum(dim=-1)
         if self.sums is not None:
-            new = new + self.sums
+            new += self.sums
         self.sums = new[..., -1:]
-        mean, power = (new / (data.shape[1] * frames))[:, :, None]
-        variance = (power - mean.square()).clamp_min(0)
-        scale = (variance + self.module.eps).rsqrt().float()
-        return (data - mean.float()) * scale * self.module.weight + self.module.bias
+        counts = torch.arange(self.count + 1, self.count + frames + 1, device=data.device)
+        self.count += frames
+        mean, power = (new / (counts * features)).unsqueeze(-2)
+        scale = (power - mean.square()).clamp_min_(0).add_(self.module.eps).rsqrt_()
+        centred = (data - mean.float()).mul_(scale.float())
+        return torch.addcmul(self.module.bias, centred, self.module.weight)
 
 
 REMEMBERING = {
     nn.RNNBase: _Recurrent,
-    _CausalConv1d: _Convolution,
+    TemporalBlock: _Block,
     CumulativeLayerNorm: _CumulativeNorm,
 }

@@ -200,8 +200,8 @@ def test_in_every_snippet_more_than_half_is_sung(split):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("split", "songs"), [("train", 300), ("val", 30), ("test", 300)])
-def test_in_every_snippet_of_all_630_songs_more_than_half_is_sung(split, songs):
-    assert min(sung(split, range(songs))) > 0.5
+def test_in_every_snippet_of_every_fifth_song_more_than_half_is_sung(split, songs):
+    assert min(sung(split, range(12, songs, 5))) > 0.5
 
 
 def test_a_name_says_split_song_and_snippet():

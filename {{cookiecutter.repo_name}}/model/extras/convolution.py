@@ -48,7 +48,7 @@ class ConvolutionalStack(nn.Module):
         self.bottleneck = nn.Conv1d(num_features, num_channels, 1)
         count = num_repeats * num_layers
         self.blocks = Blocks(
-            _Block(
+            TemporalBlock(
                 num_channels,
                 hidden_size,
                 kernel_size,
@@ -72,7 +72,7 @@ class ConvolutionalStack(nn.Module):
         return self.activation(total).transpose(1, 2)
 
 
-class _Block(nn.Module):
+class TemporalBlock(nn.Module):
     """1x1 convolution, PReLU, norm, depthwise convolution, PReLU, norm, then two 1x1 convolutions:
     back to the input, which it is added to, and to the skip path. The last block's way back leads
     nowhere and is left out."""
