@@ -1,0 +1,151 @@
+"""How real the built-in sample is: what can be measured of its sources, beside recordings.
+
+    python -m benchmarks.realism [--songs N] [--folder STEMS] [--json FILE]
+
+Recorded: the excerpt of MUSDB18's test set that the package stempeg contains (6 seconds of one
+song; needs ffmpeg). With --folder: also the test split of stems as data_prep/debian/songs.yml makes
+them, recorded voices over recorded music. Everything at 16 kHz in mono, in pieces of 4 seconds, of
+which medians are shown; of the built-in sample one snippet of each of N test songs.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import librosa
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"))
+
+from dataset import Sample, StemFolder  # noqa: E402  (the template is found by the line above)
+from evaluation import score_item  # noqa: E402
+
+from benchmarks.recordings import LABELS, PARAMS, PROJECT, RATE, clip, item_of  # noqa: E402
+
+SECONDS = 4
+BANDS = (125, 250, 500, 1000, 2000, 4000)  # Hz, the centres of octaves
+FRAME = 1024
+SILENT = -60  # dB of full scale
+IDEAL = "ideal ratio mask"
+
+
+def statistics(sound):
+    """{name: number} of a source, (samples,)."""
+    spectra = np.abs(librosa.stft(sound, n_fft=FRAME, hop_length=FRAME // 2)) ** 2
+    power = spectra.sum(axis=0)
+    loud = power > power.max() * 1e-4
+    hertz = librosa.fft_frequencies(sr=RATE, n_fft=FRAME)
+    whole = spectra.sum()
+    bands = {
+        f"{band} Hz, dB of the whole": decibels(
+            spectra[(hertz >= band / 2**0.5) & (hertz < band * 2**0.5)].sum() / whole
+        )
+        for band in BANDS
+    }
+    kept = spectra[1:, loud] + 1e-12
+    flatness = np.exp(np.log(kept).mean(axis=0)) / kept.mean(axis=0)
+    levels = decibels(power[loud])
+    onsets = librosa.onset.onset_detect(y=sound, sr=RATE, hop_length=256)
+    return {
+        **bands,
+        "flatness of a frame, dB": decibels(np.median(flatness)),
+        "level of frames, 10th to 90th percentile, dB": float(
+            np.percentile(levels, 90) - np.percentile(levels, 10)
+        ),
+        "peak over root mean square, dB": decibels(np.abs(sound).max() ** 2 / np.mean(sound**2)),
+        "onsets a second": len(onsets) / (len(sound) / RATE),
+        "silent frames, %": 100 * float(1 - loud.mean()),
+    }
+
+
+def decibels(power):
+    return 10 * np.log10(power)
+
+
+def of_item(item):
+    """{(source, name): number} of each piece of an item in which all sources sound."""
+    sounds = {name: source.audio_data[0] for name, source in item["sources"].items()}
+    length = SECONDS * RATE
+    for first in range(0, len(sounds["vocals"]) - length + 1, length):
+        piece = {name: sound[first : first + length] for name, sound in sounds.items()}
+        if min(decibels(np.mean(sound**2) + 1e-20) for sound in piece.values()) < SILENT:
+            continue
+        found = {
+            (name, key): value for name in LABELS for key, value in statistics(piece[name]).items()
+        }
+        ratio = np.mean(piece["vocals"] ** 2) / np.mean(piece["accompaniment"] ** 2)
+        found["both", "vocals over accompaniment, dB"] = decibels(ratio)
+        part = item_of(item["metadata"]["name"], {name: s[None] for name, s in piece.items()})
+        for row in score_item(part, {}, {}):
+            if row["method"] == IDEAL:
+                key = f"{IDEAL}, improvement of SI-SDR, dB"
+                found[row["source"], key] = row["si_sdr_improvement"]
+        yield found
+
+
+def items_of(data, indices):
+    """Items of vocals and accompaniment."""
+    for index in indices:
+        sounds = data.excerpt(int(index))
+        yield item_of(data.tracks[index].name, dict(zip(data.labels, sounds, strict=True)))
+
+
+def summary(items):
+    """{(source, name): (median, 10th, 90th percentile)} over all pieces, and how many these are."""
+    pieces = [found for item in items for found in of_item(item)]
+    columns = {key: [piece[key] for piece in pieces] for key in pieces[0]}
+    return {
+        key: [float(np.percentile(column, at)) for at in (50, 10, 90)]
+        for key, column in columns.items()
+    }, len(pieces)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--songs", type=int, default=60, help="of the built-in sample")
+    parser.add_argument("--folder", type=Path, help="of recorded stems: its test split")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    folder = args.folder and args.folder.absolute()
+    os.chdir(PROJECT)
+    sets = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        data = Sample(temporary, "test", RATE, 1, PARAMS)
+        indices = [10 * song + 7 * song % 10 for song in range(args.songs)]
+        data.ensure(indices)
+        sets["built-in sample (synthesised)"] = summary(items_of(data, indices))
+    sets["stempeg's excerpt (recorded)"] = summary([clip()])
+    if folder:
+        data = StemFolder(folder, "test", RATE, 1, PARAMS, layout="stems")
+        sung = [index for index, track in enumerate(data.tracks) if "_sung_" in track.name]
+        spoken = [index for index, track in enumerate(data.tracks) if "_spoken_" in track.name]
+        sets["Debian's voices, re-sung (recorded)"] = summary(items_of(data, sung))
+        sets["Debian's voices, spoken (recorded)"] = summary(items_of(data, spoken))
+    counts = ", ".join(f"{name}: {count}" for name, (_, count) in sets.items())
+    print(f"Median (10th to 90th percentile) of pieces of {SECONDS} s. Pieces: {counts}\n")
+    print(f"| source | | {' | '.join(sets)} |\n|---|---|{'---|' * len(sets)}")
+    for source, key in next(iter(sets.values()))[0]:
+        cells = [
+            "{:.1f} ({:.1f} to {:.1f})".format(*found[source, key]) for found, _ in sets.values()
+        ]
+        print(f"| {source} | {key} | {' | '.join(cells)} |")
+    if args.json:
+        rows = [
+            {
+                "name": f"{name}: {source}, {key}",
+                "median": values[0],
+                "from": values[1],
+                "to": values[2],
+            }
+            for name, (found, _) in sets.items()
+            for (source, key), values in found.items()
+        ]
+        args.json.write_text(json.dumps(rows, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
