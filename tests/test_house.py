@@ -10,14 +10,15 @@ from conftest import FOLDER, REPOSITORY
 
 PROJECT = REPOSITORY / FOLDER
 
-# imports go down, or sideways on the ground floor; packages of floor 1 share plain data only
+# imports go down, or sideways on the ground floor; packages of floor 2 share plain data only
 GROUND = """errors files memory audio distributed pool devices checkpoints config compat provenance
     features songs streams recordings runs caches locks"""
 FLOORS = {name: 0 for name in GROUND.split()}
-FLOORS |= {"dataset": 1, "model": 1, "training": 1, "algorithms": 1, "evaluation": 1}
-FLOORS |= {"preparation": 1, "report": 2, "auditing": 2, "exporting": 2, "realtime": 2}
-FLOORS |= {"experiment": 3, "orchestration": 3}
-FLOORS |= {"separation": 4, "scripts": 4, "setup": 4, "docs": 5}
+FLOORS |= {"model": 1}
+FLOORS |= {"dataset": 2, "training": 2, "algorithms": 2, "evaluation": 2, "preparation": 2}
+FLOORS |= {"report": 3, "auditing": 3, "exporting": 3, "realtime": 3}
+FLOORS |= {"experiment": 4, "orchestration": 4}
+FLOORS |= {"separation": 5, "scripts": 5, "setup": 5, "docs": 6}
 APART = ("tests", "vendor")  # tests may import anything; vendor/ is not ours to import
 LONGER = ("compat/bugs.py",)  # one repair after another, with what broke
 LINES = 400

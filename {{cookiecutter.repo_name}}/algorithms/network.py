@@ -6,6 +6,7 @@ import torch
 import checkpoints
 from errors import UserError
 from features import FrontEnd
+from model import extras  # noqa: F401  (modules that checkpoints name)
 
 from .masks import Masking, over_range
 from .model_input import ModelInput
