@@ -9,7 +9,7 @@ import pytest
 
 from pool import available_cores
 
-pytest_plugins = ["script_runs", "algorithm_runs"]
+pytest_plugins = ["script_runs", "algorithm_runs", "pairs"]
 
 # before torch and numpy are imported, and for every process that a test starts: the tests' arrays
 # are so small that threads, waiting for each other, only double the time
