@@ -19,8 +19,10 @@ from model.extras.convolution import CumulativeLayerNorm, TemporalBlock
 
 # of a graph: what computes each frame by itself, or from those before if its parts do
 LAYERS = {
-    "AmplitudeToDB",
     "Alias",
+    "AmplitudeToDB",
+    "BandEmbedding",
+    "BandSplit",
     "BatchNorm",
     "ComplexMask",
     "ConvolutionalStack",
