@@ -18,6 +18,7 @@ from ignite.engine import Events
 from trainings import MODELS, close, fit, same, trainer_of, weights, write
 
 import checkpoints
+import config
 import experiment
 from errors import UserError
 from training.gradients import Clipping
@@ -45,15 +46,33 @@ def test_every_model_trains_and_is_kept_as_it_was_at_its_best(write_config, buil
     assert trainer.validate()["val_loss"] == pytest.approx(min(losses), rel=1e-6)
 
 
-@pytest.mark.parametrize("builder", ["deep_clustering", "chimera", "conv_tasnet"])
-def test_heads_computed_item_by_item_give_the_same_weights(write_config, builder):
-    steady = {} if builder == "conv_tasnet" else STEADY
+BANDS = {"body": "band_split", "num_channels": 4}
+
+
+@pytest.mark.parametrize(
+    ("builder", "steady"),
+    [
+        ("deep_clustering", STEADY),
+        ("chimera", STEADY),
+        ("chimera", {**STEADY, **BANDS}),
+        ("conv_tasnet", {}),
+    ],
+)
+def test_heads_computed_item_by_item_give_the_same_weights(write_config, builder, steady):
     whole = fit(write_config("whole", builder=builder, args=steady, head_items=4, **PLAIN))
     split = fit(write_config("split", builder=builder, args=steady, head_items=1, **PLAIN))
     unequal = fit(write_config("unequal", builder=builder, args=steady, head_items=3, **PLAIN))
     for other in (split, unequal):
         assert close(weights(whole), weights(other), 1e-5)
         assert other.history.best_value == pytest.approx(whole.history.best_value, rel=1e-4)
+
+
+def test_a_network_that_gives_what_comes_before_its_heads_trains(write_config):
+    path = write_config(builder="mask_inference", epochs=1)
+    plain = yaml.safe_load(path.read_text())
+    graph = experiment.training.build_graph(config.load(path))
+    plain["model"] = {**graph, "output": [*graph["output"], "recurrent_stack"]}
+    assert fit(write(path, plain)).trunk_and_heads is None
 
 
 def test_a_graph_without_heads_cannot_be_cut(write_config):
