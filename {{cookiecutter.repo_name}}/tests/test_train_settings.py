@@ -284,9 +284,9 @@ def test_checkpointing_is_refused_where_there_are_no_blocks(write_config):
 @pytest.mark.slow
 def test_a_compiled_network_is_the_same_network(write_config):
     """In a process of its own: torch's compiler is particular about who has imported distutils."""
-    one_block = {"num_layers": 1}  # each costs the compiler 20 s
-    plain = fit(write_config("plain", "conv_tasnet", one_block, epochs=1, **PLAIN))
-    path = write_config("compiled", "conv_tasnet", one_block, epochs=1, compile=True, **PLAIN)
+    small = {"builder": "conv_tasnet", "args": {"num_layers": 1}, "epochs": 1, **PLAIN}
+    plain = fit(write_config("plain", **small))  # each layer costs the compiler 20 s
+    path = write_config("compiled", compile=True, **small)
     command = [sys.executable, "-m", "scripts.train", "-p", str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
