@@ -81,6 +81,7 @@ def compared(name, channels=1, seconds=(1.0, 7.0), changes=None, prepare=None, *
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({*BUILDERS} - {"deep_clustering", "chimera"}))
 def test_every_network_separates_any_length_in_onnxruntime_as_here(name):
     rows = compared(name, seconds=(1.0, 7.0, 60.0))
@@ -90,6 +91,7 @@ def test_every_network_separates_any_length_in_onnxruntime_as_here(name):
         assert row.get("project", 0) <= Separation.bound
 
 
+@pytest.mark.slow
 def test_deep_clustering_is_exported_with_its_clustering():
     """Of a network that puts bins below and above the middle apart: those of random weights form no
     clusters."""
@@ -108,6 +110,7 @@ def test_deep_clustering_is_exported_with_its_clustering():
         assert max(row["onnx"], row["pt2"], row.get("project", 0)) <= ClusterSeparation.bound
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, channels, changes, args",
     [
@@ -172,6 +175,7 @@ def written(model_file, tmp_path_factory):
     return place / "out"
 
 
+@pytest.mark.slow
 def test_the_folder_holds_models_weights_card_example_and_the_checks(written):
     facts = json.loads((written / "model.json").read_text())
     assert facts["sources"] == ["accompaniment", "vocals"] and facts["license"] == "MIT"
