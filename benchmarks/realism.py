@@ -20,10 +20,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"))
 
-from dataset import Sample, StemFolder  # noqa: E402  (the template is found by the line above)
+from dataset import Sample  # noqa: E402  (the template is found by the line above)
 from evaluation import score_item  # noqa: E402
 
-from benchmarks.recordings import LABELS, PARAMS, PROJECT, RATE, clip, item_of  # noqa: E402
+from benchmarks.recordings import LABELS, PARAMS, PROJECT, RATE, clip, item_of, of_folder  # noqa: E402
 
 SECONDS = 4
 BANDS = (125, 250, 500, 1000, 2000, 4000)  # Hz, the centres of octaves
@@ -119,11 +119,11 @@ def main():
         sets["built-in sample (synthesised)"] = summary(items_of(data, indices))
     sets["stempeg's excerpt (recorded)"] = summary([clip()])
     if folder:
-        data = StemFolder(folder, "test", RATE, 1, PARAMS, layout="stems")
-        sung = [index for index, track in enumerate(data.tracks) if "_sung_" in track.name]
-        spoken = [index for index, track in enumerate(data.tracks) if "_spoken_" in track.name]
-        sets["Debian's voices, re-sung (recorded)"] = summary(items_of(data, sung))
-        sets["Debian's voices, spoken (recorded)"] = summary(items_of(data, spoken))
+        kinds = {}
+        for kind, _, item in of_folder(folder, sys.maxsize):
+            kinds.setdefault(kind, []).append(item)
+        for kind, items in sorted(kinds.items()):
+            sets[f"Debian's voices, {kind} (recorded)"] = summary(items)
     counts = ", ".join(f"{name}: {count}" for name, (_, count) in sets.items())
     print(f"Median (10th to 90th percentile) of pieces of {SECONDS} s. Pieces: {counts}\n")
     print(f"| source | | {' | '.join(sets)} |\n|---|---|{'---|' * len(sets)}")

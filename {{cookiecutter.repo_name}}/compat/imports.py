@@ -73,7 +73,6 @@ def _scipy_docstrings() -> Iterator[None]:
         return
     vars(array_api)["FunctionDoc"] = _Docstring
     try:
-        importlib.import_module("scipy.signal")
         yield
     finally:
         vars(array_api)["FunctionDoc"] = parser

@@ -83,7 +83,7 @@ class BandSplit(nn.Module):
 
 
 class BandOutputs(nn.Module):
-    """Numbers for every bin, by a network of its own for each band: one hidden layer, and a gate.
+    """`num_outputs` values for every bin, from a network per band with a hidden layer and a gate.
 
     Section II-C of Luo and Yu, TASLP 2023: norm, a layer with tanh, a gated linear unit.
 
