@@ -23,29 +23,29 @@ import sys
 import time
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"
-PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
-sys.path.insert(0, str(PROJECT))
+from benchmarks.noise import PROJECT, trainer_on_noise
 
+os.environ["OMP_NUM_THREADS"] = "1"
 BATCH, FRAMES, BINS, HIDDEN, LAYERS, DIMS = 8, 400, 257, 300, 4, 20
 GOALS = {"CPU time": 0.75, "peak memory": 0.5}
 
 
-def stock_step():
-    """nussl alone: (a function that takes a step, parameters)."""
+def stock_step(device="cpu"):
+    """nussl alone: a function that takes a step."""
     import torch
     from compat import nussl
 
     graph = nussl.ml.networks.builders.build_recurrent_dpcl(
         BINS, HIDDEN, LAYERS, True, 0.3, DIMS, ["tanh", "unit_norm"]
     )
-    model = nussl.ml.SeparationModel(graph)
+    model = nussl.ml.SeparationModel(graph).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     closure = nussl.ml.train.closures.TrainClosure(
         {"DeepClusteringLoss": {"weight": 1.0}}, optimizer, model
     )
-    magnitude = torch.rand(BATCH, FRAMES, BINS, 1)
+    magnitude = torch.rand(BATCH, FRAMES, BINS, 1, device=device)
     mask = torch.nn.functional.one_hot(torch.randint(2, magnitude.shape), 2).float()
+    mask = mask.to(device)
     batch = {
         "mix_magnitude": magnitude,
         "weights": torch.rand_like(magnitude),
@@ -55,34 +55,12 @@ def stock_step():
     return lambda: closure(None, dict(batch))
 
 
-def our_step():
+def our_step(device="cpu"):
     """The project's own trainer, on waveforms of noise."""
-    import config
-    import experiment
-    import numpy as np
     import torch
-    from dataset import DATASETS, StemDataset, Track
 
-    class Noise(StemDataset):
-        def __init__(self, folder, split, sample_rate, num_channels, stft_params):
-            super().__init__(folder, split, sample_rate, num_channels, stft_params)
-
-        def list_tracks(self, folder):
-            stems = {"a": ("noise",), "b": ("noise",)}
-            return [Track(str(i), stems, self.sample_rate, 64000) for i in range(BATCH)]
-
-        def excerpt(self, index, start=0, length=None):
-            rng = np.random.default_rng(index)
-            return 0.1 * rng.standard_normal((2, 1, length or 64000)).astype(np.float32)
-
-    DATASETS["Noise"] = Noise
-    settings = config.load(PROJECT / "experiments" / "deep_clustering.yml")
-    noise = {"class": "Noise", "args": {"folder": ".", "split": "train"}}
-    plain = settings.to_dict()
-    plain["datasets"] = {"train": noise}
-    plain["train"] |= {"device": "cpu", "batch_size": BATCH, "num_workers": 0}
-    trainer = experiment.build_trainer(config.Config.model_validate(plain))
-    batch = next(iter(trainer.training_batches()))
+    trainer = trainer_on_noise("deep_clustering.yml", device=device, batch_size=BATCH)
+    batch = trainer.to_device(next(iter(trainer.training_batches())))
     torch.manual_seed(0)
     return lambda: trainer.train_step(batch)
 

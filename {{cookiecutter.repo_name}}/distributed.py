@@ -2,7 +2,7 @@
 
 The processes are started by `torchrun --nproc-per-node N -m scripts.train ...` or `srun -n N python
 -m scripts.train ...`. With neither there is one process, and every function here is trivial. The
-backend is NCCL where there are GPUs, else gloo, through `ignite.distributed`.
+backend is NCCL for training on GPUs, else gloo, through `ignite.distributed`.
 """
 
 import atexit
@@ -25,18 +25,27 @@ def launched_world_size():
     return 1
 
 
-def run(function):
+def run(function, device="auto"):
     """Initialise the process group, if there are several processes, and call `function()`.
 
+    Args:
+        device: what `function` computes on, as in a YAML file.
+
     Raises:
-        UserError: another process has ended.
+        UserError: another process has ended; there are fewer GPUs than processes.
     """
     if launched_world_size() == 1:
         return function()
     import ignite.distributed as idist
 
+    backend = "nccl" if torch.cuda.is_available() and device != "cpu" else "gloo"
+    if backend == "nccl" and local_rank() >= torch.cuda.device_count():
+        raise UserError(
+            f"this is process {local_rank()} of this machine (from 0), which has "
+            f"{torch.cuda.device_count()} GPU; start a process for each GPU, or write device: cpu"
+        )
     try:
-        with idist.Parallel(backend="nccl" if torch.cuda.is_available() else "gloo") as parallel:
+        with idist.Parallel(backend=backend) as parallel:
             return parallel.run(lambda local_rank: function())
     except torch.distributed.DistError as error:
         raise _peer_lost(error) from error

@@ -15,7 +15,8 @@ from algorithms.masks import consistent, one_hot
 from compat import nussl
 from errors import UserError
 from model import EXTRAS, copy_with
-from model.extras.convolution import CumulativeLayerNorm, TemporalBlock
+from model.extras.convolution import TemporalBlock
+from model.extras.norms import CumulativeLayerNorm
 
 # of a graph: what computes each frame by itself, or from those before if its parts do
 LAYERS = {

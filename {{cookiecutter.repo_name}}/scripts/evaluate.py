@@ -15,7 +15,7 @@ def main(config):
     with memory.imports():
         import distributed
 
-    distributed.run(lambda: evaluate(config))
+    distributed.run(lambda: evaluate(config), config.evaluate.device)
 
 
 def evaluate(config):

@@ -12,7 +12,7 @@ def main(config):
     with memory.imports():
         import distributed
 
-    distributed.run(lambda: train(config))
+    distributed.run(lambda: train(config), config.train.device)
 
 
 def train(config, steps=None):

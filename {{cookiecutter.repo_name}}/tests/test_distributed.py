@@ -14,6 +14,7 @@ from others import is_running, wait_until
 from trainings import close, fit, weights, write
 
 import distributed
+from errors import UserError
 
 torch.set_num_threads(1)
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
@@ -169,6 +170,34 @@ def test_torchrun_and_srun_are_recognised(monkeypatch, environment, count):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert distributed.launched_world_size() == count
+
+
+@pytest.mark.parametrize(
+    "gpus, device, backend",
+    [(0, "auto", "gloo"), (2, "auto", "nccl"), (2, "cuda", "nccl"), (2, "cpu", "gloo")],
+)
+def test_the_backend_is_that_of_the_device(monkeypatch, gpus, device, backend):
+    import ignite.distributed
+
+    def parallel(backend):
+        raise UserError(backend)
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(ignite.distributed, "Parallel", parallel)
+    with pytest.raises(UserError, match=backend):
+        distributed.run(lambda: None, device)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="process 1 .* which has 1 GPU; start a process for each"):
+        distributed.run(lambda: None, "auto")
 
 
 def test_every_process_gets_an_equal_share_and_all_get_everything():

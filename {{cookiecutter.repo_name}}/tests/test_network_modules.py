@@ -21,7 +21,7 @@ from model.extras import (
     cpu,
 )
 from model.extras.bands import band_widths
-from model.extras.convolution import CumulativeLayerNorm
+from model.extras.norms import CumulativeLayerNorm, GlobalLayerNorm, _GlobalLayerNorm
 from model.extras.transformer import RotaryTransformerLayer, rotated
 from model.graphs import SPLIT_RNN
 from model.stft import SPLIT_TRANSFORMER
@@ -219,6 +219,19 @@ def test_a_convolutional_stack_keeps_less_on_a_cpu(monkeypatch):
         monkeypatch.setattr(cpu, "applies_to", lambda data: False)
         stack(data)
     assert by_hand < 0.75 * sum(kept)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 1), (2, 3, 20), (2, 4, 5, 6)])
+def test_the_global_norm_of_a_gpu_is_that_of_torch(shape):
+    """What runs on a GPU, run on the CPU; test_gpu.py has whole networks on both."""
+    norm = GlobalLayerNorm(shape[1], eps=1e-5).double()
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    data = (3 + torch.randn(shape, dtype=torch.float64)).transpose(0, -1).contiguous()
+    data = data.transpose(0, -1).requires_grad_()  # not contiguous
+    inputs = data, norm.weight, norm.bias
+    assert torch.allclose(_GlobalLayerNorm.apply(*inputs, norm.eps), norm(data), atol=1e-12)
+    assert torch.autograd.gradcheck(lambda *given: _GlobalLayerNorm.apply(*given, 1e-5), inputs)
 
 
 def test_a_cumulative_norm_uses_the_mean_and_variance_so_far():

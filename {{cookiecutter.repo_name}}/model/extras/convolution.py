@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from . import cpu
+from .norms import CumulativeLayerNorm, GlobalLayerNorm
 from .sequences import Blocks, as_sequences
 
 PARAMETERS = ("weight", "bias")  # of a convolution
@@ -133,40 +134,12 @@ class _CausalConv1d(nn.Conv1d):
         )
 
 
-class CumulativeLayerNorm(nn.Module):
-    """Each frame normalised by mean and variance of all features of it and of the frames before.
-
-    Equations (9) and (10) of Luo and Mesgarani, TASLP 2019.
-
-    Args:
-        num_features: of a frame.
-        eps: added to the variance.
-    """
-
-    def __init__(self, num_features: int, eps: float = 1e-8):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(num_features, 1))
-        self.bias = nn.Parameter(torch.zeros(num_features, 1))
-        self.eps = eps
-
-    def forward(self, data):
-        """(batch, num_features, frames) -> the same shape"""
-        data = data.float()  # sums of many numbers
-        count = data.shape[1] * torch.arange(1, data.shape[2] + 1, device=data.device)
-        mean = data.sum(dim=1, keepdim=True).cumsum(dim=2) / count
-        power = data.square().sum(dim=1, keepdim=True).cumsum(dim=2) / count
-        variance = (power - mean.square()).clamp_min(0)
-        return (data - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
-
-
 def _normalized(data, activation, norm):
     """`norm(activation(data))`"""
-    if isinstance(norm, nn.GroupNorm) and cpu.applies_to(data):
+    if isinstance(norm, GlobalLayerNorm) and cpu.applies_to(data):
         return cpu.activated_norm(data, activation, norm)
     return norm(activation(data))
 
 
 def _norm(num_features, causal):
-    if causal:
-        return CumulativeLayerNorm(num_features)
-    return nn.GroupNorm(1, num_features, eps=1e-8)
+    return CumulativeLayerNorm(num_features) if causal else GlobalLayerNorm(num_features)

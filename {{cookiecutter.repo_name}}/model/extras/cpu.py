@@ -19,7 +19,7 @@ def applies_to(data):
 
 
 def activated_norm(data, activation, norm):
-    """`norm(activation(data))` for nn.PReLU of one slope and nn.GroupNorm of one group.
+    """`norm(activation(data))` for nn.PReLU of one slope and a `GlobalLayerNorm`.
 
     data: (batch, channels, frames), which is all that is kept for the gradient.
     """

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from .norms import GlobalLayerNorm
 from .sequences import (
     Blocks,
     along_two_paths,
@@ -44,7 +45,7 @@ class DualPathStack(nn.Module):
         super().__init__()
         refuse_odd(chunk_size)
         self.chunk_size = chunk_size
-        self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
+        self.normalization = GlobalLayerNorm(num_features)
         self.bottleneck = nn.Conv1d(num_features, num_channels, 1)
         self.blocks = Blocks(
             nn.ModuleList(_Path(num_channels, hidden_size, dropout, rnn_type) for _ in range(2))
@@ -71,7 +72,7 @@ class _Path(nn.Module):
         self.rnn = kinds[rnn_type](num_channels, hidden_size, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(2 * hidden_size, num_channels)
-        self.normalization = nn.GroupNorm(1, num_channels, eps=1e-8)
+        self.normalization = GlobalLayerNorm(num_channels)
 
     def forward(self, data):
         """(batch, sequences, steps, channels) -> the same shape"""

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import nn
 
+from .norms import GlobalLayerNorm
 from .sequences import Blocks
 
 
@@ -54,7 +55,7 @@ class GridStack(nn.Module):
             raise ValueError(f"stride is {stride}; from 1 to kernel_size {kernel_size} is possible")
         self.num_sources = num_sources
         self.first = nn.Conv2d(2 * num_audio_channels, num_channels, 3, padding=1)
-        self.first_norm = nn.GroupNorm(1, num_channels)
+        self.first_norm = GlobalLayerNorm(num_channels, eps=1e-5)
         recurrent = (num_channels, hidden_size, kernel_size, stride)
         self.blocks = Blocks(
             nn.ModuleDict(

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from .norms import GlobalLayerNorm
 from .sequences import (
     Blocks,
     along_two_paths,
@@ -50,7 +51,7 @@ class SepFormerStack(nn.Module):
             )
         refuse_odd(chunk_size)
         self.chunk_size = chunk_size
-        self.normalization = nn.GroupNorm(1, num_features, eps=1e-8)
+        self.normalization = GlobalLayerNorm(num_features)
         self.bottleneck = nn.Linear(num_features, num_channels)
         args = (num_channels, hidden_size, depth, num_heads, dropout)
         self.blocks = Blocks(
@@ -84,7 +85,7 @@ class _Transformer(nn.Module):
         for parameter in self.layers.parameters():  # the layers are copies of one
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
-        self.normalization = nn.GroupNorm(1, num_channels, eps=1e-8)
+        self.normalization = GlobalLayerNorm(num_channels)
 
     def forward(self, data):
         """(batch, sequences, steps, channels) -> the same shape"""

@@ -1,0 +1,258 @@
+"""What a step of each network costs on a GPU, and whether the loader keeps up.
+
+    pip install --no-deps asteroid asteroid-filterbanks huggingface_hub julius
+    python -m benchmarks.gpu [--quick] [--json FILE]
+    python -m benchmarks.gpu --device cpu --quick --batch 1 --only mask_inference   # tries itself
+
+- Steps of `scripts.train` for the experiments of published size, on noise, in float32 (which is
+  TF32 in convolutions and LSTMs, torch's default) and in bfloat16: steps a second, the peak of
+  memory above what is held between steps, the share of time in which the GPU computes (NVML).
+- Forward and backward pass beside asteroid's networks of the same sizes, and a step of deep
+  clustering beside stock nussl: in turn, medians. A package that is not installed is left out.
+- Steps a second with the loader (WAV files, two workers as in the experiments), beside those
+  without.
+
+A GPU works while Python goes on, so every time is taken when it has finished.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.networks import PAIRS, PUBLISHED, our_network, their_network
+from benchmarks.noise import PROJECT, trainer_on_noise
+
+PRECISIONS = ("float32", "bfloat16")
+COMPILED = ("conv_tasnet", "band_split_roformer")  # the others hold LSTMs or are slow to compile
+AGAINST = {"Conv-TasNet": (8, 1, 32000), "dual path": (8, 1, 32000)}  # 4 s at 8 kHz
+LOADED = {"conv_tasnet": "conv_tasnet.yml", "chimera": "music/musdb18_vocals_chimera.yml"}
+
+
+def wait_for(device):
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def timed(steps, device, seconds):
+    """Take steps of each function in turn: {name: [seconds of a step]}, the first two left out."""
+    found = {name: [] for name in steps}
+    for _ in range(200):
+        for name, step in steps.items():
+            wait_for(device)
+            start = time.perf_counter()
+            step()
+            wait_for(device)
+            found[name].append(time.perf_counter() - start)
+        if sum(sum(times[2:]) for times in found.values()) > seconds * len(steps):
+            break
+    return {name: times[2:] for name, times in found.items()}
+
+
+def busy_share(step, device, seconds):
+    """Per cent of the time in which the GPU computes, while steps follow each other."""
+    import torch
+
+    if device.type != "cuda":
+        return None
+    found, end = [], time.perf_counter() + max(seconds, 0.6)
+    while time.perf_counter() < end:
+        step()
+        try:
+            found.append(torch.cuda.utilization(device))
+        except (ImportError, ModuleNotFoundError):  # nvidia-ml-py
+            return None
+    return statistics.median(found[len(found) // 2 :])
+
+
+def row(name, ours, theirs=None, unit="steps a second", **more):
+    ratio = None if theirs is None else round(ours / theirs, 3)
+    return {"name": name, "ours": round(ours, 3), "theirs": theirs and round(theirs, 3)} | {
+        "ratio": ratio,
+        "unit": unit,
+        "goal": None,
+        "holds": None,
+        **more,
+    }
+
+
+def print_row(line):
+    beside = "" if line["theirs"] is None else f" beside {line['theirs']:g}, ratio {line['ratio']}"
+    names = ("memory (MB)", "busy (%)")
+    more = "".join(f", {key} {line[key]}" for key in names if line.get(key) is not None)
+    print(f"{line['name']}: {line['ours']:g} {line['unit']}{beside}{more}", flush=True)
+
+
+def experiments(device, seconds, only, batch_size):
+    """Steps of the experiments of published size."""
+    from training import fitting
+
+    for name in only or PUBLISHED:
+        choices = [(precision, False) for precision in PRECISIONS]
+        choices += [("bfloat16", True)] * (name in COMPILED and device.type == "cuda")
+        for precision, compiled in choices:
+            changes = {"device": device.type, "precision": precision, "compile": compiled}
+            if batch_size is not None:
+                changes |= {"batch_size": batch_size, "accumulate": 1}
+            trainer = trainer_on_noise(PUBLISHED[name], **changes)
+            batch = trainer.to_device(next(trainer.training_batches()))
+
+            def step(trainer=trainer, batch=batch):
+                trainer.train_step(batch)
+
+            times = timed({"step": step}, device, seconds)["step"]
+            size = trainer.settings.batch_size
+            title = f"{name}, {precision}{', compiled' * compiled}, batch of {size}"
+            yield row(
+                f"gpu: {title}",
+                1 / statistics.median(times),
+                **{"memory (MB)": round(fitting.peak_of(step, device) / 1e6)},
+                **{"busy (%)": busy_share(step, device, seconds / 2)},
+            )
+
+
+def beside_asteroid(device, seconds):
+    """A forward and backward pass of ours and of asteroid's, in each precision."""
+    import torch
+    from training.precision import autocast
+
+    for name, shape in AGAINST.items():
+        for precision in PRECISIONS:
+            steps = {}
+            for key, make in (("ours", our_network), ("theirs", their_network)):
+                torch.manual_seed(0)
+                network, call, _ = make(name)
+                network.to(device)
+                audio = 0.1 * torch.randn(shape, device=device)
+
+                def step(network=network, call=call, audio=audio, precision=precision):
+                    network.zero_grad()
+                    with autocast(device, precision):
+                        output = call(audio)
+                    output.float().abs().mean().backward()
+
+                steps[key] = step
+            times = timed(steps, device, seconds)
+            ours, theirs = (1 / statistics.median(times[key]) for key in ("ours", "theirs"))
+            title = f"gpu: {name} beside asteroid's, {precision}, batch of {shape[0]}"
+            yield row(title, ours, theirs)
+
+
+def beside_nussl(device, seconds):
+    """A step of deep clustering of published size, ours from waveforms, nussl's from features."""
+    from benchmarks.training import BATCH, our_step, stock_step
+
+    steps = {"ours": our_step(device.type), "theirs": stock_step(device.type)}
+    times = timed(steps, device, seconds)
+    ours, theirs = (1 / statistics.median(times[key]) for key in ("ours", "theirs"))
+    yield row(f"gpu: deep clustering beside stock nussl, float32, batch of {BATCH}", ours, theirs)
+
+
+def write_songs(folder, rate, channels, labels, songs=24, seconds=12):
+    import numpy as np
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    for label in labels:
+        for split in ("train", "val"):
+            (folder / split / label).mkdir(parents=True)
+        for number in range(songs):
+            noise = 0.1 * rng.standard_normal((seconds * rate, channels))
+            soundfile.write(folder / "train" / label / f"{number}.wav", noise, rate)
+
+
+def with_the_loader(device, seconds, only, batch_size):
+    """Steps that wait for their batches, beside steps on one that is there."""
+    import config
+    import experiment
+
+    for name, file in LOADED.items():
+        if only and name not in only:
+            continue
+        settings = config.load(PROJECT / "experiments" / file)
+        with tempfile.TemporaryDirectory() as folder:
+            labels = ("accompaniment", "vocals")
+            signal = settings.signal
+            write_songs(Path(folder), signal.sample_rate, signal.num_channels, labels)
+            plain = settings.to_dict()
+            stems = {"class": "StemFolder", "args": {"folder": folder, "layout": "stems"}}
+            augment = plain["datasets"]["train"].get("augment")
+            plain["datasets"] = {"train": stems | ({"augment": augment} if augment else {})}
+            plain["train"] |= {"device": device.type, "precision": "auto", "epochs": 10000}
+            if batch_size is not None:
+                plain["train"] |= {"batch_size": batch_size, "accumulate": 1}
+            plain["info"]["output_folder"] = str(Path(folder) / "out")
+            trainer = experiment.build_trainer(config.Config.model_validate(plain))
+            batches = trainer.training_batches()
+
+            def loaded(trainer=trainer, batches=batches):
+                trainer.train_step(trainer.to_device(next(batches)))
+
+            batch = trainer.to_device(next(batches))
+            alone = timed({"": lambda t=trainer, b=batch: t.train_step(b)}, device, seconds)[""]
+            start, steps = time.perf_counter(), 0
+            for _ in range(trainer.settings.num_workers * 2 + 2):  # what was read meanwhile
+                loaded()
+            start = time.perf_counter()
+            while time.perf_counter() < start + 2 * seconds or steps < 3:
+                loaded()
+                steps += 1
+            wait_for(device)
+            rate = steps / (time.perf_counter() - start)
+            batches.close()
+        title = f"gpu: {name} with {trainer.settings.num_workers} workers of the loader"
+        title += f" beside without, {trainer.precision}, batch of {trainer.settings.batch_size}"
+        yield row(title, rate, 1 / statistics.median(alone))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="half a second of steps, not two")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--batch", type=int, help="excerpts in a batch, not the experiment's")
+    parser.add_argument("--only", nargs="*", choices=PUBLISHED, help="these networks")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    os.chdir(PROJECT)
+    import devices
+    import torch
+    from errors import UserError
+
+    try:
+        device = devices.choose(args.device)
+    except UserError as error:
+        sys.exit(f"benchmarks.gpu: {error}")
+    print(f"{devices.describe(device)}, torch {torch.__version__}")
+    seconds, rows = 0.5 if args.quick else 2.0, []
+    parts = [experiments(device, seconds, args.only, args.batch)]
+    parts.append(with_the_loader(device, seconds, args.only, args.batch))
+    if not args.only:
+        parts.append(beside_nussl(device, seconds))
+        theirs = {PAIRS[name][1][0].partition(".")[0] for name in AGAINST}
+        if all(importable(package) for package in theirs):
+            parts.append(beside_asteroid(device, seconds))
+        else:
+            print(f"{', '.join(sorted(theirs))}: not installed, and left out")
+    for part in parts:
+        for line in part:
+            print_row(line)
+            rows.append(line)
+            if args.json:  # after each, so that nothing is lost
+                args.json.write_text(json.dumps(rows, indent=2) + "\n")
+    return 0
+
+
+def importable(package):
+    import importlib.util
+
+    return importlib.util.find_spec(package) is not None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""A training on noise: the Trainer of an experiment, without its data."""
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
+sys.path.insert(0, str(PROJECT))
+
+
+def dataset_class():
+    """The dataset `Noise`, known to the configs of this process."""
+    import numpy as np
+    from dataset import DATASETS, StemDataset, Track
+
+    class Noise(StemDataset):
+        """Tracks of seeded white noise.
+
+        Args:
+            sources: names of the sources.
+            tracks: how many there are.
+            samples: their length.
+        """
+
+        def __init__(
+            self,
+            folder,
+            split,
+            sample_rate,
+            num_channels,
+            stft_params,
+            sources: list[str] = ("a", "b"),
+            tracks: int = 8,
+            samples: int = 64000,
+        ):
+            self.sources, self.tracks_there, self.samples = sources, tracks, samples
+            super().__init__(folder, split, sample_rate, num_channels, stft_params)
+
+        def list_tracks(self, folder):
+            stems = {source: ("noise",) for source in self.sources}
+            numbers = range(self.tracks_there)
+            return [Track(str(n), stems, self.sample_rate, self.samples) for n in numbers]
+
+        def excerpt(self, index, start=0, length=None):
+            size = (len(self.sources), self.num_channels, length or self.samples)
+            return 0.1 * np.random.default_rng(index).standard_normal(size).astype(np.float32)
+
+    DATASETS["Noise"] = Noise
+    return Noise
+
+
+def trainer_on_noise(experiment_file, **train):
+    """The trainer of `experiments/<experiment_file>`, on noise of the length of its segments.
+
+    Args:
+        train: what takes the place of settings of the section `train`.
+    """
+    import config
+    import experiment
+
+    os.chdir(PROJECT)  # where the project's paths begin
+    dataset_class()
+    settings = config.load(PROJECT / "experiments" / experiment_file)
+    plain = settings.to_dict()
+    plain["train"] |= {"num_workers": 0, **train}
+    plain["info"]["output_folder"] = "output/benchmark"
+    samples = round(plain["train"]["segment"] * settings.signal.sample_rate)
+    args = {"folder": ".", "split": "train", "tracks": plain["train"]["batch_size"]}
+    count = plain["model"].get("args", {}).get("num_sources", 2)
+    args |= {"sources": [f"source {n}" for n in range(count)], "samples": samples}
+    plain["datasets"] = {"train": {"class": "Noise", "args": args}}
+    return experiment.build_trainer(config.Config.model_validate(plain))
