@@ -16,6 +16,7 @@ from files import write_files
 from . import precision, random_state, weights
 from .backward import accumulate_gradients
 from .checkpointing import KEYS, Checkpoints
+from .cuda_graphs import captured
 from .gradients import Clipping
 from .history import History, Means
 from .locking import Lock
@@ -118,7 +119,7 @@ class Trainer:
         if self.settings.checkpointing:
             weights.checkpoint_activations(self.model)
         compiled = weights.compiled(self.model, self.settings.compile)
-        self.network = weights.data_parallel(compiled, unused)
+        self.network = captured(weights.data_parallel(compiled, unused), self)
         self.trunk_and_heads = trunk_and_heads(self)
 
     # ---- what a subclass may override ---------------------------------------------------------
