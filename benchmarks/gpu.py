@@ -4,10 +4,9 @@
     python -m benchmarks.gpu [--quick] [--json FILE]
     python -m benchmarks.gpu --device cpu --quick --batch 1 --only mask_inference   # tries itself
 
-- Steps of `scripts.train` for the experiments of published size and for the shipped model, on
-  noise, in float32 (which is TF32 in convolutions and LSTMs, torch's default) and in bfloat16, also
-  by `train.compile` and `train.cuda_graphs`: steps a second, the peak of memory above what is held
-  between steps, the share of time in which the GPU computes (NVML).
+- Steps of `scripts.train` for the experiments of published size, on noise, in float32 (which is
+  TF32 in convolutions and LSTMs, torch's default) and in bfloat16: steps a second, the peak of
+  memory above what is held between steps, the share of time in which the GPU computes (NVML).
 - Forward and backward pass beside asteroid's networks of the same sizes, and a step of deep
   clustering beside stock nussl: in turn, medians. A package that is not installed is left out.
 - Steps a second with the loader (WAV files, two workers as in the experiments), beside those
@@ -29,9 +28,7 @@ from benchmarks.networks import PAIRS, PUBLISHED, our_network, their_network
 from benchmarks.noise import PROJECT, trainer_on_noise
 
 PRECISIONS = ("float32", "bfloat16")
-COMPILED = ("conv_tasnet",)  # the others hold LSTMs, or are slow to compile
-RECORDED = ("mask_inference", "deep_clustering", "chimera", "tasnet", "dual_path", "shipped")
-SHIPPED = "../best_model/config.yml"
+COMPILED = ("conv_tasnet", "band_split_roformer")  # the others hold LSTMs or are slow to compile
 AGAINST = {"Conv-TasNet": (8, 1, 32000), "dual path": (8, 1, 32000)}  # 4 s at 8 kHz
 LOADED = {"conv_tasnet": "conv_tasnet.yml", "chimera": "music/musdb18_vocals_chimera.yml"}
 
@@ -96,18 +93,14 @@ def experiments(device, seconds, only, batch_size):
     """Steps of the experiments of published size."""
     from training import fitting
 
-    files = {**PUBLISHED, "shipped": SHIPPED}
-    for name in only or files:
-        choices = [(precision, None) for precision in PRECISIONS]
-        if device.type == "cuda":
-            choices += [("bfloat16", "compile")] * (name in COMPILED)
-            choices += [(precision, "cuda_graphs") for precision in PRECISIONS if name in RECORDED]
-        for precision, way in choices:
-            changes = {"device": device.type, "precision": precision, "accumulate": 1}
-            changes |= {"compile": way == "compile", "cuda_graphs": way == "cuda_graphs"}
+    for name in only or PUBLISHED:
+        choices = [(precision, False) for precision in PRECISIONS]
+        choices += [("bfloat16", True)] * (name in COMPILED and device.type == "cuda")
+        for precision, compiled in choices:
+            changes = {"device": device.type, "precision": precision, "compile": compiled}
             if batch_size is not None:
-                changes["batch_size"] = batch_size
-            trainer = trainer_on_noise(files[name], **changes)
+                changes |= {"batch_size": batch_size, "accumulate": 1}
+            trainer = trainer_on_noise(PUBLISHED[name], **changes)
             batch = trainer.to_device(next(trainer.training_batches()))
 
             def step(trainer=trainer, batch=batch):
@@ -115,7 +108,7 @@ def experiments(device, seconds, only, batch_size):
 
             times = timed({"step": step}, device, seconds)["step"]
             size = trainer.settings.batch_size
-            title = f"{name}, {precision}{f', {way}' if way else ''}, batch of {size}"
+            title = f"{name}, {precision}{', compiled' * compiled}, batch of {size}"
             yield row(
                 f"gpu: {title}",
                 1 / statistics.median(times),
@@ -223,7 +216,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="half a second of steps, not two")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batch", type=int, help="excerpts in a batch, not the experiment's")
-    parser.add_argument("--only", nargs="*", choices=[*PUBLISHED, "shipped"], help="these networks")
+    parser.add_argument("--only", nargs="*", choices=PUBLISHED, help="these networks")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args()
     os.chdir(PROJECT)

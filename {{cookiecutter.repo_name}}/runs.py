@@ -14,7 +14,6 @@ MAY_CHANGE = (  # when a training is resumed; with any other change it would be 
     "train.checkpointing",
     "train.checkpoint_every",
     "train.compile",
-    "train.cuda_graphs",
     "train.device",
     "train.early_stopping",
     "train.epochs",

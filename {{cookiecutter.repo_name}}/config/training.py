@@ -139,11 +139,6 @@ class Train(Section):
         "in place of keeping it: saves memory, costs time",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
-    cuda_graphs: bool = Field(
-        False,
-        description="on a GPU, record the network's passes on the first batch, and launch them at "
-        "once from then on; for excerpts of one length",
-    )
     initial: Initial | None = Field(
         None, description="the weights to start from, {checkpoint, modules}; null: drawn ones"
     )

@@ -12,8 +12,7 @@ import torch
 import yaml
 from trainings import MODELS, close, fit, trainer_of, weights, write
 
-from errors import UserError
-from training import cuda_graphs, fitting
+from training import fitting
 
 CUDA = pytest.param(
     "cuda",
@@ -129,45 +128,6 @@ def test_each_network_learns_in_each_precision(trainer_on, builder, device, prec
     count = 25 if precision == "float16" else 5
     losses = [trainer.train_step(batch)["loss"] for _ in range(count)]
     assert all(map(math.isfinite, losses)) and losses[-1] < losses[0]
-
-
-@pytest.mark.parametrize("device", ["cpu", CUDA])
-@pytest.mark.parametrize("builder", NETWORKS)
-def test_steps_by_cuda_graphs_are_those_without(trainer_on, builder, device, monkeypatch):
-    """On the CPU the passes are not recorded, but all around them is as on a GPU."""
-    plain, graphs = (trainer_on(device, builder, precision="float32") for _ in range(2))
-    if device == "cpu":
-
-        def run_once(function, samples, allow_unused_input):
-            function(*samples)
-            return function
-
-        monkeypatch.setattr(torch.cuda, "make_graphed_callables", run_once)
-        monkeypatch.setattr(
-            cuda_graphs, "_untouched_random_state", lambda _: torch.random.fork_rng()
-        )
-    graphs.network = cuda_graphs.CapturedNetwork(graphs.model)
-    plain.trunk_and_heads = graphs.trunk_and_heads = None
-    batch = first_batch(plain)
-    for _ in range(4):
-        expected, found = plain.train_step(batch), graphs.train_step(batch)
-        assert found["loss"] == pytest.approx(expected["loss"], rel=1e-3, abs=1e-3)
-    short = {k: v[..., :1024] if torch.is_tensor(v) else v for k, v in batch.items()}
-    assert math.isfinite(graphs.train_step(short)["loss"])  # of another shape: as without
-
-
-@pytest.mark.parametrize(
-    "train",
-    [{"accumulate": 2}, {"compile": True}, {"checkpointing": True}],
-)
-def test_what_does_not_go_with_cuda_graphs_is_refused(trainer_on, train):
-    with pytest.raises(UserError, match=f"cuda_graphs does not go with {[*train][0]}"):
-        trainer_on("cpu", cuda_graphs=True, **train)
-
-
-def test_cuda_graphs_are_left_out_on_a_cpu(trainer_on):
-    trainer = trainer_on("cpu", cuda_graphs=True)
-    assert trainer.network is trainer.model
 
 
 @pytest.mark.slow

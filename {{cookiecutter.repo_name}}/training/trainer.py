@@ -16,7 +16,6 @@ from files import write_files
 from . import precision, random_state, weights
 from .backward import accumulate_gradients
 from .checkpointing import KEYS, Checkpoints
-from .cuda_graphs import captured
 from .gradients import Clipping
 from .history import History, Means
 from .locking import Lock
@@ -119,7 +118,7 @@ class Trainer:
         if self.settings.checkpointing:
             weights.checkpoint_activations(self.model)
         compiled = weights.compiled(self.model, self.settings.compile)
-        self.network = captured(weights.data_parallel(compiled, unused), self)
+        self.network = weights.data_parallel(compiled, unused)
         self.trunk_and_heads = trunk_and_heads(self)
 
     # ---- what a subclass may override ---------------------------------------------------------
