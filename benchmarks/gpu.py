@@ -4,9 +4,10 @@
     python -m benchmarks.gpu [--quick] [--json FILE]
     python -m benchmarks.gpu --device cpu --quick --batch 1 --only mask_inference   # tries itself
 
-- Steps of `scripts.train` for the experiments of published size, on noise, in float32 (which is
-  TF32 in convolutions and LSTMs, torch's default) and in bfloat16: steps a second, the peak of
-  memory above what is held between steps, the share of time in which the GPU computes (NVML).
+- Steps of `scripts.train` for the experiments of published size and for the shipped model, on
+  noise, in float32 (which is TF32 in convolutions and LSTMs, torch's default), in bfloat16 and
+  compiled: steps a second, the peak of memory above what is held between steps, the share of time
+  in which the GPU computes (NVML).
 - Forward and backward pass beside asteroid's networks of the same sizes, and a step of deep
   clustering beside stock nussl: in turn, medians. A package that is not installed is left out.
 - Steps a second with the loader (WAV files, two workers as in the experiments), beside those
@@ -16,6 +17,7 @@ A GPU works while Python goes on, so every time is taken when it has finished.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -28,7 +30,8 @@ from benchmarks.networks import PAIRS, PUBLISHED, our_network, their_network
 from benchmarks.noise import PROJECT, trainer_on_noise
 
 PRECISIONS = ("float32", "bfloat16")
-COMPILED = ("conv_tasnet", "band_split_roformer")  # the others hold LSTMs or are slow to compile
+COMPILED = ("conv_tasnet",)  # the others hold LSTMs, or are slow to compile
+SHIPPED = "../best_model/config.yml"
 AGAINST = {"Conv-TasNet": (8, 1, 32000), "dual path": (8, 1, 32000)}  # 4 s at 8 kHz
 LOADED = {"conv_tasnet": "conv_tasnet.yml", "chimera": "music/musdb18_vocals_chimera.yml"}
 
@@ -93,14 +96,16 @@ def experiments(device, seconds, only, batch_size):
     """Steps of the experiments of published size."""
     from training import fitting
 
-    for name in only or PUBLISHED:
+    files = {**PUBLISHED, "shipped": SHIPPED}
+    for name in only or files:
         choices = [(precision, False) for precision in PRECISIONS]
         choices += [("bfloat16", True)] * (name in COMPILED and device.type == "cuda")
         for precision, compiled in choices:
             changes = {"device": device.type, "precision": precision, "compile": compiled}
+            changes["accumulate"] = 1
             if batch_size is not None:
-                changes |= {"batch_size": batch_size, "accumulate": 1}
-            trainer = trainer_on_noise(PUBLISHED[name], **changes)
+                changes["batch_size"] = batch_size
+            trainer = trainer_on_noise(files[name], **changes)
             batch = trainer.to_device(next(trainer.training_batches()))
 
             def step(trainer=trainer, batch=batch):
@@ -211,12 +216,16 @@ def with_the_loader(device, seconds, only, batch_size):
         yield row(title, rate, 1 / statistics.median(alone))
 
 
+def importable(package):
+    return importlib.util.find_spec(package) is not None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="half a second of steps, not two")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batch", type=int, help="excerpts in a batch, not the experiment's")
-    parser.add_argument("--only", nargs="*", choices=PUBLISHED, help="these networks")
+    parser.add_argument("--only", nargs="*", choices=[*PUBLISHED, "shipped"], help="these networks")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args()
     os.chdir(PROJECT)
@@ -246,12 +255,6 @@ def main():
             if args.json:  # after each, so that nothing is lost
                 args.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 0
-
-
-def importable(package):
-    import importlib.util
-
-    return importlib.util.find_spec(package) is not None
 
 
 if __name__ == "__main__":
