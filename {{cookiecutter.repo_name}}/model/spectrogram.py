@@ -233,64 +233,23 @@ def _start(
     graph = Graph(name, "mix_magnitude")
     graph.add("log_spectrogram", ["mix_magnitude"], "AmplitudeToDB")
     graph.add("normalization", ["log_spectrogram"], normalization)
-    wide = num_features * num_audio_channels
-    head_class = "Embedding"
+    bins = num_features, num_audio_channels
     if body == "recurrent":
-        width = hidden_size * (2 if bidirectional else 1)
-        below = graph.add(
-            "recurrent_stack",
-            ["normalization"],
-            "RecurrentStack",
-            num_features=wide,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,  # torch applies it between layers
-            rnn_type=rnn_type,
+        below, head_class, head_args = _recurrent_body(
+            graph, *bins, hidden_size, num_layers, bidirectional, dropout, rnn_type
         )
-        head_args = {"num_features": num_features, "hidden_size": width}
     elif body == "convolutional":
-        width = max(hidden_size // 4, 1)
-        below = graph.add(
-            "convolutional_stack",
-            ["normalization"],
-            "ConvolutionalStack",
-            num_features=wide,
-            num_channels=width,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            num_repeats=num_repeats,
-            dropout=dropout,
+        below, head_class, head_args = _convolutional_body(
+            graph, *bins, hidden_size, num_layers, num_repeats, dropout
         )
-        head_args = {"num_features": num_features, "hidden_size": width}
     else:
-        refuse_below(1, num_channels=num_channels)
         if sample_rate is None:
             raise ValueError("body: band_split needs the sample_rate, for bands in Hz")
         if not bidirectional or rnn_type != "lstm":
             raise ValueError("body: band_split has bidirectional LSTMs; leave the other keys out")
-        head_class = "BandEmbedding"
-        head_args = {
-            "widths": band_widths(num_features, sample_rate, bands),
-            "num_features": num_channels,
-        }
-        graph.add(
-            "bands",
-            ["normalization"],
-            "BandSplit",
-            **head_args,
-            num_audio_channels=num_audio_channels,
-            num_values=1,
-            norm=False,
-        )
-        below = graph.add(
-            "band_recurrent_stack",
-            ["bands"],
-            "BandRecurrentStack",
-            num_features=num_channels,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            dropout=dropout,
+        widths = band_widths(num_features, sample_rate, bands)
+        below, head_class, head_args = _band_split_body(
+            graph, widths, num_audio_channels, num_channels, hidden_size, num_layers, dropout
         )
 
     def head(module_name, size, activation):
@@ -305,6 +264,69 @@ def _start(
         )
 
     return graph, head
+
+
+def _recurrent_body(
+    graph, num_features, channels, hidden_size, num_layers, bidirectional, dropout, rnn_type
+):
+    """(the name of the last module, the class of heads on it, arguments of all of them)"""
+    below = graph.add(
+        "recurrent_stack",
+        ["normalization"],
+        "RecurrentStack",
+        num_features=num_features * channels,
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        dropout=dropout if num_layers > 1 else 0.0,  # torch applies it between layers
+        rnn_type=rnn_type,
+    )
+    width = hidden_size * (2 if bidirectional else 1)
+    return below, "Embedding", {"num_features": num_features, "hidden_size": width}
+
+
+def _convolutional_body(
+    graph, num_features, channels, hidden_size, num_layers, num_repeats, dropout
+):
+    num_channels = max(hidden_size // 4, 1)
+    below = graph.add(
+        "convolutional_stack",
+        ["normalization"],
+        "ConvolutionalStack",
+        num_features=num_features * channels,
+        num_channels=num_channels,
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        num_repeats=num_repeats,
+        dropout=dropout,
+    )
+    return below, "Embedding", {"num_features": num_features, "hidden_size": num_channels}
+
+
+def _band_split_body(
+    graph, widths, num_audio_channels, num_channels, hidden_size, num_layers, dropout
+):
+    refuse_below(1, num_channels=num_channels)
+    of_bands = {"widths": widths, "num_features": num_channels}
+    graph.add(
+        "bands",
+        ["normalization"],
+        "BandSplit",
+        **of_bands,
+        num_audio_channels=num_audio_channels,
+        num_values=1,
+        norm=False,
+    )
+    below = graph.add(
+        "band_recurrent_stack",
+        ["bands"],
+        "BandRecurrentStack",
+        num_features=num_channels,
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        dropout=dropout,
+    )
+    return below, "BandEmbedding", of_bands
 
 
 def _add_embedding(head, embedding_size, embedding_activation):

@@ -1,0 +1,162 @@
+"""Networks in which no frame sees a later one, run on the frames that are new.
+
+Modules that look back are replaced by copies that keep what they need of the frames before; the
+others run as they are.
+"""
+
+import torch
+from torch import nn
+
+from errors import UserError
+
+from .extras.convolution import TemporalBlock
+from .extras.norms import CumulativeLayerNorm
+from .replacing import copy_with
+
+# of a graph: what computes each frame by itself, or from those before if its parts do
+LAYERS = {
+    "Alias",
+    "AmplitudeToDB",
+    "BandEmbedding",
+    "BandSplit",
+    "BatchNorm",
+    "ComplexMask",
+    "ConvolutionalStack",
+    "Decoder",
+    "Embedding",
+    "Encoder",
+    "Mask",
+    "RecurrentStack",
+    "ResidualRecurrentStack",
+}
+
+
+def check_causal(network):
+    """Refuse a network in which something sees frames that come later.
+
+    Raises:
+        UserError: with the first such module.
+    """
+    reason = None
+    for name, layer in network.layers.items():
+        kind = type(layer).__name__
+        if kind not in LAYERS:
+            reason = f"{name} ({kind}) sees all frames"
+        for part in layer.modules() if reason is None else ():
+            if isinstance(part, nn.RNNBase) and part.bidirectional:
+                reason = f"{name} is bidirectional (bidirectional: false in model.args is not)"
+            elif isinstance(part, (nn.GroupNorm, nn.InstanceNorm1d)):
+                reason = f"{name} is normalised over all frames"
+        if reason:
+            raise UserError(
+                f"the network cannot separate a stream: {reason}; separator(audio, sample_rate) "
+                "separates a whole recording"
+            )
+
+
+def remembering(network):
+    """A copy of a network that passes `check_causal`, to be given the frames of one recording in
+    order, any number at a time."""
+    return copy_with(network, REMEMBERING)
+
+
+class _Recurrent(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.state = module, None
+
+    def flatten_parameters(self):
+        self.module.flatten_parameters()
+
+    def forward(self, data):
+        out, self.state = self.module(data, self.state)
+        return out, self.state
+
+
+class _Block(nn.Module):
+    """A block of `ConvolutionalStack`, whose convolutions of one frame are products of matrices."""
+
+    def __init__(self, block):
+        super().__init__()
+        expand, self.activation, norm, depthwise, self.last_activation, last_norm, _ = block.inner
+        self.expand = _matrix(expand)
+        self.norm, self.last_norm = _CumulativeNorm(norm), _CumulativeNorm(last_norm)
+        self.depthwise = _Depthwise(depthwise)
+        ways = [block.skip] if block.residual is None else [block.residual, block.skip]
+        self.ways = [torch.cat(parts) for parts in zip(*map(_matrix, ways), strict=True)]
+        self.is_last = block.residual is None
+
+    def forward(self, data):
+        """(1, num_channels, frames) -> two of them, as the block"""
+        inner = self.norm(self.activation(torch.addmm(*self.expand, data[0])))
+        inner = self.last_norm(self.last_activation(self.depthwise(inner)))
+        ways = torch.addmm(*self.ways, inner)[None]
+        if self.is_last:
+            return data, ways
+        residual, skip = ways.chunk(2, dim=1)
+        return data + residual, skip
+
+
+def _matrix(module):
+    """(bias, weight) of a convolution of one frame, for torch.addmm."""
+    return module.bias[:, None], module.weight[..., 0]
+
+
+class _Depthwise(nn.Module):
+    """A causal convolution of each channel by itself: a sum over its taps of shifted frames."""
+
+    def __init__(self, module):
+        super().__init__()
+        (self.dilation,), self.reach = module.dilation, 2 * module.padding[0]
+        self.taps, self.bias = module.weight[:, 0].split(1, dim=1), module.bias[:, None]
+        self.memory, self.end = None, 0
+
+    def forward(self, data):
+        """(channels, frames) -> the same shape"""
+        frames = data.shape[1]
+        self._remember(data)
+        out = torch.addcmul(self.bias, self.taps[-1], data)
+        for number, tap in enumerate(self.taps[:-1]):
+            first = self.end - self.reach + number * self.dilation - frames
+            out.addcmul_(tap, self.memory[:, first : first + frames])
+        return out
+
+    def _remember(self, data):
+        """Write the frames behind those before, whose last `reach` are moved to the front when
+        there is no room left."""
+        channels, frames = data.shape
+        if self.memory is None or self.end + frames > self.memory.shape[1]:
+            memory = data.new_zeros(channels, 2 * self.reach + 8 * frames)
+            if self.memory is not None:
+                memory[:, : self.reach] = self.memory[:, self.end - self.reach : self.end]
+            self.memory, self.end = memory, self.reach
+        self.memory[:, self.end : self.end + frames] = data
+        self.end += frames
+
+
+class _CumulativeNorm(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.count, self.sums = module, 0, None
+
+    def forward(self, data):
+        """(..., num_features, frames)"""
+        data = data.float()
+        features, frames = data.shape[-2:]
+        new = torch.stack([data.sum(dim=-2), data.square().sum(dim=-2)]).double().cumsum(dim=-1)
+        if self.sums is not None:
+            new += self.sums
+        self.sums = new[..., -1:]
+        counts = torch.arange(self.count + 1, self.count + frames + 1, device=data.device)
+        self.count += frames
+        mean, power = (new / (counts * features)).unsqueeze(-2)
+        scale = (power - mean.square()).clamp_min_(0).add_(self.module.eps).rsqrt_()
+        centred = (data - mean.float()).mul_(scale.float())
+        return torch.addcmul(self.module.bias, centred, self.module.weight)
+
+
+REMEMBERING = {
+    nn.RNNBase: _Recurrent,
+    TemporalBlock: _Block,
+    CumulativeLayerNorm: _CumulativeNorm,
+}
