@@ -6,6 +6,7 @@ even if the header is wrong: each format has a module here that checks it.
 
 from .conversion import convert, resampled_length
 from .lengths import sound_file
+from .levels import level_db
 from .opening import SUFFIXES, opened
 from .reading import info, read, read_excerpt
 from .silence import trim_silence
@@ -17,6 +18,7 @@ __all__ = [
     "encode",
     "encode_stem",
     "info",
+    "level_db",
     "opened",
     "read",
     "resampled_length",

@@ -29,7 +29,7 @@ def inspect(data, index, settings):
     findings = []
     sources = data.excerpt(index)
     mix = data.mix(index, sources=sources)
-    levels = dict(zip(data.labels, map(level_db, sources), strict=True))
+    levels = dict(zip(data.labels, map(audio.level_db, sources), strict=True))
     for label, level in levels.items():
         if level < settings.silence_db:
             findings.append(("silent", label, f"{label} is silent ({level:.0f} dB)"))
@@ -40,7 +40,7 @@ def inspect(data, index, settings):
             rate, _, lengths[path] = audio.info(path)
             rates.add(rate)
             sound = audio.read(path)
-            level = level_db(sound)
+            level = audio.level_db(sound)
             if len(files) > 1 and level < settings.silence_db:
                 text = f"{path.name}, a part of {label}, is silent ({level:.0f} dB)"
                 findings.append(("silent", label, text))
@@ -77,11 +77,6 @@ def inspect(data, index, settings):
         if text is not None:
             findings.append(("misaligned" if "samples" in text else "residual", "", text))
     return facts, findings, sources, mix
-
-
-def level_db(sound):
-    """Root mean square in dB of full scale, at least -200."""
-    return float(10 * np.log10(max(np.mean(np.square(sound, dtype=np.float64)), 1e-20)))
 
 
 def longest_plateau(sound, channel=None):

@@ -85,7 +85,7 @@ def voice(clips, first, length, manner, rng, response=None):
             break
     if response is not None:
         sound = oaconvolve(sound, response)[:length].astype(np.float32)
-    gain_db = LEVEL_DB + rng.uniform(*manner.level_db) - level_db(sound[spoken])
+    gain_db = LEVEL_DB + rng.uniform(*manner.level_db) - audio.level_db(sound[spoken])
     return sound * np.float32(10 ** (gain_db / 20))
 
 
@@ -99,19 +99,13 @@ def _clip(clip, most, rate, speed, rng):
         sound = audio.read_excerpt(clip.path, rate, 1, start, taken)[0]
     else:
         sound = audio.trim_silence(audio.read(clip.path, rate, 1)[0], rate, TRIM_DB)
-    level = level_db(sound)
+    level = audio.level_db(sound)
     if level < SILENT_DB:
         return None
     start = int(rng.integers(max(0, len(sound) - needed) + 1))
     sound = sound[start : start + needed]
-    if level_db(sound) < level - PAUSE_DB:
+    if audio.level_db(sound) < level - PAUSE_DB:
         return None
     if speed != 1.0:
         sound = soxr.resample(sound, speed, 1.0)
     return sound[:most] * np.float32(10 ** ((LEVEL_DB - level) / 20))
-
-
-def level_db(sound):
-    """RMS in dB of full scale, at least -200."""
-    power = np.mean(np.square(sound, dtype=np.float64)) if len(sound) else 0.0
-    return float(10 * np.log10(max(power, 1e-20)))

@@ -8,6 +8,8 @@ import librosa
 import numpy as np
 import scipy.fft
 
+import audio
+
 TRIES = 10  # so many stretches are drawn while one is silent
 BANDS = 62.5 * 2.0 ** np.arange(0, 9)  # Hz; an equaliser's gain is drawn for each
 
@@ -54,7 +56,7 @@ def _loud_enough(data, index, length, rng, plan):
             drawn = data.draw(index, length, rng)
         if plan.silence_db is None:
             return drawn
-        level = _level_db(drawn[1]).min()
+        level = audio.level_db(drawn[1], axis=(1, 2)).min()
         if best is None or level > loudest:
             best, loudest = drawn, level
         if level >= plan.silence_db:
@@ -86,12 +88,6 @@ def _song(data, index):
     return data.tracks[index].song or data.tracks[index].name
 
 
-def _level_db(sources):
-    """Root mean square of each source in dB of full scale: (sources,)."""
-    power = np.square(sources, dtype=np.float64).mean(axis=(1, 2))
-    return 10 * np.log10(np.maximum(power, 1e-20))
-
-
 def _mixed_anew(sources, plan, data, rng):
     """The sources with their timbres, channels, signs and levels drawn."""
     if plan.equalizer_db:
@@ -112,7 +108,7 @@ def _gains_db(sources, plan, labels, rng):
     if bounds is not None:
         gains = rng.uniform(*bounds, size=len(sources))
     if plan.snr_db is not None:
-        levels = _level_db(sources)
+        levels = audio.level_db(sources, axis=(1, 2))
         audible = levels > -120  # silence stays silence
         # all to the mean level of the audible sources, so that the mixture keeps its level
         gains = np.where(

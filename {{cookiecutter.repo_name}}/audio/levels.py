@@ -1,0 +1,19 @@
+"""How loud a sound is."""
+
+import numpy as np
+
+
+def level_db(sound, axis=None):
+    """Root mean square in dB of full scale, at least -200; that of no samples is -200.
+
+    Args:
+        sound: samples.
+        axis: over which the mean is taken; None: all.
+
+    Returns:
+        a number, or an array of the axes that are left.
+    """
+    power = np.square(sound, dtype=np.float64)
+    power = power.mean(axis=axis) if power.size else np.float64(0)
+    level = 10 * np.log10(np.maximum(power, 1e-20))
+    return float(level) if axis is None else level
