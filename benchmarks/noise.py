@@ -1,5 +1,6 @@
 """A training on noise: the Trainer of an experiment, without its data."""
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -8,8 +9,9 @@ PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
 sys.path.insert(0, str(PROJECT))
 
 
-def dataset_class():
-    """The dataset `Noise`, known to the configs of this process."""
+@functools.cache
+def register_noise():
+    """Make the dataset `Noise` known to the configs of this process."""
     import numpy as np
     from dataset import DATASETS, StemDataset, Track
 
@@ -46,7 +48,6 @@ def dataset_class():
             return 0.1 * np.random.default_rng(index).standard_normal(size).astype(np.float32)
 
     DATASETS["Noise"] = Noise
-    return Noise
 
 
 def trainer_on_noise(experiment_file, **train):
@@ -59,7 +60,7 @@ def trainer_on_noise(experiment_file, **train):
     import experiment
 
     os.chdir(PROJECT)  # where the project's paths begin
-    dataset_class()
+    register_noise()
     settings = config.load(PROJECT / "experiments" / experiment_file)
     plain = settings.to_dict()
     plain["train"] |= {"num_workers": 0, **train}
