@@ -17,6 +17,7 @@ A GPU works while Python goes on, so every time is taken when it has finished.
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import os
@@ -27,7 +28,7 @@ import time
 from pathlib import Path
 
 from benchmarks.networks import PAIRS, PUBLISHED, our_network, their_network
-from benchmarks.noise import PROJECT, trainer_on_noise
+from benchmarks.noise import PROJECT, trainer_on, trainer_on_noise
 
 PRECISIONS = ("float32", "bfloat16")
 COMPILED = ("conv_tasnet",)  # the others hold LSTMs, or are slow to compile
@@ -69,7 +70,7 @@ def busy_share(step, device, seconds):
         step()
         try:
             found.append(torch.cuda.utilization(device))
-        except (ImportError, ModuleNotFoundError):  # nvidia-ml-py
+        except ImportError:  # nvidia-ml-py
             return None
     return statistics.median(found[len(found) // 2 :])
 
@@ -85,6 +86,11 @@ def row(name, ours, theirs=None, unit="steps a second", **more):
     }
 
 
+def row_beside(name, times):
+    """The row of {"ours", "theirs": seconds of steps}."""
+    return row(name, *(1 / statistics.median(times[key]) for key in ("ours", "theirs")))
+
+
 def print_row(line):
     beside = "" if line["theirs"] is None else f" beside {line['theirs']:g}, ratio {line['ratio']}"
     names = ("memory (MB)", "busy (%)")
@@ -92,7 +98,7 @@ def print_row(line):
     print(f"{line['name']}: {line['ours']:g} {line['unit']}{beside}{more}", flush=True)
 
 
-def experiments(device, seconds, only, batch_size):
+def experiments(device, seconds, only, size):
     """Steps of the experiments of published size."""
     from training import fitting
 
@@ -102,18 +108,15 @@ def experiments(device, seconds, only, batch_size):
         choices += [("bfloat16", True)] * (name in COMPILED and device.type == "cuda")
         for precision, compiled in choices:
             changes = {"device": device.type, "precision": precision, "compile": compiled}
-            changes["accumulate"] = 1
-            if batch_size is not None:
-                changes["batch_size"] = batch_size
-            trainer = trainer_on_noise(files[name], **changes)
+            trainer = trainer_on_noise(files[name], **changes, **size)
             batch = trainer.to_device(next(trainer.training_batches()))
 
             def step(trainer=trainer, batch=batch):
                 trainer.train_step(batch)
 
             times = timed({"step": step}, device, seconds)["step"]
-            size = trainer.settings.batch_size
-            title = f"{name}, {precision}{', compiled' * compiled}, batch of {size}"
+            title = f"{name}, {precision}{', compiled' * compiled}"
+            title += f", batch of {trainer.settings.batch_size}"
             yield row(
                 f"gpu: {title}",
                 1 / statistics.median(times),
@@ -143,10 +146,8 @@ def beside_asteroid(device, seconds):
                     output.float().abs().mean().backward()
 
                 steps[key] = step
-            times = timed(steps, device, seconds)
-            ours, theirs = (1 / statistics.median(times[key]) for key in ("ours", "theirs"))
             title = f"gpu: {name} beside asteroid's, {precision}, batch of {shape[0]}"
-            yield row(title, ours, theirs)
+            yield row_beside(title, timed(steps, device, seconds))
 
 
 def beside_nussl(device, seconds):
@@ -154,9 +155,8 @@ def beside_nussl(device, seconds):
     from benchmarks.training import BATCH, our_step, stock_step
 
     steps = {"ours": our_step(device.type), "theirs": stock_step(device.type)}
-    times = timed(steps, device, seconds)
-    ours, theirs = (1 / statistics.median(times[key]) for key in ("ours", "theirs"))
-    yield row(f"gpu: deep clustering beside stock nussl, float32, batch of {BATCH}", ours, theirs)
+    title = f"gpu: deep clustering beside stock nussl, float32, batch of {BATCH}"
+    yield row_beside(title, timed(steps, device, seconds))
 
 
 def write_songs(folder, rate, channels, labels, songs=24, seconds=12):
@@ -172,28 +172,25 @@ def write_songs(folder, rate, channels, labels, songs=24, seconds=12):
             soundfile.write(folder / "train" / label / f"{number}.wav", noise, rate)
 
 
-def with_the_loader(device, seconds, only, batch_size):
+def with_the_loader(device, seconds, only, size):
     """Steps that wait for their batches, beside steps on one that is there."""
-    import config
-    import experiment
 
+    def songs(folder, plain):
+        signal = plain["signal"]
+        labels = ("accompaniment", "vocals")
+        write_songs(folder, signal["sample_rate"], signal["num_channels"], labels)
+        stems = {"class": "StemFolder", "args": {"folder": str(folder), "layout": "stems"}}
+        augment = plain["datasets"]["train"].get("augment")
+        return {"train": stems | ({"augment": augment} if augment else {})}
+
+    changes = {"device": device.type, "precision": "auto", "epochs": 10000, **size}
     for name, file in LOADED.items():
         if only and name not in only:
             continue
-        settings = config.load(PROJECT / "experiments" / file)
         with tempfile.TemporaryDirectory() as folder:
-            labels = ("accompaniment", "vocals")
-            signal = settings.signal
-            write_songs(Path(folder), signal.sample_rate, signal.num_channels, labels)
-            plain = settings.to_dict()
-            stems = {"class": "StemFolder", "args": {"folder": folder, "layout": "stems"}}
-            augment = plain["datasets"]["train"].get("augment")
-            plain["datasets"] = {"train": stems | ({"augment": augment} if augment else {})}
-            plain["train"] |= {"device": device.type, "precision": "auto", "epochs": 10000}
-            if batch_size is not None:
-                plain["train"] |= {"batch_size": batch_size, "accumulate": 1}
-            plain["info"]["output_folder"] = str(Path(folder) / "out")
-            trainer = experiment.build_trainer(config.Config.model_validate(plain))
+            folder = Path(folder)
+            there = functools.partial(songs, folder)
+            trainer = trainer_on(file, there, folder / "out", **changes)
             batches = trainer.training_batches()
 
             def loaded(trainer=trainer, batches=batches):
@@ -201,10 +198,9 @@ def with_the_loader(device, seconds, only, batch_size):
 
             batch = trainer.to_device(next(batches))
             alone = timed({"": lambda t=trainer, b=batch: t.train_step(b)}, device, seconds)[""]
-            start, steps = time.perf_counter(), 0
             for _ in range(trainer.settings.num_workers * 2 + 2):  # what was read meanwhile
                 loaded()
-            start = time.perf_counter()
+            start, steps = time.perf_counter(), 0
             while time.perf_counter() < start + 2 * seconds or steps < 3:
                 loaded()
                 steps += 1
@@ -214,10 +210,6 @@ def with_the_loader(device, seconds, only, batch_size):
         title = f"gpu: {name} with {trainer.settings.num_workers} workers of the loader"
         title += f" beside without, {trainer.precision}, batch of {trainer.settings.batch_size}"
         yield row(title, rate, 1 / statistics.median(alone))
-
-
-def importable(package):
-    return importlib.util.find_spec(package) is not None
 
 
 def main():
@@ -239,12 +231,13 @@ def main():
         sys.exit(f"benchmarks.gpu: {error}")
     print(f"{devices.describe(device)}, torch {torch.__version__}")
     seconds, rows = 0.5 if args.quick else 2.0, []
-    parts = [experiments(device, seconds, args.only, args.batch)]
-    parts.append(with_the_loader(device, seconds, args.only, args.batch))
+    size = {} if args.batch is None else {"batch_size": args.batch, "accumulate": 1}
+    given = device, seconds, args.only, size
+    parts = [experiments(*given), with_the_loader(*given)]
     if not args.only:
         parts.append(beside_nussl(device, seconds))
         theirs = {PAIRS[name][1][0].partition(".")[0] for name in AGAINST}
-        if all(importable(package) for package in theirs):
+        if all(map(importlib.util.find_spec, theirs)):
             parts.append(beside_asteroid(device, seconds))
         else:
             print(f"{', '.join(sorted(theirs))}: not installed, and left out")

@@ -1,4 +1,4 @@
-"""A training on noise: the Trainer of an experiment, without its data."""
+"""The Trainer of an experiment on other data: on noise, or on files that a benchmark has."""
 
 import functools
 import os
@@ -56,18 +56,32 @@ def trainer_on_noise(experiment_file, **train):
     Args:
         train: what takes the place of settings of the section `train`.
     """
+    os.chdir(PROJECT)  # where the project's paths begin
+    register_noise()
+
+    def noise(plain):
+        samples = round(plain["train"]["segment"] * plain["signal"]["sample_rate"])
+        args = {"folder": ".", "split": "train", "tracks": plain["train"]["batch_size"]}
+        count = plain["model"].get("args", {}).get("num_sources", 2)
+        args |= {"sources": [f"source {n}" for n in range(count)], "samples": samples}
+        return {"train": {"class": "Noise", "args": args}}
+
+    return trainer_on(experiment_file, noise, "output/benchmark", num_workers=0, **train)
+
+
+def trainer_on(experiment_file, datasets, output_folder, **train):
+    """The trainer of `experiments/<experiment_file>` on other data.
+
+    Args:
+        datasets: function(the config as plain data, with `train`) -> its section `datasets`.
+        output_folder: where it writes.
+        train: what takes the place of settings of the section `train`.
+    """
     import config
     import experiment
 
-    os.chdir(PROJECT)  # where the project's paths begin
-    register_noise()
-    settings = config.load(PROJECT / "experiments" / experiment_file)
-    plain = settings.to_dict()
-    plain["train"] |= {"num_workers": 0, **train}
-    plain["info"]["output_folder"] = "output/benchmark"
-    samples = round(plain["train"]["segment"] * settings.signal.sample_rate)
-    args = {"folder": ".", "split": "train", "tracks": plain["train"]["batch_size"]}
-    count = plain["model"].get("args", {}).get("num_sources", 2)
-    args |= {"sources": [f"source {n}" for n in range(count)], "samples": samples}
-    plain["datasets"] = {"train": {"class": "Noise", "args": args}}
+    plain = config.load(PROJECT / "experiments" / experiment_file).to_dict()
+    plain["train"] |= train
+    plain["info"]["output_folder"] = str(output_folder)
+    plain["datasets"] = datasets(plain)
     return experiment.build_trainer(config.Config.model_validate(plain))

@@ -24,11 +24,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.noise import PROJECT
+from benchmarks.noise import PROJECT, trainer_on
 
 os.environ["OMP_NUM_THREADS"] = "1"
 BATCH, FRAMES = 10, 400
-PROBED = 8  # steps that say how many fit
+PROBED = 6  # steps, after two, that say how many fit
 
 
 def train_stock(folder, minutes, output):
@@ -86,14 +86,15 @@ def train_ours(folder, minutes, output):
     start = time.process_time()
     trainer = our_trainer(folder, output / "probe", 1000)
     batches = trainer.training_batches()
-    for number in range(PROBED):
-        if number == 2:
-            begun = time.process_time()
+    for _ in range(2):
         trainer.train_step(next(batches))
-    of_step = (time.process_time() - begun) / (PROBED - 2)
+    begun = time.process_time()
+    for _ in range(PROBED):
+        trainer.train_step(next(batches))
+    of_step = (time.process_time() - begun) / PROBED
     batches.close()
     left = 60 * minutes - (time.process_time() - start)
-    steps = int(0.9 * left / of_step)  # and a validation, and a step may take longer later
+    steps = max(1, int(0.9 * left / of_step))  # and a validation, and a step may take longer later
     trainer = our_trainer(folder, output / "ours", steps)
     trainer.fit()
     print(f"ours: {time.process_time() - start:.0f} CPU s", flush=True)
@@ -101,18 +102,15 @@ def train_ours(folder, minutes, output):
 
 
 def our_trainer(folder, output, steps):
-    import config
-    import experiment
+    def moved(plain):
+        for section in plain["datasets"].values():
+            section["args"]["folder"] = str(folder)
+        return plain["datasets"]
 
-    plain = config.load(PROJECT / "experiments/real_songs.yml").to_dict()
-    for split in ("train", "val", "test"):
-        plain["datasets"][split]["args"]["folder"] = str(folder)
-    plain["info"]["output_folder"] = str(output)
-    size = plain["train"]["batch_size"]
-    plain["train"] |= {"num_workers": 0, "epochs": 1, "excerpts_per_epoch": steps * size}
-    plain["train"] |= {"device": "cpu", "checkpoint_every": None, "scheduler_every": "step"}
-    plain["train"]["scheduler"] = {"class": "CosineAnnealingLR", "args": {"T_max": steps}}
-    return experiment.build_trainer(config.Config.model_validate(plain))
+    changes = {"num_workers": 0, "epochs": 1, "excerpts_per_epoch": steps * BATCH}
+    changes |= {"batch_size": BATCH, "device": "cpu", "checkpoint_every": None}
+    changes |= {"scheduler": {"class": "CosineAnnealingLR", "args": {"T_max": steps}}}
+    return trainer_on("real_songs.yml", moved, output, scheduler_every="step", **changes)
 
 
 TRAINED = {"stock nussl": train_stock, "ours": train_ours}
@@ -160,6 +158,18 @@ def items(folder, count):
         yield "synthesised", item_of(sample.tracks[index].name, sounds)
 
 
+def score(unordered, chosen):
+    """{(what, method, source): [SI-SDR improvement of each item, in dB]}"""
+    from benchmarks.recordings import improvements
+
+    found = {}
+    for what, item in chosen:
+        for (method, source), value in improvements(item, unordered, {}).items():
+            if method in unordered and source != "all sources":
+                found.setdefault((what, method, source), []).append(value)
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="of stems: train, val and test")
@@ -188,18 +198,6 @@ def main():
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 0
-
-
-def score(unordered, chosen):
-    """{(what, method, source): [SI-SDR improvement of each item, in dB]}"""
-    from benchmarks.recordings import improvements
-
-    found = {}
-    for what, item in chosen:
-        for (method, source), value in improvements(item, unordered, {}).items():
-            if method in unordered and source != "all sources":
-                found.setdefault((what, method, source), []).append(value)
-    return found
 
 
 if __name__ == "__main__":

@@ -37,21 +37,25 @@ def check_causal(network):
     Raises:
         UserError: with the first such module.
     """
-    reason = None
     for name, layer in network.layers.items():
-        kind = type(layer).__name__
-        if kind not in LAYERS:
-            reason = f"{name} ({kind}) sees all frames"
-        for part in layer.modules() if reason is None else ():
-            if isinstance(part, nn.RNNBase) and part.bidirectional:
-                reason = f"{name} is bidirectional (bidirectional: false in model.args is not)"
-            elif isinstance(part, (nn.GroupNorm, nn.InstanceNorm1d)):
-                reason = f"{name} is normalised over all frames"
-        if reason:
+        if reason := _looks_ahead(layer):
             raise UserError(
-                f"the network cannot separate a stream: {reason}; separator(audio, sample_rate) "
-                "separates a whole recording"
+                f"the network cannot separate a stream: {name} {reason}; separator(audio, "
+                "sample_rate) separates a whole recording"
             )
+
+
+def _looks_ahead(layer):
+    """Why frames of a layer depend on later ones; None if they do not."""
+    kind = type(layer).__name__
+    if kind not in LAYERS:
+        return f"({kind}) sees all frames"
+    for part in layer.modules():
+        if isinstance(part, nn.RNNBase) and part.bidirectional:
+            return "is bidirectional (bidirectional: false in model.args is not)"
+        if isinstance(part, (nn.GroupNorm, nn.InstanceNorm1d)):
+            return "is normalised over all frames"
+    return None
 
 
 def remembering(network):

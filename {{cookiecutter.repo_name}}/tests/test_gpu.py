@@ -14,20 +14,16 @@ from trainings import MODELS, close, fit, trainer_of, weights, write
 
 from training import fitting
 
-CUDA = pytest.param(
-    "cuda",
-    marks=[
-        pytest.mark.gpu,
-        pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"),
-    ],
-)
-TWO_GPUS = pytest.param(
-    "cuda",
-    marks=[
-        pytest.mark.gpu,
-        pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are no two GPUs"),
-    ],
-)
+
+def on_gpus(count, reason):
+    """The device of a test that needs so many GPUs."""
+    there = torch.cuda.device_count() >= count
+    marks = [pytest.mark.gpu, pytest.mark.skipif(not there, reason=reason)]
+    return pytest.param("cuda", marks=marks)
+
+
+CUDA = on_gpus(1, "there is no GPU")
+TWO_GPUS = on_gpus(2, "there are no two GPUs")
 SI_SDR = {"si_sdr": {"class": "SISDRLoss"}}
 STFT = {"window_length": 256, "hop_length": 128}
 NETWORKS = {
