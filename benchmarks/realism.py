@@ -5,7 +5,8 @@
 Recorded: the excerpt of MUSDB18's test set that the package stempeg contains (6 seconds of one
 song; needs ffmpeg). With --folder: also the test split of stems as data_prep/debian/songs.yml makes
 them, recorded voices over recorded music. Everything at 16 kHz in mono, in pieces of 4 seconds, of
-which medians are shown; of the built-in sample one snippet of each of N test songs.
+which medians are shown; of each style of the built-in sample one snippet of each of N test songs
+(without the packages that sampled instruments need, of the plain one only).
 """
 
 import argparse
@@ -21,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"))
 
 from dataset import Sample  # noqa: E402  (the template is found by the line above)
+from errors import UserError  # noqa: E402
 from evaluation import score_item  # noqa: E402
 
 from benchmarks.recordings import LABELS, PARAMS, PROJECT, RATE, clip, item_of, of_folder  # noqa: E402
@@ -113,10 +115,15 @@ def main():
     os.chdir(PROJECT)
     sets = {}
     with tempfile.TemporaryDirectory() as temporary:
-        data = Sample(temporary, "test", RATE, 1, PARAMS)
-        indices = [10 * song + 7 * song % 10 for song in range(args.songs)]
-        data.ensure(indices)
-        sets["built-in sample (synthesised)"] = summary(items_of(data, indices))
+        for style in ("plain", "produced"):
+            data = Sample(temporary, "test", RATE, 1, PARAMS, style=style)
+            indices = [10 * song + 7 * song % 10 for song in range(args.songs)]
+            try:
+                data.ensure(indices)
+            except UserError as error:
+                print(f"built-in sample, {style}: left out: {error}")
+                continue
+            sets[f"built-in sample, {style} (synthesised)"] = summary(items_of(data, indices))
     sets["stempeg's excerpt (recorded)"] = summary([clip()])
     if folder:
         kinds = {}

@@ -1,8 +1,9 @@
-"""The shipped model and classical algorithms on recordings.
+"""The shipped model, or that of another config, and classical algorithms on recordings.
 
-    python -m benchmarks.recordings [--folder STEMS] [--items N] [--json FILE]
+    python -m benchmarks.recordings [--config YAML] [--folder STEMS] [--items N] [--json FILE]
 
-Without arguments: the excerpt of MUSDB18's test set that the package stempeg contains (6 seconds of
+--config: the experiment whose best model is scored (default: best_model/config.yml). Without
+--folder: the excerpt of MUSDB18's test set that the package stempeg contains (6 seconds of
 one song; needs ffmpeg), at 16 kHz in mono. With --folder: also the test split of a folder with
 train/, val/ and test/, as data_prep/debian/songs.yml makes it; what stands before the first and
 second "_" of a track's name are its speaker and its kind. Improvements of SI-SDR over the mixture
@@ -37,6 +38,7 @@ PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 CLIP = Path(stempeg.__file__).parent / "data/The Easton Ellises - Falcon 69.stem.mp4"
 STEMS = ("mixture", "drums", "bass", "other", "vocals")  # streams of the file, in this order
 LABELS = ("accompaniment", "vocals")
+SHIPPED = "the shipped model"
 CLASSICAL = ("HPSS", "FT2D", "RepetSim")
 
 
@@ -70,14 +72,14 @@ def item_of(name, sources, mix=None, sample_rate=RATE):
     return {"mix": mix, "sources": signals, "metadata": {"name": name}}
 
 
-def methods():
+def methods(model_name=SHIPPED, file="best_model/config.yml"):
     """{name: a function from a mixture to its estimates}: those without an order of sources, those
-    whose estimates come in the order of the sorted labels."""
-    settings = config.load("best_model/config.yml")
+    whose estimates come in the order of the sorted labels; `file` is the config of the model."""
+    settings = config.load(file)
     separator = experiment.build_separator(settings, "cpu")
     model = experiment.load_model_of(settings, "cpu")
     labels = labels_of(ALGORITHMS[settings.algorithm.class_name], model)
-    ours = {"the shipped model": lambda mix: estimates_of(separator(mix), mix)}
+    ours = {model_name: lambda mix: estimates_of(separator(mix), mix)}
     others = {
         name: lambda mix, make=ALGORITHMS[name]: estimates_of(make(mix), mix) for name in CLASSICAL
     }
@@ -102,13 +104,15 @@ def of_folder(folder, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, help="of the model; default: the shipped one")
     parser.add_argument("--folder", type=Path, help="of stems: its test split is scored too")
     parser.add_argument("--items", type=int, default=100, help="so many of its tracks")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args()
-    folder = args.folder and args.folder.absolute()
+    folder, file = args.folder and args.folder.absolute(), args.config and args.config.absolute()
     os.chdir(PROJECT)  # paths in a config mean the project's folder
-    unordered, ordered = methods()
+    model = config.load(file).info.name if file else SHIPPED
+    unordered, ordered = methods(model, file) if file else methods()
     score = functools.partial(improvements, unordered=unordered, ordered=ordered)
     rows = []
 
@@ -117,7 +121,7 @@ def main():
         rows.append({"name": f"{title}: {method}", **values})
 
     found = score(clip())
-    for method in (*CLASSICAL, "the shipped model"):
+    for method in (*CLASSICAL, model):
         show(
             "stempeg's excerpt (recorded)",
             method,
@@ -130,7 +134,7 @@ def main():
             for key, value in score(item).items():
                 scores.setdefault((kind, *key), []).append(value)
         for kind in sorted(speakers):
-            for method in (*CLASSICAL, "the shipped model", "ideal ratio mask"):
+            for method in (*CLASSICAL, model, "ideal ratio mask"):
                 values = {}
                 for label in reversed(LABELS):
                     found = summarize(scores[kind, method, label], speakers[kind])

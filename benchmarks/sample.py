@@ -1,6 +1,7 @@
 """How hard the built-in sample is: what no separation, a fixed equaliser and ideal masks score.
 
-    python -m benchmarks.sample [--quick] [--songs N] [--folder DATA] [--json FILE]
+    python -m benchmarks.sample [--quick] [--style STYLE] [--songs N] [--folder DATA]
+        [--json FILE]
 
 Of each test song one snippet is scored. The static mask is one gain a frequency, the share of
 each source in the power of training songs: a set that it solves would teach nothing. The ideal
@@ -29,9 +30,11 @@ GOALS = {
 }
 
 
-def measure(folder, songs):
+def measure(folder, songs, style):
     """The table of statistics, as `evaluation.tabulate` gives it."""
-    train, test = (Sample(folder, split, RATE, 1, PARAMS) for split in ("train", "test"))
+    train, test = (
+        Sample(folder, split, RATE, 1, PARAMS, style=style) for split in ("train", "test")
+    )
     # snippets 0, 7, 4, 1, ... of songs 0, 1, 2, 3, ...
     indices = [10 * song + 7 * song % 10 for song in range(songs)]
     for data in (train, test):
@@ -64,15 +67,17 @@ def goals_of(table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="8 songs a split instead of 60")
+    parser.add_argument("--style", choices=("plain", "produced"), default="plain")
     parser.add_argument("--songs", type=int, help="songs a split, one snippet of each")
     parser.add_argument("--folder", type=Path, help="keep the snippets here (default: nowhere)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args()
     songs = args.songs or (8 if args.quick else 60)
     with tempfile.TemporaryDirectory() as temporary:
-        table = measure(args.folder or temporary, songs)
+        table = measure(args.folder or temporary, songs, args.style)
     rows = goals_of(table)
-    print(f"The built-in sample, {songs} test songs, {RATE} Hz mono\n\n{format_table(table)}\n")
+    print(f"The built-in sample, {args.style}, {songs} test songs, {RATE} Hz mono\n")
+    print(f"{format_table(table)}\n")
     for row in rows:
         if row["holds"] is not None:
             verdict = "holds" if row["holds"] else "MISSED"

@@ -1,6 +1,7 @@
 """The built-in sample: thousands of snippets that are made here and need no download."""
 
 from pathlib import Path
+from typing import Literal
 
 from tqdm import tqdm
 
@@ -36,7 +37,13 @@ class Sample(StemDataset):
         split: "train", "val" or "test".
         num_songs: use only the first so many songs of the split (10 snippets each).
         seed: another seed is another collection of songs.
+        style: "plain" (all sound is synthesised, with numpy and scipy), or "produced" (sampled
+            instruments, arranged and mastered: nearer to records; needs two more packages).
         groups: {label: [stems]}, by default {"vocals": [vocals], "accompaniment": [the others]}.
+
+    Raises:
+        UserError: `num_songs` is out of range; a snippet cannot be written, or a package that
+            plays it is not installed.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class Sample(StemDataset):
         stft_params,
         num_songs: int | None = None,
         seed: int = 0,
+        style: Literal["plain", "produced"] = "plain",
         groups: dict | None = None,
     ):
         if split not in SONGS:
@@ -58,14 +66,14 @@ class Sample(StemDataset):
                 f"num_songs is {self.num_songs}; Sample's {split} split has 1 to "
                 f"{SONGS[split]} songs"
             )
-        self.seed = seed
+        self.seed, self.style = seed, style
         if groups is None:
             groups = {"vocals": ["vocals"], "accompaniment": ["drums", "bass", "other"]}
         super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
 
     def list_tracks(self, folder):
-        kind = f"{self.sample_rate}hz-{self.num_channels}ch-seed{self.seed}-recipe{snippets.RECIPE}"
-        self.place = folder / kind / self.split
+        kind = f"{self.sample_rate}hz-{self.num_channels}ch-seed{self.seed}"
+        self.place = folder / f"{kind}-{snippets.RECIPES[self.style]}" / self.split
         length = int(round(snippets.SECONDS * self.sample_rate))
         tracks = []
         for song in range(self.num_songs):
@@ -88,6 +96,7 @@ class Sample(StemDataset):
             [self.sample_rate] * len(missing),
             [self.num_channels] * len(missing),
             [self.seed] * len(missing),
+            [self.style] * len(missing),
         )
         processes = min(available_cores(), len(missing) // 16)
         if processes < 2:

@@ -87,12 +87,18 @@ class Score:
     backing: list = field(default_factory=list)
 
 
-def compose(rng, split, seconds):
-    """Compose a song of at least `seconds` for `split` with the numbers of `rng`."""
+def compose(rng, split, seconds, form=None):
+    """Compose a song of at least `seconds` for `split` with the numbers of `rng`.
+
+    form: the section of each bar, for a number of bars; None for the same in every song.
+    """
     beat = 60.0 / rng.uniform(72, 150)
     composer = _Composer(rng, split, beat)
-    form = ["intro"] * 2 + (["verse"] * 8 + ["chorus"] * 8 + ["break"] * 2) * 99
     bars = int(np.ceil(seconds / (4 * beat)))
+    if form is None:
+        form = ["intro"] * 2 + (["verse"] * 8 + ["chorus"] * 8 + ["break"] * 2) * 99
+    else:
+        form = form(bars)
     score = Score(beat, bars * 4 * beat)
     for bar in range(bars):
         composer.write_bar(score, bar, form[bar])

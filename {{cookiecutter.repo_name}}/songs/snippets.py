@@ -16,13 +16,15 @@ from audio import convert, encode_stem
 from errors import UserError
 from files import write_files
 
+from .produced import ProducedSong
 from .song import SPLITS, STEMS, Song
 from .sound import SAMPLE_RATE
 
 SECONDS = 4.0
 PER_SONG = 10
-SUNG = 0.55  # the least share of a snippet in which there is a note of the voice
-RECIPE = 2  # goes up when the snippets' sound or format changes: old files are not taken for new
+STYLES = {"plain": Song, "produced": ProducedSong}
+# goes up when the snippets' sound or format changes: old files are not taken for new
+RECIPES = {"plain": "recipe2", "produced": "produced1"}
 
 
 def snippet_name(split, song, snippet):
@@ -35,32 +37,30 @@ def parse_name(name):
 
 
 @functools.lru_cache(maxsize=4)
-def _song(split, number, seed):
-    """(song, [start of each snippet in seconds]): the stretches that are sung most, in order."""
+def _song(split, number, seed, style):
+    """(song, [start of each snippet in seconds])"""
     for seconds in (84.0, 126.0, 168.0, 252.0):  # a song with long rests has to be longer
-        song = Song(split, number, seed, seconds)
-        starts = SECONDS * np.arange(int(song.length // SECONDS))
-        sung = np.array([song.voice_activity(start, SECONDS) for start in starts])
-        chosen = np.argsort(-sung, kind="stable")[:PER_SONG]
-        if sung[chosen].min() >= SUNG:
+        song = STYLES[style](split, number, seed, seconds)
+        starts, are_sung = song.excerpts(SECONDS, PER_SONG)
+        if are_sung:
             break
-    return song, np.sort(starts[chosen])
+    return song, starts
 
 
-def locate(name, seed=0):
+def locate(name, seed=0, style="plain"):
     """(song, start in seconds) of a snippet."""
     split, number, snippet = parse_name(name)
-    song, starts = _song(split, number, seed)
+    song, starts = _song(split, number, seed, style)
     return song, float(starts[snippet])
 
 
-def render(name, folder, sample_rate, num_channels, seed=0):
+def render(name, folder, sample_rate, num_channels, seed=0, style="plain"):
     """Make `folder/name/{vocals,drums,bass,other}.wav`, all four or none; same bytes each time.
 
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the folder cannot be written to; a package for sampled instruments is missing.
     """
-    song, start = locate(name, seed)
+    song, start = locate(name, seed, style)
     stems = song.render(start, SECONDS)
     length = int(round(SECONDS * sample_rate))
     sounds = {

@@ -12,6 +12,7 @@ from .voice import SINGERS, Singer
 
 STEMS = ("vocals", "drums", "bass", "other")
 SPLITS = ("train", "val", "test")
+SUNG = 0.55  # the least share of an excerpt in which there is a note of the voice
 LEVEL = amplitude(-21)  # root mean square of the accompaniment, full scale being 1
 
 
@@ -27,7 +28,7 @@ class Song:
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}; the built-in songs have {', '.join(SPLITS)}")
         self.key = [seed, SPLITS.index(split), number]
-        self.score = compose(np.random.default_rng([*self.key, 1]), split, seconds)
+        self.score = self._compose(np.random.default_rng([*self.key, 1]), split, seconds)
         self.length = self.score.length
         rng = np.random.default_rng([*self.key, 2])
 
@@ -68,6 +69,9 @@ class Song:
         self.levels = {stem: LEVEL * amplitude(level) / whole for stem, level in levels.items()}
         self.levels["vocals"] = LEVEL * amplitude(rng.uniform(-9, -1))
 
+    def _compose(self, rng, split, seconds):
+        return compose(rng, split, seconds)
+
     @functools.cached_property
     def _timbres(self):
         return {part: Timbre(number) for part, number in self.lines.items()}
@@ -92,6 +96,18 @@ class Song:
             for note in phrase
         )
         return sung / seconds
+
+    def excerpts(self, seconds, count):
+        """(starts in seconds of the `count` excerpts that are sung most, in order; is every one of
+        them sung enough?)"""
+        starts, sung = self._sung(seconds)
+        chosen = np.argsort(-sung, kind="stable")[:count]
+        return np.sort(starts[chosen]), sung[chosen].min() >= SUNG
+
+    def _sung(self, seconds):
+        """(starts of all excerpts, the share of each that is sung)"""
+        starts = seconds * np.arange(int(self.length // seconds))
+        return starts, np.array([self.voice_activity(start, seconds) for start in starts])
 
     def render(self, start=0.0, seconds=None):
         """{stem: (samples, 2) float64 at 44.1 kHz} of `seconds` from `start`.
@@ -149,21 +165,23 @@ class Song:
                 add_at(track, level * pan(sound, place), begin)
         return track / np.sqrt(energy / samples(self.length))
 
+    def _voices(self):
+        """(singer, phrases, level, place, take) of each voice that sings."""
+        singer, backing = self._singers
+        yield singer, self.score.phrases, 1.0, 0.0, 0
+        yield backing, self.score.backing, 0.4, self.backing_place, 0
+
     def _dry_vocals(self, first, count):
         track = np.zeros((count, 2))
-        singer, backing = self._singers
-        voices = (
-            (singer, self.score.phrases, 1.0, 0.0),
-            (backing, self.score.backing, 0.4, self.backing_place),
-        )
-        for voice, phrases, level, place in voices:
+        for voice, phrases, level, place, take in self._voices():
             if not phrases:
                 continue
             shift = voice.transposition([n.pitch for phrase in phrases for n in phrase])
             for number, phrase in enumerate(phrases):
                 begin = samples(phrase[0].start) - first - voice.lead_in
                 if begin < count and samples(phrase[-1].end + 0.1) > first:
-                    rng = np.random.default_rng([*self.key, voice.number, number])
+                    takes = (take,) if take else ()
+                    rng = np.random.default_rng([*self.key, voice.number, number, *takes])
                     sung = voice.sing([n._replace(pitch=n.pitch + shift) for n in phrase], rng)
                     add_at(track, level * pan(sung, place), begin)
         return track

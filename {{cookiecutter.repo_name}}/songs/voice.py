@@ -37,7 +37,11 @@ CONSONANTS = ("none", "stop", "fricative", "nasal", "liquid", "voiced stop")
 class Singer:
     """`sing(phrase)` gives one breath at unit power, `lead_in` samples of it before its start."""
 
-    lead_in = REACH * HOP
+    reach = REACH
+
+    @property
+    def lead_in(self):
+        return self.reach * HOP
 
     def __init__(self, number):
         rng = np.random.default_rng([8009, number])
@@ -66,11 +70,11 @@ class Singer:
     def sing(self, phrase, rng):
         """(samples,): the notes of `phrase`, timed from its first note, at unit power."""
         origin = phrase[0].start
-        frames = int(np.ceil(samples(phrase[-1].end - origin) / HOP)) + 2 * REACH + 1
+        frames = int(np.ceil(samples(phrase[-1].end - origin) / HOP)) + 2 * self.reach + 1
         tracks = _Tracks(frames)
         for note in phrase:
-            first = REACH + int(round(samples(note.start - origin) / HOP))
-            last = REACH + int(round(samples(note.start + 0.97 * note.length - origin) / HOP))
+            first = self.reach + int(round(samples(note.start - origin) / HOP))
+            last = self.reach + int(round(samples(note.start + 0.97 * note.length - origin) / HOP))
             if last - first >= 4:
                 self._write_syllable(tracks, first, last, note, rng)
         return self._sound(tracks, rng)
@@ -152,9 +156,11 @@ class Singer:
         voiced = back(voiced_frames * response)
         sound = voiced / (_active_level(voiced) or 1.0)
         consonants = back(hiss_frames * hiss_response)
-        if hiss.any():
-            sound = sound + 0.3 * consonants / (np.abs(consonants).max() + 1e-9) * 2
-        return sound
+        return sound + self._noise_gain(consonants) * consonants if hiss.any() else sound
+
+    def _noise_gain(self, consonants):
+        """Their amplitude beside that of the voice at unit power."""
+        return 0.6 / (np.abs(consonants).max() + 1e-9)
 
     def _tract_response(self, hz, formants, loudness):
         """(bins, frames): five resonances, the singer's formant, tilt; louder is brighter."""
@@ -168,6 +174,55 @@ class Singer:
         effort = self.tilt + 2.0 * (loudness[None] - 0.6)
         response *= amplitude(np.minimum(octaves * effort, 18))
         return response / (1 + (hz / 11000) ** 4) * (hz > 70)
+
+
+class ExpressiveSinger(Singer):
+    """A singer who breathes audibly, ends syllables with consonants too, and sings some notes and
+    phrases much softer than others; sibilants and the formants around 2 kHz are as strong as in
+    records."""
+
+    reach = 70  # frames: a breath is taken before a phrase
+
+    def __init__(self, number):
+        super().__init__(number)
+        rng = np.random.default_rng([8011, number])
+        self.breath = amplitude(rng.uniform(-36, -14))
+        self.sibilance = amplitude(rng.uniform(-8, 4))  # of noise, beside the voice
+        self.inhaling = amplitude(rng.uniform(-30, -14))
+        self.presence = amplitude(rng.uniform(-3, 7))
+        self.codas = rng.uniform(0.1, 0.6)  # share of the syllables that end with a consonant
+        self.range = rng.uniform(6, 16)  # dB between its soft and its loud notes
+
+    def sing(self, phrase, rng):
+        soft = rng.uniform(0, 0.5) * self.range
+        shape = rng.uniform(-0.3, 0.3) * self.range  # dB that the phrase rises by
+        start, length = phrase[0].start, phrase[-1].end - phrase[0].start
+        notes = []
+        for note in phrase:
+            level = shape * ((note.start - start) / length - 0.5) - soft
+            level -= 0.5 * self.range * rng.random() ** 2
+            notes.append(note._replace(velocity=note.velocity * amplitude(level)))
+        return super().sing(notes, rng) * amplitude(-soft)
+
+    def _write_syllable(self, tracks, first, last, note, rng):
+        if not tracks.loudness.any() and rng.random() < 0.7:
+            span = slice(first - samples(rng.uniform(0.15, 0.35)) // HOP - 8, first - 8)
+            tracks.noise[span] = self.inhaling * np.hanning(span.stop - span.start + 2)[1:-1]
+            tracks.noise_cut[span] = rng.uniform(700, 1500)
+        super()._write_syllable(tracks, first, last, note, rng)
+        coda = samples(rng.uniform(0.03, 0.1)) // HOP
+        if rng.random() < self.codas and last - first > 3 * coda + 8:
+            end = slice(last - coda, last)
+            tracks.loudness[end] *= 0.05
+            tracks.noise[end] = note.velocity * rng.uniform(0.1, 0.6)
+            tracks.noise_cut[end] = rng.choice((1500, 3500, 5000))
+
+    def _noise_gain(self, consonants):
+        return self.sibilance
+
+    def _tract_response(self, hz, formants, loudness):
+        lifted = np.exp(-0.5 * (np.log2(np.maximum(hz, 50) / 2000) / 0.5) ** 2)[:, None]
+        return super()._tract_response(hz, formants, loudness) * self.presence**lifted
 
 
 class _Tracks:

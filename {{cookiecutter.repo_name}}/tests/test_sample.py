@@ -243,7 +243,7 @@ def test_many_missing_snippets_are_made_once_each(tmp_path, monkeypatch):
     data = sample(tmp_path, num_songs=1, seed=5)
     data.ensure(range(10))
     assert [job[0] for job in jobs] == [track.name for track in data.tracks]
-    assert {job[1:] for job in jobs} == {(data.place, RATE, 1, 5)}
+    assert {job[1:] for job in jobs} == {(data.place, RATE, 1, 5, "plain")}
 
 
 @pytest.mark.slow

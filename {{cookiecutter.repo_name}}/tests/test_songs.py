@@ -185,7 +185,7 @@ def test_a_note_has_unit_power_while_it_is_held_and_always_sounds_the_same(numbe
 def sung(split, songs):
     """The share of singing in every chosen stretch of `songs`."""
     for number in songs:
-        song, starts = snippets._song(split, number, 0)
+        song, starts = snippets._song(split, number, 0, "plain")
         assert len(set(starts)) == snippets.PER_SONG
         assert (np.diff(starts) >= snippets.SECONDS).all()  # in order, and none overlaps
         assert starts[0] >= 0

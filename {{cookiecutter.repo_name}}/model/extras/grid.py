@@ -110,9 +110,12 @@ class _Recurrent(nn.Module):
         # zeros at the end complete the last window
         missing = max(self.kernel_size - steps, -(steps - self.kernel_size) % self.stride)
         normal = nn.functional.pad(normal, (0, 0, 0, missing))
-        last = normal.shape[1] - self.kernel_size + 1
-        starts = [normal[:, k : k + last : self.stride] for k in range(self.kernel_size)]
-        windows = torch.stack(starts, dim=-1).flatten(2)
+        if self.stride == self.kernel_size:
+            windows = normal.unflatten(1, (-1, self.stride)).transpose(2, 3).flatten(2)
+        else:
+            last = normal.shape[1] - self.kernel_size + 1
+            starts = [normal[:, k : k + last : self.stride] for k in range(self.kernel_size)]
+            windows = torch.stack(starts, dim=-1).flatten(2)
         out = self.out(self.rnn(windows)[0].transpose(1, 2))[..., :steps]
         return data + out.transpose(1, 2).reshape(batch, sequences, steps, channels)
 
@@ -151,5 +154,7 @@ class _Heads(nn.Module):
         """(batch, frames, bins, channels) -> (batch, heads, frames, bins * size)"""
         data = self.linear(data).unflatten(-1, (self.num_heads, -1))
         data = data.permute(0, 3, 1, 2, 4).flatten(3)  # (b, t, f, h, e) -> (b, h, t, f*e)
-        data = torch.where(data >= 0, data, self.slope * data)
-        return nn.functional.layer_norm(data, data.shape[-1:]) * self.scale + self.shift
+        positive = data.relu()
+        data = torch.addcmul(positive, self.slope, data - positive)  # PReLU: half of torch's time
+        normal = nn.functional.layer_norm(data, data.shape[-1:])
+        return torch.addcmul(self.shift, normal, self.scale)

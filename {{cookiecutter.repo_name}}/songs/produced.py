@@ -1,0 +1,89 @@
+"""Songs produced as records are: sampled instruments, an arrangement, doubled voices, a master."""
+
+import functools
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from .arrangement import compose_arranged
+from .sampled import SampledKit, SampledTimbre
+from .song import LEVEL, Song
+from .sound import amplitude, samples
+from .voice import ExpressiveSinger
+
+SUNG = 0.25  # the least share of an excerpt in which there is a note of the voice
+SMOOTHING = 0.1  # seconds over which the compressor takes the power
+
+
+class ProducedSong(Song):
+    """A song whose notes are played on sampled instruments, and which is arranged and mastered.
+
+    Sections differ in who plays, fills lead from one to the next, the voice pauses, is doubled in
+    some songs, and is up to 12 dB softer than the accompaniment; drums and other are saturated a
+    little, and a compressor turns all stems down together where the song is loud: stems still add
+    up to the song, and two stretches that overlap agree.
+
+    Raises:
+        UserError: see `sampled.soundfont`.
+    """
+
+    def __init__(self, split, number, seed=0, seconds=84.0):
+        super().__init__(split, number, seed, seconds)
+        rng = np.random.default_rng([*self.key, 3])
+        levels = {"drums": rng.uniform(-6, 3), "bass": rng.uniform(-8, 0), "other": 0.0}
+        whole = np.sqrt(sum(amplitude(level) ** 2 for level in levels.values()))
+        self.levels = {stem: LEVEL * amplitude(level) / whole for stem, level in levels.items()}
+        self.levels["vocals"] = LEVEL * amplitude(rng.uniform(-10, 1))
+        self.double = (amplitude(rng.uniform(-14, -4)), rng.uniform(-0.8, 0.8))
+        self.is_doubled = rng.random() < 0.4
+        self.drives = {stem: rng.uniform(0, 1.5) for stem in ("drums", "other")}
+        self.threshold, self.ratio = LEVEL * amplitude(rng.uniform(-3, 6)), rng.uniform(1, 4)
+
+    def _compose(self, rng, split, seconds):
+        return compose_arranged(rng, split, seconds)
+
+    @functools.cached_property
+    def _timbres(self):
+        return {part: SampledTimbre(number, part) for part, number in self.lines.items()}
+
+    @functools.cached_property
+    def _sounds(self):
+        return SampledKit(self.kit).sounds
+
+    @functools.cached_property
+    def _singers(self):
+        return ExpressiveSinger(self.singer_number), ExpressiveSinger(self.backing_number)
+
+    def _voices(self):
+        yield from super()._voices()
+        if self.is_doubled:
+            level, place = self.double
+            yield self._singers[0], self.score.phrases, level, place, 1
+
+    def excerpts(self, seconds, count):
+        """As of every song, but for any excerpts in which somebody sings: voices pause."""
+        starts, sung = self._sung(seconds)
+        chosen = np.flatnonzero(sung >= SUNG)
+        if len(chosen) < count:
+            return super().excerpts(seconds, count)[0], False
+        rng = np.random.default_rng([*self.key, 4])
+        return np.sort(starts[rng.permutation(chosen)[:count]]), True
+
+    def render(self, start=0.0, seconds=None):
+        """As of every song."""
+        seconds = self.length - start if seconds is None else seconds
+        margin = samples(SMOOTHING)  # which the compressor looks back and ahead
+        around = margin / samples(1)
+        stems = super().render(start - around, seconds + 2 * around)
+        for stem, drive in self.drives.items():
+            unit = 4 * self.levels[stem]
+            if drive > 0.1:
+                stems[stem] = unit / drive * np.tanh(drive * stems[stem] / unit)
+        gain = self._gain(sum(stems.values()))[:, None]
+        return {stem: (gain * sound)[margin:-margin] for stem, sound in stems.items()}
+
+    def _gain(self, mixture):
+        """(samples,): what the compressor multiplies all stems by."""
+        power = uniform_filter1d(np.mean(mixture**2, axis=1), 2 * samples(SMOOTHING) - 1)
+        over = np.maximum(power / self.threshold**2, 1.0)
+        return over ** (-0.5 * (1 - 1 / self.ratio))

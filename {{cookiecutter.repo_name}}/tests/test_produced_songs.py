@@ -1,0 +1,217 @@
+"""Songs as records are made: on sampled instruments, arranged and mastered."""
+
+import hashlib
+import importlib.util
+import json
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compat import nussl
+from dataset import Sample
+from errors import UserError
+from songs import SPLITS, STEMS, arrangement, sampled, snippets
+from songs.drums import KITS, PLACES
+from songs.instruments import BASS_TIMBRES, TIMBRES
+from songs.produced import SUNG, ProducedSong
+from songs.score import Hit, Note
+from songs.sound import SAMPLE_RATE, samples
+
+PROJECT = Path(__file__).parents[1]
+PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
+installed = pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("pretty_midi", "tinysoundfont")),
+    reason=f"needs {sampled.INSTALL}",
+)
+
+
+def pools(part):
+    return BASS_TIMBRES if part == "bass" else TIMBRES
+
+
+# the score
+
+
+def test_sections_follow_each_other_and_cover_the_song():
+    for seed in range(20):
+        sections = arrangement.form_of(np.random.default_rng(seed), 40)
+        assert sections[0].name == "intro" and sections[0].first == 0
+        for before, after in zip(sections, sections[1:], strict=False):
+            assert before.last == after.first
+        assert sections[-1].first < 40 <= sections[-1].last
+
+
+def test_an_arranged_song_differs_from_section_to_section_and_stays_in_its_length():
+    resting, fills = set(), 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        score = arrangement.compose_arranged(rng, "train", 84.0)
+        bar = 4 * score.beat
+        for part, notes in score.parts.items():
+            bars = {int(note.start / bar + 0.05) for note in notes}
+            if part != "lead" and len(bars) < 0.9 * score.length / bar:
+                resting.add(part)
+            assert all(note.start >= 0 and 0 < note.velocity <= 1.2 for note in notes)
+        fills += sum(hit.drum == "tom2" for hit in score.drums)
+        assert score.phrases
+    assert resting == {"bass", "chords", "figure"} and fills
+
+
+def test_a_part_that_rests_leaves_nothing_in_its_section_and_all_outside():
+    notes = [Note(float(start), 0.5, 60, 1.0) for start in range(8)]
+    left = arrangement._changed(notes, 2.0, 4.0, False, 1.0)
+    assert [note.start for note in left] == [0, 1, 4, 5, 6, 7]
+    softer = arrangement._changed(notes, 2.0, 4.0, True, 0.5)
+    assert [note.velocity for note in softer] == [1, 1, 0.5, 0.5, 1, 1, 1, 1]
+
+
+def test_a_fill_replaces_what_was_there_and_ends_with_a_crash():
+    hits = [Hit(beat / 4, "hat", 0.5) for beat in range(16)]
+    filled = arrangement._with_fill(hits, 4.0, 1.0, np.random.default_rng(0))
+    first = min(hit.start for hit in filled if hit not in hits)
+    assert all(hit.start < first for hit in filled if hit in hits)
+    assert filled[-1].drum == "crash" and filled[-1].start == 4.0
+
+
+# sampled instruments
+
+
+def test_no_program_serves_two_splits_and_none_is_a_voice():
+    programs = {
+        split: {p for part in sampled.PROGRAMS for p in sampled.programs_of(part, split)}
+        for split in SPLITS
+    }
+    for one, other in combinations(SPLITS, 2):
+        assert not programs[one] & programs[other]
+        assert not set(sampled.KIT_PROGRAMS[one]) & set(sampled.KIT_PROGRAMS[other])
+    assert not set.union(*programs.values()) & {52, 53, 54, 85, 91}
+    assert all(sampled.programs_of(part, split) for part in sampled.PROGRAMS for split in SPLITS)
+
+
+@installed
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("part", sampled.PROGRAMS)
+def test_a_sampled_note_has_unit_power_and_always_sounds_the_same(part, split):
+    number = pools(part)[split][1]
+    timbre = sampled.SampledTimbre(number, part)
+    assert timbre.program in sampled.programs_of(part, split)
+    note = timbre.note(50.3, 0.4)
+    assert np.mean(note[: samples(0.4)] ** 2) == pytest.approx(1, rel=0.01)
+    assert abs(note[-1]) < 1e-3  # faded out
+    sampled.SampledTimbre(pools(part)[split][2], part).note(62, 0.2)
+    assert np.array_equal(sampled.SampledTimbre(number, part).note(50.3, 0.4), note)
+
+
+@installed
+def test_a_sampled_note_has_its_pitch():
+    sound = sampled.play(73, 69.0, 100, SAMPLE_RATE, 100)  # a flute's a'
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 1 << 18))
+    found = spectrum.argmax() * SAMPLE_RATE / (1 << 18)
+    assert found == pytest.approx(440, rel=0.01)
+
+
+@installed
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_sampled_kit_has_every_drum(split):
+    kit = sampled.SampledKit(KITS[split][0])
+    assert set(kit.sounds) == set(PLACES) and kit.program in sampled.KIT_PROGRAMS[split]
+    assert all(np.abs(sound).max() == pytest.approx(1) for sound in kit.sounds.values())
+
+
+@pytest.mark.parametrize("missing", ["pretty_midi", "tinysoundfont"])
+def test_a_missing_package_is_named_with_the_command_that_installs_it(missing, monkeypatch):
+    find = importlib.util.find_spec
+    spec = importlib.util.spec_from_file_location("pretty_midi", PROJECT / "pretty_midi.py")
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == missing else spec if name == "pretty_midi" else find(name),
+    )
+    sampled.soundfont.cache_clear()
+    with pytest.raises(UserError, match=f"{missing}.*{sampled.INSTALL}"):
+        sampled.soundfont()
+
+
+@installed
+def test_another_soundfont_is_refused(monkeypatch, tmp_path):
+    (tmp_path / sampled.FILE).write_bytes(b"RIFF")
+    spec = importlib.util.spec_from_file_location("pretty_midi", tmp_path / "pretty_midi.py")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: spec if name == "pretty_midi" else find(name)
+    )
+    sampled.soundfont.cache_clear()
+    found = hashlib.sha256(b"RIFF").hexdigest()
+    with pytest.raises(UserError, match=f"{sampled.FILE}: SHA-256 {found}"):
+        sampled.soundfont()
+
+
+# songs
+
+
+@installed
+def test_stretches_agree_and_the_compressor_turns_all_stems_down_alike():
+    song = ProducedSong("test", 1)
+    song.threshold, song.ratio = song.threshold / 4, 4.0
+    whole, part = song.render(20.0, 4.0), song.render(21.5, 1.0)
+    first, count = samples(1.5), samples(1.0)
+    for stem in STEMS:
+        assert len(whole[stem]) == samples(4.0)
+        assert np.allclose(part[stem], whole[stem][first : first + count], atol=1e-9)
+    song.ratio = 1.0
+    open_ = song.render(20.0, 4.0)
+    loud = np.abs(open_["other"]) > 0.3 * np.abs(open_["other"]).max()
+    gain = whole["other"][loud] / open_["other"][loud]
+    assert gain.max() < 1 and gain.min() > 0.05 and np.ptp(gain) > 0.01
+    for stem in ("vocals", "drums", "bass"):
+        heard = loud & (np.abs(open_[stem]) > 1e-4)
+        ratio = whole[stem][heard] / open_[stem][heard]
+        assert np.allclose(ratio, whole["other"][heard] / open_["other"][heard], rtol=1e-6)
+
+
+@installed
+def test_excerpts_are_apart_and_sung_and_pause_more_than_in_a_plain_song():
+    shares = []
+    for number in range(6):
+        song, starts = snippets._song("train", number, 0, "produced")
+        assert len(set(starts)) == snippets.PER_SONG
+        assert (np.diff(starts) >= snippets.SECONDS).all()
+        shares += [song.voice_activity(start, snippets.SECONDS) for start in starts]
+    assert SUNG <= min(shares) < 0.5 < max(shares)
+
+
+@installed
+def test_the_same_snippet_has_the_same_bytes_in_another_process(tmp_path):
+    code = (
+        "import hashlib, json, sys; from songs import snippets;"
+        "snippets.render('30001003', sys.argv[1], 16000, 1, style='produced');"
+        "print(json.dumps({p.name: hashlib.sha256(p.read_bytes()).hexdigest()"
+        " for p in __import__('pathlib').Path(sys.argv[1], '30001003').iterdir()}))"
+    )
+    folder = tmp_path / "other"
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], cwd=PROJECT, capture_output=True, check=True
+    )
+    snippets.render("30002001", tmp_path, 16000, 1, style="produced")  # another one before
+    snippets.render("30001003", tmp_path, 16000, 1, style="produced")
+    here = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (tmp_path / "30001003").iterdir()
+    }
+    assert json.loads(done.stdout) == here and len(here) == 4
+
+
+@installed
+def test_both_styles_of_the_sample_are_kept_apart(tmp_path):
+    plain, produced = (
+        Sample(tmp_path, "test", 16000, 1, PARAMS, num_songs=1, style=style)
+        for style in ("plain", "produced")
+    )
+    assert plain.place != produced.place
+    sources = produced.excerpt(0)
+    assert len(sources) == 2 and all(np.abs(source).max() > 1e-3 for source in sources)
+    assert not np.array_equal(sources[0], plain.excerpt(0)[0])
