@@ -18,10 +18,10 @@ SMOOTHING = 0.1  # seconds over which the compressor takes the power
 class ProducedSong(Song):
     """A song whose notes are played on sampled instruments, and which is arranged and mastered.
 
-    Sections differ in who plays, fills lead from one to the next, the voice pauses, is doubled in
-    some songs, and is up to 12 dB softer than the accompaniment; drums and other are saturated a
-    little, and a compressor turns all stems down together where the song is loud: stems still add
-    up to the song, and two stretches that overlap agree.
+    Sections differ in who plays, and fills lead from one to the next. The voice pauses, is up to
+    10 dB softer than the accompaniment, and in some songs doubled. Drums and other are saturated a
+    little, and a compressor turns all stems down together where the song is loud: they still add up
+    to the song, and two stretches that overlap agree.
 
     Raises:
         UserError: see `sampled.soundfont`.

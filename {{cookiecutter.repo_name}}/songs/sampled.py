@@ -119,6 +119,11 @@ def play(program, pitch, velocity, held, after, bank=0):
     return _faded(np.concatenate(parts).mean(axis=1))
 
 
+def are_installed():
+    """Are the packages there that sampled instruments need?"""
+    return all(importlib.util.find_spec(name) for name in ("pretty_midi", "tinysoundfont"))
+
+
 @functools.lru_cache(maxsize=1)
 def soundfont():
     """(TinySoundFont's synthesiser, the number of the SoundFont in it).
@@ -126,13 +131,13 @@ def soundfont():
     Raises:
         UserError: a package is not installed, or its SoundFont is another one.
     """
-    package = importlib.util.find_spec("pretty_midi")  # its file is read, and it isn't imported
-    path = Path(package.origin).with_name(FILE) if package else None
-    if path is None or importlib.util.find_spec("tinysoundfont") is None:
+    if not are_installed():
         raise UserError(
             "sampled instruments need the packages pretty_midi (for its SoundFont) and "
             f"tinysoundfont: {INSTALL}"
         )
+    package = importlib.util.find_spec("pretty_midi")  # its file is read, and it isn't imported
+    path = Path(package.origin).with_name(FILE)
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "nothing"
     if found != SHA256:
         raise UserError(

@@ -149,6 +149,8 @@ class Song:
         lines = {
             part: amplitude(level) for part, level in self.balance.items() if self.score.parts[part]
         }
+        if not lines:
+            return np.zeros((count, 2))
         mixed = sum(level * self._line(part, first, count) for part, level in lines.items())
         return mixed / np.sqrt(sum(level**2 for level in lines.values()))
 
@@ -163,7 +165,7 @@ class Song:
             begin = samples(hit.start) - first
             if begin < count and begin + len(sound) > 0:
                 add_at(track, level * pan(sound, place), begin)
-        return track / np.sqrt(energy / samples(self.length))
+        return track / np.sqrt(energy / samples(self.length) or 1.0)
 
     def _voices(self):
         """(singer, phrases, level, place, take) of each voice that sings."""

@@ -23,10 +23,7 @@ from songs.sound import SAMPLE_RATE, samples
 
 PROJECT = Path(__file__).parents[1]
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
-installed = pytest.mark.skipif(
-    not all(importlib.util.find_spec(name) for name in ("pretty_midi", "tinysoundfont")),
-    reason=f"needs {sampled.INSTALL}",
-)
+installed = pytest.mark.skipif(not sampled.are_installed(), reason=f"needs {sampled.INSTALL}")
 
 
 def pools(part):
@@ -171,6 +168,16 @@ def test_stretches_agree_and_the_compressor_turns_all_stems_down_alike():
         heard = loud & (np.abs(open_[stem]) > 1e-4)
         ratio = whole[stem][heard] / open_[stem][heard]
         assert np.allclose(ratio, whole["other"][heard] / open_["other"][heard], rtol=1e-6)
+
+
+@installed
+def test_a_song_in_which_a_stem_never_plays_is_silent_there():
+    song = ProducedSong("test", 1)
+    song.score.drums = []
+    song.score.parts = {part: [] for part in song.score.parts}
+    stems = song.render(20.0, 1.0)
+    assert all(not stems[stem].any() for stem in ("drums", "bass", "other"))
+    assert np.isfinite(stems["vocals"]).all()
 
 
 @installed
