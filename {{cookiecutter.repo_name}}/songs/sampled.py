@@ -60,7 +60,7 @@ class SampledTimbre:
 
     def __init__(self, number, part):
         rng = np.random.default_rng([6011, number])
-        split = split_of(number, BASS_TIMBRES if part == "bass" else TIMBRES)
+        split = split_of(number, numbers_of(part))
         self.program = int(rng.choice(programs_of(part, split)))
         self.tuning = rng.uniform(-0.1, 0.1)  # semitones
         self.bright = 2.0 ** rng.uniform(11.5, 14.2)  # hertz
@@ -91,6 +91,11 @@ class SampledKit:
         at = np.arange(int(len(struck) / speed)) * speed
         sound = np.interp(at, np.arange(len(struck)), struck)
         return _faded(sound) / np.abs(sound).max()
+
+
+def numbers_of(part):
+    """{split: the numbers of its timbres}"""
+    return BASS_TIMBRES if part == "bass" else TIMBRES
 
 
 def split_of(number, pools):

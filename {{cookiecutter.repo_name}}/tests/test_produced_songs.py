@@ -16,7 +16,6 @@ from dataset import Sample
 from errors import UserError
 from songs import SPLITS, STEMS, arrangement, sampled, snippets
 from songs.drums import KITS, PLACES
-from songs.instruments import BASS_TIMBRES, TIMBRES
 from songs.produced import SUNG, ProducedSong
 from songs.score import Hit, Note
 from songs.sound import SAMPLE_RATE, samples
@@ -24,10 +23,6 @@ from songs.sound import SAMPLE_RATE, samples
 PROJECT = Path(__file__).parents[1]
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 installed = pytest.mark.skipif(not sampled.are_installed(), reason=f"needs {sampled.INSTALL}")
-
-
-def pools(part):
-    return BASS_TIMBRES if part == "bass" else TIMBRES
 
 
 # the score
@@ -93,13 +88,13 @@ def test_no_program_serves_two_splits_and_none_is_a_voice():
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("part", sampled.PROGRAMS)
 def test_a_sampled_note_has_unit_power_and_always_sounds_the_same(part, split):
-    number = pools(part)[split][1]
+    number = sampled.numbers_of(part)[split][1]
     timbre = sampled.SampledTimbre(number, part)
     assert timbre.program in sampled.programs_of(part, split)
     note = timbre.note(50.3, 0.4)
     assert np.mean(note[: samples(0.4)] ** 2) == pytest.approx(1, rel=0.01)
     assert abs(note[-1]) < 1e-3  # faded out
-    sampled.SampledTimbre(pools(part)[split][2], part).note(62, 0.2)
+    sampled.SampledTimbre(sampled.numbers_of(part)[split][2], part).note(62, 0.2)
     assert np.array_equal(sampled.SampledTimbre(number, part).note(50.3, 0.4), note)
 
 
