@@ -2,14 +2,11 @@
 
 import hashlib
 import importlib.util
-import json
-import subprocess
-import sys
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
+from fresh_processes import bytes_of, in_a_fresh_process
 
 from compat import nussl
 from dataset import Sample
@@ -20,7 +17,6 @@ from songs.produced import SUNG, ProducedSong
 from songs.score import Hit, Note
 from songs.sound import SAMPLE_RATE, samples
 
-PROJECT = Path(__file__).parents[1]
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 installed = pytest.mark.skipif(not sampled.are_installed(), reason=f"needs {sampled.INSTALL}")
 
@@ -117,7 +113,7 @@ def test_a_sampled_kit_has_every_drum(split):
 @pytest.mark.parametrize("missing", ["pretty_midi", "tinysoundfont"])
 def test_a_missing_package_is_named_with_the_command_that_installs_it(missing, monkeypatch):
     find = importlib.util.find_spec
-    spec = importlib.util.spec_from_file_location("pretty_midi", PROJECT / "pretty_midi.py")
+    spec = importlib.util.spec_from_file_location("pretty_midi", "pretty_midi.py")
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
@@ -189,22 +185,14 @@ def test_excerpts_are_apart_and_sung_and_pause_more_than_in_a_plain_song():
 @installed
 def test_the_same_snippet_has_the_same_bytes_in_another_process(tmp_path):
     code = (
-        "import hashlib, json, sys; from songs import snippets;"
-        "snippets.render('30001003', sys.argv[1], 16000, 1, style='produced');"
-        "print(json.dumps({p.name: hashlib.sha256(p.read_bytes()).hexdigest()"
-        " for p in __import__('pathlib').Path(sys.argv[1], '30001003').iterdir()}))"
+        "import sys; from songs import snippets\n"
+        "snippets.render(*sys.argv[1:], 16000, 1, style='produced')"
     )
-    folder = tmp_path / "other"
-    done = subprocess.run(
-        [sys.executable, "-c", code, folder], cwd=PROJECT, capture_output=True, check=True
-    )
+    assert in_a_fresh_process(code, "30001003", tmp_path / "other") == ""
     snippets.render("30002001", tmp_path, 16000, 1, style="produced")  # another one before
     snippets.render("30001003", tmp_path, 16000, 1, style="produced")
-    here = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (tmp_path / "30001003").iterdir()
-    }
-    assert json.loads(done.stdout) == here and len(here) == 4
+    here = bytes_of(tmp_path / "30001003")
+    assert bytes_of(tmp_path / "other" / "30001003") == here and len(here) == 4
 
 
 @installed
