@@ -1,5 +1,7 @@
 """Small trainings, for the tests that look at what they leave."""
 
+import csv
+
 import torch
 import yaml
 
@@ -95,3 +97,9 @@ def close(a, b, tolerance):
 def write(path, plain):
     path.write_text(yaml.safe_dump(plain))
     return path
+
+
+def rows(trainer):
+    """The lines of a training's history, {column: text} each."""
+    with open(trainer.folder / "history.csv") as file:
+        return list(csv.DictReader(file))

@@ -83,7 +83,7 @@ class BandSplit(nn.Module):
 
 
 class BandOutputs(nn.Module):
-    """`num_outputs` values for every bin, from a network of each band: a hidden layer and a gate.
+    """`num_outputs` values for every bin; each band has a small network of its own.
 
     Section II-C of Luo and Yu, TASLP 2023: norm, a layer with tanh, a gated linear unit.
 

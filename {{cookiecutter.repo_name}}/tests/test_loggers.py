@@ -1,0 +1,88 @@
+"""What TensorBoard and other loggers get of a training."""
+
+import io
+import math
+import sys
+import types
+
+import matplotlib.image
+import pytest
+import torch
+import yaml
+from trainings import fit, rows, trainer_of, write
+
+import config
+import experiment
+from errors import UserError
+
+torch.set_num_threads(1)
+
+
+def test_tensorboard_gets_curves_sounds_and_pictures(write_config):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    path = write_config(builder="mask_inference", epochs=2, loggers=[{"class": "TensorBoard"}])
+    plain = yaml.safe_load(path.read_text())
+    plain["algorithm"] = {"class": "DeepMaskEstimation", "args": {"model_path": "the best so far"}}
+    trainer = fit(write(path, plain))
+    events = EventAccumulator(str(trainer.folder / "tensorboard")).Reload()
+    tags = events.Tags()
+    assert {"step/loss", "step/gradient_norm", "step/learning_rate", "epoch/val_loss"} <= {
+        *tags["scalars"]
+    }
+    kept = [scalar.value for scalar in events.Scalars("epoch/val_loss")]
+    assert kept == pytest.approx([float(row["val_loss"]) for row in rows(trainer)], rel=1e-6)
+    assert len(events.Scalars("step/loss")) == 4
+    assert {*tags["audio"]} == {"mixture", "source 0", "source 1"}
+    sound = events.Audio("mixture")[0]
+    assert (sound.sample_rate, sound.length_frames) == (16000, 64000)
+    png = events.Images("separation")[0].encoded_image_string
+    assert matplotlib.image.imread(io.BytesIO(png)).shape[1] > 800
+
+
+def test_what_loggers_show_does_not_count_against_the_minutes(write_config, monkeypatch):
+    clock = types.SimpleNamespace(now=0.0)
+    monkeypatch.setattr(
+        "training.stopping.time", types.SimpleNamespace(monotonic=lambda: clock.now)
+    )
+    trainer = trainer_of(write_config(epochs=3, max_minutes=1.0))
+
+    def show(step, demonstrate):
+        clock.now += 1000.0
+
+    trainer.loggers = [types.SimpleNamespace(show=show, close=lambda: None)]
+    trainer.demonstrate = lambda trainer: None
+    trainer.fit()
+    assert clock.now >= 1000.0
+    assert trainer.stopping.seconds == 0.0 and len(trainer.history.rows) == 3
+
+
+def test_a_logger_whose_package_is_missing_says_what_to_install(write_config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
+    path = write_config(loggers=[{"class": "WandB", "args": {"project": "separation"}}])
+    with pytest.raises(UserError, match="WandB needs the package wandb .* pip install wandb"):
+        trainer_of(path)
+
+
+def test_an_argument_that_a_logger_does_not_have_is_refused(write_config):
+    path = write_config(loggers=[{"class": "TensorBoard", "args": {"demonstration": False}}])
+    with pytest.raises(config.ConfigError, match="did you mean 'demonstrations'"):
+        experiment.check(config.load(path))
+
+
+def test_weights_and_biases_gets_the_config_and_every_step(write_config, monkeypatch, tmp_path):
+    """A stand-in of the two calls that ignite makes: the package is not installed with this."""
+    logged = []
+    stand_in = types.ModuleType("wandb")
+    stand_in.init = lambda **kwargs: logged.append(kwargs)
+    stand_in.log = lambda values, step=None, sync=None: logged.append((step, values))
+    stand_in.finish = lambda: logged.append("finished")
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)
+    fit(
+        write_config(
+            loggers=[{"class": "WandB", "args": {"project": "separation", "mode": "offline"}}]
+        )
+    )
+    assert logged[0]["project"] == "separation" and logged[0]["config"]["info"]["name"] == "small"
+    steps = [values["step/loss"] for item in logged[1:-1] if "step/loss" in (values := item[1])]
+    assert len(steps) == 6 and all(map(math.isfinite, steps))
