@@ -1,5 +1,6 @@
 """The pages: links, spelling, numbers with their commands, and the site without a warning."""
 
+import hashlib
 import re
 import resource
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 from conftest import FOLDER, REPOSITORY, files_of
 from cookiecutter.main import cookiecutter
+from PIL import Image
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PAGES = [file for file in files_of(REPOSITORY) if file.endswith(".md")]
@@ -230,6 +232,12 @@ def test_the_scores_of_the_readme_are_those_of_evaluations_and_model_cards():
     mean, *interval = SCORE.findall(text)[0]
     wrong = text.replace(mean, "99.99", 1)
     assert unknown_scores(wrong, printed | evaluated) == [("99.99", *interval)]
+
+
+def test_the_picture_of_the_readme_is_drawn_with_the_shipped_checkpoint():
+    checkpoint = CARDS[0].parent / "checkpoints" / "best.model.pth"
+    with Image.open(REPOSITORY / "docs" / "images" / "viz.png") as picture:
+        assert picture.info["Checkpoint"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("page", ["best_model/README.md", "docs/sample.md"])

@@ -47,13 +47,13 @@ def visualize(config):
         for name, signal in signals.items()
     }
     title = f"{config.info.name}: {settings.split} {name}"
-    fields = picture_fields(config.info, [*files, "viz.png", "index.html"])
-    files["viz.png"] = draw_separation(title, mix, result, settings.frequency, fields)
-    rows = _scores(method, item, result)
     about = {
         "Model": model_path(config) or "none",
         "Checkpoint": model_fingerprint(config) or "none",
     }
+    fields = about | picture_fields(config.info, [*files, "viz.png", "index.html"])
+    files["viz.png"] = draw_separation(title, mix, result, settings.frequency, fields)
+    rows = _scores(method, item, result)
     files["index.html"] = page_of_one(title, item, result, method, rows, about, settings.frequency)
     before = files_of(folder)
     write_files({folder / name: content for name, content in files.items()})

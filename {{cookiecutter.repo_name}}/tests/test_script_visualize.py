@@ -1,16 +1,19 @@
 """scripts.visualize: an item of a dataset, separated and drawn."""
 
+import hashlib
 import re
+from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 import audio
 
 torch.set_num_threads(1)
 
 
-def test_visualize_writes_mixture_sources_and_picture(run, tmp_path):
+def test_visualize_writes_mixture_sources_and_picture(run, trained, tmp_path):
     status, _ = run("visualize", visualize={"output_folder": str(tmp_path / "viz"), "seed": 1})
     assert status == 0
     (folder,) = (tmp_path / "viz" / "test").iterdir()
@@ -29,7 +32,12 @@ def test_visualize_writes_mixture_sources_and_picture(run, tmp_path):
     assert mix.shape == (1, 64000) and np.abs(mix).max() > 0.05
     assert np.abs(sources[0] + sources[1] - mix).max() < 1e-5
     assert min(np.square(s).sum() for s in sources) > 1e-3 * np.square(mix).sum()
-    assert (folder / "viz.png").read_bytes().startswith(b"\x89PNG")
+    model_path = trained["algorithm"]["args"]["model_path"]
+    with Image.open(folder / "viz.png") as picture:
+        assert picture.format == "PNG"
+        about = {key: picture.info[key] for key in ("Experiment", "Model", "Checkpoint")}
+    checkpoint = hashlib.sha256(Path(model_path).read_bytes()).hexdigest()
+    assert about == {"Experiment": "small", "Model": model_path, "Checkpoint": checkpoint}
 
 
 def test_a_seed_and_a_name_repeat_the_choice_and_the_sound(run, tmp_path):

@@ -236,3 +236,13 @@ def test_the_report_card_leaves_text_columns_out(plain):
     scores = pd.DataFrame({"source": ["a", "b"], "file": ["x", "y"], "SDR": [1.0, 3.0]})
     card = nussl.evaluation.report_card(scores)
     assert "2.00 +/-  1.41" in card and "OVERALL" in card
+
+
+def test_a_model_keeps_the_source_of_its_classes_without_parsing_files(monkeypatch):
+    classes = [kind for _, kind in inspect.getmembers(modules, inspect.isclass)]
+    expected = {kind: inspect.getsource(kind) for kind in classes}
+    monkeypatch.delattr("ast.parse")
+    getsource = nussl.ml.networks.separation_model.inspect.getsource
+    assert {kind: getsource(kind) for kind in classes} == expected
+    with pytest.raises(TypeError, match="built-in"):
+        getsource(int)
