@@ -19,13 +19,13 @@ def choose(name="auto"):
     """
     there = available()
     name = there[0] if name == "auto" else name
-    if name == "cuda" and distributed.world_size() > 1:
+    if name == "cuda" and distributed.launched_world_size() > 1:
         name = f"cuda:{distributed.local_rank()}"  # a GPU for each process
-    kind, _, number = name.partition(":")
+    kind, colon, number = name.partition(":")
     if kind not in {device.partition(":")[0] for device in there}:
         raise UserError(f"device {name!r} is not there; this machine has {', '.join(there)}")
     count = torch.cuda.device_count() if kind == "cuda" else 1
-    if number and int(number) >= count:
+    if colon and not (number.isdecimal() and int(number) < count):
         raise UserError(
             f"device {name!r} is not there; this machine has {count} of kind {kind}, "
             "numbered from 0"

@@ -15,6 +15,7 @@ from .chunks import Chunks
 CHUNK = 10.0  # seconds that the network reads at once; longer audio is cut into chunks
 OVERLAP = 1.0  # seconds over which a chunk is faded into the next, at most a fifth of it
 LEAST = 3  # frames of a chunk
+CANCELLED_DB = -60.0  # of a mono mix under its channels: they have opposite signs
 LEVELS_DB = (-35.0, -6.0)  # RMS of the loudest chunk; softer and louder mixtures are brought there
 
 
@@ -101,9 +102,9 @@ class ModelInput:
     def gain(self):
         """The factor by which the network reads a mixture that is far softer or louder than what
         networks are trained on; 1 for all others."""
-        recording = self.recording
         _, count = self._pieces()
-        power = self.energies.max() / (min(count, recording.length) * recording.num_channels)
+        samples = min(count, self.recording.length)
+        power = self.energies.max() / (samples * self.audio.num_channels)
         level = 10 * np.log10(max(power, 1e-20))
         return float(10 ** ((np.clip(level, *LEVELS_DB) - level) / 20))
 
@@ -114,9 +115,25 @@ class ModelInput:
 
     @functools.cached_property
     def energies(self):
-        """The energy of each chunk of the recording: (chunks,)."""
+        """The energy of each chunk of the recording, mixed to as many channels as the model reads:
+        (chunks,).
+
+        Raises:
+            UserError: the channels of the recording cancel each other in that mixture.
+        """
         starts, count = self._pieces()
-        return np.array([np.square(self.recording.read(start, count)).sum() for start in starts])
+        given, read = 0.0, []
+        for start in starts:
+            data = self.recording.read(start, count)
+            given += np.square(data).mean()
+            data = audio.convert(data, 1, 1, self.audio.num_channels)
+            read.append(np.square(data).sum())
+        if sum(read) < 10 ** (CANCELLED_DB / 10) * given * data.size:
+            raise UserError(
+                f"its {self.recording.num_channels} channels cancel each other in mono, which the "
+                "model reads: invert those of the opposite sign, or give one channel alone"
+            )
+        return np.array(read)
 
     def loudest(self, most):
         """At most `most` numbers of chunks, spread evenly over those that are not nearly silent.

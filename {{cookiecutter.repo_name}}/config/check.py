@@ -169,6 +169,12 @@ def _train(values: Values) -> Found:
             yield "train.gradient_clip", state + "; write {percentile: 10} or {max_norm: 5.0}"
     if isinstance(values.get("train.best_by"), dict):
         yield from _best_by(values)
+    plateau = values.get("train.scheduler.class") == "ReduceLROnPlateau"
+    if plateau and values.get("train.scheduler_every") == "step":
+        yield (
+            "train.scheduler_every",
+            "is step, but ReduceLROnPlateau follows the validation of an epoch; write epoch",
+        )
     if isinstance(values.get("train"), dict) and "datasets.train" not in values:
         example = EXAMPLES["datasets.train"]
         yield "datasets.train", f"is missing, the section 'train' needs it; write {example}"
@@ -222,6 +228,9 @@ def _augment(values: Values) -> Found:
     speed = values.get(f"{key}.time_stretch.speed")
     if isinstance(speed, list) and speed and isinstance(speed[0], int | float) and speed[0] <= 0:
         yield f"{key}.time_stretch.speed", f"must be greater than 0, found {speed[0]}"
+    hertz = values.get(f"{key}.low_pass.hertz")
+    if isinstance(hertz, list) and hertz and isinstance(hertz[0], int | float) and hertz[0] <= 0:
+        yield f"{key}.low_pass.hertz", f"must be greater than 0, found {hertz[0]}"
     if values.get(f"{key}.gain_db") is not None and values.get(f"{key}.snr_db") is not None:
         yield key, "has both 'gain_db' and 'snr_db', which both set the sources' levels; keep one"
 

@@ -1,6 +1,8 @@
 """Scores of speech, by optional packages."""
 
+import contextlib
 import importlib
+import warnings
 
 from errors import UserError
 
@@ -25,7 +27,8 @@ def require(name):
 
 
 def stoi(estimate, reference, sample_rate):
-    """Short-time objective intelligibility, up to 1; the mean over the channels.
+    """Short-time objective intelligibility, up to 1; the mean over the channels. NaN if no channel
+    has enough speech for it, 0.4 s without the pauses.
 
     Taal, Hendriks, Heusdens and Jensen, "An algorithm for intelligibility prediction of
     time-frequency weighted noisy speech", TASLP 2011.
@@ -33,9 +36,13 @@ def stoi(estimate, reference, sample_rate):
     Args:
         estimate, reference: (channels, samples).
     """
-    measure = require("stoi").stoi
-    scores = [measure(r, e, sample_rate) for e, r in zip(estimate, reference, strict=True)]
-    return float(sum(scores) / len(scores))
+    measure, scores = require("stoi").stoi, []
+    for e, r in zip(estimate, reference, strict=True):
+        with warnings.catch_warnings():  # of too little speech it warns, and gives 1e-5
+            warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
+            with contextlib.suppress(RuntimeWarning):
+                scores.append(measure(r, e, sample_rate))
+    return float(sum(scores) / len(scores)) if scores else float("nan")
 
 
 def pesq(estimate, reference, sample_rate):

@@ -141,7 +141,9 @@ def _safetensors(network, facts):
 
 
 def _refuse_others(target):
-    """UserError if the folder holds what `export` has not written."""
+    """UserError if the folder holds what `export` has not written, or is a file."""
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target}: is a file; choose another export.output_folder")
     if target.exists() and not (target / RECORD).is_file() and any(target.iterdir()):
         raise UserError(
             f"{target}: holds other files than an exported model's; choose another "

@@ -66,9 +66,10 @@ def resample(audio, length):
 
 
 if __name__ == "__main__":
+    separate = load()
     for name in sys.argv[1:]:
         audio, sample_rate = soundfile.read(name, dtype="float32", always_2d=True)
-        for source, sound in load()(audio.T, sample_rate).items():
+        for source, sound in separate(audio.T, sample_rate).items():
             path = Path(name).with_suffix(f".{source}.wav")
             soundfile.write(path, sound.T, sample_rate, subtype="FLOAT")
             print(path)

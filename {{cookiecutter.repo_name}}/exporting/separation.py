@@ -46,9 +46,13 @@ class Separation(nn.Module):
 
     def forward(self, mixture):
         """(channels, samples) -> (sources, channels, samples)"""
-        level = 10 * torch.log10(_mean(mixture.square()).clamp_min(1e-20))
+        level = 10 * torch.log10(_mean(self.read(mixture).square()).clamp_min(1e-20))
         gain = 10 ** ((level.clamp(*LEVELS_DB) - level) / 20)
         return self.sources(mixture, gain)
+
+    def read(self, mixture):
+        """The mixture with as many channels as the network reads."""
+        return mixture.mean(dim=0, keepdim=True) if self.any_channels else mixture
 
     def sources(self, mixture, gain):
         """`gain`: by which the network reads the mixture."""
@@ -89,7 +93,7 @@ class MaskedSeparation(Separation):
 
     def sources(self, mixture, gain):
         """(channels, samples) -> (sources, channels, samples)"""
-        read = mixture.mean(dim=0, keepdim=True) if self.any_channels else mixture
+        read = self.read(mixture)
         spectrum = self.stft(read * gain) / self.scale
         # (c, 2, f, t) -> (1, t, f, c, 2)
         spectrum = spectrum.permute(3, 2, 0, 1)[None]

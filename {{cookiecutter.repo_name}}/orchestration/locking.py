@@ -31,9 +31,19 @@ class Lock:
         return (self.file.fileno(),) if self.file and locks.AVAILABLE else ()
 
     def take(self):
-        """Take the lock if it is free: was it?"""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self.file or open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (kept open)
+        """Take the lock if it is free: was it?
+
+        Raises:
+            UserError: its folder cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = self.file or open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (kept)
+        except OSError as error:
+            raise UserError(
+                f"{self.path.parent}: cannot be written ({error.strerror or error}); choose "
+                "another info.output_folder"
+            ) from error
         return locks.take(self.file)
 
     def close(self):

@@ -93,7 +93,6 @@ class Study:
 
     def lock(self):
         """Held while something is decided that only one worker may decide."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         return Lock(self.folder / "study.lock", 300, "another worker does not let go of the study")
 
     def _agree(self, definition):

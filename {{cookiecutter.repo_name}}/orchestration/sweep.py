@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 from pathlib import Path
 
 import config as configuration
@@ -166,12 +167,16 @@ class Sweep:
         """The best of [(epoch, value)].
 
         Raises:
-            UserError: there is none: no epoch was validated, or no item has the score.
+            UserError: there is none: no epoch was validated, no item has the score, or no value is
+                finite.
         """
-        known = [value for _, value in values if value is not None]
+        known = [value for _, value in values if value is not None and math.isfinite(value)]
         if not known:
             goal = self.settings.goal
-            raise UserError(f"sweep.goal: no epoch or item has a value of {goal}; choose another")
+            found = f"; found {values[0][1]}" if values and values[0][1] is not None else ""
+            raise UserError(
+                f"sweep.goal: no epoch or item has a finite value of {goal}{found}; choose another"
+            )
         return min(known) if self.direction == "minimize" else max(known)
 
 

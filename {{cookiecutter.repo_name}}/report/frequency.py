@@ -55,7 +55,8 @@ class FrequencyAxis:
     def ticks(self):
         """[(0 to 1, text in kHz)]"""
         if self.scale == "linear":
-            step = next(s for s in (500, 1000, 2000, 5000, 10000, 20000) if self.highest / s <= 6)
+            steps = (500, 1000, 2000, 5000, 10000, 20000, 50000, 100000)
+            step = next((s for s in steps if self.highest / s <= 6), self.highest / 6)
             marks = np.arange(0, self.highest + 1, step)
         else:
             low = 100 if self.scale == "mel" else LOWEST

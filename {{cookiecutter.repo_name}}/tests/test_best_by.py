@@ -12,7 +12,7 @@ import config
 import experiment
 from experiment.evaluation import build_scorer
 from experiment.validation import ValidationScore
-from training.history import History
+from training.history import History, Means
 from training.optimizers import scheduler_args
 from training.schedule import Schedule
 
@@ -46,6 +46,28 @@ def test_the_highest_score_is_the_best_whatever_the_loss():
     assert told.without_improvement() == 2
     assert told.describe_best() == "best validation si_sdr 3.00000"
     assert history().best_value == -math.inf
+
+
+def test_a_value_that_is_not_finite_is_never_the_best():
+    told = history(math.nan, 1.0, math.inf, 2.0)
+    assert told.best_epochs(4) == [4, 2, 1, 3] and told.best_value == 2.0
+    means = Means(finite_only=False)
+    means.add({"loss": 1.0, "term": 1.0})
+    means.add({"loss": math.nan, "term": math.inf}, count=3)
+    computed = means.compute()
+    assert math.isnan(computed["loss"]) and math.isinf(computed["term"])
+
+
+def test_a_validation_loss_that_is_not_finite_is_reported_and_its_model_not_kept(
+    write_config, caplog
+):
+    trainer = trainer_of(write_config(epochs=3))
+    losses = iter([5.0, math.nan, 4.0])
+    trainer.validation_step = lambda batch: {"loss": next(losses)}
+    trainer.plan.val_batches = trainer.plan.val_batches[:1]
+    trainer.fit()
+    assert "loss is nan; this epoch is not the best" in caplog.text
+    assert trainer.history.best_epochs(3) == [3, 1, 2] and trainer.history.best_value == 4.0
 
 
 def test_a_plateau_of_the_score_lowers_the_rate_also_below_0_db():

@@ -51,8 +51,18 @@ def test_a_gpu_is_not_taken_for_an_absent_mps(machine):
 def test_the_number_of_a_gpu_is_checked(machine):
     machine(gpus=2)
     assert devices.choose("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(UserError, match="'cuda:2' is not there; this machine has 2 of kind cuda"):
-        devices.choose("cuda:2")
+    for name in ("cuda:2", "cuda:x", "cuda:", "cuda:-1"):
+        with pytest.raises(UserError, match=f"'{name}' is not there; this machine has 2 of kind"):
+            devices.choose(name)
+
+
+def test_each_process_has_a_gpu_of_its_own_and_so_have_the_workers_that_it_starts(
+    machine, monkeypatch
+):
+    machine(gpus=4)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_RANK", "2")  # a worker has no process group, but these
+    assert devices.choose() == devices.choose("cuda") == torch.device("cuda:2")
 
 
 def test_the_only_mps_and_cpu_have_the_number_0(machine):

@@ -275,6 +275,8 @@ def test_what_cannot_be_exported_is_one_clear_error(model_file, tmp_path, monkey
     (tmp_path / "full/thesis.txt").write_text("")
     with pytest.raises(UserError, match="holds other files than an exported model's"):
         export((model, about), DeepMaskEstimation, {}, settings(tmp_path / "full"), "a")
+    with pytest.raises(UserError, match="thesis.txt: is a file; choose another export.output"):
+        export((model, about), DeepMaskEstimation, {}, settings(tmp_path / "full/thesis.txt"), "a")
     there = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else there(name)

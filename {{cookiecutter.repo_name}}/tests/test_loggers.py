@@ -40,6 +40,27 @@ def test_tensorboard_gets_curves_sounds_and_pictures(write_config):
     assert matplotlib.image.imread(io.BytesIO(png)).shape[1] > 800
 
 
+@pytest.mark.parametrize("steps", [3, 4])  # within an epoch of two steps, and at its end
+def test_the_last_row_of_a_run_that_is_cut_short_is_logged(write_config, steps):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trainer = trainer_of(write_config(epochs=9, loggers=[{"class": "TensorBoard"}]))
+    trainer.fit(steps=steps)
+    events = EventAccumulator(str(trainer.folder / "tensorboard")).Reload()
+    kept = [scalar.value for scalar in events.Scalars("epoch/train_loss")]
+    assert kept == pytest.approx([float(row["train_loss"]) for row in rows(trainer)], rel=1e-6)
+    assert len(kept) == 2
+
+
+def test_loggers_are_closed_after_a_run_that_failed(write_config):
+    trainer, closed = trainer_of(write_config()), []
+    trainer.loggers = [types.SimpleNamespace(show=None, close=lambda: closed.append(True))]
+    trainer.train_step = lambda batch: {"loss": "none"}
+    with pytest.raises(UserError, match="has to be one number"):
+        trainer.fit()
+    assert closed == [True]
+
+
 def test_what_loggers_show_does_not_count_against_the_minutes(write_config, monkeypatch):
     clock = types.SimpleNamespace(now=0.0)
     monkeypatch.setattr(

@@ -228,6 +228,19 @@ def test_silence_of_any_length_is_refused(make, short_chunks):
             list(Streamed(make(builder), streams.Memory(0 * sound(3), RATE)).pieces())
 
 
+def test_channels_that_cancel_each_other_are_refused_by_a_network_that_reads_mono(make):
+    data = sound(2)
+    opposite = np.concatenate([data, -data])
+    for builder in SMALL:
+        message = "its 2 channels cancel each other in mono, which the model reads: invert"
+        with pytest.raises(UserError, match=message):
+            list(Streamed(make(builder), streams.Memory(opposite, RATE)).pieces())
+    made = Streamed(
+        make("mask_inference"), streams.Memory(opposite * np.float32([[1.0], [0.9]]), RATE)
+    )
+    assert sum(piece.shape[-1] for piece in made.pieces()) == data.shape[-1]
+
+
 def test_a_recording_mostly_of_silence_is_clustered_by_its_sound(make, short_chunks):
     data = sound(8)
     data[:, 16000:] = 0

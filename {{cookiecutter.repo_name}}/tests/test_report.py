@@ -134,6 +134,12 @@ def test_a_tone_is_drawn_where_the_axis_says(scale, rate):
         assert row / bins == pytest.approx(float(axis.place(hertz)), abs=0.003)
 
 
+@pytest.mark.parametrize("rate", [8000, 44100, 192000, 500000, 3000000])
+def test_a_linear_axis_has_a_few_ticks_at_any_rate(rate):
+    places = [place for place, _ in FrequencyAxis("linear", rate).ticks()]
+    assert 3 <= len(places) <= 7 and places[0] == 0 and places[-1] <= 1
+
+
 def test_places_of_known_frequencies():
     assert FrequencyAxis("linear", 16000).place(2000) == 0.25
     mel = FrequencyAxis("mel", 44100)

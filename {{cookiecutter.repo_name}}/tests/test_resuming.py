@@ -1,5 +1,6 @@
 """What happens to a training whose settings, data or files change before it is resumed."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -176,3 +177,15 @@ def test_a_training_leaves_a_log_with_what_it_ran_on(write_config):
     assert forks.run("scripts.train", "-p", path).returncode == 0
     assert (path.parent / "small" / "train.log").read_text().startswith(log)  # appended
     assert logging.getLogger("train").handlers == []
+
+
+@pytest.mark.parametrize(("before", "after"), [("float32", "float16"), ("float16", "bfloat16")])
+def test_a_run_is_resumed_in_another_precision(write_config, monkeypatch, before, after):
+    # as on a device that computes in each of them
+    monkeypatch.setattr("training.precision.choose", lambda trainer, name: name)
+    monkeypatch.setattr("training.precision.autocast", lambda *_: contextlib.nullcontext())
+    trainer_of(write_config(epochs=2, precision=before)).fit(steps=1)
+    resumed = trainer_of(write_config(epochs=2, precision=after))
+    resumed.fit()
+    assert resumed.scaler.is_enabled() == (after == "float16")
+    assert resumed.history.rows[-1]["step"] == 4

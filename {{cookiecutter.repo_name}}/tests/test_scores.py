@@ -370,6 +370,15 @@ def test_speech_that_is_left_as_it_is_scores_best(name):
     assert measure(voice + 0.3 * noise(1, 64000, seed=4), voice, 16000) < same - 0.05
 
 
+def test_stoi_of_too_little_speech_is_no_score():
+    pytest.importorskip("pystoi")
+    voice = noise(1, 64000)
+    short = np.zeros_like(voice)
+    short[:, :3200] = voice[:, :3200]
+    assert np.isnan(speech_module.stoi(short, short, 16000))
+    assert speech_module.stoi(*[np.concatenate([voice, short])] * 2, 16000) > 0.999
+
+
 def test_pesq_of_no_utterance_is_no_score_and_an_estimate_without_one_has_the_worst():
     pytest.importorskip("pesq")
     voice = noise(1, 64000) * np.repeat([0.0, 1.0, 0.2, 1.0], 16000)

@@ -124,8 +124,22 @@ def test_a_trial_without_a_score_has_failed_and_the_others_go_on(tmp_path):
     path = write(tmp_path, vary={"train.batch_size": [14, 4]}, goal="si_sdr")
     _, study, lines = go(path)
     assert [trial.state.name for trial in study.trials()] == ["FAIL", "COMPLETE"]
-    message = "sweep.goal: no epoch or item has a value of si_sdr; choose another"
+    message = "sweep.goal: no epoch or item has a finite value of si_sdr; choose another"
     assert f"trial 0 failed: {message}" in lines
+
+
+def test_a_trial_whose_loss_is_not_finite_has_failed_and_the_others_go_on(tmp_path):
+    path = write(tmp_path, vary={"train.batch_size": [15, 4]})
+    _, study, lines = go(path)
+    assert [trial.state.name for trial in study.trials()] == ["FAIL", "COMPLETE"]
+    message = "sweep.goal: no epoch or item has a finite value of val_loss; found nan; choose"
+    assert f"trial 0 failed: {message} another" in lines
+
+
+def test_an_output_folder_that_cannot_be_written_is_one_message(tmp_path):
+    (tmp_path / "sweep").write_text("a file")
+    with pytest.raises(UserError, match="sweep: cannot be written .*; choose another info.output"):
+        go(write(tmp_path, vary={"train.batch_size": [4]}))
 
 
 def test_trials_that_are_worse_than_the_median_are_ended_early(tmp_path):

@@ -20,6 +20,7 @@ import experiment
 from errors import UserError
 from training.gradients import Clipping
 from training.sampling import Curriculum, SameBatches
+from training.schedule import Schedule
 
 torch.set_num_threads(1)
 
@@ -139,6 +140,37 @@ def test_the_learning_rate_warms_up_and_follows_its_scheduler_step_by_step(write
     assert rates == pytest.approx([a * b for a, b in zip(wave, ramp, strict=True)], rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("kind", "args", "every"),
+    [
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 12}, "step"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 2}, "step"),
+        ("ExponentialLR", {"gamma": 0.5}, "epoch"),
+    ],
+)
+def test_a_warm_up_multiplies_the_rates_of_any_scheduler(kind, args, every):
+    def schedule(steps):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.5)
+        scheduler = getattr(torch.optim.lr_scheduler, kind)(optimizer, **args)
+        return Schedule(optimizer, scheduler, every, steps)
+
+    def rates(one, count):
+        for step in range(count):
+            yield one.rate
+            one.after_step()
+            if step % 2:
+                one.after_epoch(0.0)
+
+    plain, warm = [*rates(schedule(None), 10)], schedule(4)
+    ramp = [min(1.0, step / 5) for step in range(1, 11)]
+    expected = [factor * rate for factor, rate in zip(ramp, plain, strict=True)]
+    first = [*rates(warm, 2)]  # stopped within the warm-up
+    resumed = schedule(4)
+    resumed.optimizer.load_state_dict(warm.optimizer.state_dict())
+    resumed.load_state_dict(warm.state_dict())
+    assert first + [*rates(resumed, 8)] == pytest.approx(expected, rel=1e-12)
+
+
 def test_short_excerpts_come_first(write_config):
     trainer = trainer_of(
         write_config(curriculum=[{"epochs": 1, "segment": 0.072}, {"epochs": 1, "segment": 0.152}])
@@ -149,6 +181,8 @@ def test_short_excerpts_come_first(write_config):
     trainer.fit()
     frames = [10, 10, 20, 20, 30, 30]
     assert lengths == [(count - 1) * 128 for count in frames]
+    hours = sum(lengths) * trainer.settings.batch_size / 16000 / 3600
+    assert f"6 steps, {hours:.3g} h" in trainer.describe()
 
 
 def test_a_curriculum_lasts_as_long_as_its_stages():
@@ -257,7 +291,7 @@ def test_a_gradient_that_overflowed_is_no_memory_of_autoclip():
     for norm in (1.0, math.inf, 3.0):
         parameter.grad = torch.full((2,), norm)
         clipping([parameter], torch.tensor(norm))
-    assert clipping.norms == [1.0, 3.0]
+    assert clipping.norms.tolist() == [1.0, 3.0]
 
 
 def test_checkpointed_activations_train_the_same_network(write_config):

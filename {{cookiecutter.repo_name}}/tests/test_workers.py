@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from others import running, wait_for_another, wait_until
+from torch.utils.data import Dataset
 from trainings import write
 
 from errors import UserError
@@ -151,6 +152,16 @@ def test_a_worker_that_is_killed_while_it_hands_over_a_batch_is_one_clear_error(
         next(loading.load(None, None, num_workers=2))
     with pytest.raises(error):  # without workers it is something else
         next(loading.load(None, None, num_workers=0))
+
+
+class Unreadable(Dataset):
+    def __getitem__(self, key):
+        raise FileNotFoundError("my.index")
+
+
+def test_an_error_of_a_dataset_in_a_worker_is_not_taken_for_a_killed_worker():
+    with pytest.raises(FileNotFoundError, match="my.index"):
+        next(loading.load(Unreadable(), [[0]], num_workers=1))
 
 
 def _parent(pid):

@@ -61,7 +61,7 @@ class Checkpoints:
             )
         changed = resuming.compare(self.latest, state["begun_with"], self._begun_with(trainer))
         for name, part in trainer.state.items():
-            if name in state:
+            if state.get(name):  # {} of a GradScaler that was off: this one may be on
                 part.load_state_dict(state[name])
         trainer.engine.load_state_dict(
             {

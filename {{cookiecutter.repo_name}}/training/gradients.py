@@ -1,5 +1,6 @@
 """Gradient clipping: by a norm, or by AutoClip."""
 
+import array
 import math
 
 import numpy as np
@@ -18,7 +19,7 @@ class Clipping:
 
     def __init__(self, settings):
         self.settings = settings
-        self.norms = []  # of all steps: AutoClip's memory
+        self.norms = array.array("d")  # of all steps: AutoClip's memory
 
     def __call__(self, parameters, norm):
         """Scale the gradients of `parameters`, whose norm is `norm` (a scalar tensor)."""
@@ -38,7 +39,7 @@ class Clipping:
         return float(np.percentile(self.norms, self.settings.percentile))
 
     def state_dict(self):
-        return {"norms": torch.tensor(self.norms, dtype=torch.float64)}
+        return {"norms": torch.tensor(self.norms.tolist(), dtype=torch.float64)}
 
     def load_state_dict(self, state):
-        self.norms = state["norms"].tolist()
+        self.norms = array.array("d", state["norms"].tolist())

@@ -11,18 +11,20 @@ from files import csv_text
 class Means:
     """Means of scalars, over the steps of an epoch or the items of the validation data.
 
-    Values that are not finite are left out: in float16 the norm of a gradient may overflow.
+    Args:
+        finite_only: leave out what is not finite: in float16 the norm of a gradient may overflow.
     """
 
-    def __init__(self):
+    def __init__(self, finite_only=True):
+        self.finite_only = finite_only
         self.sums, self.counts = {}, {}
 
     def add(self, scalars, count=1):
         """Add {name: number}, the mean over `count`."""
         for name, value in scalars.items():
-            finite = math.isfinite(value)
-            self.sums[name] = self.sums.get(name, 0.0) + (count * value if finite else 0.0)
-            self.counts[name] = self.counts.get(name, 0.0) + (count if finite else 0)
+            counted = math.isfinite(value) or not self.finite_only
+            self.sums[name] = self.sums.get(name, 0.0) + (count * value if counted else 0.0)
+            self.counts[name] = self.counts.get(name, 0.0) + (count if counted else 0)
 
     def __bool__(self):
         return bool(self.counts)
@@ -32,7 +34,7 @@ class Means:
         self.counts.clear()
 
     def compute(self):
-        """{name: mean over all processes}; NaN where nothing finite was added."""
+        """{name: mean over all processes}; NaN where nothing was counted."""
         sums, counts = self._of_all_processes()
         return {k: sums[k] / counts[k] if counts[k] else math.nan for k in sums}
 
@@ -81,9 +83,12 @@ class History:
 
     def costs(self):
         """[(cost, epoch)] of the epochs that have the number that decides, in order: the loss, or
-        the negative of the score."""
+        the negative of the score; infinite where it is not finite."""
         rows = [row for row in self.rows if row[self.key] is not None]
-        return [(self.sign * row[self.key], row["epoch"]) for row in rows]
+        return [(self._cost(row[self.key]), row["epoch"]) for row in rows]
+
+    def _cost(self, value):
+        return self.sign * value if math.isfinite(value) else math.inf
 
     @property
     def best_value(self):

@@ -101,8 +101,10 @@ def load(excerpts, batches, num_workers, pin_memory=False):
                 raise UserError(batch[ERROR])
             yield batch
     except (RuntimeError, EOFError, ConnectionError, FileNotFoundError) as error:
-        # a worker that is killed while it hands over a batch breaks the connection
-        broken = num_workers and not isinstance(error, RuntimeError)
+        # a worker that is killed while it hands over a batch breaks the connection; an error of
+        # the dataset in a worker has its own type, and this beginning
+        of_dataset = str(error).startswith("Caught ")
+        broken = num_workers and not isinstance(error, RuntimeError) and not of_dataset
         if not broken and not str(error).startswith("DataLoader worker (pid"):
             raise
         raise UserError(

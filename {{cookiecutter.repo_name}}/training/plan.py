@@ -85,15 +85,15 @@ class Plan:
             self.steps_per_epoch,
         )
         parts = self.shard[1] * self.settings.accumulate
+        epochs, length = self.settings.epochs, self.excerpts.length
+        hours = [batch * steps * length(epoch) / rate / 3600 for epoch in range(epochs)]
         divided = f" (in {parts} parts of {batch // parts})" if parts > 1 else ""
-        hours = batch * steps * self.excerpts.length.samples / rate / 3600
         total = sum(_lengths(self.train_data)) / rate / 3600
-        epochs = self.settings.epochs
         return (
             f"{len(self.train_data)} tracks, {_shown(total)} h of audio; an epoch has "
             f"{len(self.batches.spread)} excerpts, {steps} steps with batches of {batch}{divided}, "
-            f"{_shown(hours)} h; {epochs} epochs: {epochs * steps} steps, "
-            f"{_shown(epochs * hours)} h"
+            f"{_shown(hours[-1])} h; {epochs} epochs: {epochs * steps} steps, "
+            f"{_shown(sum(hours))} h"
         )
 
     def _batch_size(self, count):

@@ -1,10 +1,13 @@
 """The numbers of a step: losses, norms, and whatever else a Trainer returns."""
 
+import logging
 import math
 
 import torch
 
 from errors import UserError
+
+log = logging.getLogger("train")
 
 
 def scalar(name, value):
@@ -74,3 +77,16 @@ def check_finite(scalars, batch, step, latest, overflow_allowed=False):
         f"{', '.join(f'the {name} is {value}' for name, value in wrong.items())} at step {step} "
         f"with {', '.join(batch['name'])}; the last good state is in {latest}. {cause}"
     )
+
+
+def warn_of_not_finite(scalars, batch):
+    """Say which validation items have a loss that is NaN or infinite: their epoch is not the best.
+
+    Args:
+        scalars: {name: number} of the batch.
+        batch: with its names.
+    """
+    wrong = [f"{name} is {value}" for name, value in scalars.items() if not math.isfinite(value)]
+    if wrong:
+        names = ", ".join(batch["name"])
+        log.warning("validation of %s: %s; this epoch is not the best", names, ", ".join(wrong))

@@ -4,48 +4,77 @@ from torch.optim import lr_scheduler
 
 
 class Schedule:
-    """A warm-up over the first steps, and one of torch's schedulers.
+    """A warm-up over the first steps, on top of any of torch's schedulers.
 
     Args:
-        optimizer: whose rate it is.
+        optimizer: whose rates these are.
         scheduler: a scheduler of torch.optim.lr_scheduler on it, or None.
         every: "epoch" or "step": when the scheduler moves on.
-        warmup_steps: the rate rises in equal parts to its full value, or None.
+        warmup_steps: over so many steps the scheduler's rate is multiplied by a factor that rises
+            in equal parts to 1; or None.
     """
 
     def __init__(self, optimizer, scheduler=None, every="epoch", warmup_steps=None):
         self.optimizer, self.scheduler, self.every = optimizer, scheduler, every
-        self.warmup = None
-        if warmup_steps:
-            self.warmup = lr_scheduler.LinearLR(
-                optimizer, start_factor=1 / (warmup_steps + 1), total_iters=warmup_steps
-            )
+        self.warmup_steps, self.steps = warmup_steps or 0, 0
+        self.rates = self._rates  # the scheduler's, which the optimizer has after the warm-up
+        self._warm_up()
 
     def after_step(self):
-        if self.warmup is not None and self.warmup.last_epoch < self.warmup.total_iters:
-            self.warmup.step()
         if self.scheduler is not None and self.every == "step":
-            self.scheduler.step()
+            self._move_on()
+        if self.warming_up:
+            self.steps += 1
+            self._warm_up()
 
     def after_epoch(self, loss):
         """loss: what was validated, or None in an epoch that was not."""
         if self.scheduler is None or self.every == "step":
             return
         if not isinstance(self.scheduler, lr_scheduler.ReduceLROnPlateau):
-            self.scheduler.step()
+            self._move_on()
         elif loss is not None:
-            self.scheduler.step(loss)
+            self._move_on(loss)
+
+    @property
+    def warming_up(self):
+        return self.steps < self.warmup_steps
 
     @property
     def rate(self):
         """The learning rate of the first group of parameters."""
-        return self.optimizer.param_groups[0]["lr"]
+        return self._rates[0]
+
+    @property
+    def _rates(self):
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    @_rates.setter
+    def _rates(self, rates):
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+
+    def _move_on(self, *loss):
+        """A step of the scheduler, which finds its own rates in the optimizer and not ours."""
+        if not self.warming_up:
+            self.scheduler.step(*loss)
+            return
+        self._rates = self.rates
+        self.scheduler.step(*loss)
+        self.rates = self._rates
+        self._warm_up()
+
+    def _warm_up(self):
+        factor = (self.steps + 1) / (self.warmup_steps + 1)
+        self._rates = [factor * rate for rate in self.rates]
 
     def state_dict(self):
-        parts = {"scheduler": self.scheduler, "warmup": self.warmup}
-        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+        scheduler = {} if self.scheduler is None else {"scheduler": self.scheduler.state_dict()}
+        return {**scheduler, "steps": self.steps, "rates": self.rates}
 
     def load_state_dict(self, state):
-        for name, part in state.items():
-            if getattr(self, name) is not None:
-                getattr(self, name).load_state_dict(part)
+        """The optimizer has been restored. A state of an earlier version counts as warmed up."""
+        if self.scheduler is not None and "scheduler" in state:
+            self.scheduler.load_state_dict(state["scheduler"])
+        self.steps = state.get("steps", self.warmup_steps)
+        self.rates = state.get("rates", self._rates)

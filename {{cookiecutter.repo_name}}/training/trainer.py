@@ -23,7 +23,7 @@ from .losses.model import inputs_of
 from .optimizers import OPTIMIZERS, SCHEDULERS, scheduler_args
 from .parameters import Frozen, parameter_groups
 from .plan import Plan
-from .scalars import check_finite, scalar, to_numbers
+from .scalars import check_finite, scalar, to_numbers, warn_of_not_finite
 from .schedule import Schedule
 from .shapes import check_shapes
 from .stopping import SIGTERM, Stopping
@@ -246,7 +246,7 @@ class Trainer:
             if self._restored:
                 log.info("%s", "\n  ".join(self._restored))
             if self.within_epoch and self.engine.state.iteration % self.plan.steps_per_epoch == 0:
-                self._end_epoch()  # interrupted right after its last step
+                self.engine.fire_event(Events.EPOCH_COMPLETED)  # interrupted right after it
             self.stopping.steps = steps
             self.stopping.before(self.engine.state.epoch, self.engine.state.iteration)
             if self.stopping.reason:
@@ -256,6 +256,8 @@ class Trainer:
             self._run()
         finally:
             self.lock.release()
+            for logger in self.loggers:
+                logger.close()
         log.info(
             "done: %s; %s; %s",
             self.stopping.reason or f"{self.settings.epochs} epochs",
@@ -278,10 +280,8 @@ class Trainer:
                     f"stopped by SIGTERM at step {self.engine.state.iteration}; the state is in "
                     f"{self.latest}, and the same command resumes it"
                 )
-            if self.within_epoch:
-                self._end_epoch()
-        for logger in self.loggers:
-            logger.close()
+            if self.within_epoch:  # ignite leaves the end of the last epoch to us
+                self.engine.fire_event(Events.EPOCH_COMPLETED)
 
     def training_batches(self):
         """A generator of batches without end, from the step that comes next."""
@@ -346,10 +346,11 @@ class Trainer:
     def validate(self):
         """{"val_loss": the total loss, "val_...": each of its terms, and the score of
         `train.best_by`}, means over all items."""
-        means = Means()
+        means = Means(finite_only=False)
         for batch in self.plan.validation_batches():
             returned = self.validation_step(self.to_device(batch))
             scalars = to_numbers(returned, f"{type(self).__name__}.validation_step")
+            warn_of_not_finite(scalars, batch)
             means.add(scalars, count=len(batch["name"]))
         scores = self.score(self) if self.score else {}
         return {f"val_{name}": value for name, value in {**means.compute(), **scores}.items()}
