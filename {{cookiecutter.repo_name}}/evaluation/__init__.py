@@ -7,13 +7,14 @@ from .order import HEALTHY, by_chance, orders, swapped
 from .results import Results
 from .run import Scorer, check_scored, score_all
 from .scale_invariant import scale_invariant
-from .scoring import METRICS, TooFewEstimates, columns, score_item
+from .scoring import ABOUT, METRICS, TooFewEstimates, columns, score_item, score_names
 from .static_mask import StaticMask
 from .statistics import evenly, summarize
 from .summary import sentences, summarize_run
 from .table import aligned, format_table, format_tables, scores_in, tabulate
 
 __all__ = [
+    "ABOUT",
     "HEALTHY",
     "METRICS",
     "ORACLES",
@@ -34,6 +35,7 @@ __all__ = [
     "scale_invariant",
     "score_all",
     "score_item",
+    "score_names",
     "sdr_v3",
     "scores_in",
     "si_sdr",

@@ -42,6 +42,11 @@ def columns(metrics):
     return [*ABOUT, *names, *(name + GAIN for name in names if name not in WITHOUT_GAIN)]
 
 
+def score_names(metric):
+    """The columns of one of `METRICS`."""
+    return columns([metric])[len(ABOUT) :]
+
+
 def score_item(item, methods, named=None, metrics=("scale_invariant",), oracles=ORACLES):
     """The scores of each method and source of a dataset's item.
 

@@ -13,6 +13,7 @@ import devices
 import provenance
 from config import Config, leaves
 from errors import UserError
+from evaluation import ABOUT
 from files import write_files
 from training.resuming import settings_of
 
@@ -217,7 +218,7 @@ def _scores(folder):
         values = {}
         with open(path, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                for score, text in [*row.items()][5:]:
+                for score, text in [*row.items()][len(ABOUT) :]:
                     if text not in ("", "nan"):
                         values.setdefault((row["method"], score), []).append(float(text))
         found[path.parent.name] = {key: sum(v) / len(v) for key, v in values.items()}

@@ -8,7 +8,7 @@ import torch
 from algorithms import ALGORITHMS
 from config import check_args
 from errors import UserError
-from evaluation import METRICS, columns
+from evaluation import METRICS, score_names
 from training import OPTIMIZERS, initial
 from training.parameters import Frozen, groups_of, no_such_module, tensors, trainable
 
@@ -76,7 +76,7 @@ def _check_best_by(config):
         return
     score = config.train.best_by.score
     if metric_of(score) is None:
-        known = [name for metric in METRICS for name in columns([metric])[5:]]
+        known = [name for metric in METRICS for name in score_names(metric)]
         text = f"there is no score '{score}'; known are {', '.join(known)}"
         yield config.problem("train.best_by.score", text)
     if score in config.train.loss:

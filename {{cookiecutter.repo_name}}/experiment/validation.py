@@ -8,7 +8,7 @@ from algorithms import ALGORITHMS, labels_of
 from checkpoints import InMemory
 from compat.failures import errors_named
 from errors import UserError
-from evaluation import METRICS, columns, evenly, score_item
+from evaluation import METRICS, evenly, score_item, score_names
 from evaluation.speech import PACKAGES, require
 from training import random_state
 from training.history import Means
@@ -22,7 +22,7 @@ DIGITS = 6  # of a score; in more, sums in another order differ
 
 def metric_of(score):
     """The name in `METRICS` of what computes the column `score`; None if nothing does."""
-    return next((metric for metric in METRICS if score in columns([metric])[5:]), None)
+    return next((metric for metric in METRICS if score in score_names(metric)), None)
 
 
 class ValidationScore:

@@ -5,13 +5,13 @@ import io
 import warnings
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 import streams
 from compat import nussl
 from files import readable
 
 from .frequency import FrequencyAxis
+from .views import FLOOR, embedding_plane, level_db
 
 COLORS = (
     "#0072b2",
@@ -31,7 +31,6 @@ STYLE = {
 }
 SHOWN = 10  # seconds of a recording in a picture
 POINTS = 6000  # dots in the plane of the embedding
-FLOOR = -80  # dB under the loudest bin at which a spectrogram is black
 LEVEL = ("magma", (FLOOR, 0), "dB")  # colors, their limits, unit
 MASK = ("gray", (0, 1), "share")
 
@@ -76,13 +75,13 @@ def draw_separation(title, mix, result, frequency="auto", about=None):
         )
         first = figure.add_subplot(grid[0, 0])
         reference = max(np.abs(mix.stft()).max(), 1e-12)
-        _draw_bins(figure, first, mix, _level(mix, reference), axis, "mixture")
+        _draw_bins(figure, first, mix, level_db(mix, reference), axis, "mixture")
         _draw_waveform(figure.add_subplot(grid[0, 1]), mix, GREY, "mixture.wav", mix)
         for i, estimate in enumerate(result.estimates):
             color = COLORS[i % len(COLORS)]
             axes = figure.add_subplot(grid[i + 1, 0], sharex=first, sharey=first)
             if masks is None:
-                level = _level(estimate, reference)
+                level = level_db(estimate, reference)
                 _draw_bins(figure, axes, mix, level, axis, f"spectrogram of {names[i]}", color)
             else:
                 _draw_bins(figure, axes, mix, masks[i], axis, f"mask of {names[i]}", color, MASK)
@@ -139,12 +138,6 @@ def png(figure, about=None):
     return picture.getvalue()
 
 
-def _level(signal, reference):
-    """Decibels under `reference`, the mean of the channels: (bins, frames)"""
-    magnitude = np.abs(signal.stft()).mean(axis=-1)
-    return 20 * np.log10(np.maximum(magnitude / reference, 10 ** (FLOOR / 20)))
-
-
 def _draw_bins(figure, axes, mix, values, axis, title, color="black", kind=LEVEL):
     """(bins, frames) over the seconds and kilohertz of `mix`, with a bar that explains colors."""
     colors, limits, unit = kind
@@ -179,15 +172,10 @@ def _draw_waveform(axes, signal, color, title, mix):
 
 def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
     """The loud bins in the plane of their two principal components, colored by cluster."""
-    points = embedding.reshape(-1, embedding.shape[-1])
-    cluster = clusters.reshape(-1)
-    chosen = np.arange(len(points)) if loud is None else np.flatnonzero(loud.reshape(-1))
-    if len(chosen) > POINTS:
-        chosen = np.random.default_rng(0).choice(chosen, POINTS, replace=False)
-    plane = PCA(n_components=2, random_state=0).fit(points[chosen])
-    flat = plane.transform(points[chosen])
+    chosen, flat, share = embedding_plane(embedding, loud, POINTS)
+    cluster = clusters.reshape(-1)[chosen]
     for i, name in enumerate(names):
-        here = cluster[chosen] == i
+        here = cluster == i
         axes.scatter(
             *flat[here].T,
             s=4,
@@ -196,10 +184,9 @@ def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
             color=COLORS[i % len(COLORS)],
             label=f"{name}: {here.mean():.0%}",
         )
-    share = plane.explained_variance_ratio_.sum()
     part = "" if stretch is None else "\nof {:.1f} to {:.1f} s, the loudest".format(*stretch)
     axes.set(
-        title=f"embedding of the loud bins{part}\n{points.shape[1]} dims in a plane: "
+        title=f"embedding of the loud bins{part}\n{embedding.shape[-1]} dims in a plane: "
         f"{share:.0%} of the variance",
         xlabel="first component",
         ylabel="second component",

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from PIL import Image
-from sklearn.decomposition import PCA
 
-from .figures import FLOOR
 from .frequency import FrequencyAxis
+from .views import FLOOR, embedding_plane, level_db
 
 PARTS = Path(__file__).parent / "page"
 SECONDS = 30  # of a longer item so many are on the page, from its middle
@@ -167,7 +166,7 @@ def page_item(
         )
     pictures = [
         _picture(
-            _level(track["signal"]),
+            level_db(track["signal"]),
             "magma",
             (FLOOR, 0),
             " ".join(filter(None, (track["label"], track["kind"], "spectrogram"))),
@@ -224,12 +223,6 @@ def _peaks(data, peak):
     return [[int(np.floor(block.min())), int(np.ceil(block.max()))] for block in blocks]
 
 
-def _level(signal):
-    magnitude = np.abs(signal.stft()).mean(axis=-1)
-    top = max(magnitude.max(), 1e-12)
-    return 20 * np.log10(np.maximum(magnitude / top, 10 ** (FLOOR / 20)))
-
-
 def _ticks_of_time(seconds, most=5):
     """[(0 to 1, text in seconds)]"""
     steps = (base * 10**power for power in range(-2, 6) for base in (1, 2, 5))
@@ -259,15 +252,9 @@ def _picture(values, colours, limits, what, axis):
 
 
 def _plane(embedding, loud, cluster_of, stretch):
-    points = embedding.reshape(-1, embedding.shape[-1])
-    chosen = np.arange(len(points)) if loud is None else np.flatnonzero(loud.reshape(-1))
-    if len(chosen) > POINTS:
-        chosen = np.random.default_rng(0).choice(chosen, POINTS, replace=False)
-    plane = PCA(n_components=2, random_state=0).fit(points[chosen])
-    flat = plane.transform(points[chosen])
+    chosen, flat, share = embedding_plane(embedding, loud, POINTS)
     flat = np.round(flat / max(np.abs(flat).max(), 1e-9) * 127).astype(int)
     sources = cluster_of.reshape(-1)[chosen]
-    share = plane.explained_variance_ratio_.sum()
     part = "" if stretch is None else f" from {stretch[0]:.0f} to {stretch[1]:.0f} s (the loudest)"
     said = (
         f"The embedding of {len(chosen)} loud bins{part} in the plane of their two principal "

@@ -67,15 +67,8 @@ class Trainer:
         self.device = next(self.model.parameters()).device
         self.front_end = setup.front_end.to(self.device)
         self.shard = (distributed.rank(), distributed.world_size())
-        self.plan = Plan(
-            self.settings,
-            self.front_end,
-            self.train_data,
-            self.val_data,
-            self.seed,
-            self.shard,
-            setup.augment,
-        )
+        data = (self.train_data, self.val_data)
+        self.plan = Plan(self.settings, self.front_end, *data, self.seed, self.shard, setup.augment)
         self.state = {}
         self.register("model", self.model)
         self.frozen = Frozen(self.model, self.settings.freeze)
