@@ -4,7 +4,7 @@ import shutil
 
 from conftest import FOLDER, REPOSITORY, files_of
 
-# where the project starts as long as the repository has no tag
+# where the project starts as long as there is no release before this commit
 EARLIER = "90578b2b18731fc5a19ab3751b065c1d2884f8c3"
 OWN = {
     "experiments/mine.yml": "include: demo_quick.yml\n"
@@ -27,8 +27,9 @@ def test_a_project_of_the_last_release_follows_the_next_and_keeps_its_own(templa
         must("git", "add", "--all", cwd=folder)
         must("git", "commit", "--quiet", "--message", message, cwd=folder)
 
-    code, said = run("git", "describe", "--tags", "--abbrev=0", cwd=REPOSITORY)
-    last = said.strip() if code == 0 else EARLIER
+    releases = ("git", "log", "-1", "--format=%H", "--grep=^Release [0-9]", "HEAD^")
+    code, said = run(*releases, cwd=REPOSITORY)
+    last = said.strip() if code == 0 and said.strip() else EARLIER
     if run("git", "cat-file", "-e", f"{last}^{{commit}}", cwd=REPOSITORY)[0] == 0:
         must("git", "clone", "--quiet", "--no-checkout", REPOSITORY, clone, cwd=tmp_path)
         must("git", "checkout", "--quiet", "-b", "releases", last, cwd=clone)

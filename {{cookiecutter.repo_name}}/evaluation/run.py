@@ -1,5 +1,6 @@
 """Score the items of a dataset in any number of processes; resume what was interrupted."""
 
+import functools
 from concurrent.futures.process import BrokenProcessPool
 
 from tqdm import tqdm
@@ -126,10 +127,10 @@ def _score(scorer, build, indices, num_workers):
 def _initialize(build):
     import torch
 
-    global _scorer
+    global _scorer_of
     torch.set_num_threads(1)  # there are as many processes as cores
-    _scorer = build()
+    _scorer_of = functools.cache(build)  # called by `_score_one`, whose errors are passed on
 
 
 def _score_one(index):
-    return _scorer.score(index)
+    return _scorer_of().score(index)

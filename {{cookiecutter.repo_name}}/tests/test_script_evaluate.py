@@ -1,6 +1,8 @@
 """scripts.evaluate: scores, failures, interruptions, many processes."""
 
+import functools
 import json
+import types
 from pathlib import Path
 
 import forks
@@ -8,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+import checkpoints
 import dataset
 from algorithms import DeepClustering
 from errors import UserError
+from evaluation import score_all
 
 torch.set_num_threads(1)
 
@@ -166,6 +170,13 @@ def test_many_processes_give_the_same_table(run, trained):
     alone = (evaluation_of(trained) / "table.md").read_text()
     assert run("evaluate", evaluate={"num_items": 4, "num_workers": 2})[0] == 0
     assert (evaluation_of(trained) / "table.md").read_text() == alone
+
+
+def test_what_fails_in_a_process_of_an_evaluation_is_not_taken_for_its_end():
+    scorer = types.SimpleNamespace(chosen=[0, 1])
+    results = types.SimpleNamespace(begin=dict)
+    with pytest.raises(UserError, match="none.pth: no such checkpoint"):
+        score_all(scorer, functools.partial(checkpoints.load, "none.pth"), results, 2, "a")
 
 
 @pytest.mark.slow
