@@ -50,15 +50,15 @@ def load(path, device="cpu"):
         reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0]
         raise UserError(
             f"{path}: refused, it holds more than weights and plain data, or is no "
-            f"checkpoint ({reason[:160]}); only load files that you trust the source "
-            "of, and train anew where you do not"
+            f"checkpoint ({reason[:160]}); load only files from sources that you "
+            "trust; otherwise train again"
         ) from error
     except Exception as error:  # whatever an unpickler stumbles over in bytes that are not its own
         text = str(error).splitlines()[0] if str(error) else ""
         reason = text if " " in text else f"{type(error).__name__} {text}".strip()
         raise UserError(
             f"{path}: is not a checkpoint, or is cut short ({reason[:160]}); "
-            "train anew or copy it again"
+            "train again or copy it again"
         ) from error
 
 

@@ -26,8 +26,8 @@ def keep_freed_memory():
 
 @contextlib.contextmanager
 def imports():
-    """Around imports of large libraries: nothing that they make is garbage, and to look for some
-    meanwhile, and in it when the process ends, would take a third of a script's start."""
+    """Around imports of large libraries: imports create no garbage; collecting during them and at
+    exit would cost a third of a script's start-up time."""
     before = len(sys.modules)
     gc.disable()
     try:

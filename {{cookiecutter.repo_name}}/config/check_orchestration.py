@@ -23,7 +23,10 @@ def check_pipeline(values: dict[str, Any]) -> Found:
     graph = {}
     for name, step in steps.items():
         if "/" in name or name.startswith("."):
-            yield f"pipeline.steps.{name}", "its name is that of a file too; leave out / and ."
+            yield (
+                f"pipeline.steps.{name}",
+                "the step name is also a file name; remove '/' and a leading '.'",
+            )
         needs = step.get("needs") if isinstance(step, dict) else None
         graph[name] = [need for need in needs or () if need in steps]
         for index, need in enumerate(needs if isinstance(needs, list) else ()):
@@ -40,7 +43,7 @@ def check_pipeline(values: dict[str, Any]) -> Found:
         circle = [*reversed(error.args[1])]
         yield (
             f"pipeline.steps.{circle[0]}.needs",
-            f"{' needs '.join(circle)}: a circle; remove one of these",
+            f"{' needs '.join(circle)}: a cycle; remove one of these",
         )
 
 

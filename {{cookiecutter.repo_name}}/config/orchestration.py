@@ -16,7 +16,9 @@ class Launcher(Section):
         "local", alias="class", description="local: processes of this machine; slurm: jobs"
     )
     partition: Text | None = Field(None, description="the partition; null: the cluster's default")
-    account: Text | None = Field(None, description="who pays; null: the cluster's default")
+    account: Text | None = Field(
+        None, description="the account to charge; null: the cluster's default"
+    )
     minutes: Count = Field(60, description="the time limit of a job")
     nodes: Count = Field(1, description="machines of a job")
     tasks_per_node: Count = Field(1, description="processes on each machine, for one training")
@@ -26,7 +28,7 @@ class Launcher(Section):
         None, gt=0, description="memory on each machine; null: the cluster's default"
     )
     requeue: bool = Field(
-        True, description="run a training again that SIGTERM stopped: it resumes where it was"
+        True, description="run a training again that SIGTERM stopped: it resumes where it stopped"
     )
     options: dict[str, str | int | bool] = Field(
         default_factory=dict, description="other options of sbatch, {constraint: a100}"
@@ -97,6 +99,6 @@ class Sweep(Section):
     )
     heartbeat: Seconds = Field(
         20.0,
-        description="seconds between the signs of life of a worker; after three without one its "
+        description="seconds between the heartbeats of a worker; after three without one its "
         "trial is run again",
     )

@@ -20,7 +20,8 @@ class Initial(Section):
     )
     strict: bool = Field(
         True,
-        description="false: take what fits by name and shape, and leave the rest as it is drawn",
+        description="false: take what fits by name and shape, and keep the random initialisation "
+        "of the rest",
     )
 
 
@@ -135,12 +136,13 @@ class Train(Section):
     )
     checkpointing: bool = Field(
         False,
-        description="compute what goes on within the blocks of a network again for the gradients, "
-        "in place of keeping it: saves memory, costs time",
+        description="recompute activations inside blocks in the backward pass instead of storing "
+        "them (activation checkpointing): saves memory, costs time",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
     initial: Initial | None = Field(
-        None, description="the weights to start from, {checkpoint, modules}; null: drawn ones"
+        None,
+        description="the weights to start from, {checkpoint, modules}; null: random initialisation",
     )
     freeze: list[Text] | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""What run.json says of a training or an evaluation: what it reads, and what came of it."""
+"""The record in run.json: inputs and results of a training run or an evaluation."""
 
 import contextlib
 from pathlib import Path

@@ -207,7 +207,7 @@ def _first_difference(run, replay, decides):
 
 
 def _bound(bound):
-    return f"at most {bound:.3g} apart" if bound else "to be the same"
+    return f"at most {bound:.3g} apart" if bound else "must be identical"
 
 
 def _scores(folder):

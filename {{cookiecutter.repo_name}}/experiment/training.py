@@ -102,7 +102,7 @@ def build_loggers(config):
 
 
 def describe_signal(config):
-    """What a checkpoint says of the audio that its model reads."""
+    """The audio format stored in a checkpoint."""
     return {
         "stft_params": build_stft_params(config),
         "sample_rate": config.signal.sample_rate,

@@ -83,7 +83,7 @@ class PipelineRun:
         if process:
             log.info("%s: still running as job %s", step.name, process.job)
         else:
-            log.info("%s: started; what it says is in %s", step.name, step.log)
+            log.info("%s: started; its output is in %s", step.name, step.log)
             self._make_way(step, before, read)
             if step.config.path != step.file:
                 configuration.write_resolved(step.config, step.file)
@@ -173,7 +173,7 @@ class PipelineRun:
         return left
 
     def _progress(self, step, since):
-        """Say now and then what a running step says."""
+        """Log the output of a running step from time to time."""
         moment, line = self.said.get(step.name, (since, ""))
         if time.monotonic() - moment > EVERY:
             now = last_lines(step.log)
@@ -196,7 +196,7 @@ class PipelineRun:
         steps = self.pipeline.steps
         left = [name for name in steps if name not in self.done and name not in self.failed]
         if self.sigterm.received:
-            raise Interrupted("stopped by SIGTERM; the same command goes on where it was")
+            raise Interrupted("stopped by SIGTERM; the same command resumes where it stopped")
         if not self.failed:
             return
         others = f"; not run, as they need it: {', '.join(left)}" if left else ""

@@ -52,7 +52,7 @@ class Worker:
             finally:
                 for one in running:
                     one.close()
-        raise Interrupted("stopped by SIGTERM; the same command goes on where it was")
+        raise Interrupted("stopped by SIGTERM; the same command resumes where it stopped")
 
     def run(self, trial):
         """A generator that runs a trial, and yields while there is something to wait for."""
@@ -171,7 +171,7 @@ class _ScriptStopped(Exception):
 
 
 class _TakenAway(Exception):
-    """The trial was given to another worker, as this one gave no sign of life."""
+    """The trial was given to another worker, as this one sent no heartbeat."""
 
 
 def _said(values, seeds):

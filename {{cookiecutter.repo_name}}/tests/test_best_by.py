@@ -155,7 +155,7 @@ def test_processes_share_the_items_and_agree(scored, monkeypatch):
     [
         ({"best_by": {"score": "sisdr"}}, None, "best_by.score: there is no score 'sisdr'; known"),
         ({}, {"class": "HPSS"}, "best_by: needs an algorithm that runs the model in training, and"),
-        ({"overfit": 1}, None, "train.best_by: goes not with train.overfit"),
+        ({"overfit": 1}, None, "train.best_by: cannot be combined with train.overfit"),
         (
             {"scheduler": {"class": "ReduceLROnPlateau", "args": {"mode": "min"}}},
             None,

@@ -236,7 +236,7 @@ WRONG = {
     "script: trian": ".steps.a.script: there is no scripts/trian.py; did you mean 'train'?",
     "config: nothing.yml": ".steps.a.config: there is no file nothing.yml; a path starts at",
     "needs: [c]": ".steps.a.needs[0]: there is no step 'c'; the steps are a, b",
-    "needs: [b]": ".steps.a.needs: a needs b needs a: a circle; remove one of these",
+    "needs: [b]": ".steps.a.needs: a needs b needs a: a cycle; remove one of these",
     "with: {train.epoch: 3}": ": train.epoch: there is no such key here; did you mean 'epochs'?",
     "with: {train.epochs: x}": ": train.epochs: must be a whole number, found the text 'x'",
     "script: separate": ": separate: is missing, scripts.separate needs it",

@@ -16,7 +16,7 @@ class Stopping:
     Attributes:
         reason: why it stops now, as text; None if it does not.
         seconds: spent training, in all sessions.
-        steps: it stops after this step; None: after no certain one.
+        steps: it stops after this step; None: no step limit.
 
     Args:
         settings: the section `train` of a config.
@@ -31,7 +31,7 @@ class Stopping:
 
     @contextlib.contextmanager
     def watching(self):
-        """Measure time, and catch SIGTERM, which then ends nothing by itself."""
+        """Measure time, and catch SIGTERM instead of letting it kill the process."""
         self._clock = time.monotonic()
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may set a signal handler
