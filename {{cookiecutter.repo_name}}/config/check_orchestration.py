@@ -122,10 +122,10 @@ def _wrong_bounds(kind: str, bounds: Any) -> str:
         or not all(isinstance(b, allowed) and not isinstance(b, bool) for b in bounds)
     ):
         noun = "two whole numbers" if whole else "two numbers"
-        return f"{kind} takes {noun}, [least, most], {found(bounds)}"
+        return f"{kind} takes {noun}, [min, max], {found(bounds)}"
     least, most = bounds
     if least >= most:
-        return f"the range {show(bounds)} is empty; write [least, most]"
+        return f"the range {show(bounds)} is empty; write [min, max]"
     if kind.startswith("log_") and least <= 0:
         return f"{kind} needs numbers above 0, found {show(bounds)}"
     return ""

@@ -178,7 +178,7 @@ class Train(Section):
     best_by: BestBy | None = Field(
         None,
         description="{score, num_items}: which model is the best, by a score of separated "
-        "validation items; null: the one with the least loss",
+        "validation items; null: the one with the lowest loss",
     )
     keep_best: Count = Field(1, description="models kept, the best ones")
     early_stopping: Count | None = Field(

@@ -36,8 +36,8 @@ class Manner(NamedTuple):
     """Settings from which a voice is made.
 
     sample_rate: in Hz. joined: other clips of the speaker follow until the voice is long enough;
-    else one clip lies somewhere in silence. speed: [slowest, fastest] or None. level_db: [least,
-    most] dB above `LEVEL_DB`.
+    else one clip lies somewhere in silence. speed: [slowest, fastest] or None. level_db: [min,
+    max] dB above `LEVEL_DB`.
     """
 
     sample_rate: int
