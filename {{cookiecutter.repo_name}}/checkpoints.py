@@ -18,7 +18,7 @@ from errors import UserError
 from files import write_files
 from runs import BEST as BEST
 
-LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training is resumed
+LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training run is resumed
 UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks
 NEEDED = ("sample_rate", "num_channels", "stft_params")  # of a model's metadata, to separate
 
@@ -107,7 +107,7 @@ def _load_model(path, device, stamp):
     if not isinstance(content, dict) or not {"state_dict", "metadata"} <= set(content):
         held = ", ".join(map(str, content))[:80] if isinstance(content, dict) else type(content)
         raise UserError(
-            f"{path}: holds no model (found: {held}); give the *.model.pth file of a training"
+            f"{path}: holds no model (found: {held}); give the *.model.pth file of a training run"
         )
     try:
         model, metadata = _built(content, path)

@@ -21,14 +21,15 @@ class Launcher(Section):
     )
     minutes: Count = Field(60, description="the time limit of a job")
     nodes: Count = Field(1, description="machines of a job")
-    tasks_per_node: Count = Field(1, description="processes on each machine, for one training")
+    tasks_per_node: Count = Field(1, description="processes on each machine, for one training run")
     gpus_per_node: int = Field(0, ge=0, description="GPUs on each machine, one for each process")
     cpus_per_task: Count = Field(1, description="cores of each process")
     memory_gb: float | None = Field(
         None, gt=0, description="memory on each machine; null: the cluster's default"
     )
     requeue: bool = Field(
-        True, description="run a training again that SIGTERM stopped: it resumes where it stopped"
+        True,
+        description="requeue a training run that SIGTERM stopped: it resumes where it stopped",
     )
     options: dict[str, str | int | bool] = Field(
         default_factory=dict, description="other options of sbatch, {constraint: a100}"
@@ -64,7 +65,7 @@ class Pipeline(Section):
 
 
 class Sweep(Section):
-    """Trainings of one experiment with other values."""
+    """Training runs of one experiment with other values."""
 
     base: Text = Field(description="the experiment, a path from the project's folder")
     vary: dict[Text, Any] = Field(
@@ -82,7 +83,7 @@ class Sweep(Section):
         None, description="how many to sample; null: every combination of the lists once"
     )
     seeds: Count = Field(
-        1, description="trainings of each trial, with the seeds info.seed, info.seed + 1, ..."
+        1, description="training runs of each trial, with the seeds info.seed, info.seed + 1, ..."
     )
     sampler: Component | None = Field(
         None,

@@ -239,7 +239,9 @@ class Config(Section):
     audit: Audit | None = Field(None, description="what is looked for in the data")
     analyze: Analyze | None = Field(None, description="which runs are compared")
     pipeline: Pipeline | None = Field(None, description="scripts in the order they need each other")
-    sweep: Sweep | None = Field(None, description="trainings of one experiment with other values")
+    sweep: Sweep | None = Field(
+        None, description="training runs of one experiment with other values"
+    )
     launcher: Launcher | None = Field(
         None, description="where a pipeline or sweep runs; null: here"
     )

@@ -10,7 +10,7 @@ from .fields import Args, Component, Count, Device, Seconds, Section, Text, Work
 
 
 class Initial(Section):
-    """The weights that a training starts from."""
+    """The weights that a training run starts from."""
 
     checkpoint: Text = Field(description="a model that was trained before: *.model.pth")
     modules: dict[str, Text] | None = Field(
@@ -97,7 +97,7 @@ class Train(Section):
     class_name: Text = Field("Trainer", alias="class", description="the trainer")
     args: Args = Field(default_factory=dict, description="arguments of a trainer of your own")
     device: Device = "auto"
-    epochs: Count = Field(100, description="the length of the training; see excerpts_per_epoch")
+    epochs: Count = Field(100, description="the length of the run; see excerpts_per_epoch")
     excerpts_per_epoch: Count | None = Field(
         None,
         description="excerpts in an epoch, spread evenly over the training data; null: as many as "

@@ -1,5 +1,5 @@
-"""What a training starts from and what it changes, checked against the model before any data are
-read: initial weights, frozen modules, groups of the optimizer, the score of the best model."""
+"""What a training run starts from and what it changes, checked against the model before any data
+are read: initial weights, frozen modules, groups of the optimizer, the score of the best model."""
 
 import inspect
 

@@ -92,7 +92,7 @@ def build_trainer(config):
 
 
 def is_begun(config):
-    """Is there a training in the output folder, which is resumed? It has its weights already."""
+    """Is there a run in the output folder, which is resumed? It has its weights already."""
     return (Path(config.info.output_folder) / checkpoints.LATEST).exists()
 
 

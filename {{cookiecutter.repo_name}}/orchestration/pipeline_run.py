@@ -96,7 +96,7 @@ class PipelineRun:
 
     def _make_way(self, step, before, read):
         """Move what an earlier run of a step left out of the way, if it is another result: a
-        training would not be overwritten, an evaluation is that of one checkpoint."""
+        model would not be overwritten, an evaluation belongs to one checkpoint."""
         if not before or step.script not in ("train", "evaluate"):
             return
         if step.script == "train":
@@ -109,8 +109,8 @@ class PipelineRun:
                 return
         if not place.exists():
             return
-        if (place / "training.lock").exists():  # and held, if another has started a training
-            Lock(place / "training.lock", refusal="another training is running here").try_it()
+        if (place / "training.lock").exists():  # and held, if another has started a training run
+            Lock(place / "training.lock", refusal="another training run is active here").try_it()
         number = 1
         while (target := self.pipeline.folder / "replaced" / f"{step.name}_{number}").exists():
             number += 1

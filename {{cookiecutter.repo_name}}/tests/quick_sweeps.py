@@ -1,4 +1,4 @@
-"""Sweeps whose trainings cost nothing: what they leave follows from their config by a formula."""
+"""Sweeps whose runs cost nothing: what they leave follows from their config by a formula."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ def loss(settings):
 
 class QuickTraining(Quick):
     """Writes history.csv, or summary.json, at once; a batch_size of 13 fails, and of 14 no item
-    has a score. A training at the learning rate `lingers` goes on until it is stopped."""
+    has a score. A training run at the learning rate `lingers` goes on until it is stopped."""
 
     def __init__(self, seconds=0.0, lingers=None):
         super().__init__()
@@ -97,7 +97,7 @@ def study_of(sweep):
 
 
 def go(path, launcher=None, pictures=False):
-    """Run a sweep with quick trainings: (the sweep, its study, lines for the terminal).
+    """Run a sweep with quick training runs: (the sweep, its study, lines for the terminal).
 
     Pictures cost more than all the rest: they are drawn if they are asked for.
     """

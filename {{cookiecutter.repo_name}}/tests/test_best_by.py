@@ -22,7 +22,7 @@ COLUMN = "val_si_sdr_improvement"
 
 @pytest.fixture
 def scored(write_config):
-    """A function that writes a training whose best model is chosen by a score."""
+    """A function that writes a training run whose best model is chosen by a score."""
 
     def write_one(name="small", algorithm=None, best_by=None, **train):
         path = write_config(name, best_by=best_by or {"num_items": 2}, **train)

@@ -72,7 +72,7 @@ def package(tmp_path, monkeypatch):
 
 @pytest.fixture
 def write_model(write_config):
-    """A function that writes a training of `model`: (path of the file)."""
+    """A function that writes a training run of `model`: (path of the file)."""
 
     def write_one(model, name="small", loss=None, **train):
         loss = loss or {"si_sdr": {"class": "SISDRLoss", "args": {"permutation_invariant": False}}}

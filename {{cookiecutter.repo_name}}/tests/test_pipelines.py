@@ -122,7 +122,7 @@ def test_a_file_that_a_config_names_is_followed_by_its_content(tmp_path):
 def test_another_training_leaves_the_earlier_one_beside_it(three, tmp_path):
     go(three)
     (tmp_path / "small" / "evaluation" / "mine.txt").write_text("kept")
-    edit(tmp_path / "small.yml", "train.epochs", 5)  # with which a training is resumed
+    edit(tmp_path / "small.yml", "train.epochs", 5)  # with which a training run is resumed
     assert go(three)[0] == "train" and not (tmp_path / "pipeline" / "replaced").exists()
     edit(tmp_path / "small.yml", "train.batch_size", 3)
     assert go(three) == ["train", "evaluate"]

@@ -319,7 +319,7 @@ def test_a_wrong_folder_or_part_of_librispeech_is_one_message(librispeech, tmp_p
     refused("SPEAKERS.TXT: lists no speakers; expected lines such as", tmp_path, **args)
 
 
-# in a training
+# in a training run
 
 
 def config_of(folder, tmp_path, name, **train):

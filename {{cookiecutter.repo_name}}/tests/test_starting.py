@@ -16,7 +16,7 @@ BODY, HEAD = "recurrent_stack", "embedding"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, sample_folder):
-    """The best model of a training of one epoch: its path."""
+    """The best model of a training run of one epoch: its path."""
     from trainings import plain_config
 
     folder = tmp_path_factory.mktemp("before")

@@ -1,5 +1,5 @@
-"""The weights that a training starts from: those of a model that was trained before, or of some of
-its modules."""
+"""The weights that a training run starts from: those of a model that was trained before, or of some
+of its modules."""
 
 from typing import NamedTuple
 
