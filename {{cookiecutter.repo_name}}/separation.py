@@ -92,7 +92,7 @@ class Separator:
         return sources
 
     def stream(self, channels=1):
-        """Separate audio as it comes, in blocks of any size: a `realtime.Stream`::
+        """Separate audio as it arrives, in blocks of any size: a `realtime.Stream`::
 
             stream = separator.stream()
             for block in blocks:  # at stream.sample_rate
