@@ -61,7 +61,7 @@ class Pipeline(Section):
         min_length=1, description="{name: {script: train, config: experiments/x.yml, needs: []}}"
     )
     parallel: Count = Field(1, description="how many steps may run at a time")
-    plan: bool = Field(False, description="only say what would be done and why")
+    plan: bool = Field(False, description="only report what would be done and why")
 
 
 class Sweep(Section):
