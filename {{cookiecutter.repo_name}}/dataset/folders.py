@@ -27,7 +27,7 @@ def audio_files(folder):
     elsewhere are the same.
 
     Raises:
-        UserError: two files of one name (a.wav and a.flac); a symbolic link is broken.
+        UserError: two files of one name (a.wav and a.flac); a broken symbolic link.
     """
     found = {}
     for path in _entries(folder):
@@ -132,7 +132,7 @@ def _check_link(path):
         target = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"{path}: a symbolic link that is broken ({os.readlink(path)}); repair or remove it"
+            f"{path}: a broken symbolic link ({os.readlink(path)}); repair or remove it"
         ) from error
     if target.is_dir() and path.parent.resolve().is_relative_to(target):
         raise UserError(

@@ -27,7 +27,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 log = logging.getLogger("sweep")
 
-MISSED = 3  # heartbeats, after which a worker is taken for dead
+MISSED = 3  # missed heartbeats after which a worker is taken for dead
 LISTED = 5  # so many differences are named
 
 
