@@ -50,7 +50,7 @@ class Step(Section):
         description="{dotted key: value} of what differs from the file",
     )
     launcher: Launcher | None = Field(
-        None, description="where it runs; null: as the section launcher says"
+        None, description="where it runs; null: as in the section launcher"
     )
 
 
@@ -77,7 +77,7 @@ class Sweep(Section):
         "val_loss", description="a column of history.csv (val_loss) or a score of evaluate (si_sdr)"
     )
     direction: Literal["minimize", "maximize"] | None = Field(
-        None, description="what is best; null: the least of a column, the greatest score"
+        None, description="what is best; null: the lowest of a column, the highest score"
     )
     trials: Count | None = Field(
         None, description="how many to sample; null: every combination of the lists once"

@@ -84,7 +84,7 @@ class Model(Section):
     )
     target: Text | None = Field(
         None,
-        description="of a module: the argument of its forward that takes the sources, upon which "
+        description="of a module: the argument of its forward that takes the sources, with which "
         "it returns its own loss (ModelLoss)",
     )
     name: Text | None = Field(None, description="of a graph: what the model is called")
@@ -166,7 +166,7 @@ class Visualize(Section):
         None,
         ge=0,
         le=2**32 - 1,
-        description="makes the random choice repeatable; null: another one each time",
+        description="makes the random choice repeatable; null: a different one each time",
     )
     item: Text | None = Field(
         None, description="the item's name, instead of a random one; not together with seed"

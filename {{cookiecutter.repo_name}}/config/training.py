@@ -16,7 +16,7 @@ class Initial(Section):
     modules: dict[str, Text] | None = Field(
         None,
         min_length=1,
-        description="what is taken of it, {module of this model: module of that model}; null: all",
+        description="what to load from it, {module of this model: module of that model}; null: all",
     )
     strict: bool = Field(
         True,
@@ -105,7 +105,7 @@ class Train(Section):
     )
     validation_excerpts: Count | None = Field(
         None,
-        description="excerpts of a validation, spread evenly over the validation data and the same "
+        description="excerpts in a validation, spread evenly over the validation data and the same "
         "each time; null: as many as cover its audio once",
     )
     batch_size: Count = Field(8, description="excerpts in a step, over all processes and parts")
