@@ -91,7 +91,7 @@ def found_in(folder, most=6):
     if not folder.exists():
         above = next(path for path in folder.absolute().parents if path.exists())
         guess = did_you_mean(folder.absolute().relative_to(above).parts[0], os.listdir(above))
-        return f"no such folder; its nearest existing parent is {above} {guess}".strip()
+        return f"no such folder; its nearest existing parent is {above}; {guess}".strip("; ")
     if not folder.is_dir():
         return "a file in place of the folder"
     names = sorted(name for name in os.listdir(folder) if not is_hidden(name))
