@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 	@echo
-	@echo "  make demo DEMO=quick               the demo with a training of a few steps"
+	@echo "  make demo DEMO=quick               the demo with a training run of a few steps"
 	@echo "  make install INSTALLER=uv          by uv (or poetry) instead of pip"
 	@echo "  make install TORCH_INDEX=ADDRESS   with the torch of the index that PyTorch's install page names"
 

@@ -1,4 +1,4 @@
-"""What separating audio as it comes takes: real-time factor and latency of each causal network.
+"""What separating audio as it arrives takes: real-time factor and latency of each causal network.
 
     python -m benchmarks.streaming [--quick] [--json FILE]
 

@@ -18,7 +18,7 @@ from errors import UserError
 from files import write_files
 from runs import BEST as BEST
 
-LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training is resumed
+LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training run is resumed
 UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks
 NEEDED = ("sample_rate", "num_channels", "stft_params")  # of a model's metadata, to separate
 
@@ -50,15 +50,15 @@ def load(path, device="cpu"):
         reason = str(error).split("WeightsUnpickler error: ")[-1].split("\n")[0]
         raise UserError(
             f"{path}: refused, it holds more than weights and plain data, or is no "
-            f"checkpoint ({reason[:160]}); only load files that you trust the source "
-            "of, and train anew where you do not"
+            f"checkpoint ({reason[:160]}); load only files from sources that you "
+            "trust; otherwise train again"
         ) from error
     except Exception as error:  # whatever an unpickler stumbles over in bytes that are not its own
         text = str(error).splitlines()[0] if str(error) else ""
         reason = text if " " in text else f"{type(error).__name__} {text}".strip()
         raise UserError(
             f"{path}: is not a checkpoint, or is cut short ({reason[:160]}); "
-            "train anew or copy it again"
+            "train again or copy it again"
         ) from error
 
 
@@ -107,7 +107,7 @@ def _load_model(path, device, stamp):
     if not isinstance(content, dict) or not {"state_dict", "metadata"} <= set(content):
         held = ", ".join(map(str, content))[:80] if isinstance(content, dict) else type(content)
         raise UserError(
-            f"{path}: holds no model (found: {held}); give the *.model.pth file of a training"
+            f"{path}: holds no model (found: {held}); give the *.model.pth file of a training run"
         )
     try:
         model, metadata = _built(content, path)

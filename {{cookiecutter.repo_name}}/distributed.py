@@ -15,7 +15,7 @@ from errors import UserError
 
 
 def launched_world_size():
-    """How many processes torchrun or srun started for this training; 1 if neither did."""
+    """How many processes torchrun or srun started for this training run; 1 if neither did."""
     for name in ("WORLD_SIZE", "SLURM_NTASKS"):
         if os.environ.get(name, "").isdecimal():
             # python in the batch script itself has SLURM_NTASKS too, but no SLURM_PROCID
@@ -60,7 +60,7 @@ def hard_exit(system_exit=None):
 
     Exit handlers are called, the rest of the interpreter's shutdown is skipped: during it, a thread
     of gloo that releases a tensor may abort the process (pytorch issue 190489), and torchrun would
-    report a finished training as failed.
+    report a finished training run as failed.
 
     Args:
         system_exit: the SystemExit whose status and message to use; without it the status is 0.
@@ -80,7 +80,8 @@ def hard_exit(system_exit=None):
 def _peer_lost(error):
     return UserError(
         f"process {os.environ.get('RANK', os.environ.get('SLURM_PROCID'))}: another process of "
-        f"this training has ended ({str(error).splitlines()[0][:160]}); its own message says why. "
+        f"this training run has ended ({str(error).splitlines()[0][:160]}); its own message says "
+        "why. "
         "Run the same command again to resume from the last checkpoint"
     )
 

@@ -14,7 +14,7 @@ class UserError(Exception):
 
 
 class Interrupted(UserError):
-    """SIGTERM was received, and what was done so far is kept: the same command goes on. The exit
+    """SIGTERM was received, and what was done so far is kept: the same command resumes. The exit
     status is EX_TEMPFAIL of sysexits.h, "try again later"."""
 
     status = 75

@@ -20,14 +20,14 @@ def readable(name):
 
 
 def is_hidden(name):
-    """Is a file or folder of this name no data of anybody's? What begins with a dot: also the ._
+    """Is this the name of a hidden file or folder? What begins with a dot: also the ._
     files that a Mac leaves beside each file, and what `write_files` has not finished."""
     return name.startswith(".") or name == "__MACOSX"
 
 
 def files_below(folder, entered=lambda folder, names: True):
     """The files in a folder and below it, sorted: hidden ones are ignored, links to folders are
-    followed, though never round in circles.
+    followed, without following cycles.
 
     entered: of a folder below and the names of its files, is it looked into?
 

@@ -12,7 +12,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 def keep_freed_memory():
     """Let the process reuse memory that torch frees, and back large tensors with pages of 2 MB.
 
-    By default glibc returns large blocks to the system when they are freed, and each step of a
+    By default glibc returns large blocks to the system when they are freed, and each step of
     training on a CPU spends up to a third of its time on getting the same memory again. Only on
     Linux with glibc, and only before torch is imported; elsewhere nothing happens.
     """
@@ -26,8 +26,8 @@ def keep_freed_memory():
 
 @contextlib.contextmanager
 def imports():
-    """Around imports of large libraries: nothing that they make is garbage, and to look for some
-    meanwhile, and in it when the process ends, would take a third of a script's start."""
+    """Around imports of large libraries: imports create no garbage; collecting during them and at
+    exit would cost a third of a script's start-up time."""
     before = len(sys.modules)
     gc.disable()
     try:

@@ -36,7 +36,8 @@ def _initialize(initializer, initargs):
 def exit_with_parent():
     """End this process as soon as its parent has ended, for whatever reason.
 
-    Under forkserver the system's parent is the server, whose end says nothing.
+    Under forkserver the parent process is the fork server, whose exit says nothing about the main
+    process.
     """
     threading.Thread(target=_wait_for_parent, daemon=True, name="exit with parent").start()
 

@@ -1,4 +1,4 @@
-"""Separation of audio as it comes, block by block, by networks in which no frame sees a later one.
+"""Separation of audio as it arrives, block by block, by networks where no frame sees a later one.
 
 The network runs on the new frames alone (`model/causal.py`). The sources are those of the whole
 recording.

@@ -7,7 +7,7 @@ from pathlib import Path
 from config.plain import is_below
 
 BEST = Path("checkpoints") / "best.model.pth"  # in info.output_folder
-MAY_CHANGE = (  # when a training is resumed; with any other change it would be another training
+MAY_CHANGE = (  # when a training run is resumed; any other change would make it a different run
     "datasets.train.args.folder",
     "datasets.val.args.folder",
     "train.accumulate",
@@ -29,7 +29,7 @@ MAY_CHANGE = (  # when a training is resumed; with any other change it would be 
 
 
 def may_change(key):
-    """May a dotted key of a config have another value when a training is resumed?"""
+    """May a dotted key of a config have another value when a training run is resumed?"""
     return any(is_below(key, name) for name in MAY_CHANGE)
 
 

@@ -25,7 +25,7 @@ def load(path, device="auto"):
     """The `Separator` of a run or of an experiment.
 
     Args:
-        path: the folder of a training, which holds config.yml and checkpoints/, wherever it was
+        path: the folder of a training run, which holds config.yml and checkpoints/, wherever it was
             copied to; or a YAML file with `algorithm`. Looked for in the current folder, then in
             the project's.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
@@ -92,7 +92,7 @@ class Separator:
         return sources
 
     def stream(self, channels=1):
-        """Separate audio as it comes, in blocks of any size: a `realtime.Stream`::
+        """Separate audio as it arrives, in blocks of any size: a `realtime.Stream`::
 
             stream = separator.stream()
             for block in blocks:  # at stream.sample_rate

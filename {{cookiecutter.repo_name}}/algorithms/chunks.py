@@ -5,7 +5,8 @@ import math
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-CLEARLY = 0.1  # the order of sources changes if another agrees better by this part of the energy
+# sources are reordered only if that raises the correlation by this fraction of the energy
+CLEARLY = 0.1
 
 
 class Chunks:

@@ -22,13 +22,13 @@ def confidence(algorithm):
 
     Seetharaman, Wichern, Le Roux and Pardo, "Bootstrapping single-channel source separation via
     unsupervised spatial clustering on stereo mixtures", ICASSP 2019. Of the points that clusters
-    were fitted to; the same each time.
+    were fitted to; deterministic.
 
     Args:
         algorithm: one that leaves `loud_points`, as `DeepClustering`.
 
     Returns:
-        {measure: number}, the more the surer; {} of an algorithm that clusters nothing.
+        {measure: number}, higher is more confident; {} if the algorithm does no clustering.
     """
     if getattr(algorithm, "loud_points", None) is None:
         return {}

@@ -61,7 +61,7 @@ class Opened:
 
 
 class Corrected(io.FileIO):
-    """A file some of whose bytes are other ones than on the disk."""
+    """A file with some bytes replaced as it is read."""
 
     def __init__(self, path, place, content):
         super().__init__(path)

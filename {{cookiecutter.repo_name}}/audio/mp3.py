@@ -1,9 +1,10 @@
 """MP3 files by the frames in them, not by what a header promises.
 
 libsndfile believes the number of frames in an MP3's first frame (Xing, Info), or guesses one from
-the file's size, reads no further than that, and after a seek starts without the bytes of earlier
-frames that the next one may need. Here the frames themselves are counted, and an excerpt is decoded
-from a stream of just the frames that it needs, with a correct first frame before them.
+the file's size, reads no further than that, and after a seek starts with an empty bit reservoir
+(bytes of earlier frames that the next one may need). Here the frames themselves are counted, and an
+excerpt is decoded from a stream of just the frames that it needs, with a correct first frame before
+them.
 
 ISO/IEC 11172-3 and 13818-3, layer III; the first frame as LAME writes it
 (http://gabriel.mp3-tech.org/mp3infotag.html).
@@ -30,7 +31,7 @@ LAYER_3 = 1
 SAME = 0xFFFE0C00  # the bits of a header that all frames share: sync, version, layer, rate
 MONO = 3
 DECODER_DELAY = 529  # samples, which are counted to the encoder's delay
-RESERVOIR = 29  # frames whose bytes a later one may need: 511 bytes of at least 24 - 4 - 9
+RESERVOIR = 29  # frames that the bit reservoir may span: 511 bytes of at least 24 - 4 - 9
 SETTLED = 3  # frames after which the overlap and the filter bank hold what they hold in the whole
 TURN = 8  # frames after which the filter bank adds up in the same order again
 SEARCHED = 1 << 16  # bytes in which a file that is called .mp3 begins
@@ -49,8 +50,8 @@ class Header(NamedTuple):
 
 
 class Index(NamedTuple):
-    """Where the frames of a file are; `length` samples are left after `skipped` ones. `silent`: of
-    frames that cannot be decoded, how many bytes of earlier ones they hand on."""
+    """Where the frames of a file are; `length` samples are left after `skipped` ones. `silent`: the
+    `main_data_begin` of frames that cannot be decoded, by which they keep the bit reservoir."""
 
     header: Header
     starts: np.ndarray
@@ -171,24 +172,24 @@ def _index(data):
 
 
 def _undecodable(first, data, starts, sizes, gaps):
-    """{frame: bytes it hands on}: those around a gap that are damaged or need bytes from it."""
+    """{frame: `main_data_begin`}: those around a gap that are damaged or need bytes from it."""
     silent = {}
     for gap in gaps:
-        lent = 0
+        reservoir = 0
         if gap:
             silent[gap - 1] = 0  # its end may be gone
         for number in range(gap, min(gap + RESERVOIR, len(starts))):
             side = starts[number] + (4 if data[starts[number] + 1] & 1 else 6)
             needed = int.from_bytes(data[side : side + 2], "big") >> (16 - _reach(first)[0])
-            if needed <= lent:
+            if needed <= reservoir:
                 break
-            silent[number] = lent
-            lent = min(lent + sizes[number] - 4 - first.side, _reach(first)[1])
+            silent[number] = reservoir
+            reservoir = min(reservoir + sizes[number] - 4 - first.side, _reach(first)[1])
     return silent
 
 
 def _reach(head):
-    """(bits of the number of earlier bytes that a frame needs, the most that it can be)."""
+    """(bits of `main_data_begin`, its largest value)."""
     return (9, 511) if head.samples == 1152 else (8, 255)
 
 
@@ -279,15 +280,15 @@ class Mp3(Opened):
         head, total = self.index.header, len(self.index.starts)
         begin = self.at + self.index.skipped
         first, last = begin // head.samples, min(total, -(-(begin + count) // head.samples))
-        whole = max(0, first - SETTLED)  # the frames before this one only lend their bytes
-        lent = max(0, whole - RESERVOIR) // TURN * TURN
-        frames = [self._frame(number) for number in range(lent, last)]
+        whole = max(0, first - SETTLED)  # frames before this one only fill the reservoir
+        filling = max(0, whole - RESERVOIR) // TURN * TURN
+        frames = [self._frame(number) for number in range(filling, last)]
         # libsndfile leaves out the first samples (DECODER_DELAY): here those of frames of silence
         silence = [_silent(head, head.bits.to_bytes(4, "big").ljust(head.bytes, b"\0"), 0)] * TURN
-        stream = silence + _muted(head, frames[: whole - lent]) + frames[whole - lent :]
+        stream = silence + _muted(head, frames[: whole - filling]) + frames[whole - filling :]
         with soundfile.SoundFile(io.BytesIO(_stream(head, stream))) as decoded:
             sound = decoded.read(dtype="float32", always_2d=True)
-        skipped = begin + (TURN - lent) * head.samples - DECODER_DELAY
+        skipped = begin + (TURN - filling) * head.samples - DECODER_DELAY
         self.at += count
         return sound[skipped : skipped + count]
 
@@ -308,17 +309,17 @@ def _stream(head, frames):
 
 
 def _muted(head, frames):
-    """The frames without sound of their own, each handing on the bytes that came before it."""
-    muted, lent = [], 0
+    """The frames without sound of their own, each keeping the bit reservoir before it."""
+    muted, reservoir = [], 0
     for frame in frames:
-        muted.append(_silent(head, frame, lent))
-        lent = min(lent + len(frame) - 4 - head.side, _reach(head)[1])
+        muted.append(_silent(head, frame, reservoir))
+        reservoir = min(reservoir + len(frame) - 4 - head.side, _reach(head)[1])
     return muted
 
 
-def _silent(head, frame, lent):
-    """A frame of which the side information says: no sound, `lent` bytes of earlier frames."""
+def _silent(head, frame, main_data_begin):
+    """A frame whose side information holds no sound and this `main_data_begin`."""
     bits = (head.bits | 1 << 16).to_bytes(4, "big")  # no checksum
-    begin = lent << 16 - _reach(head)[0]
+    begin = main_data_begin << 16 - _reach(head)[0]
     side = begin.to_bytes(2, "big").ljust(head.side, b"\0")
     return bits[:2] + frame[2:4] + side + frame[4 + head.side :]

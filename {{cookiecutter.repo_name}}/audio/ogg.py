@@ -1,10 +1,10 @@
 """Ogg files (Vorbis, Opus) by their pages: what is missing or damaged, where one stream ends and
 the next begins, and from where a place can be found.
 
-libsndfile takes any end for the end, passes over damaged pages, reads the first of several streams
-only, lands off by some hundred samples in the last page of Vorbis, errs if it reads the last page
-of Opus in two parts, and starts Opus 80 ms before a place, which is too little for its decoder to
-be where it would be. RFC 3533; RFC 7845.
+libsndfile treats a truncated file as complete and silently skips damaged pages, reads the first of
+several streams only, lands off by some hundred samples in the last page of Vorbis, errs if it reads
+the last page of Opus in two parts, and starts Opus 80 ms before a place, which is too little for
+its decoder to be where it would be. RFC 3533; RFC 7845.
 """
 
 import functools

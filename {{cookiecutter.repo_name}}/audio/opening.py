@@ -35,9 +35,9 @@ SUFFIXES = (
     ".caf",
     ".au",
 )
-STREAMED = 0x7FFF0000  # bytes; what writers to a pipe promise, who cannot know, is more
+STREAMED = 0x7FFF0000  # bytes; writers to a pipe do not know the size and put a larger placeholder
 ENDLESS = 2**62  # samples or bytes; libsndfile's word for: unknown
-RATES = 1000, 1_000_000  # Hz; others are damaged headers, and would be resampled to monsters
+RATES = 1000, 1_000_000  # Hz; others are damaged headers, and would be resampled to absurd lengths
 SIZES = re.compile(r"^\s*(data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)", re.M)
 
 

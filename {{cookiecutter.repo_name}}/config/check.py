@@ -72,9 +72,9 @@ def _model(values: Values) -> Found:
     ]
     named = [key for key in ("builder", "module") if key in there]
     if "input" in there and "module" not in there:
-        yield "model.input", "goes with a 'module': the axes of what it reads"
+        yield "model.input", "is only valid with 'module': the axes of what it reads"
     if "target" in there and "module" not in there:
-        yield "model.target", "goes with a 'module': the argument that takes the sources"
+        yield "model.target", "is only valid with 'module': the argument that takes the sources"
     if len(named) == 2:
         yield "model", "has both a 'builder' and a 'module'; keep one"
         return
@@ -101,7 +101,7 @@ def _model(values: Values) -> Found:
     if model.get("args") is not None:
         yield (
             "model.args",
-            "goes with a 'builder' or a 'module'; in a graph each module has args of its own",
+            "is only valid with 'builder' or 'module'; in a graph each module has args of its own",
         )
     if isinstance(model.get("modules"), dict) and isinstance(model.get("connections"), list):
         yield from _graph(model)
@@ -187,7 +187,11 @@ def _best_by(values: Values) -> Found:
         examples = " and ".join(EXAMPLES[name] for name in missing)
         yield key, f"separates validation items and needs {' and '.join(missing)}; write {examples}"
     if values.get("train.overfit") is not None:
-        yield key, "goes not with train.overfit, which validates on training excerpts; remove one"
+        yield (
+            key,
+            "cannot be combined with train.overfit, which validates on training excerpts; "
+            "remove one",
+        )
     args = "train.scheduler.args.mode"
     if values.get("train.scheduler.class") == "ReduceLROnPlateau" and values.get(args) == "min":
         yield args, "is min, but the scheduler follows the score of train.best_by; remove the key"

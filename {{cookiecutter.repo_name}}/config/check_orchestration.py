@@ -23,7 +23,10 @@ def check_pipeline(values: dict[str, Any]) -> Found:
     graph = {}
     for name, step in steps.items():
         if "/" in name or name.startswith("."):
-            yield f"pipeline.steps.{name}", "its name is that of a file too; leave out / and ."
+            yield (
+                f"pipeline.steps.{name}",
+                "the step name is also a file name; remove '/' and a leading '.'",
+            )
         needs = step.get("needs") if isinstance(step, dict) else None
         graph[name] = [need for need in needs or () if need in steps]
         for index, need in enumerate(needs if isinstance(needs, list) else ()):
@@ -40,7 +43,7 @@ def check_pipeline(values: dict[str, Any]) -> Found:
         circle = [*reversed(error.args[1])]
         yield (
             f"pipeline.steps.{circle[0]}.needs",
-            f"{' needs '.join(circle)}: a circle; remove one of these",
+            f"{' needs '.join(circle)}: a cycle; remove one of these",
         )
 
 
@@ -119,10 +122,10 @@ def _wrong_bounds(kind: str, bounds: Any) -> str:
         or not all(isinstance(b, allowed) and not isinstance(b, bool) for b in bounds)
     ):
         noun = "two whole numbers" if whole else "two numbers"
-        return f"{kind} takes {noun}, [least, most], {found(bounds)}"
+        return f"{kind} takes {noun}, [min, max], {found(bounds)}"
     least, most = bounds
     if least >= most:
-        return f"the range {show(bounds)} is empty; write [least, most]"
+        return f"the range {show(bounds)} is empty; write [min, max]"
     if kind.startswith("log_") and least <= 0:
         return f"{kind} needs numbers above 0, found {show(bounds)}"
     return ""

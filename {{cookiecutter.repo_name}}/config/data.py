@@ -51,16 +51,16 @@ class Augment(Section):
         "full scale) is below; null: any excerpt",
     )
     gain_db: Range | None = Field(
-        None, description="[least, most]: each source's gain in dB, drawn uniformly; null: none"
+        None, description="[min, max]: each source's gain in dB, drawn uniformly; null: none"
     )
     snr_db: Range | None = Field(
         None,
-        description="[least, most]: sources are brought to one level, then each is raised by a "
+        description="[min, max]: sources are brought to one level, then each is raised by a "
         "number of dB drawn uniformly; null: their own levels",
     )
     source_gain_db: dict[Text, Range] | None = Field(
         None,
-        description="{source: [least, most]}: a further gain in dB for a source, drawn uniformly, "
+        description="{source: [min, max]}: a further gain in dB for a source, drawn uniformly, "
         "such as {vocals: [-8, 0]} for voices softer than the music; null: none",
     )
     equalizer_db: float | None = Field(

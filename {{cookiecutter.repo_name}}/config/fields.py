@@ -21,7 +21,7 @@ def _pair(values: list[float]) -> list[float]:
     if len(values) != 2 or values[0] > values[1]:
         advice = "; write " + show(values[::-1]) if len(values) == 2 else ""
         raise PydanticCustomError(
-            "plain", "must be [least, most], found {values}" + advice, {"values": show(values)}
+            "plain", "must be [min, max], found {values}" + advice, {"values": show(values)}
         )
     return values
 

@@ -101,7 +101,7 @@ class _Includes:
         if os.path.realpath(target) in self.open:
             chain = [*self.open.values()]
             chain = chain[[*self.open].index(os.path.realpath(target)) :]
-            return f"{' includes '.join([*chain, target])}: a circle; remove one of these"
+            return f"{' includes '.join([*chain, target])}: a cycle; remove one of these"
         if os.path.isdir(target):
             return f"{target} is a folder; write the path of a .yml file"
         if not os.path.isfile(target):

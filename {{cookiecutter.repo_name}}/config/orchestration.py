@@ -16,17 +16,20 @@ class Launcher(Section):
         "local", alias="class", description="local: processes of this machine; slurm: jobs"
     )
     partition: Text | None = Field(None, description="the partition; null: the cluster's default")
-    account: Text | None = Field(None, description="who pays; null: the cluster's default")
+    account: Text | None = Field(
+        None, description="the account to charge; null: the cluster's default"
+    )
     minutes: Count = Field(60, description="the time limit of a job")
     nodes: Count = Field(1, description="machines of a job")
-    tasks_per_node: Count = Field(1, description="processes on each machine, for one training")
+    tasks_per_node: Count = Field(1, description="processes on each machine, for one training run")
     gpus_per_node: int = Field(0, ge=0, description="GPUs on each machine, one for each process")
     cpus_per_task: Count = Field(1, description="cores of each process")
     memory_gb: float | None = Field(
         None, gt=0, description="memory on each machine; null: the cluster's default"
     )
     requeue: bool = Field(
-        True, description="run a training again that SIGTERM stopped: it resumes where it was"
+        True,
+        description="requeue a training run that SIGTERM stopped: it resumes where it stopped",
     )
     options: dict[str, str | int | bool] = Field(
         default_factory=dict, description="other options of sbatch, {constraint: a100}"
@@ -47,7 +50,7 @@ class Step(Section):
         description="{dotted key: value} of what differs from the file",
     )
     launcher: Launcher | None = Field(
-        None, description="where it runs; null: as the section launcher says"
+        None, description="where it runs; null: as in the section launcher"
     )
 
 
@@ -58,11 +61,11 @@ class Pipeline(Section):
         min_length=1, description="{name: {script: train, config: experiments/x.yml, needs: []}}"
     )
     parallel: Count = Field(1, description="how many steps may run at a time")
-    plan: bool = Field(False, description="only say what would be done and why")
+    plan: bool = Field(False, description="only report what would be done and why")
 
 
 class Sweep(Section):
-    """Trainings of one experiment with other values."""
+    """Training runs of one experiment with other values."""
 
     base: Text = Field(description="the experiment, a path from the project's folder")
     vary: dict[Text, Any] = Field(
@@ -74,13 +77,13 @@ class Sweep(Section):
         "val_loss", description="a column of history.csv (val_loss) or a score of evaluate (si_sdr)"
     )
     direction: Literal["minimize", "maximize"] | None = Field(
-        None, description="what is best; null: the least of a column, the greatest score"
+        None, description="what is best; null: the lowest of a column, the highest score"
     )
     trials: Count | None = Field(
         None, description="how many to sample; null: every combination of the lists once"
     )
     seeds: Count = Field(
-        1, description="trainings of each trial, with the seeds info.seed, info.seed + 1, ..."
+        1, description="training runs of each trial, with the seeds info.seed, info.seed + 1, ..."
     )
     sampler: Component | None = Field(
         None,
@@ -97,6 +100,6 @@ class Sweep(Section):
     )
     heartbeat: Seconds = Field(
         20.0,
-        description="seconds between the signs of life of a worker; after three without one its "
+        description="seconds between the heartbeats of a worker; after three without one its "
         "trial is run again",
     )

@@ -84,7 +84,7 @@ class Model(Section):
     )
     target: Text | None = Field(
         None,
-        description="of a module: the argument of its forward that takes the sources, upon which "
+        description="of a module: the argument of its forward that takes the sources, with which "
         "it returns its own loss (ModelLoss)",
     )
     name: Text | None = Field(None, description="of a graph: what the model is called")
@@ -166,7 +166,7 @@ class Visualize(Section):
         None,
         ge=0,
         le=2**32 - 1,
-        description="makes the random choice repeatable; null: another one each time",
+        description="makes the random choice repeatable; null: a different one each time",
     )
     item: Text | None = Field(
         None, description="the item's name, instead of a random one; not together with seed"
@@ -239,7 +239,9 @@ class Config(Section):
     audit: Audit | None = Field(None, description="what is looked for in the data")
     analyze: Analyze | None = Field(None, description="which runs are compared")
     pipeline: Pipeline | None = Field(None, description="scripts in the order they need each other")
-    sweep: Sweep | None = Field(None, description="trainings of one experiment with other values")
+    sweep: Sweep | None = Field(
+        None, description="training runs of one experiment with other values"
+    )
     launcher: Launcher | None = Field(
         None, description="where a pipeline or sweep runs; null: here"
     )

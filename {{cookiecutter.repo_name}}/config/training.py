@@ -10,17 +10,18 @@ from .fields import Args, Component, Count, Device, Seconds, Section, Text, Work
 
 
 class Initial(Section):
-    """The weights that a training starts from."""
+    """The weights that a training run starts from."""
 
     checkpoint: Text = Field(description="a model that was trained before: *.model.pth")
     modules: dict[str, Text] | None = Field(
         None,
         min_length=1,
-        description="what is taken of it, {module of this model: module of that model}; null: all",
+        description="what to load from it, {module of this model: module of that model}; null: all",
     )
     strict: bool = Field(
         True,
-        description="false: take what fits by name and shape, and leave the rest as it is drawn",
+        description="false: take what fits by name and shape, and keep the random initialisation "
+        "of the rest",
     )
 
 
@@ -96,7 +97,7 @@ class Train(Section):
     class_name: Text = Field("Trainer", alias="class", description="the trainer")
     args: Args = Field(default_factory=dict, description="arguments of a trainer of your own")
     device: Device = "auto"
-    epochs: Count = Field(100, description="the length of the training; see excerpts_per_epoch")
+    epochs: Count = Field(100, description="the length of the run; see excerpts_per_epoch")
     excerpts_per_epoch: Count | None = Field(
         None,
         description="excerpts in an epoch, spread evenly over the training data; null: as many as "
@@ -104,7 +105,7 @@ class Train(Section):
     )
     validation_excerpts: Count | None = Field(
         None,
-        description="excerpts of a validation, spread evenly over the validation data and the same "
+        description="excerpts in a validation, spread evenly over the validation data and the same "
         "each time; null: as many as cover its audio once",
     )
     batch_size: Count = Field(8, description="excerpts in a step, over all processes and parts")
@@ -135,12 +136,13 @@ class Train(Section):
     )
     checkpointing: bool = Field(
         False,
-        description="compute what goes on within the blocks of a network again for the gradients, "
-        "in place of keeping it: saves memory, costs time",
+        description="recompute activations inside blocks in the backward pass instead of storing "
+        "them (activation checkpointing): saves memory, costs time",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
     initial: Initial | None = Field(
-        None, description="the weights to start from, {checkpoint, modules}; null: drawn ones"
+        None,
+        description="the weights to start from, {checkpoint, modules}; null: random initialisation",
     )
     freeze: list[Text] | None = Field(
         None,
@@ -176,7 +178,7 @@ class Train(Section):
     best_by: BestBy | None = Field(
         None,
         description="{score, num_items}: which model is the best, by a score of separated "
-        "validation items; null: the one with the least loss",
+        "validation items; null: the one with the lowest loss",
     )
     keep_best: Count = Field(1, description="models kept, the best ones")
     early_stopping: Count | None = Field(

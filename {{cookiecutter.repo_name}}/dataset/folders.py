@@ -15,7 +15,7 @@ def folders(folder):
     """The folders in `folder`, sorted by name; hidden ones are ignored.
 
     Raises:
-        UserError: a symbolic link leads nowhere, or to a folder that holds it.
+        UserError: a symbolic link is broken, or leads to a folder that holds it.
     """
     return [path for path in _entries(folder) if path.is_dir()]
 
@@ -27,7 +27,7 @@ def audio_files(folder):
     elsewhere are the same.
 
     Raises:
-        UserError: two files of one name (a.wav and a.flac); a symbolic link that leads nowhere.
+        UserError: two files of one name (a.wav and a.flac); a broken symbolic link.
     """
     found = {}
     for path in _entries(folder):
@@ -91,7 +91,7 @@ def found_in(folder, most=6):
     if not folder.exists():
         above = next(path for path in folder.absolute().parents if path.exists())
         guess = did_you_mean(folder.absolute().relative_to(above).parts[0], os.listdir(above))
-        return f"no such folder, of its parents {above} is there {guess}".strip()
+        return f"no such folder; its nearest existing parent is {above}; {guess}".strip("; ")
     if not folder.is_dir():
         return "a file in place of the folder"
     names = sorted(name for name in os.listdir(folder) if not is_hidden(name))
@@ -132,10 +132,10 @@ def _check_link(path):
         target = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"{path}: a symbolic link that leads nowhere ({os.readlink(path)}); repair or remove it"
+            f"{path}: a broken symbolic link ({os.readlink(path)}); repair or remove it"
         ) from error
     if target.is_dir() and path.parent.resolve().is_relative_to(target):
         raise UserError(
-            f"{path}: a symbolic link to {target}, a folder that holds it; it would be read "
-            "round and round: remove it"
+            f"{path}: a symbolic link to {target}, a folder that holds it; it would be "
+            "followed forever: remove it"
         )

@@ -116,7 +116,7 @@ def _by_lengths(outer, inner, splits):
 def _by_counts(outer, inner, splits):
     if not outer or not inner:
         return "stems", "nothing found"
-    if len(outer) == 1 or len(inner) == 1:  # one source is none
+    if len(outer) == 1 or len(inner) == 1:  # a single source cannot be separated
         return _more(len(outer), len(inner), "more than one")
     return _more(
         len(inner),

@@ -37,7 +37,7 @@ def responses(seed, count, sample_rate, rt60):
 
     Args:
         seed: a tuple of numbers: the same one is the same room.
-        rt60: (least, most) reverberation time in seconds, drawn uniformly; a room that is too large
+        rt60: (min, max) reverberation time in seconds, drawn uniformly; a room that is too large
             for so short a time gets the shortest that it can have.
 
     Returns:

@@ -55,12 +55,12 @@ class SpeakerFolder(StemDataset):
         mode: "min": all speak from beginning to end, and a mixture is as long as its shortest clip;
             if a clip is too short for an excerpt, others of the same speaker follow. "max": one
             clip each, at a random place, and a mixture is as long as its longest clip.
-        level_db: [least, most] dB of each speaker, drawn uniformly.
+        level_db: [min, max] dB of each speaker, drawn uniformly.
         speed: [slowest, fastest], drawn for each speaker, by resampling: pitch changes too. None:
             as recorded.
         reverberant: the probability that a mixture is in a room (needs pyroomacoustics); the
             sources are reverberant too.
-        rt60: [least, most] seconds of reverberation time, drawn for each of 200 rooms a split.
+        rt60: [min, max] seconds of reverberation time, drawn for each of 200 rooms a split.
         unreadable: "error", or "skip": clips that cannot be read are left out, with a warning.
         seed: another one gives other mixtures in val and test, and another draw of `fractions`.
     """
@@ -274,9 +274,9 @@ class SpeakerFolder(StemDataset):
 
 
 def _range(key, value, above=None):
-    """(least, most) as a tuple of numbers."""
+    """(min, max) as a tuple of numbers."""
     right = isinstance(value, list | tuple) and len(value) == 2
     if not right or not value[0] <= value[1] or (above is not None and value[0] <= above):
         text = "" if above is None else f", both above {above}"
-        raise UserError(f"{key} is {value!r}; write [least, most]{text}")
+        raise UserError(f"{key} is {value!r}; write [min, max]{text}")
     return float(value[0]), float(value[1])

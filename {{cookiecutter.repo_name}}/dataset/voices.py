@@ -33,11 +33,11 @@ class Clip(NamedTuple):
 
 
 class Manner(NamedTuple):
-    """How voices are made, of all that is drawn for each.
+    """Settings from which a voice is made.
 
     sample_rate: in Hz. joined: other clips of the speaker follow until the voice is long enough;
-    else one clip lies somewhere in silence. speed: [slowest, fastest] or None. level_db: [least,
-    most] dB above `LEVEL_DB`.
+    else one clip lies somewhere in silence. speed: [slowest, fastest] or None. level_db: [min,
+    max] dB above `LEVEL_DB`.
     """
 
     sample_rate: int

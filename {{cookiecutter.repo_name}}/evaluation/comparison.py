@@ -184,7 +184,7 @@ def paired_tests(runs, score):
     Returns:
         [{"first", "second", "source", "songs", "difference", "p", "p_corrected", "least_p"}],
         difference: the mean of second - first; p None where no difference is there or no song;
-        least_p: below which p cannot be with so many songs, 2 / 2^songs.
+        least_p: the smallest p attainable with this number of songs, 2 / 2^songs.
     """
     tests = []
     for first, second in itertools.combinations(runs, 2):

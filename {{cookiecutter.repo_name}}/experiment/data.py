@@ -70,7 +70,7 @@ def build_datasets(config, splits, optional=(), if_there=(), model=None):
 
 
 def _doubts(config, data, model):
-    """Yields what may be meant, but would make a score other than it looks."""
+    """Yields warnings about valid settings that make scores misleading."""
     files = {
         split: {path for track in one.tracks for path in files_of(track)}
         for split, one in data.items()
@@ -97,5 +97,5 @@ def _doubts(config, data, model):
             yield (
                 f"algorithm: {name} gives {count} sources, and {split} has "
                 f"{labels.sentence(sources)}; only the {len(sources)} estimates that fit best are "
-                "scored, which flatters it"
+                "scored, which inflates its score"
             )

@@ -1,4 +1,4 @@
-"""What run.json says of a training or an evaluation: what it reads, and what came of it."""
+"""The record in run.json: inputs and results of a training run or an evaluation."""
 
 import contextlib
 from pathlib import Path
@@ -14,8 +14,8 @@ from training.resuming import tracks_of
 
 @contextlib.contextmanager
 def recorded_training(config, trainer):
-    """Keep the log and the session of a training, in its output folder; yields the session, in all
-    but the main process an empty one."""
+    """Keep the log and the session of a training run, in its output folder; yields the session, in
+    all but the main process an empty one."""
     if not distributed.is_main_process():
         yield {}
         return
@@ -50,7 +50,7 @@ def recorded_evaluation(config, scorer, about):
 
 
 def facts(config, trainer):
-    """What tells two trainings of the same config apart: plain data."""
+    """What tells two training runs of the same config apart: plain data."""
     data = {"train": trainer.train_data, "val": trainer.val_data}
     initial = config.train.initial
     return {
@@ -65,7 +65,7 @@ def facts(config, trainer):
 
 
 def fingerprint(path):
-    """SHA-256 of a file; None if it is gone, as it may be when a training is resumed."""
+    """SHA-256 of a file; None if it is gone, as it may be when a training run is resumed."""
     return checkpoints.fingerprint(path) if Path(path).exists() else None
 
 
@@ -75,7 +75,7 @@ def describe_data(data):
 
 
 def result_of(trainer):
-    """What a training has reached: plain data."""
+    """What a training run has reached: plain data."""
     history = trainer.history
     return {
         "epochs": len(history.rows),

@@ -22,7 +22,7 @@ from .record import describe_data, fingerprint
 
 REPORT = "replay.json"
 # how far a replay may be off where machine, packages or threads differ: rounding then differs, and
-# over a training its effects grow
+# its effects grow over a training run
 LOSS = 0.05  # of the number that decided which model was the best, as a share of it
 SCORE = 0.5  # dB (or units) of the mean of a score
 SAME_SCORE = 1e-6  # of the same weights: k-means in threads adds in any order
@@ -30,7 +30,7 @@ WITHOUT_EFFECT = ("train.loggers", "train.device")  # the device is in the sessi
 
 
 def recorded_run(folder):
-    """The session of `run.json` that ended a training: a dict.
+    """The session of `run.json` that ended a training run: a dict.
 
     Raises:
         UserError: there is none.
@@ -42,8 +42,8 @@ def recorded_run(folder):
     ]
     if not ended:
         raise UserError(
-            f"{folder}: has no run.json with a training that ended; only what was trained by this "
-            "version of the project to its end can be replayed"
+            f"{folder}: has no run.json with a training run that ended; only what was trained by "
+            "this version of the project to its end can be replayed"
         )
     return ended[-1]
 
@@ -104,7 +104,7 @@ def differences(config, run, session):
     lines = dict.fromkeys(line for one in trainings for line in _since(one, now))
     best = Path(run) / checkpoints.BEST
     if not best.exists() or checkpoints.fingerprint(best) != session["result"]["best_model"]:
-        lines[f"{best}: is not the model that this training ended with"] = None
+        lines[f"{best}: is not the model that this training run ended with"] = None
     was, here = _settings(run), settings_of(config)
     keys = [key for key in sorted({*was, *here}) if key not in WITHOUT_EFFECT]
     config_lines = [f"config {line}" for line in _changed(was, here, keys)]
@@ -208,7 +208,7 @@ def _first_difference(run, replay, decides):
 
 
 def _bound(bound):
-    return f"at most {bound:.3g} apart" if bound else "to be the same"
+    return f"at most {bound:.3g} apart" if bound else "must be identical"
 
 
 def _scores(folder):

@@ -1,5 +1,5 @@
-"""What a training starts from and what it changes, checked against the model before any data are
-read: initial weights, frozen modules, groups of the optimizer, the score of the best model."""
+"""What a training run starts from and what it changes, checked against the model before any data
+are read: initial weights, frozen modules, groups of the optimizer, the score of the best model."""
 
 import inspect
 
@@ -80,7 +80,10 @@ def _check_best_by(config):
         text = f"there is no score '{score}'; known are {', '.join(known)}"
         yield config.problem("train.best_by.score", text)
     if score in config.train.loss:
-        text = f"is called as a term of the loss is, and val_{score} a column for both; rename that"
+        text = (
+            f"is also the name of a loss term, so both would be column val_{score}; rename the "
+            "loss term"
+        )
         yield config.problem("train.best_by.score", text)
     name = config.algorithm.class_name
     if not hasattr(ALGORITHMS[name], "load"):

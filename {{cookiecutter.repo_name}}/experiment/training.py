@@ -92,7 +92,7 @@ def build_trainer(config):
 
 
 def is_begun(config):
-    """Is there a training in the output folder, which is resumed? It has its weights already."""
+    """Is there a run in the output folder, which is resumed? It has its weights already."""
     return (Path(config.info.output_folder) / checkpoints.LATEST).exists()
 
 
@@ -102,7 +102,7 @@ def build_loggers(config):
 
 
 def describe_signal(config):
-    """What a checkpoint says of the audio that its model reads."""
+    """The audio format stored in a checkpoint."""
     return {
         "stft_params": build_stft_params(config),
         "sample_rate": config.signal.sample_rate,

@@ -1,4 +1,4 @@
-"""The score by which a training chooses its best model: `train.best_by`."""
+"""The score by which a training run chooses its best model: `train.best_by`."""
 
 import functools
 import logging
@@ -50,7 +50,7 @@ class ValidationScore:
     def __call__(self, trainer):
         """{name: the mean over items and sources}, the same in all processes.
 
-        The random numbers of the training stay as they are.
+        The random numbers of training stay as they are.
 
         Raises:
             UserError: no item has a score.

@@ -1,4 +1,4 @@
-"""The folder of an exported model: written beside its place, checked, and then put there."""
+"""The folder of an exported model: written to a temporary one, checked, then renamed into place."""
 
 import contextlib
 import importlib.metadata

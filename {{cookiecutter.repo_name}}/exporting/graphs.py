@@ -27,7 +27,7 @@ def exported(separation, sample_rate):
     """
     any_channels = separation.any_channels
     channels = 2 if any_channels else separation.num_channels
-    # by chance no multiple of any hop, so that nothing is taken for a rule
+    # deliberately not a multiple of any hop, so that torch.export does not specialise on it
     example = 0.1 * torch.randn(
         channels, 2 * sample_rate + 7, generator=torch.Generator().manual_seed(0)
     )
@@ -62,7 +62,7 @@ def onnx_bytes(program, facts):
                 output_names=[OUTPUT],
                 custom_translation_table=table,
                 verbose=False,
-                optimize=False,  # which takes adding 1e-8 for adding nothing
+                optimize=False,  # which would remove the addition of 1e-8 as a no-op
             )
         except Exception as error:  # the exporter's errors have no common class
             reason = " ".join(str(error).split())[:300]

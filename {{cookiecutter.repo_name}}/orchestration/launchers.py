@@ -58,7 +58,7 @@ class Process:
         return status
 
     def stop(self):
-        """Ask it to stop: a training saves its state and leaves with 75."""
+        """Ask it to stop: a training run saves its state and leaves with 75."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
 

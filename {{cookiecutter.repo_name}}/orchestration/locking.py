@@ -47,7 +47,7 @@ class Lock:
         return locks.take(self.file)
 
     def close(self):
-        """Let go of it."""
+        """Release the lock."""
         if self.file is not None:
             self.file.close()
             self.file = None

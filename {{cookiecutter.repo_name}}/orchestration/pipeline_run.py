@@ -83,7 +83,7 @@ class PipelineRun:
         if process:
             log.info("%s: still running as job %s", step.name, process.job)
         else:
-            log.info("%s: started; what it says is in %s", step.name, step.log)
+            log.info("%s: started; its output is in %s", step.name, step.log)
             self._make_way(step, before, read)
             if step.config.path != step.file:
                 configuration.write_resolved(step.config, step.file)
@@ -96,7 +96,7 @@ class PipelineRun:
 
     def _make_way(self, step, before, read):
         """Move what an earlier run of a step left out of the way, if it is another result: a
-        training would not be overwritten, an evaluation is that of one checkpoint."""
+        model would not be overwritten, an evaluation belongs to one checkpoint."""
         if not before or step.script not in ("train", "evaluate"):
             return
         if step.script == "train":
@@ -109,8 +109,8 @@ class PipelineRun:
                 return
         if not place.exists():
             return
-        if (place / "training.lock").exists():  # and held, if another has started a training
-            Lock(place / "training.lock", refusal="another training is running here").try_it()
+        if (place / "training.lock").exists():  # and held, if another has started a training run
+            Lock(place / "training.lock", refusal="another training run is active here").try_it()
         number = 1
         while (target := self.pipeline.folder / "replaced" / f"{step.name}_{number}").exists():
             number += 1
@@ -173,7 +173,7 @@ class PipelineRun:
         return left
 
     def _progress(self, step, since):
-        """Say now and then what a running step says."""
+        """Log the output of a running step from time to time."""
         moment, line = self.said.get(step.name, (since, ""))
         if time.monotonic() - moment > EVERY:
             now = last_lines(step.log)
@@ -196,7 +196,7 @@ class PipelineRun:
         steps = self.pipeline.steps
         left = [name for name in steps if name not in self.done and name not in self.failed]
         if self.sigterm.received:
-            raise Interrupted("stopped by SIGTERM; the same command goes on where it was")
+            raise Interrupted("stopped by SIGTERM; the same command resumes where it stopped")
         if not self.failed:
             return
         others = f"; not run, as they need it: {', '.join(left)}" if left else ""

@@ -96,7 +96,7 @@ def differences(before, now):
 
 
 def another_training(before, now):
-    """Is it more that differs than what a training may be resumed with?"""
+    """Is it more that differs than what a training run may be resumed with?"""
     keys = _changed(before, now, "settings")
     others = [_changed(before, now, part) for part in ("inputs", "code", "versions")]
     return not all(map(runs.may_change, keys)) or any(others)

@@ -17,7 +17,7 @@ from errors import Interrupted
 
 from .launchers import PATIENCE, Local, Process
 
-EVERY = 3.0  # seconds between two questions to the cluster
+EVERY = 3.0  # polling interval in seconds
 LOST = 1  # the exit status of a job that has ended without one: cancelled, out of memory or time
 
 
@@ -120,7 +120,7 @@ class Command:
 
 
 class Job(Process):
-    """A job, asked for now and then."""
+    """A submitted job, polled."""
 
     def __init__(self, submitted):
         self.submitted, self.asked, self.missed = submitted, float("-inf"), 0

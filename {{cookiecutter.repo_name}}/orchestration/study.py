@@ -1,7 +1,7 @@
 """The trials of a sweep in a database that many workers share: which there are, who runs which.
 
 Every trial is in the queue from the beginning, so that there are never more of them than asked for.
-A worker takes one under a lock, gives signs of life while it runs, and a trial whose worker gave
+A worker takes one under a lock, sends heartbeats while it runs, and a trial whose worker sent
 none for a while is queued again, with the same values, seed and folder.
 """
 
@@ -27,7 +27,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 log = logging.getLogger("sweep")
 
-MISSED = 3  # signs of life after which a worker is taken for dead
+MISSED = 3  # missed heartbeats after which a worker is taken for dead
 LISTED = 5  # so many differences are named
 
 
@@ -39,7 +39,7 @@ class Claimed:
     slot: int  # its number in the sweep, which further attempts share
     seeds: list
     values: dict  # {key of `sweep.vary`: value}
-    beat: float = field(default_factory=time.monotonic)  # the last sign of life
+    beat: float = field(default_factory=time.monotonic)  # the last heartbeat
     reported: list = field(default_factory=list)  # [(epoch, value)]
 
 
@@ -93,7 +93,7 @@ class Study:
 
     def lock(self):
         """Held while something is decided that only one worker may decide."""
-        return Lock(self.folder / "study.lock", 300, "another worker does not let go of the study")
+        return Lock(self.folder / "study.lock", 300, "another worker still holds the study's lock")
 
     def _agree(self, definition):
         before = self.study.user_attrs.get("definition")
@@ -150,7 +150,7 @@ class Study:
         return Claimed(trial, slot, about["seeds"], values)
 
     def is_ours(self, claimed):
-        """Is a trial still this worker's? Says now and then that it is being run."""
+        """Is a trial still this worker's? Sends a heartbeat when one is due."""
         if time.monotonic() - claimed.beat < self.settings.heartbeat:
             return True
         claimed.beat = time.monotonic()

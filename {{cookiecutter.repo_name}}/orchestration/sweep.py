@@ -1,4 +1,4 @@
-"""A sweep: trainings of one experiment with other values, each in a folder of its own."""
+"""A sweep: training runs of one experiment with other values, each in a folder of its own."""
 
 import csv
 import itertools
@@ -108,7 +108,7 @@ class Sweep:
             text = f"compares epochs, which {goal} has none of; remove it, or write goal: val_loss"
             problems.append(self.config.problem("sweep.pruner", text))
         if self.settings.pruner is not None and not self.grid and self.settings.seeds > 1:
-            text = "ends single trainings, and each trial has several; write seeds: 1"
+            text = "ends single training runs, and each trial has several; write seeds: 1"
             problems.append(self.config.problem("sweep.pruner", text))
         self.config.require(problems)
 

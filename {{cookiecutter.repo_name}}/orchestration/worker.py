@@ -52,7 +52,7 @@ class Worker:
             finally:
                 for one in running:
                     one.close()
-        raise Interrupted("stopped by SIGTERM; the same command goes on where it was")
+        raise Interrupted("stopped by SIGTERM; the same command resumes where it stopped")
 
     def run(self, trial):
         """A generator that runs a trial, and yields while there is something to wait for."""
@@ -62,7 +62,7 @@ class Worker:
         values = {}
         try:
             with contextlib.closing(Lock(folder / "trial.lock")) as lock:
-                while not lock.take():  # a training whose worker was killed is ending
+                while not lock.take():  # a training run whose worker was killed is ending
                     self._check_ours(trial)
                     yield
                 for seed in seeds:
@@ -96,7 +96,7 @@ class Worker:
         self.study.finish(trial, mean, values={str(seed): one for seed, one in values.items()})
 
     def _script(self, trial, script, file, lock):
-        """Run a script on a trial's file; "pruned" if its training was ended early."""
+        """Run a script on a trial's file; "pruned" if its run was ended early."""
         output = file.with_name(f"{script}_output.log")
         process = self.launcher.start(command_of(script, file), output, [lock])
         pruning = self.sweep.settings.pruner is not None and script == "train"
@@ -171,7 +171,7 @@ class _ScriptStopped(Exception):
 
 
 class _TakenAway(Exception):
-    """The trial was given to another worker, as this one gave no sign of life."""
+    """The trial was given to another worker, as this one sent no heartbeat."""
 
 
 def _said(values, seeds):

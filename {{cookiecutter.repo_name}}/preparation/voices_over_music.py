@@ -74,7 +74,7 @@ class VoicesOverMusic:
         soundfonts: regular expressions of the SoundFonts; without them nothing is played.
         kits: regular expressions of the drumkit.xml files of drum kits in Hydrogen's format; the
             group is the kit's name; without them no drums are added.
-        level_db: [least, most] dB of the voice above the accompaniment.
+        level_db: [min, max] dB of the voice above the accompaniment.
         seed: another one is another collection.
     """
 

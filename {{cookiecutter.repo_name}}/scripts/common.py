@@ -21,7 +21,7 @@ def run(main, description, needs, argv=None):
     """Parse `-p file.yml`, check the file, call `main(config)` in the project's folder.
 
     Exit status: 0; 1 with one message per mistake on stderr; 130 after Ctrl-C; 75 if SIGTERM ended
-    a training that can be resumed. Mistakes in the file are reported before anything heavy is
+    a training run that can be resumed. Mistakes in the file are reported before anything heavy is
     imported.
     """
     memory.keep_freed_memory()
@@ -112,7 +112,7 @@ def _report_errors(main, path, needs):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         sys.exit(
-            f"error: out of memory ({reason[:200]}); a training needs less with a lower "
+            f"error: out of memory ({reason[:200]}); a training run needs less with a lower "
             "train.batch_size, a higher train.accumulate or a smaller model (python -m "
             "scripts.dry_run says what a step takes), an evaluation with fewer num_workers"
         )

@@ -20,7 +20,7 @@ def main(config):
     from orchestration.study import Study
 
     if not (sweep.folder / "study.db").exists():
-        check_all(examples)  # before the first training
+        check_all(examples)  # before the first training run
     about = (sweep.points(), sweep.definition(), sweep.direction)
     study = Study(sweep.folder, config.sweep, config.info.seed, *about)
     run_workers(sweep, study)

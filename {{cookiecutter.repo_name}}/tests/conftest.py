@@ -59,7 +59,7 @@ def sample_folder(tmp_path_factory):
 
 @pytest.fixture
 def write_config(tmp_path, sample_folder):
-    """A function that writes a small training's config with changes: (path of the file)."""
+    """A function that writes a small training run's config with changes: (path of the file)."""
     from trainings import plain_config, write
 
     def write_one(name="small", **changes):

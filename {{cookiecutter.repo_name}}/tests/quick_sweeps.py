@@ -1,4 +1,4 @@
-"""Sweeps whose trainings cost nothing: what they leave follows from their config by a formula."""
+"""Sweeps whose runs cost nothing: what they leave follows from their config by a formula."""
 
 import json
 import math
@@ -100,7 +100,7 @@ def study_of(sweep):
 
 
 def go(path, launcher=None, pictures=False):
-    """Run a sweep with quick trainings: (the sweep, its study, lines for the terminal).
+    """Run a sweep with quick training runs: (the sweep, its study, lines for the terminal).
 
     Pictures cost more than all the rest: they are drawn if they are asked for.
     """

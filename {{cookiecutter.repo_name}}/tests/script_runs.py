@@ -1,4 +1,4 @@
-"""Fixtures for tests of scripts: a small training, and a function that runs a script on it."""
+"""Fixtures for tests of scripts: a small training run, and a function that runs a script on it."""
 
 import pytest
 import soundfile
@@ -19,7 +19,7 @@ def wav(path, data, rate=16000):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, sample_folder):
-    """The plain config of a small training, and the path of its model."""
+    """The plain config of a small training run, and the path of its model."""
     folder = tmp_path_factory.mktemp("trained")
     data = {
         split: {

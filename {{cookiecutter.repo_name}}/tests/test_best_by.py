@@ -22,7 +22,7 @@ COLUMN = "val_si_sdr_improvement"
 
 @pytest.fixture
 def scored(write_config):
-    """A function that writes a training whose best model is chosen by a score."""
+    """A function that writes a training run whose best model is chosen by a score."""
 
     def write_one(name="small", algorithm=None, best_by=None, **train):
         path = write_config(name, best_by=best_by or {"num_items": 2}, **train)
@@ -177,7 +177,7 @@ def test_processes_share_the_items_and_agree(scored, monkeypatch):
     [
         ({"best_by": {"score": "sisdr"}}, None, "best_by.score: there is no score 'sisdr'; known"),
         ({}, {"class": "HPSS"}, "best_by: needs an algorithm that runs the model in training, and"),
-        ({"overfit": 1}, None, "train.best_by: goes not with train.overfit"),
+        ({"overfit": 1}, None, "train.best_by: cannot be combined with train.overfit"),
         (
             {"scheduler": {"class": "ReduceLROnPlateau", "args": {"mode": "min"}}},
             None,

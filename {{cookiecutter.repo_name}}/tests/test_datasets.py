@@ -205,7 +205,7 @@ def test_a_folder_too_high_or_too_low_gets_the_right_one_named(layout, tmp_path,
 
 def test_a_folder_that_is_not_there_is_reported_with_its_nearest_neighbour(layout):
     folder = layout("musdb18")
-    with pytest.raises(UserError, match="found no such folder, .* did you mean 'musdb18'"):
+    with pytest.raises(UserError, match="found no such folder; .*; did you mean 'musdb18'"):
         build("musdb18", folder.parent / "musbd18" / "x")
 
 

@@ -1,4 +1,4 @@
-"""One training in many processes, over gloo, as torchrun starts them."""
+"""One training run in many processes, over gloo, as torchrun starts them."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ SMALL = {"args": STEADY, "optimizer": {"class": "SGD", "args": {"lr": 0.5}}}
 
 
 def torchrun(path, count):
-    """A running training in `count` processes."""
+    """A training run in `count` processes."""
     command = [
         sys.executable,
         "-m",
@@ -57,7 +57,7 @@ def together(path):
 
 
 def workers_of(process):
-    """The pids of the trainings that torchrun has started."""
+    """The pids of the training runs that torchrun has started."""
     pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return [pid for pid in pids if "scripts.train" in Path(f"/proc/{pid}/cmdline").read_text()]
 
@@ -123,7 +123,7 @@ def test_a_process_that_dies_ends_the_others_with_a_message(write_config):
     os.kill(int(workers[1]), signal.SIGKILL)
     status, text = finished(process)
     assert status != 0
-    assert "another process of this training has ended" in text or "SIGKILL" in text
+    assert "another process of this training run has ended" in text or "SIGKILL" in text
     assert not any(map(is_running, workers))
     assert torch.load(latest, weights_only=True)["iteration"] > 0
 

@@ -25,7 +25,7 @@ KEYS = {"estimates": "estimates", "source_magnitudes": "source_magnitudes"}
 
 @pytest.fixture
 def with_loss(write_config, monkeypatch):
-    """A function that writes a training with a loss of one's own."""
+    """A function that writes a training run with a loss of one's own."""
     monkeypatch.setitem(LOSSES, "Plain", Plain)
     return lambda **loss: write_config(
         builder="mask_inference", epochs=1, loss={"plain": {"class": "Plain", **loss}}

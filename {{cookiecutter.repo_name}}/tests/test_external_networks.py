@@ -72,7 +72,7 @@ def package(tmp_path, monkeypatch):
 
 @pytest.fixture
 def write_model(write_config):
-    """A function that writes a training of `model`: (path of the file)."""
+    """A function that writes a training run of `model`: (path of the file)."""
 
     def write_one(model, name="small", loss=None, **train):
         loss = loss or {"si_sdr": {"class": "SISDRLoss", "args": {"permutation_invariant": False}}}
@@ -160,7 +160,7 @@ def test_the_loss_of_a_networks_own_forward_trains_it(package, write_model, name
         (
             {"module": None, "builder": "conv_tasnet", "args": {}, "target": "truth"},
             OWN,
-            "model.target: goes with a 'module'",
+            "model.target: is only valid with 'module'",
         ),
     ],
 )
@@ -200,7 +200,7 @@ def test_what_makes_no_network_is_one_clear_error(package, write_model, changes,
 
 def test_an_input_goes_with_a_module_only(write_model):
     model = {"builder": "conv_tasnet", "input": "batch samples"}
-    assert "model.input: goes with a 'module'" in problems(write_model(model))
+    assert "model.input: is only valid with 'module'" in problems(write_model(model))
 
 
 @pytest.mark.parametrize(

@@ -172,10 +172,10 @@ def test_hidden_files_are_ignored(stems):
 
 def test_a_symbolic_link_that_leads_round_in_circles_is_refused(stems):
     (stems / "loop").symlink_to(stems)
-    refused(stems, "loop: a symbolic link to .*, a folder that holds it; it would be read round")
+    refused(stems, "loop: a symbolic link to .*, a folder that holds it; it would be followed")
     (stems / "loop").unlink()
     (stems / "loop").symlink_to("loop")
-    refused(stems, "loop: a symbolic link that leads nowhere .loop.; repair or remove it")
+    refused(stems, "loop: a broken symbolic link .loop.; repair or remove it")
 
 
 def test_symbolic_links_that_lead_somewhere_are_followed(stems, tmp_path_factory):

@@ -1,4 +1,4 @@
-"""A training that was stopped, by whatever, goes on as if it had not been."""
+"""A training run that was stopped, by whatever, resumes as if it had not been."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What TensorBoard and other loggers get of a training."""
+"""What TensorBoard and other loggers get of a training run."""
 
 import io
 import math

@@ -48,7 +48,7 @@ def registered(monkeypatch):
 
 @pytest.fixture
 def counting(write_config):
-    """A function that writes the config of a training by `Counting` with these `train.args`."""
+    """A function that writes the config of a training run by `Counting` with these `train.args`."""
 
     def write_one(name="Counting", train=None, **args):
         path = write_config(**(train or {}))

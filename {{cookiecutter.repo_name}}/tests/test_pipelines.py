@@ -122,7 +122,7 @@ def test_a_file_that_a_config_names_is_followed_by_its_content(tmp_path):
 def test_another_training_leaves_the_earlier_one_beside_it(three, tmp_path):
     go(three)
     (tmp_path / "small" / "evaluation" / "mine.txt").write_text("kept")
-    edit(tmp_path / "small.yml", "train.epochs", 5)  # with which a training is resumed
+    edit(tmp_path / "small.yml", "train.epochs", 5)  # with which a training run is resumed
     assert go(three)[0] == "train" and not (tmp_path / "pipeline" / "replaced").exists()
     edit(tmp_path / "small.yml", "train.batch_size", 3)
     assert go(three) == ["train", "evaluate"]
@@ -236,7 +236,7 @@ WRONG = {
     "script: trian": ".steps.a.script: there is no scripts/trian.py; did you mean 'train'?",
     "config: nothing.yml": ".steps.a.config: there is no file nothing.yml; a path starts at",
     "needs: [c]": ".steps.a.needs[0]: there is no step 'c'; the steps are a, b",
-    "needs: [b]": ".steps.a.needs: a needs b needs a: a circle; remove one of these",
+    "needs: [b]": ".steps.a.needs: a needs b needs a: a cycle; remove one of these",
     "with: {train.epoch: 3}": ": train.epoch: there is no such key here; did you mean 'epochs'?",
     "with: {train.epochs: x}": ": train.epochs: must be a whole number, found the text 'x'",
     "script: separate": ": separate: is missing, scripts.separate needs it",

@@ -31,7 +31,7 @@ def call(module, path):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, sample_folder):
-    """The folder of a training that was evaluated."""
+    """The folder of a training run that was evaluated."""
     from trainings import plain_config
 
     folder = tmp_path_factory.mktemp("ran")
@@ -160,7 +160,7 @@ def test_a_history_that_differs_in_its_last_bit_is_said_with_its_epoch(ran, tmp_
 
 def test_a_folder_without_a_finished_training_is_one_message(tmp_path, write_config):
     path = write_config()
-    assert "has no run.json with a training that ended" in call(replay_script, path)
+    assert "has no run.json with a training run that ended" in call(replay_script, path)
 
 
 def test_an_error_is_the_outcome_of_a_session_and_one_that_was_killed_has_no_end(tmp_path):

@@ -1,4 +1,4 @@
-"""What happens to a training whose settings, data or files change before it is resumed."""
+"""What happens to a training run whose settings, data or files change before it is resumed."""
 
 import contextlib
 import logging
@@ -55,14 +55,14 @@ def changed(path, key, value):
 
 @pytest.fixture(scope="module")
 def two_epochs(tmp_path_factory, sample_folder):
-    """The folder of a training of two epochs that has ended."""
+    """The folder of a training run of two epochs that has ended."""
     folder = tmp_path_factory.mktemp("two")
     return fit(write(folder / "a.yml", plain_config(folder, sample_folder, epochs=2))).folder
 
 
 @pytest.fixture
 def begun(write_config, two_epochs, tmp_path):
-    """The config of a training of two epochs that has ended."""
+    """The config of a training run of two epochs that has ended."""
     shutil.copytree(two_epochs, tmp_path / "small")
     return write_config(epochs=2)
 
@@ -151,7 +151,7 @@ def test_two_trainings_in_one_folder_the_second_names_the_first(write_config):
     first.restore()
     done = forks.run("scripts.train", "-p", path)
     assert done.returncode == 1
-    assert f"another training is running here (process {os.getpid()} on" in done.stderr
+    assert f"another training run is active here (process {os.getpid()} on" in done.stderr
     first.fit()
     assert not first.lock.path.exists()
     fit(path)  # nothing to do, and nobody in the way

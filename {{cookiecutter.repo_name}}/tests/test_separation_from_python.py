@@ -21,7 +21,7 @@ RATE = 16000
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory, sample_folder):
-    """The folder of a small training of mask inference, whose sources have an order."""
+    """The folder of a small training run of mask inference, whose sources have an order."""
     folder = tmp_path_factory.mktemp("run")
     plain = plain_config(folder, sample_folder, builder="mask_inference", epochs=1)
     plain["train"]["loss"] = {

@@ -1,4 +1,4 @@
-"""The check before a training, on the meta device, finds what a real step would."""
+"""The check before a training run, on the meta device, finds what a real step would."""
 
 import pytest
 import torch

@@ -168,6 +168,6 @@ def test_a_sweep_is_an_array_of_jobs_of_which_one_is_preempted(tmp_path, cluster
 
     assert (folder / "table.csv").read_text() == (tmp_path / "here" / "table.csv").read_text()
     logs = [(folder / "logs" / f"worker_{i}.log").read_text() for i in (0, 1)]
-    assert "stopped by SIGTERM; the same command goes on where it was" in logs[0]
+    assert "stopped by SIGTERM; the same command resumes where it stopped" in logs[0]
     ended = [line for text in logs for line in text.splitlines() if ": val_loss " in line]
     assert sorted(line.split(":")[0] for line in ended) == ["trial 0", "trial 1", "trial 2"]

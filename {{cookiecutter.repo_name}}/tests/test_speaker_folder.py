@@ -233,8 +233,8 @@ def test_what_cannot_be_mixed_is_one_message(tmp_path, folder, caplog):
     refused("speaker: 'x.+' has 0 groups", folder, speaker="x.+")
     refused("speaker: '[(]x' is no regular expression", folder, speaker="(x")
     refused("train: speaker: '[(]x[)]\\$' matches no file; the first is", folder, speaker="(x)$")
-    refused(r"level_db is \[3, 1\]; write \[least, most\]", folder, level_db=[3, 1])
-    refused(r"speed is \[0, 1\]; write \[least, most\], both above 0", folder, speed=[0, 1])
+    refused(r"level_db is \[3, 1\]; write \[min, max\]", folder, level_db=[3, 1])
+    refused(r"speed is \[0, 1\]; write \[min, max\], both above 0", folder, speed=[0, 1])
     refused("num_speakers is 1; write 2 to 9", folder, num_speakers=1)
     refused("reverberant is 2; it is a probability", folder, reverberant=2)
     refused("seconds is 0; write a number above 0", folder, seconds=0)
@@ -319,7 +319,7 @@ def test_a_wrong_folder_or_part_of_librispeech_is_one_message(librispeech, tmp_p
     refused("SPEAKERS.TXT: lists no speakers; expected lines such as", tmp_path, **args)
 
 
-# in a training
+# in a training run
 
 
 def config_of(folder, tmp_path, name, **train):

@@ -16,7 +16,7 @@ BODY, HEAD = "recurrent_stack", "embedding"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, sample_folder):
-    """The best model of a training of one epoch: its path."""
+    """The best model of a training run of one epoch: its path."""
     from trainings import plain_config
 
     folder = tmp_path_factory.mktemp("before")
@@ -53,7 +53,7 @@ def test_a_training_starts_from_the_whole_model_and_says_so(write_config, traine
     trainer = trainer_of(path)
     assert same(tensors_of(trainer), tensors_of(trained))
     text = trainer.describe()
-    assert f"initial weights of {trained}" in text and "drawn anew" not in text
+    assert f"initial weights of {trained}" in text and "randomly initialised" not in text
     with caplog.at_level("INFO"):
         trainer.fit()
     assert text in caplog.text
@@ -69,7 +69,7 @@ def test_modules_are_taken_by_name_and_the_others_are_drawn_as_without(write_con
     assert same(below(here, HEAD), below(drawn, HEAD))
     lines = trainer.describe().splitlines()[-2:]
     others = f"normalization (5 tensors), {HEAD} (2 tensors)"
-    assert lines == [f"  drawn anew: {others}", f"  not taken of it: {others}"]
+    assert lines == [f"  randomly initialised: {others}", f"  not loaded: {others}"]
 
 
 def test_a_module_is_taken_into_one_of_another_name(write_config, trained, tmp_path):

@@ -283,4 +283,4 @@ def test_the_order_of_data_does_not_depend_on_the_number_of_workers(write_config
     before = set(multiprocessing.active_children())
     alone, helped = fit(write_config("alone")), fit(write_config("helped", num_workers=2))
     assert same(weights(alone), weights(helped))
-    assert set(multiprocessing.active_children()) <= before  # the workers end with the training
+    assert set(multiprocessing.active_children()) <= before  # the workers end with the run

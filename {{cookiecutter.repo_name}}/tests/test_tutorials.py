@@ -24,7 +24,7 @@ NAMED = re.compile(r"# ([\w/]+\.yml)\n")
 ELSEWHERE = {
     "configuration.md": "a first try",  # wrong on purpose: tests/configuration shows how
 }
-# what makes a training a matter of a second; a script takes no notice of other sections
+# what makes a training run a matter of a second; a script ignores other sections
 QUICK = {
     "train": {
         "device": "cpu",

@@ -64,7 +64,7 @@ def test_workers_end_with_a_process_that_is_killed(tmp_path, write_config, begun
 
 
 def plain_of(folder, workers):
-    """A training without an end on files in `folder`."""
+    """A training run without an end on files in `folder`."""
     data = {"class": "StemFolder", "args": {"folder": str(folder / "data")}}
     return {
         "info": {"name": "broken", "output_folder": str(folder / "run")},
@@ -83,7 +83,7 @@ def plain_of(folder, workers):
 
 
 def training_of_files(folder, workers, *launcher):
-    """A training, begun, on files that may be spoilt: the process."""
+    """A training run, begun, on files that may be spoilt: the process."""
     rng = np.random.default_rng(0)
     for source in ("a", "b"):
         place = folder / "data" / "train" / source

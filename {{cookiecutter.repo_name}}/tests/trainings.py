@@ -1,4 +1,4 @@
-"""Small trainings, for the tests that look at what they leave."""
+"""Small training runs, for the tests that look at what they leave."""
 
 import csv
 
@@ -42,7 +42,7 @@ MODELS = {  # one step of each takes a few milliseconds
 def plain_config(
     folder, sample_folder, name="small", builder="deep_clustering", args=None, **train
 ):
-    """A training of 2 steps an epoch, with changes, as plain data."""
+    """A training run of 2 steps an epoch, with changes, as plain data."""
     sizes, loss = MODELS[builder]
     return {
         "info": {"name": name, "seed": 3, "output_folder": str(folder / name)},
@@ -100,6 +100,6 @@ def write(path, plain):
 
 
 def rows(trainer):
-    """The lines of a training's history, {column: text} each."""
+    """The lines of a training run's history, {column: text} each."""
     with open(trainer.folder / "history.csv") as file:
         return list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""The files of a training: the state from which it resumes, and its best models."""
+"""The files of a training run: the state from which it resumes, and its best models."""
 
 import logging
 from pathlib import Path
@@ -15,7 +15,7 @@ KEYS = ("begun_with", "iteration", "random")  # of latest.pth, beside those of `
 
 
 class Checkpoints:
-    """`checkpoints/` in the output folder of a training.
+    """`checkpoints/` in the output folder of a training run.
 
     latest.pth holds everything that resuming needs, best.model.pth the best model (`History`),
     epoch0012.model.pth and so on the `train.keep_best` best ones, if that is more than one.
@@ -23,7 +23,7 @@ class Checkpoints:
     Args:
         folder: the output folder.
         metadata: what goes into a model's file beside its weights.
-        identity: what a resumed training must share with its beginning (`resuming.settings_of`).
+        identity: what a resumed run must share with its beginning (`resuming.settings_of`).
     """
 
     def __init__(self, folder, metadata, identity):
@@ -51,13 +51,13 @@ class Checkpoints:
             lines that say what is resumed, and what is different from now on.
 
         Raises:
-            UserError: it is broken, or belongs to another training; its best model is missing.
+            UserError: it is broken, or belongs to another training run; its best model is missing.
         """
         state = checkpoints.load(self.latest)
         if not isinstance(state, dict) or not {*KEYS, "means"} <= set(state):
             raise UserError(
-                f"{self.latest}: is not the state of a training of this version; move it away, or "
-                "choose another info.output_folder"
+                f"{self.latest}: is not the state of a training run of this version; move it away, "
+                "or choose another info.output_folder"
             )
         changed = resuming.compare(self.latest, state["begun_with"], self._begun_with(trainer))
         for name, part in trainer.state.items():
@@ -81,7 +81,7 @@ class Checkpoints:
         return [f"resuming at step {state['iteration']} from {self.latest}", *changed]
 
     def _begun_with(self, trainer):
-        """What must be the same when this training is resumed."""
+        """What must be the same when this training run is resumed."""
         data = {"train": trainer.train_data, "val": trainer.val_data}
         tracks = {name: resuming.tracks_of(part) for name, part in data.items() if part is not None}
         return {"settings": self.identity, "data": tracks}
@@ -107,7 +107,7 @@ class Checkpoints:
                     path.unlink()
 
     def refuse_model_without_state(self):
-        """Raise a UserError if there is a model that a new training would overwrite."""
+        """Raise a UserError if there is a model that a new training run would overwrite."""
         if self.best.exists():
             raise UserError(
                 f"{self.best} is there but {self.latest.name}, from which its training "
@@ -123,7 +123,7 @@ class Checkpoints:
             return
         if best[0] != len(trainer.history.rows) or trainer.within_epoch:
             raise UserError(
-                f"{self.best}: is not there, though the training in {self.latest.name} was at "
+                f"{self.best}: is not there, though the run in {self.latest.name} was at "
                 f"its best in epoch {best[0]}, and only this file held those weights; put it "
                 f"back, or move {self.latest} away to train again"
             )

@@ -48,7 +48,7 @@ def memory_of_steps(trainer, batch):
 
     Args:
         trainer: that has taken a step. Its weights move.
-        batch: of the training, on the device.
+        batch: of the run, on the device.
 
     Returns:
         (bytes of a step of any size, bytes more for each excerpt that is computed at a time).

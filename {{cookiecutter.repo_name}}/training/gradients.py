@@ -33,7 +33,7 @@ class Clipping:
         if self.settings.percentile is None:
             return self.settings.max_norm
         value = norm.item()
-        if not math.isfinite(value):  # float16 has overflown: this step will be left out
+        if not math.isfinite(value):  # float16 overflow: GradScaler skips this step
             return None
         self.norms.append(value)
         return float(np.percentile(self.norms, self.settings.percentile))

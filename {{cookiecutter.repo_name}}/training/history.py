@@ -43,7 +43,7 @@ class Means:
         return {"sums": sums, "counts": counts}
 
     def load_state_dict(self, state):
-        """Take this process's part of what all processes had added, as far as numbers can tell."""
+        """Give each process an equal part of the saved sums and counts."""
         parts = distributed.world_size()
         self.sums = {name: value / parts for name, value in state["sums"].items()}
         self.counts = {name: value / parts for name, value in state["counts"].items()}
@@ -60,9 +60,9 @@ class Means:
 class History:
     """One row per epoch: `rows`, dicts.
 
-    One column decides which epoch is the best: the least validation loss, the least training loss
-    if there is no validation data, or the highest validation score if there is one. Epochs without
-    validation are never the best.
+    One column decides which epoch is the best: the lowest validation loss, the lowest training
+    loss if there is no validation data, or the highest validation score if there is one. Epochs
+    without validation are never the best.
 
     Attributes:
         key: the column that decides.

@@ -1,5 +1,5 @@
-"""The weights that a training starts from: those of a model that was trained before, or of some of
-its modules."""
+"""The weights that a training run starts from: those of a model that was trained before, or of some
+of its modules."""
 
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ def problems(model, metadata, described, settings):
     known = f" (trained on {len(sources)} sources: {', '.join(sources)})" if sources else ""
     advice = "write the model as it is there, name the modules to take in `modules`"
     if settings.strict:
-        advice += ", or write strict: false, which leaves what does not fit as it is drawn"
+        advice += ", or write strict: false, which keeps the random initialisation of the rest"
     its_model = (its.get("experiment") or {}).get("model")
     yield (
         "checkpoint",
@@ -169,9 +169,9 @@ def load(model, settings, labels, ordered):
         f"initial weights of {settings.checkpoint} (SHA-256 {digest[:12]}): {_summary(found.taken)}"
     ]
     if drawn:
-        lines.append(f"  drawn anew: {_summary(drawn)}")
+        lines.append(f"  randomly initialised: {_summary(drawn)}")
     if of_there:
-        lines.append(f"  not taken of it: {_summary(of_there)}")
+        lines.append(f"  not loaded: {_summary(of_there)}")
     before = its.get("labels") or labels
     if len(before) != len(labels) or (ordered and before != labels):
         lines.append(f"  it was trained on {', '.join(before)}; here are {', '.join(labels)}")

@@ -80,7 +80,7 @@ def load(excerpts, batches, num_workers, pin_memory=False):
         UserError: a file is missing or broken; a worker was killed.
     """
     if num_workers:
-        kill_children_at_exit()  # they do not heed the signal by which Python would end them
+        kill_children_at_exit()  # they ignore SIGTERM, by which Python would stop them
     iterator = iter(
         DataLoader(
             excerpts,
@@ -130,8 +130,8 @@ def worker_context():
 
 
 def _follow_the_main_process(_):
-    """A signal to the whole group is the main process's to answer: it saves, then ends workers.
-    One that it cannot answer ends them too."""
+    """Ignore SIGTERM and SIGINT sent to the process group: the main process saves its state and
+    stops the workers. They also exit if it dies."""
     exit_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""One training at a time in an output folder."""
+"""One training run at a time in an output folder."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ class Lock:
                 holder = file.read().strip() or "of which nothing is known yet"
                 file.close()
                 raise UserError(
-                    f"{self.path.parent}: another training is running here ({holder}); wait for "
+                    f"{self.path.parent}: another training run is active here ({holder}); wait for "
                     "it, stop it, or choose another info.output_folder"
                 )
             if self._is_current(file):  # else its last holder has just removed it

@@ -26,7 +26,7 @@ class Demonstration(NamedTuple):
 
 
 class Logger:
-    """Attach ignite's logger, which is made when the training begins, in the main process only.
+    """Attach ignite's logger, which is made when training begins, in the main process only.
 
     Args:
         folder: the output folder of the experiment.

@@ -18,7 +18,7 @@ def scheduler_args(component, best_by):
     """The arguments of `train.scheduler`.
 
     ReduceLROnPlateau follows the number that decides which model is the best: of a score
-    (`train.best_by`), more is better, and an improvement is one of 1e-4, not a share.
+    (`train.best_by`), more is better, and the threshold of an improvement is absolute, 1e-4.
     """
     if best_by is None or component.class_name != "ReduceLROnPlateau":
         return component.args

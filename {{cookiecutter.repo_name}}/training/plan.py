@@ -1,4 +1,4 @@
-"""Which excerpts a training reads: those of an epoch, and those it validates on."""
+"""Which excerpts a training run reads: those of an epoch, and those it validates on."""
 
 import logging
 
@@ -20,7 +20,7 @@ MUCH_SILENCE = 0.2  # of the training excerpts: more is worth a warning
 
 
 class Plan:
-    """The batches of a training.
+    """The batches of a training run.
 
     Attributes:
         excerpts, batches: the training excerpts and the keys that each step reads of them.

@@ -1,4 +1,4 @@
-"""What a training would take: shapes, parameters, seconds and memory of its steps, for dry_run."""
+"""What training would take: shapes, parameters, seconds and memory of its steps, for dry_run."""
 
 import contextlib
 import resource

@@ -1,4 +1,4 @@
-"""Which settings and data must stay the same when a training is resumed, and which may change."""
+"""Which settings and data must stay the same when a run is resumed, and which may change."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def tracks_of(data):
 
 
 def compare(latest, before, now):
-    """Can the training in `latest` be resumed with the present settings?
+    """Can the run in `latest` be resumed with the present settings?
 
     Args:
         latest: path of the state, for messages.
@@ -42,7 +42,7 @@ def compare(latest, before, now):
         [what has changed and takes effect from now on], a line each.
 
     Raises:
-        UserError: with every difference that makes it another training.
+        UserError: with every difference that makes it a different run.
     """
     refused, changed = [], []
     for key in sorted({*before["settings"], *now["settings"]}):
@@ -58,10 +58,10 @@ def compare(latest, before, now):
             refused.append(f"datasets.{split} has tracks of other names or lengths now")
     if refused:
         raise UserError(
-            f"{latest}: holds a training that was begun with other settings or data:\n  "
+            f"{latest}: holds a training run that was begun with other settings or data:\n  "
             + "\n  ".join(refused)
-            + "\nchoose another info.output_folder for a new training, move the old one away, or "
-            "change the settings back to resume it"
+            + "\nchoose another info.output_folder for a new training run, move the old one away, "
+            "or change the settings back to resume it"
         )
     return changed
 

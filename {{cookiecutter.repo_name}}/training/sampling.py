@@ -1,8 +1,8 @@
 """Which excerpts each step trains on: a function of the seed and the step alone.
 
-Nothing here has a state, so a training that is resumed after an interruption sees the same excerpts
-as one that was never interrupted, in any number of processes. An excerpt is named by its key
-(epoch, index of the track, number among that track's excerpts in this epoch).
+Nothing here has a state, so a run that is resumed after an interruption sees the same excerpts as
+one that was never interrupted, in any number of processes. An excerpt is named by its key (epoch,
+index of the track, number among that track's excerpts in this epoch).
 """
 
 import math

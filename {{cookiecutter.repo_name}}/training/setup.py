@@ -31,7 +31,7 @@ class Setup(NamedTuple):
         output_folder: where to write.
         seed: of the order of the data, the excerpts and dropout.
         metadata: what goes into the model's file beside its weights.
-        identity: {dotted key: plain value} of what a resumed training must share with its beginning
+        identity: {dotted key: plain value} of what a resumed run must share with its beginning
             (`resuming.settings_of`).
         augment: `datasets.train.augment` of the config, or None.
         loggers: of `training.loggers`.

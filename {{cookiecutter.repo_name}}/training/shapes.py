@@ -27,7 +27,7 @@ def meta_step(trainer, items=ITEMS):
         if "meta" not in str(error).lower():
             raise
     devices = [trainer.device] if trainer.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):  # the training's random numbers stay as they are
+    with torch.random.fork_rng(devices=devices):  # the run's random numbers stay as they are
         return _step(trainer, items, trainer.device)
 
 

@@ -1,4 +1,4 @@
-"""When a training stops: epochs, minutes, patience, and SIGTERM, which clusters send."""
+"""When a training run stops: epochs, minutes, patience, and SIGTERM, which clusters send."""
 
 import contextlib
 import signal
@@ -11,16 +11,16 @@ SIGTERM = "SIGTERM was received"
 
 
 class Stopping:
-    """The reasons for which a training stops, and the time that it took.
+    """The reasons for which a training run stops, and the time that it took.
 
     Attributes:
         reason: why it stops now, as text; None if it does not.
         seconds: spent training, in all sessions.
-        steps: it stops after this step; None: after no certain one.
+        steps: it stops after this step; None: no step limit.
 
     Args:
         settings: the section `train` of a config.
-        history: of the training.
+        history: of the run.
     """
 
     def __init__(self, settings, history):
@@ -31,7 +31,7 @@ class Stopping:
 
     @contextlib.contextmanager
     def watching(self):
-        """Measure time, and catch SIGTERM, which then ends nothing by itself."""
+        """Measure time, and catch SIGTERM instead of letting it kill the process."""
         self._clock = time.monotonic()
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may set a signal handler
@@ -65,7 +65,7 @@ class Stopping:
         self.reason = self.reason or self._out_of_patience()
 
     def before(self, epochs_done, step):
-        """Set `reason` if a training that is resumed has nothing left to do."""
+        """Set `reason` if a training run that is resumed has nothing left to do."""
         if epochs_done >= self.settings.epochs:
             done = len(self.history.rows)
             self.reason = f"{done} epochs are trained, train.epochs is {self.settings.epochs}"

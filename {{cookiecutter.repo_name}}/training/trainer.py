@@ -364,13 +364,13 @@ class Trainer:
     # ---- saving and resuming ------------------------------------------------------------------
 
     def restore(self):
-        """Take up the state of the training that the output folder holds, if it holds one.
+        """Restore the state of the run in the output folder, if there is one.
 
         `fit` does it too, if it was not done before.
 
         Raises:
-            UserError: the folder holds a training with other settings or data, a model without the
-                state of its training, or a state without its best model; another process trains in
+            UserError: the folder holds a run with other settings or data, a model without the
+                state of its run, or a state without its best model; another process trains in
                 it at this moment.
         """
         if self._restored is not None:

@@ -1,4 +1,4 @@
-"""A spectrum as bands of bins, each with a layer of its own, and what bands say of their bins."""
+"""A spectrum as bands of bins, each with its own layer, and the bands' outputs for each bin."""
 
 import itertools
 
@@ -17,7 +17,7 @@ def band_widths(num_bins, sample_rate, bands):
             belongs to the band below.
 
     Raises:
-        ValueError: bands that are none.
+        ValueError: `bands` is empty, unsorted or not positive.
     """
     for band in bands:
         if len(band) != 2 or min(band) <= 0:

@@ -27,7 +27,7 @@ def class_at(path):
     """The class at a dotted path.
 
     Raises:
-        ValueError: there is none that is a torch.nn.Module; the package cannot be imported.
+        ValueError: the path names no torch.nn.Module; the package cannot be imported.
     """
     module, _, name = path.rpartition(".")
     if not module or not all(part.isidentifier() for part in path.split(".")):

@@ -26,7 +26,7 @@ class STFTEncoder(_STFT):
         hop_length: in samples, at most half a window.
 
     Raises:
-        ValueError: lengths from which the waveform could not be had back.
+        ValueError: lengths without perfect reconstruction.
     """
 
     def forward(self, audio):

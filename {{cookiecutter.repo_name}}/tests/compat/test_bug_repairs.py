@@ -15,7 +15,7 @@ modules = nussl.ml.networks.modules
 
 
 def brute_force(criterion, estimates, targets):
-    """The mean over examples of the least loss over choices of estimates and orders of targets."""
+    """The mean over examples of the lowest loss over choices of estimates and orders of targets."""
     best = []
     for estimate, target in zip(estimates.double(), targets.double(), strict=True):
         best.append(

@@ -102,7 +102,7 @@ def test_a_file_may_be_included_twice_but_not_by_itself(including, messages):
     (line,) = messages("include: one.yml\n" + INFO, one="\ninclude: [base.yml, experiment.yml]\n")
     assert line.startswith("one.yml:2: include[1]: ")
     assert line.endswith(
-        "experiment.yml includes one.yml includes experiment.yml: a circle; remove one of these"
+        "experiment.yml includes one.yml includes experiment.yml: a cycle; remove one of these"
     )
     (line,) = messages("include: ./experiment.yml\n" + INFO)
     assert line.startswith("experiment.yml:1: include: experiment.yml includes experiment.yml:")

@@ -11,7 +11,7 @@ WINDOW_LENGTHS = [600, 1200, 240]
 HOP_LENGTHS = [120, 240, 50]
 FFT_LENGTHS = [1024, 2048, 512]
 COMPLEX_WINDOWS = [4096, 2048, 1024, 512, 256]
-FAINTEST = 1e-7  # squared magnitude below which bins are alike: their logarithms say nothing
+FAINTEST = 1e-7  # floor of squared magnitudes before the logarithm
 
 
 class MultiResolutionSTFTLoss(SourceLoss):
