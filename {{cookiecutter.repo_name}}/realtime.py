@@ -59,7 +59,7 @@ class Stream:
         self._buffer = torch.zeros(channels, self._frames.before)
         self._given = self._done = 0
         self._tail = None
-        self._ended = False
+        self._ended, self._dimensions = False, 2
 
     def __call__(self, block):
         """Take the next samples of the mixture.
@@ -88,10 +88,11 @@ class Stream:
             raise UserError("the stream is finished; separator.stream() begins another")
         samples = torch.from_numpy(np.atleast_2d(block))
         self._given += samples.shape[1]
+        self._dimensions = block.ndim
         return self._named(self._push(samples), block.ndim)
 
     def finish(self):
-        """What is left at the end of the recording: {name: (channels, samples)}."""
+        """What is left at the end of the recording: {name: the source}, shaped like the blocks."""
         if self._ended:
             raise UserError("the stream is finished already")
         self._ended = True
@@ -100,7 +101,7 @@ class Stream:
         if self._done < self._given:  # the last frame has no other to wait for
             last = self._finished(self._tail, np.zeros(self._tail.shape[1:], np.float32))
             sources = np.concatenate([sources, last], axis=-1)
-        return self._named(sources, 2)
+        return self._named(sources, self._dimensions)
 
     def _push(self, samples):
         """(sources, channels, samples) that are complete."""

@@ -2,12 +2,15 @@
 
 import fnmatch
 import itertools
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
 import audio
 from errors import UserError
 from files import files_below, read_json
+
+log = logging.getLogger("separate")
 
 RECORD = "separation.json"  # beside the sources of a recording
 SIGNS = "*?["
@@ -55,19 +58,23 @@ def find_all(config):
     Raises:
         ConfigError: a path is no file, or nothing was found.
     """
-    found, problems = [], []
+    found, nothing, problems = [], [], []
     for number, entry in enumerate(config.separate.files):
         some = find(entry)
         if some is None:
             key = f"separate.files[{number}]"
-            text = f"{entry!r} is no file; name one, a folder, or a pattern (*.wav)"
+            text = f"there is no file or folder {entry!r}; make it, or name others or a pattern"
             problems.append(config.problem(key, text))
+        elif not some:
+            nothing.append(entry)
         found += some or []
     if not found and not problems:
         tried = ", ".join(map(repr, config.separate.files))
         text = f"no audio file is found by {tried}; put audio there, or name other files"
         problems.append(config.problem("separate.files", text))
     config.require(problems)
+    if nothing:
+        log.warning("warning: separate.files: no audio in %s", ", ".join(map(repr, nothing)))
     return with_folders(found, Path(config.separate.output_folder))
 
 

@@ -42,7 +42,9 @@ def load(path, device="auto"):
     experiment.check(settings, training=False)
     args = settings.algorithm.args
     if folder is not None and "model_path" not in args and (folder / BEST).exists():
-        args["model_path"] = str(folder / BEST)
+        info = settings.info.model_copy(update={"output_folder": str(folder.resolve())})
+        settings = settings.model_copy(update={"info": info})
+        args["model_path"] = str(folder.resolve() / BEST)
     elif (written := experiment.model_path(settings)) is not None:
         args["model_path"] = str(PROJECT / written)  # relative paths mean the project's folder
     return Separator(settings, device)
@@ -81,6 +83,8 @@ class Separator:
         """
         given = audio.detach().cpu().numpy() if isinstance(audio, torch.Tensor) else audio
         mix = _checked(given)
+        if not sample_rate >= 1:
+            raise UserError(f"sample_rate is {sample_rate}, expected Hz, such as 44100")
         if mix.ndim == 3:
             each = [self._separate(one, sample_rate) for one in mix]
             sources = {name: np.stack([one[name] for one in each]) for name in each[0]}
@@ -122,11 +126,15 @@ class Separator:
 
 def _checked(audio):
     """The mixture as float32 (..., samples)."""
+    if isinstance(audio, str | Path):
+        raise UserError(
+            f"audio is a {type(audio).__name__}, expected an array; soundfile.read gives one of a "
+            "file, and scripts.separate separates files"
+        )
     audio = np.asarray(audio)
     if not np.issubdtype(audio.dtype, np.floating):
-        raise UserError(
-            f"audio is of {audio.dtype}, expected floats; divide 16-bit samples by 32768"
-        )
+        advice = "; divide 16-bit samples by 32768" if audio.dtype.kind in "iu" else ""
+        raise UserError(f"audio is of {audio.dtype}, expected floats{advice}")
     if not 1 <= audio.ndim <= 3 or audio.size == 0:
         raise UserError(
             f"audio has the shape {audio.shape}, expected (samples,), (channels, samples) or "

@@ -3,6 +3,7 @@ they include and all defaults. `python -m config --schema` writes the schema for
 editors and the tables of keys in docs/."""
 
 import argparse
+import os
 import sys
 
 from .errors import ConfigError
@@ -43,4 +44,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough; what is left goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)

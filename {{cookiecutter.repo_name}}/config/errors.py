@@ -79,7 +79,8 @@ def closest(name: str, choices: Iterable[str]) -> str | None:
     """The choice that `name` is most likely meant to be, if one is close; case does not count."""
     name = name.lower()
     by_lower = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(name, by_lower, n=1, cutoff=0.65)
+    same = [choice for choice in by_lower if sorted(choice) == sorted(name)]  # letters swapped
+    near = same or difflib.get_close_matches(name, by_lower, n=1, cutoff=0.65)
     if not near and len(name) >= 3:  # "hop" for hop_length, "validation" for val
         near = [choice for choice in by_lower if choice.startswith(name)]
         near += [c for c in by_lower if len(c) >= 3 and name.startswith(c) and name[len(c)] != "_"]

@@ -245,7 +245,10 @@ def read(path: str | os.PathLike) -> Document:
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         raise stop(f"cannot be read: {getattr(error, 'strerror', error)}") from None
     if len(content) > MAX_BYTES:
-        raise stop(f"holds more than {MAX_BYTES:,} bytes; is it an experiment?")
+        raise stop(
+            f"holds more than {MAX_BYTES:,} bytes, too many for an experiment; give a YAML file or "
+            "the folder of a run"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,5 +1,7 @@
 """The built-in sample: thousands of snippets that are made here and need no download."""
 
+import logging
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +13,8 @@ from songs import snippets
 
 from .base import StemDataset
 from .tracks import Track
+
+log = logging.getLogger("dataset")
 
 SONGS = {"train": 300, "val": 30, "test": 300}
 
@@ -103,6 +107,8 @@ class Sample(StemDataset):
             for job in zip(*work, strict=True):
                 snippets.render(*job)
             return
+        if progress and not sys.stderr.isatty():  # where there is no bar
+            log.info("rendering %d snippets into %s", len(missing), _short(self.place))
         bar = tqdm(
             total=len(missing),
             desc=f"making snippets in {_short(self.place)}",

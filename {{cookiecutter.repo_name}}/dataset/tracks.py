@@ -99,12 +99,12 @@ def _measured(track, rate, channels, padded, most_channels):
     for path in rates:
         if rates[path] != rates[first]:
             raise UserError(
-                f"{path}: has {rates[path]} Hz and {first.name} {rates[first]} Hz; the files of a "
+                f"{path}: has {rates[path]} Hz and {first} {rates[first]} Hz; the files of a "
                 "track must have one rate: resample them"
             )
         if not padded and lengths[path] != lengths[first]:
             raise UserError(
-                f"{path}: has {lengths[path]} samples and {first.name} {lengths[first]}; the "
+                f"{path}: has {lengths[path]} samples and {first} {lengths[first]}; the "
                 "files of a track must be equally long: replace them"
             )
     return dataclasses.replace(track, sample_rate=rates[first], length=max(lengths.values()))
@@ -173,7 +173,8 @@ def complete(tracks, labels, missing):
     for track in tracks:
         absent = [label for label in labels if not track.stems.get(label)]
         if absent:
-            lacking[track.name] = absent
+            there = next((paths[0] for paths in track.stems.values() if paths), None)
+            lacking[track.name] = absent, f" (there is {there})" if there else ""
     if missing == "silence":
         return [
             dataclasses.replace(track, stems={la: track.stems.get(la, ()) for la in labels})
@@ -184,8 +185,8 @@ def complete(tracks, labels, missing):
     if lacking and missing == "error":
         raise_all(
             [
-                f"{name}: no {', '.join(absent)}; add it, or choose missing: skip or silence"
-                for name, absent in lacking.items()
+                f"{name}: no {', '.join(absent)}; add it, or choose missing: skip or silence{there}"
+                for name, (absent, there) in lacking.items()
             ]
         )
     if lacking:

@@ -83,8 +83,5 @@ def separation_lines(folder, record):
     lines = [folder / name for name in record["files"]]
     if record["confidence"]:
         values = ", ".join(f"{name} {value:.3f}" for name, value in record["confidence"].items())
-        lines.append(
-            "  how distinct the clusters are (no certainty of being right, see "
-            f"docs/separation.md): {values}"
-        )
+        lines.append(f"  confidence (docs/separation.md): {values}")
     return lines

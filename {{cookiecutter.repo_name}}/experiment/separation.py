@@ -12,6 +12,7 @@ import devices
 from algorithms import ALGORITHMS, needs_model, separate
 from compat.failures import errors_named
 from config import flat
+from files import PROJECT
 from model import allow
 from report import draw_separation
 from training.loggers import Demonstration
@@ -58,7 +59,7 @@ def _warn_of_another_model(config, path, metadata):
     """Say so if the model that separates is not the one that this experiment trains."""
     if config.train is None:
         return
-    if Path(path).resolve() != Path(best_model(config)).resolve():
+    if (PROJECT / path).resolve() != (PROJECT / best_model(config)).resolve():
         log.warning(
             "%s: algorithm.args.model_path names another model than the one that this experiment "
             "trains, %s; remove the key to use that",

@@ -27,7 +27,7 @@ Separates {what} into {count} sources: {sources}.
 | `model.onnx` | the whole of it for onnxruntime: level, STFT, network, masks, inverse STFT |
 | `model.pt2` | the same for `torch.export.load("model.pt2").module()`, on the CPU |
 | `model.safetensors` | the weights of the network alone |
-| `separate.py` | an example: `python separate.py song.wav`, with numpy, onnxruntime and soundfile |
+| `separate.py` | `python separate.py song.wav` writes `song.NAME.wav`; with numpy, onnxruntime, soundfile |
 | `model.json` | what this page says, for programs; the network as a graph; the checks below |
 {page}
 ```python
@@ -38,6 +38,9 @@ sources = separate(audio, sample_rate)  # a dict: (channels, samples) of each na
 ```
 
 {reads}
+`separate.py` resamples to {rate} Hz and back: above {half:g} Hz its sources hold nothing, and below
+they add up to the recording.
+
 The level of what is read is brought between {low:g} and {high:g} dB of full scale (RMS) for the
 network; the sources have the recording's own.
 
@@ -71,6 +74,7 @@ def model_card(facts):
         count=len(facts["sources"]),
         sources=", ".join(facts["sources"]),
         rate=signal["sample_rate"],
+        half=signal["sample_rate"] / 2,
         channels="any number of channels, separated by the masks of their mean"
         if facts["any_channels"]
         else f"{signal['num_channels']} channel(s)",

@@ -66,9 +66,14 @@ def resample(audio, length):
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit("usage: python separate.py song.wav ...")
     separate = load()
     for name in sys.argv[1:]:
-        audio, sample_rate = soundfile.read(name, dtype="float32", always_2d=True)
+        try:
+            audio, sample_rate = soundfile.read(name, dtype="float32", always_2d=True)
+        except (OSError, soundfile.SoundFileError) as error:
+            sys.exit(f"error: {name}: cannot be read ({error})")
         for source, sound in separate(audio.T, sample_rate).items():
             path = Path(name).with_suffix(f".{source}.wav")
             soundfile.write(path, sound.T, sample_rate, subtype="FLOAT")

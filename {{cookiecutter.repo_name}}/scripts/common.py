@@ -41,7 +41,7 @@ def run(main, description, needs, argv=None):
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # errors are reported once, here
     scripts = ("train", "evaluate", "visualize", "separate", "export", "analyze")
-    for name in (*scripts, "pipeline", "sweep"):
+    for name in (*scripts, "pipeline", "sweep", "dataset"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         _report_errors(main, path, needs)
@@ -105,7 +105,10 @@ def _report_errors(main, path, needs):
         print(error, file=sys.stderr)
         sys.exit(error.status)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print(
+            "stopped; the same command resumes from what was saved, if anything was",
+            file=sys.stderr,
+        )
         sys.exit(130)
     except (MemoryError, RuntimeError) as error:
         if not memory.is_out_of_memory(error):

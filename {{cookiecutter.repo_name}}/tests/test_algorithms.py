@@ -160,7 +160,7 @@ def test_an_algorithm_with_fewer_estimates_than_sources_is_refused_before_scorin
 
 
 def test_every_algorithm_that_needs_only_the_mixture_is_a_baseline(monkeypatch):
-    assert set(baselines()) == {"FT2D", "HPSS", "Repet", "RepetSim"}
+    assert set(baselines()) >= {"FT2D", "HPSS", "Repet", "RepetSim"}
     monkeypatch.setitem(ALGORITHMS, "Halves", Halves)
     assert "Halves" in baselines()
 

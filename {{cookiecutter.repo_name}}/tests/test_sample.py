@@ -198,11 +198,11 @@ def test_four_stems_as_they_are(sample_folder):
 def test_stems_that_no_group_names_are_left_out_of_the_mixture(sample_folder):
     groups = {"rhythm": ["drums", "bass"], "rest": ["other"]}
     data = sample(sample_folder, num_songs=1, groups=groups)
+    item = data[3]  # made now, if no other test has
     stems = {
         stem: soundfile.read(data.place / "30000003" / f"{stem}.wav", dtype="float32")[0]
         for stem in STEMS
     }
-    item = data[3]
     assert sorted(item["sources"]) == ["rest", "rhythm"]
     rhythm = stems["drums"] + stems["bass"]
     assert np.allclose(item["sources"]["rhythm"].audio_data[0], rhythm, atol=1e-7)

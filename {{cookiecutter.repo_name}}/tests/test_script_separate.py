@@ -106,9 +106,13 @@ def test_a_folder_is_separated_as_flac_and_resumed(run, tmp_path):
 
 def test_missing_files_and_patterns_without_a_match_are_reported_at_once(run, tmp_path):
     status, _ = run("separate", separate={"files": [str(tmp_path / "no.wav")]})
-    assert "separate.files[0]: " in str(status) and "no.wav' is no file" in str(status)
+    assert "separate.files[0]: " in str(status) and "there is no file or folder '" in str(status)
     status, _ = run("separate", separate={"files": [str(tmp_path / "*.wav")]})
     assert "no audio file is found by" in str(status)
+    path = wav(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(9000))
+    sections = {"files": [str(path), str(tmp_path / "*.mp3")]}
+    status, printed = run("separate", separate={**sections, "output_folder": str(tmp_path / "o")})
+    assert status == 0 and f"warning: separate.files: no audio in '{tmp_path}/*.mp3'" in printed
 
 
 def test_an_output_folder_that_cannot_be_written_is_reported(run, tmp_path):

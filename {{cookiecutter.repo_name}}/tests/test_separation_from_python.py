@@ -71,7 +71,9 @@ def test_it_gives_what_the_script_writes(run_folder, tmp_path):
         assert np.abs(audio.read(tmp_path / "out/in" / f"{name}.wav") - sound).max() < 1e-6
 
 
-def test_a_run_may_be_copied_elsewhere_and_a_file_named_instead(run_folder, tmp_path, monkeypatch):
+def test_a_run_may_be_copied_elsewhere_and_a_file_named_instead(
+    run_folder, tmp_path, monkeypatch, caplog
+):
     copied = tmp_path / "copied"
     shutil.copytree(run_folder, copied)
     monkeypatch.chdir(tmp_path)
@@ -80,6 +82,8 @@ def test_a_run_may_be_copied_elsewhere_and_a_file_named_instead(run_folder, tmp_
     for path in ("copied", copied / "config.yml"):
         for name, sound in load(path, "cpu")(mix, RATE).items():
             assert np.array_equal(sound, expected[name])
+    load("best_model", "cpu")  # the project's, from another folder
+    assert caplog.text == ""
 
 
 def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tmp_path):
@@ -92,7 +96,8 @@ def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tm
 @pytest.mark.parametrize(
     ("audio", "message"),
     [
-        (np.zeros((2, 8000), np.int16), "audio is of int16, expected floats"),
+        (np.zeros((2, 8000), np.int16), "audio is of int16, expected floats; divide 16-bit"),
+        ("song.wav", "audio is a str, expected an array; soundfile.read gives one"),
         (np.zeros((1, 1, 1, 8000)), r"has the shape \(1, 1, 1, 8000\), expected"),
         (np.zeros((8000, 2)), "more channels than samples"),
         (np.full((2, 8000), np.nan), "NaN or infinite"),
@@ -103,6 +108,12 @@ def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tm
 def test_what_cannot_be_separated_is_one_clear_error(run_folder, audio, message):
     with pytest.raises(UserError, match=message):
         load(run_folder, "cpu")(audio, RATE)
+
+
+@pytest.mark.parametrize("rate", [0, -5, float("nan")])
+def test_a_sample_rate_that_is_none_is_refused(run_folder, rate):
+    with pytest.raises(UserError, match=f"sample_rate is {rate}, expected Hz"):
+        load(run_folder, "cpu")(mixture(), rate)
 
 
 def test_what_cannot_be_loaded_is_one_clear_error(run_folder, tmp_path):

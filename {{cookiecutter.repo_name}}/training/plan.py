@@ -131,11 +131,16 @@ def _warn_of_silence(data, lengths, length):
     """Tracks shorter than an excerpt are padded with silence: say so if there is much of it."""
     silence = 1 - sum(min(track, length) for track in lengths) / (len(lengths) * length)
     if silence > MUCH_SILENCE:
-        rate, median = data.sample_rate, sorted(lengths)[len(lengths) // 2]
+        rate = data.sample_rate
+        short = [number for number, track in enumerate(lengths) if track < length]
+        names = [f"{data.tracks[n].name} ({lengths[n] / rate:.3g} s)" for n in short[:3]]
         log.warning(
-            "an excerpt has %.3g s, but half of the tracks have at most %.3g s: %.0f %% of the "
-            "training data is padding; lower train.segment",
+            "an excerpt has %.3g s, and %d of %d tracks are shorter, %s%s: %.0f %% of the training "
+            "data is padding; lower train.segment, or leave these tracks out",
             length / rate,
-            median / rate,
+            len(short),
+            len(lengths),
+            ", ".join(names),
+            ", ..." if short[3:] else "",
             100 * silence,
         )

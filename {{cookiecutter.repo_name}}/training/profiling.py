@@ -74,5 +74,5 @@ def summarize(trainer):
         f"an epoch of {steps} steps: about {steps * step / 60:.3g} min without validation; "
         f"{epochs} epochs, {epochs * steps} steps: {epochs * steps * step / 3600:.3g} h"
     )
-    lines += [*fitting(trainer, took["batch"]), "nothing was written"]
+    lines += [*fitting(trainer, took["batch"]), "no results were written"]
     return "\n".join(lines)

@@ -100,9 +100,9 @@ class ExternalNetwork(nn.Module):
         self.input, self.output = axes_of(input, INPUT), axes_of(output, OUTPUT)
         if path not in _allowed:
             raise UserError(
-                f"its network is {path} of the package {package}; a file that names it has it "
-                f"imported, a checkpoint alone does not. Write module: {path} under model, as "
-                "in the config.yml of its training"
+                f"its network is {path}{f' of the package {package}' if package else ''}; a file "
+                "that names it has it imported, a checkpoint alone does not. Write module: "
+                f"{path} under model, as in the config.yml of its training run"
             )
         if package is not None and (installed := package_of(path)) != (package, version):
             raise UserError(

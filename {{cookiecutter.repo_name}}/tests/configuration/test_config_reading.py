@@ -194,7 +194,10 @@ def test_merges_that_multiply_are_stopped(refused):
 
 def test_a_file_that_is_much_too_long_is_not_read(refused, tmp_path):
     (problem,) = refused(INFO + "# " + "x" * 2_000_000)
-    assert problem.message == "holds more than 1,000,000 bytes; is it an experiment?"
+    assert problem.message == (
+        "holds more than 1,000,000 bytes, too many for an experiment; give a YAML file or the "
+        "folder of a run"
+    )
 
 
 def test_the_character_nul_is_refused_in_any_text_and_in_a_path(refused):

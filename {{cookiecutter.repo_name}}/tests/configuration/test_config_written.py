@@ -208,6 +208,20 @@ def test_a_mistake_is_reported_before_anything_heavy_is_imported(tmp_path):
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+def test_a_reader_that_has_read_enough_is_no_error(tmp_path):
+    path = tmp_path / "good.yml"
+    path.write_text(GOOD)
+    program = "import runpy, sys; sys.argv[1:] = ['--show', *200 * [sys.argv[1]]]\n"
+    program += "sys.stdout.reconfigure(line_buffering=True)\n"
+    program += "runpy.run_module('config', run_name='__main__')"
+    command = f'{sys.executable} -c "{program}" {path} | head -1'
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"# {path}\n", "")
+
+
 def test_files_are_checked_from_the_command_line(tmp_path):
     good, wrong = tmp_path / "good.yml", tmp_path / "wrong.yml"
     good.write_text(GOOD)
