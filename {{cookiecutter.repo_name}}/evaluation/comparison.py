@@ -132,12 +132,25 @@ def shared(runs):
     """(runs with only the items that every run has scored, how many items those are)."""
     items = set.intersection(*({row["item"] for row in run.rows} for run in runs))
     if not items:
+        groups = _groups(runs)
+        listed = "\n".join(f"  {', '.join(str(run.folder) for run in group)}" for group in groups)
         raise UserError(
-            f"{', '.join(run.name for run in runs)}: have no item in common; evaluate them on the "
-            "same data"
+            "the runs have no item in common; name those of one line in analyze.runs, which share "
+            f"items, or evaluate them on the same data:\n{listed}"
         )
     kept = [run._replace(rows=[row for row in run.rows if row["item"] in items]) for run in runs]
     return kept, len(items)
+
+
+def _groups(runs):
+    """[[run]]: runs that share items with the first of their group, the largest group first."""
+    left, groups = [*runs], []
+    while left:
+        first = {row["item"] for row in left[0].rows}
+        alike = [not first.isdisjoint(row["item"] for row in run.rows) for run in left]
+        groups.append([run for run, is_alike in zip(left, alike, strict=True) if is_alike])
+        left = [run for run, is_alike in zip(left, alike, strict=True) if not is_alike]
+    return sorted(groups, key=len, reverse=True)
 
 
 def table_rows(runs):

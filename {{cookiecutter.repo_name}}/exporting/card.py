@@ -27,7 +27,7 @@ Separates {what} into {count} sources: {sources}.
 | `model.onnx` | the whole of it for onnxruntime: level, STFT, network, masks, inverse STFT |
 | `model.pt2` | the same for `torch.export.load("model.pt2").module()`, on the CPU |
 | `model.safetensors` | the weights of the network alone |
-| `separate.py` | `python separate.py song.wav` writes `song.NAME.wav`; with numpy, onnxruntime, soundfile |
+| `separate.py` | `python separate.py song.wav` (numpy, onnxruntime, soundfile): `song.NAME.wav` |
 | `model.json` | what this page says, for programs; the network as a graph; the checks below |
 {page}
 ```python

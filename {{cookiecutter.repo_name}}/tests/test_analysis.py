@@ -177,6 +177,16 @@ def test_items_that_not_every_run_has_are_left_out_and_counted(tmp_path, capsys,
     assert "left out: 2 items of a that not every run has scored" in said
 
 
+def test_runs_without_a_common_item_are_named_by_what_they_share(runs, tmp_path):
+    read = comparison.read_runs(runs, "test")
+    rows = [{**row, "item": f"other {row['item']}"} for row in read[1].rows]
+    with pytest.raises(UserError) as caught:
+        comparison.shared([read[0], read[1]._replace(rows=rows), read[2]])
+    first, *lines = str(caught.value).splitlines()
+    assert first.startswith("the runs have no item in common; name those of one line in")
+    assert lines == [f"  {tmp_path / 'a'}, {tmp_path / 'c'}", f"  {tmp_path / 'b'}"]
+
+
 def test_what_is_not_there_is_reported(tmp_path, capsys, caplog):
     folder = make_run(tmp_path / "a", "a", range(5))
     said = run_script(tmp_path, capsys, caplog, [folder, str(tmp_path / "none")])
