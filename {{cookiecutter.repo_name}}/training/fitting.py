@@ -1,5 +1,7 @@
 """Memory of a training step, and the largest batch that fits on a card, for dry_run."""
 
+import os
+
 import torch
 
 CARDS = (8, 12, 24, 40, 80)  # GB of memory
@@ -14,6 +16,7 @@ def peak_of(function, device):
         before = torch.cuda.memory_allocated(device)
         function()
         return torch.cuda.max_memory_allocated(device) - before
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else it reports each start and stop on stderr
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profile:
@@ -73,8 +76,7 @@ def fitting(trainer, batch):
     size = trainer.plan.batches.batch_size
     lines = [
         f"\nmemory of a step, measured on {trainer.device} in {trainer.precision}: "
-        f"{fixed / 1e6:.0f} MB and {per_item / 1e6:.3g} MB for each excerpt that is computed at a "
-        "time",
+        f"{fixed / 1e6:.0f} MB, and {per_item / 1e6:.3g} MB for each excerpt of a batch",
         f"    batch_size {size:<6} {(fixed + per_item * size / parts) / 1e9:.3g} GB",
     ]
     for card in CARDS:

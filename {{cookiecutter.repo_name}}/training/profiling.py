@@ -68,11 +68,19 @@ def summarize(trainer):
     step = max(took["seconds"], took["loading"] / max(settings.num_workers, 1))
     steps, epochs = plan.steps_per_epoch, settings.epochs
     lines.append(
-        f"\na step on {trainer.device}: {took['seconds']:.3g} s (the first one {took['first']:.3g} "
-        f"s), its data {took['loading']:.3g} s\n"
+        f"\na step on {trainer.device}: {_duration(took['seconds'])} (the first: "
+        f"{_duration(took['first'])}), its data {_duration(took['loading'])}\n"
         f"memory above that of the idle program: {took['memory'] / 1e6:.0f} MB\n"
-        f"an epoch of {steps} steps: about {steps * step / 60:.3g} min without validation; "
-        f"{epochs} epochs, {epochs * steps} steps: {epochs * steps * step / 3600:.3g} h"
+        f"an epoch of {steps} steps: about {_duration(steps * step)} without validation; "
+        f"{epochs} epochs, {epochs * steps} steps: {_duration(epochs * steps * step)}"
     )
     lines += [*fitting(trainer, took["batch"]), "no results were written"]
     return "\n".join(lines)
+
+
+def _duration(seconds):
+    """Three significant digits, in seconds, minutes or hours."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
