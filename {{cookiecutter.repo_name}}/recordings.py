@@ -74,7 +74,7 @@ def find_all(config):
         problems.append(config.problem("separate.files", text))
     config.require(problems)
     if nothing:
-        log.warning("warning: separate.files: no audio in %s", ", ".join(map(repr, nothing)))
+        log.warning("separate.files: no audio in %s", ", ".join(map(repr, nothing)))
     return with_folders(found, Path(config.separate.output_folder))
 
 

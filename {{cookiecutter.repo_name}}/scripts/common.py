@@ -38,7 +38,9 @@ def run(main, description, needs, argv=None):
     path = _in_project(parser.parse_args(argv).path)
     if hasattr(sys.stdout, "reconfigure"):  # print names that are not UTF-8 all the same
         sys.stdout.reconfigure(errors="backslashreplace")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    terminal = logging.StreamHandler(sys.stdout)
+    terminal.setFormatter(_Labelled())
+    logging.basicConfig(level=logging.WARNING, handlers=[terminal])
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # errors are reported once, here
     scripts = ("train", "evaluate", "visualize", "separate", "export", "analyze")
     for name in (*scripts, "pipeline", "sweep", "dataset"):
@@ -52,6 +54,14 @@ def run(main, description, needs, argv=None):
         sys.modules["distributed"].hard_exit(system_exit)
     if system_exit:
         raise system_exit
+
+
+class _Labelled(logging.Formatter):
+    """The message alone; a warning says that it is one."""
+
+    def format(self, record):
+        text = super().format(record)
+        return f"warning: {text}" if record.levelno == logging.WARNING else text
 
 
 def names():

@@ -112,7 +112,7 @@ def test_missing_files_and_patterns_without_a_match_are_reported_at_once(run, tm
     path = wav(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(9000))
     sections = {"files": [str(path), str(tmp_path / "*.mp3")]}
     status, printed = run("separate", separate={**sections, "output_folder": str(tmp_path / "o")})
-    assert status == 0 and f"warning: separate.files: no audio in '{tmp_path}/*.mp3'" in printed
+    assert status == 0 and f"separate.files: no audio in '{tmp_path}/*.mp3'" in printed
 
 
 def test_an_output_folder_that_cannot_be_written_is_reported(run, tmp_path):
