@@ -185,7 +185,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
             embedding=embedding[0].mean(dim=2).transpose(0, 1).cpu().numpy(),
             loud=loud.any(axis=-1).T,
             clusters=clusters.numpy(),
-            stretch=(start / rate, end / rate),
+            span=(start / rate, end / rate),
         )
 
     def postprocess(self, masks):

@@ -7,7 +7,7 @@ Any subclass of nussl's base classes works in every script. What it does not dec
     source_labels = None   labels of its sources in their order; None: its sources have no order
     labels_in = None       the argument that names its sources in their order
 
-The last one may depend on the instance (a network's sources have an order if it was trained with
+`source_labels` may depend on the instance (a network's sources have an order if it was trained with
 one): then the class has `labels_of(model, metadata)`, and with it `load(model_path, device)`, which
 returns the two, and `outputs_of(model, metadata)`, how many sources it gives; see
 `NetworkSeparation`.
@@ -37,7 +37,7 @@ class Result(NamedTuple):
         embedding: (bins, frames, dims), of all of the mixture or a part of it.
         loud: (bins, frames), true where the embedding was clustered.
         clusters: (bins, frames), the number of the estimate that each bin of the embedding is in.
-        stretch: (start, stop) in seconds of that part; None: all.
+        span: (start, stop) in seconds of that part; None: all.
         labels: the names of the estimates, in their order.
     """
 
@@ -46,7 +46,7 @@ class Result(NamedTuple):
     embedding: Any = None
     loud: Any = None
     clusters: Any = None
-    stretch: tuple | None = None
+    span: tuple | None = None
     labels: list | None = None
 
 

@@ -90,7 +90,7 @@ def draw_separation(title, mix, result, frequency="auto", about=None):
             _draw_waveform(axes, estimate, color, f"{files[i]}.wav", mix)
         if embedding is not None:
             axes = figure.add_subplot(grid[:, 2])
-            _draw_embedding(axes, embedding, clusters, names, result.loud, result.stretch)
+            _draw_embedding(axes, embedding, clusters, names, result.loud, result.span)
         return png(figure, about)
 
 
@@ -105,12 +105,12 @@ def draw_recording(title, recording, result, paths):
         paths: of the files of the sources.
     """
     rate = recording.sample_rate
-    if result.stretch is None:
+    if result.span is None:
         starts = range(0, recording.length, SHOWN * rate)
         energies = [np.square(recording.read(start, SHOWN * rate)).sum() for start in starts]
         first = starts[int(np.argmax(energies))]
     else:
-        start = round((sum(result.stretch) - SHOWN) / 2 * rate)
+        start = round((sum(result.span) - SHOWN) / 2 * rate)
         first = max(0, min(start, recording.length - SHOWN * rate))
     length = min(SHOWN * rate, recording.length - first)
 
@@ -170,7 +170,7 @@ def _draw_waveform(axes, signal, color, title, mix):
     axes.set_title(title, color=color)
 
 
-def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
+def _draw_embedding(axes, embedding, clusters, names, loud, span):
     """The loud bins in the plane of their two principal components, colored by cluster."""
     chosen, flat, share = embedding_plane(embedding, loud, POINTS)
     cluster = clusters.reshape(-1)[chosen]
@@ -184,7 +184,7 @@ def _draw_embedding(axes, embedding, clusters, names, loud, stretch):
             color=COLORS[i % len(COLORS)],
             label=f"{name}: {here.mean():.0%}",
         )
-    part = "" if stretch is None else "\nof {:.1f} to {:.1f} s, the loudest".format(*stretch)
+    part = "" if span is None else "\nof {:.1f} to {:.1f} s, the loudest".format(*span)
     axes.set(
         title=f"embedding of the loud bins{part}\n{embedding.shape[-1]} dims in a plane: "
         f"{share:.0%} of the variance",

@@ -132,7 +132,7 @@ def page_item(
     embedding=None,
     loud=None,
     cluster_of=None,
-    stretch=None,
+    span=None,
     frequency="auto",
 ):
     """An item as the page's script takes it: plain data.
@@ -145,7 +145,7 @@ def page_item(
         masks: [(label, number of the source, (bins, frames))], to be drawn.
         embedding: (bins, frames, dims); loud: (bins, frames), true where it is to be drawn;
         cluster_of: (bins, frames), the number of the source of each bin.
-        stretch: (start, stop) of the embedding in seconds; None: all of the mixture.
+        span: (start, stop) of the embedding in seconds; None: all of the mixture.
         frequency: the scale of the spectrograms, see `FrequencyAxis`.
     """
     axis = FrequencyAxis(frequency, mix.sample_rate)
@@ -195,7 +195,7 @@ def page_item(
         ],
         "pictures": pictures,
         "ticks": {"time": _ticks_of_time(length / rate), "frequency": axis.ticks()},
-        "plane": None if embedding is None else _plane(embedding, loud, cluster_of, stretch),
+        "plane": None if embedding is None else _plane(embedding, loud, cluster_of, span),
     }
 
 
@@ -251,11 +251,11 @@ def _picture(values, colours, limits, what, axis):
     }
 
 
-def _plane(embedding, loud, cluster_of, stretch):
+def _plane(embedding, loud, cluster_of, span):
     chosen, flat, share = embedding_plane(embedding, loud, POINTS)
     flat = np.round(flat / max(np.abs(flat).max(), 1e-9) * 127).astype(int)
     sources = cluster_of.reshape(-1)[chosen]
-    part = "" if stretch is None else f" from {stretch[0]:.0f} to {stretch[1]:.0f} s (the loudest)"
+    part = "" if span is None else f" from {span[0]:.0f} to {span[1]:.0f} s (the loudest)"
     said = (
         f"The embedding of {len(chosen)} loud bins{part} in the plane of their two principal "
         f"components ({share:.0%} of the variance), coloured by source"

@@ -134,7 +134,7 @@ def _item(number, item, result, method, rows, frequency):
         result.embedding,
         result.loud,
         source_of,
-        result.stretch,
+        result.span,
         frequency,
     )
 

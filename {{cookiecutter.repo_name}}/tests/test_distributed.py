@@ -205,7 +205,7 @@ def test_every_process_gets_an_equal_share_and_all_get_everything():
 
     twelve, seven = (Spread([1] * count, count) for count in (12, 7))
     whole = iter(ShuffledBatches(twelve, 6, seed=0))
-    parts = [iter(ShuffledBatches(twelve, 6, seed=0, share=(i, 3))) for i in range(3)]
+    parts = [iter(ShuffledBatches(twelve, 6, seed=0, shard=(i, 3))) for i in range(3)]
     for _ in range(4):
         batch, shares = next(whole), [next(part) for part in parts]
         assert [len(share) for share in shares] == [2, 2, 2]

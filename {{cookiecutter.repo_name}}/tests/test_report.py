@@ -97,7 +97,7 @@ def test_an_embedding_of_a_stretch_is_coloured_by_its_own_clusters_and_says_so(a
 
 
 @pytest.mark.parametrize(
-    "stretch, shown",
+    "span, shown",
     [
         ((14.0, 16.5), "10 to 20 s of 30 s"),  # around the part whose embedding is drawn
         ((28.0, 30.0), "20 to 30 s of 30 s"),
@@ -105,14 +105,14 @@ def test_an_embedding_of_a_stretch_is_coloured_by_its_own_clusters_and_says_so(a
         (None, "20 to 30 s of 30 s"),  # the loudest
     ],
 )
-def test_ten_seconds_of_a_recording_are_drawn(axes, tmp_path, stretch, shown):
+def test_ten_seconds_of_a_recording_are_drawn(axes, tmp_path, span, shown):
     rate = 1000
     sound = 0.1 * np.random.default_rng(0).standard_normal((1, 30 * rate)).astype(np.float32)
     sound[:, 25 * rate :] *= 3
     paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
     for path in paths:
         soundfile.write(path, sound[0] / 2, rate, subtype="FLOAT")
-    result = Result([], None, None, None, None, stretch)
+    result = Result([], None, None, None, None, span)
     draw_recording("a song", streams.Memory(sound, rate), result, paths)
     drawn = axes()["mixture.wav"]
     assert drawn.get_figure().get_suptitle() == f"a song, {shown}"

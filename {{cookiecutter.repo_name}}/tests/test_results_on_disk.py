@@ -302,18 +302,18 @@ def test_the_embedding_of_a_long_item_is_that_of_its_loudest_chunk(tmp_path):
     data = np.concatenate([0.1 * sound("low", 1, 24), sound("high", 2, 8) + sound("low", 3, 8)])
     mix = nussl.AudioSignal(audio_data_array=data, sample_rate=RATE)
     result = separate(DeepClustering(mix, 2, path), mix)
-    assert result.stretch[0] >= 20 and result.stretch[1] == pytest.approx(32, abs=0.05)
+    assert result.span[0] >= 20 and result.span[1] == pytest.approx(32, abs=0.05)
     frames = result.embedding.shape[1]
     assert frames == pytest.approx(10 * RATE / 64, abs=2)
     assert result.loud.shape == result.clusters.shape == result.embedding.shape[:2]
     # the clusters are those of the masks there
     hop = 64 / RATE
-    start = round(result.stretch[0] / hop)
+    start = round(result.span[0] / hop)
     masks = result.masks.argmax(axis=0)[:, start : start + frames]
     inner = slice(100, frames - 150)  # where no other chunk is faded in
     assert np.mean(masks[:, inner] == result.clusters[:, inner]) > 0.99
     short = nussl.AudioSignal(audio_data_array=data[: 5 * RATE], sample_rate=RATE)
-    assert separate(DeepClustering(short, 2, path), short).stretch is None
+    assert separate(DeepClustering(short, 2, path), short).span is None
 
 
 def test_masks_are_shown_over_the_frequencies_of_the_mixture(tmp_path, monkeypatch):

@@ -74,12 +74,12 @@ class ShuffledBatches(Sampler):
         spread: the excerpts of an epoch.
         batch_size: keys in a batch, in all processes together; fewer if an epoch has fewer.
         seed: of the orders.
-        share: (rank of this process, number of processes), each of which gets an equal part.
+        shard: (rank of this process, number of processes), each of which gets an equal part.
     """
 
-    def __init__(self, spread, batch_size, seed, first_step=0, share=(0, 1)):
-        self.spread, self.seed, self.first_step, self.share = spread, seed, first_step, share
-        world_size = share[1]
+    def __init__(self, spread, batch_size, seed, first_step=0, shard=(0, 1)):
+        self.spread, self.seed, self.first_step, self.shard = spread, seed, first_step, shard
+        world_size = shard[1]
         self.batch_size = min(batch_size, len(spread)) // world_size * world_size
         self.steps_per_epoch = len(spread) // self.batch_size
 
@@ -90,7 +90,7 @@ class ShuffledBatches(Sampler):
             for first in range(
                 step * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size
             ):
-                yield _part(keys[first : first + self.batch_size], self.share)
+                yield _part(keys[first : first + self.batch_size], self.shard)
             epoch, step = epoch + 1, 0
 
     def keys(self, epoch):
@@ -105,25 +105,25 @@ class SameBatches(ShuffledBatches):
     """The same `num_batches` batches of the same excerpts in every epoch, of the first tracks: to
     overfit."""
 
-    def __init__(self, lengths, batch_size, num_batches, share=(0, 1)):
+    def __init__(self, lengths, batch_size, num_batches, shard=(0, 1)):
         count = num_batches * batch_size
         spread = Spread(lengths[:count], count)
-        super().__init__(spread, batch_size, seed=0, share=share)
+        super().__init__(spread, batch_size, seed=0, shard=shard)
 
     def keys(self, epoch):
         return [(0, *excerpt) for excerpt in self.spread()]
 
 
-def batches_in_order(spread, batch_size, share=(0, 1)):
+def batches_in_order(spread, batch_size, shard=(0, 1)):
     """The same excerpts each time, in order: for validation, divided among the processes.
 
     Some processes may get an excerpt or a batch less than others; none waits for another's.
     """
     keys = [(0, *excerpt) for excerpt in spread()]
     batches = [keys[first : first + batch_size] for first in range(0, len(keys), batch_size)]
-    return [part for batch in batches if (part := _part(batch, share))]
+    return [part for batch in batches if (part := _part(batch, shard))]
 
 
-def _part(keys, share):
-    rank, world_size = share
+def _part(keys, shard):
+    rank, world_size = shard
     return keys[rank::world_size]

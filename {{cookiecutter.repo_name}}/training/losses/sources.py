@@ -37,7 +37,7 @@ class SourceLoss(nn.Module):
         Raises:
             ValueError: the shapes do not fit.
         """
-        self._refuse_what_does_not_fit(estimates, targets)
+        self._check_shapes(estimates, targets)
         estimates, targets = _at_least_single(estimates), _at_least_single(targets)
         if self.permutation_invariant and estimates.shape[-1] > 1:
             with torch.no_grad():
@@ -64,7 +64,7 @@ class SourceLoss(nn.Module):
         ]
         return torch.stack(costs, dim=1)
 
-    def _refuse_what_does_not_fit(self, estimates, targets):
+    def _check_shapes(self, estimates, targets):
         shapes = f"estimates {tuple(estimates.shape)}, targets {tuple(targets.shape)}"
         name = type(self).__name__
         if estimates.ndim < 3 or estimates.shape[:-1] != targets.shape[:-1]:
