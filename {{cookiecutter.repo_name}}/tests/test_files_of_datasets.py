@@ -78,7 +78,9 @@ def test_all_bad_files_are_reported_at_once_and_many_are_counted(tmp_path):
 
 def test_two_rates_in_one_track_are_refused(stems):
     layouts.save(stems / "b" / "two.wav", NOISE[:, 0], 8000)
-    refused(stems, "b/two.wav: has 8000 Hz and two.wav 16000 Hz; the files of a track must have")
+    refused(
+        stems, "b/two.wav: has 8000 Hz and .*/a/two.wav 16000 Hz; the files of a track must have"
+    )
 
 
 def test_another_rate_than_the_folder_says_is_refused(tmp_path):
@@ -125,7 +127,7 @@ def test_unequal_lengths_are_padded_in_own_stems_and_refused_in_published_ones(s
     layouts.save(path, NOISE[:5000], 44100)
     refused(
         tmp_path / "musdb",
-        "bass.wav: has 5000 samples and vocals.wav 66150; the files of a "
+        "bass.wav: has 5000 samples and .*/vocals.wav 66150; the files of a "
         "track must be equally long",
         cls=MUSDB18,
     )

@@ -80,7 +80,8 @@ def check_finite(scalars, batch, step, latest, overflow_allowed=False):
 
 
 def warn_of_not_finite(scalars, batch):
-    """Say which validation items have a loss that is NaN or infinite: their epoch is not the best.
+    """Log which validation items have a loss that is NaN or infinite. By such a loss an epoch is
+    never the best (`History.costs`).
 
     Args:
         scalars: {name: number} of the batch.
@@ -89,4 +90,4 @@ def warn_of_not_finite(scalars, batch):
     wrong = [f"{name} is {value}" for name, value in scalars.items() if not math.isfinite(value)]
     if wrong:
         names = ", ".join(batch["name"])
-        log.warning("validation of %s: %s; this epoch is not the best", names, ", ".join(wrong))
+        log.warning("validation of %s: %s", names, ", ".join(wrong))

@@ -239,7 +239,8 @@ class Trainer:
             if self._restored:
                 log.info("%s", "\n  ".join(self._restored))
             if self.within_epoch and self.engine.state.iteration % self.plan.steps_per_epoch == 0:
-                self.engine.fire_event(Events.EPOCH_COMPLETED)  # interrupted right after it
+                # interrupted right after the last step of an epoch
+                self.engine.fire_event(Events.EPOCH_COMPLETED)
             self.stopping.steps = steps
             self.stopping.before(self.engine.state.epoch, self.engine.state.iteration)
             if self.stopping.reason:
