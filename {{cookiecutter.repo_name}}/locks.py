@@ -2,6 +2,8 @@
 
 import errno
 
+from errors import UserError
+
 try:
     import fcntl
 except ImportError:  # Windows: no lock
@@ -9,6 +11,22 @@ except ImportError:  # Windows: no lock
 
 AVAILABLE = fcntl is not None  # on this system
 UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def opened(path):
+    """A file to lock, opened to append and read; it and its folder are made where they are missing.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "a+", encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{path.parent}: cannot be written ({error.strerror or error}); choose another "
+            "info.output_folder"
+        ) from error
 
 
 def take(file):

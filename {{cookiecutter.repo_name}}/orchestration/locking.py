@@ -36,14 +36,7 @@ class Lock:
         Raises:
             UserError: its folder cannot be written.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = self.file or open(self.path, "a", encoding="utf-8")  # noqa: SIM115  (kept)
-        except OSError as error:
-            raise UserError(
-                f"{self.path.parent}: cannot be written ({error.strerror or error}); choose "
-                "another info.output_folder"
-            ) from error
+        self.file = self.file or locks.opened(self.path)
         return locks.take(self.file)
 
     def close(self):

@@ -27,14 +27,7 @@ class Lock:
             UserError: another process holds it, or the folder cannot be written.
         """
         while locks.AVAILABLE and self.file is None:
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115  (kept open)
-            except OSError as error:
-                raise UserError(
-                    f"{self.path.parent}: cannot be written ({error.strerror or error}); choose "
-                    "another info.output_folder"
-                ) from error
+            file = locks.opened(self.path)
             if not locks.take(file):
                 file.seek(0)
                 holder = file.read().strip() or "of which nothing is known yet"

@@ -1,0 +1,62 @@
+"""The learning rate from step to step: schedulers, and a warm-up on top of any."""
+
+import math
+
+import pytest
+import torch
+from ignite.engine import Events
+from trainings import trainer_of
+
+from training.schedule import Schedule
+
+torch.set_num_threads(1)
+
+SGD = {"class": "SGD", "args": {"lr": 0.1}}
+
+
+def test_the_learning_rate_warms_up_and_follows_its_scheduler_step_by_step(write_config):
+    cosine = {"class": "CosineAnnealingLR", "args": {"T_max": 6}}
+    trainer = trainer_of(
+        write_config(optimizer=SGD, scheduler=cosine, scheduler_every="step", warmup_steps=3)
+    )
+    rates = []
+
+    @trainer.engine.on(Events.ITERATION_COMPLETED)
+    def note(engine):
+        rates.append(engine.state.output["learning_rate"])
+
+    trainer.fit()
+    wave = [0.05 * (1 + math.cos(math.pi * step / 6)) for step in range(6)]
+    ramp = [1 / 4, 2 / 4, 3 / 4, 1, 1, 1]
+    assert rates == pytest.approx([a * b for a, b in zip(wave, ramp, strict=True)], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "every"),
+    [
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 12}, "step"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 2}, "step"),
+        ("ExponentialLR", {"gamma": 0.5}, "epoch"),
+    ],
+)
+def test_a_warm_up_multiplies_the_rates_of_any_scheduler(kind, args, every):
+    def schedule(steps):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.5)
+        scheduler = getattr(torch.optim.lr_scheduler, kind)(optimizer, **args)
+        return Schedule(optimizer, scheduler, every, steps)
+
+    def rates(one, count):
+        for step in range(count):
+            yield one.rate
+            one.after_step()
+            if step % 2:
+                one.after_epoch(0.0)
+
+    plain, warm = [*rates(schedule(None), 10)], schedule(4)
+    ramp = [min(1.0, step / 5) for step in range(1, 11)]
+    expected = [factor * rate for factor, rate in zip(ramp, plain, strict=True)]
+    first = [*rates(warm, 2)]  # stopped within the warm-up
+    resumed = schedule(4)
+    resumed.optimizer.load_state_dict(warm.optimizer.state_dict())
+    resumed.load_state_dict(warm.state_dict())
+    assert first + [*rates(resumed, 8)] == pytest.approx(expected, rel=1e-12)
