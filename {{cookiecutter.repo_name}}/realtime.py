@@ -202,6 +202,8 @@ class _Masks:
         if self.size % 2:
             raise UserError("its STFT has an odd window, and cannot separate a stream")
         self.before = self.size // 2
+        if (shifts := args.get("shifts", 1)) != 1:
+            raise UserError(f"shifts is {shifts}; the network reads a stream once: write 1")
         self.mono = metadata["num_channels"] == 1
         self.consistent = args.get("mixture_consistency", True)
         self.binary = args.get("mask_type", "soft") == "binary"

@@ -31,7 +31,7 @@ class DeepAudioEstimation(NetworkSeparation, nussl.separation.deep.DeepAudioEsti
         UserError: as `DeepClustering`.
     """
 
-    model_output = "audio"
+    output_key = "audio"
 
     def __init__(
         self,

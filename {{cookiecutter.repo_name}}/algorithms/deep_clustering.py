@@ -55,14 +55,17 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         chunk: seconds that the network reads at once; None: 10. A network that normalises each
             excerpt (`InstanceNorm`) does best with chunks no longer than its training excerpts: a
             soft passage is then not read at the level of a loud one.
+        shifts: how many times the network reads the mixture, each time a part of a hop later, 2
+            for half a hop. The masks have so many times the frames, which overlap more, and the
+            errors of each reading are averaged; the network takes so many times as long.
 
     Raises:
         UserError: the audio is silent, or shorter than one STFT frame of the model; `chunk` is
-            shorter than three frames; the model is not for deep clustering, or has no masks to
-            weigh.
+            shorter than three frames; the hop is no multiple of `shifts`; the model is not for deep
+            clustering, or has no masks to weigh.
     """
 
-    model_output = "embedding"
+    output_key = "embedding"
     keeps_order = False  # clusters have none; see `labels_of`
 
     def __init__(
@@ -78,11 +81,12 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         random_state: int = 0,
         mask_weight: float = 0.0,
         chunk: float | None = None,
+        shifts: int = 1,
     ):
         if not 0 <= mask_weight <= 1:
             raise UserError(f"mask_weight is {mask_weight}; it is a weight, from 0 to 1")
         also = ("mix_magnitude",)
-        signal = self.set_up(input_audio_signal, model_path, device, chunk, also)
+        signal = self.set_up(input_audio_signal, model_path, device, chunk, also, shifts)
         labels = self.source_labels
         if labels and num_sources not in (None, len(labels)):
             raise UserError(
@@ -178,7 +182,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         clusters = self._responsibilities(embedding)[0].mean(dim=2).argmax(dim=-1).T
         magnitudes = features["mix_magnitude"][0].cpu().numpy()
         loud = magnitudes >= np.percentile(magnitudes, self.percentile)
-        rate, hop = self.input.audio.sample_rate, self.front_end.hop_length
+        rate, hop = self.input.audio.sample_rate, self.input.stft_params.hop_length
         start, length = self.input.chunks.starts[number] * hop, self.input.chunks.length * hop
         end = min(start + length - hop, self.input.audio.length)
         return result._replace(

@@ -3,10 +3,11 @@
 from typing import Literal
 
 import numpy as np
+import torch
 
 from compat import nussl
 
-from .chunks import align_permutations
+from .chunks import align_permutations, best_permutation
 from .masks import apply_masks, consistent, one_hot
 from .network import NetworkSeparation
 
@@ -25,14 +26,13 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         device: where the network runs; a torch.device.
         mask_type: "soft", or "binary" for 0 and 1 (not for complex masks).
         mixture_consistency: make the sources add up to the mixture (`masks.consistent`).
-        chunk: as of `DeepClustering`.
+        chunk, shifts: as of `DeepClustering`.
 
     Raises:
-        UserError: as `DeepClustering`.
-        ValueError: binary masks of a model with complex ones.
+        UserError: as `DeepClustering`; binary masks of a model with complex ones.
     """
 
-    model_output = "mask"
+    output_key = "mask"
 
     def __init__(
         self,
@@ -42,8 +42,9 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         mask_type: Literal["soft", "binary"] = "soft",
         mixture_consistency: bool = True,
         chunk: float | None = None,
+        shifts: int = 1,
     ):
-        signal = self.set_up(input_audio_signal, model_path, device, chunk)
+        signal = self.set_up(input_audio_signal, model_path, device, chunk, shifts=shifts)
         super().__init__(signal, mask_type=mask_type)
         self.metadata.update(self.model_metadata)
         self.mixture_consistency = mixture_consistency
@@ -59,6 +60,22 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         masks = output.transpose(0, 1).cpu().numpy()
         return masks[..., 0, :] + 1j * masks[..., 1, :] if masks.ndim == 5 else masks
 
+    def in_one_order(self, outputs):
+        """The masks at each shift, their sources in the order of the first."""
+        if self.source_labels is not None:
+            return outputs
+        first = [self._sources_first(masks) for masks in outputs[0]["mask"]]
+        others = [
+            torch.stack(
+                [
+                    masks[..., best_permutation(before, self._sources_first(masks))]
+                    for before, masks in zip(first, other["mask"], strict=True)
+                ]
+            )
+            for other in outputs[1:]
+        ]
+        return [outputs[0], *({"mask": masks} for masks in others)]
+
     def chunk_masks(self):
         """The masks of each chunk, sources in one order: (sources, bins, frames, channels)."""
         self.input.loudest(1)  # refuses silence
@@ -68,15 +85,15 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
 
     def _time_last(self):
         for _, _, outputs in self.batches():
-            for output in outputs["mask"]:
-                # (f, t, c, s) -> (s, f, c, t)
-                yield self._as_masks(output).transpose(3, 0, 2, 1)
+            yield from map(self._sources_first, outputs["mask"])
+
+    def _sources_first(self, output):
+        """(sources, bins, channels, frames)"""
+        return self._as_masks(output).transpose(3, 0, 2, 1)
 
     def postprocess(self, masks):
         """The masks that multiply the audio: binary or not, made to add up to 1 or not."""
         if self.mask_type == self.MASKS["binary"]:
-            if np.iscomplexobj(masks):
-                raise ValueError("mask_type binary does not go with a model of complex masks")
             masks = one_hot(masks)
         elif not np.iscomplexobj(masks):
             masks = masks.astype(np.float32)
@@ -90,8 +107,6 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
             masks = np.moveaxis(whole, 0, -1)
         self.masks = self.forward() if masks is None else masks
         if np.iscomplexobj(self.masks):
-            if self.mask_type == self.MASKS["binary"]:
-                raise ValueError("mask_type binary does not go with a model of complex masks")
             return super().run(np.clip(np.abs(self.masks), 0.0, 1.0))
         return super().run(self.masks)
 

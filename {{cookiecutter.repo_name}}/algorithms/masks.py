@@ -9,6 +9,7 @@ import torch
 
 import streams
 from compat import nussl
+from errors import UserError
 
 PIECE = 10  # seconds of audio that are masked at once
 
@@ -132,7 +133,13 @@ def over_range(masks, sample_rate, recording_rate):
 
 
 def one_hot(masks):
-    """1 for the first of the greatest masks of a bin, else 0: (sources, ...)"""
+    """Binary masks: 1 for the first of the greatest masks of a bin, else 0: (sources, ...).
+
+    Raises:
+        UserError: complex masks, of which none is the greatest.
+    """
+    if np.iscomplexobj(masks):
+        raise UserError("mask_type binary does not go with complex masks; write soft")
     greatest = masks.argmax(axis=0)
     return (np.arange(len(masks)).reshape(-1, *[1] * greatest.ndim) == greatest).astype(np.float32)
 
@@ -142,6 +149,21 @@ def consistent(parts, whole):
     equal parts (Wisdom et al., "Differentiable consistency constraints for improved deep speech
     enhancement", ICASSP 2019, equation (7))."""
     return parts + (whole - parts.sum(axis=0)) / len(parts)
+
+
+def between(stft_params, shifts):
+    """The STFT parameters of masks that were made at `shifts` places within each hop.
+
+    Raises:
+        UserError: `shifts` is no divisor of the hop.
+    """
+    hop = stft_params.hop_length
+    if shifts < 1 or hop % shifts:
+        raise UserError(
+            f"shifts is {shifts}, expected a divisor of the {hop} samples of a hop of the model's "
+            "STFT, such as 2"
+        )
+    return stft_params._replace(hop_length=hop // shifts)
 
 
 def _fast_size(length):

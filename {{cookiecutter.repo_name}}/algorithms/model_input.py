@@ -30,7 +30,8 @@ class ModelInput:
 
     Args:
         signal: an AudioSignal, or a recording as in `streams`, which is never in memory as a whole.
-        metadata: of the model: sample_rate, num_channels, stft_params.
+        metadata: of the model: sample_rate, num_channels, stft_params; of these, the hop may be a
+            part of the model's: that of the masks.
         front_end: the model's `FrontEnd`.
         chunk: seconds that the network reads at once; None: `CHUNK`.
 
@@ -61,9 +62,10 @@ class ModelInput:
         frames = -(-self.audio.length // hop) + 1
         chunk = CHUNK if chunk is None else chunk
         length = int(chunk * rate / hop)
-        if length < LEAST:
+        if int(chunk * rate / front_end.hop_length) < LEAST:
+            every = front_end.hop_length / rate
             raise UserError(
-                f"chunk is {chunk:g} s; the model's STFT has a frame every {hop / rate:.3g} s, and "
+                f"chunk is {chunk:g} s; the model's STFT has a frame every {every:.3g} s, and "
                 f"at least {LEAST} of them make a chunk"
             )
         self.chunks = Chunks(frames, length, int(min(OVERLAP, chunk / 5) * rate / hop))
@@ -92,11 +94,13 @@ class ModelInput:
         )
 
     def chunk(self, number):
-        """A chunk with the front end's margin on both sides: (channels, samples)."""
-        margin = self.front_end.margin
-        start = self.chunks.starts[number] * self.front_end.hop_length - margin
-        length = self.front_end.samples(self.chunks.length) + 2 * margin
-        return torch.from_numpy(self.audio.read(start, length))
+        """A chunk with the front end's margin on both sides: (channels, samples). It has whole
+        hops of the model's."""
+        margin, hop = self.front_end.margin, self.stft_params.hop_length
+        frames = -(-self.chunks.length * hop // self.front_end.hop_length)  # of the model's
+        between = self.front_end.hop_length - hop
+        length = self.front_end.samples(frames) + between + 2 * margin
+        return torch.from_numpy(self.audio.read(self.chunks.starts[number] * hop - margin, length))
 
     @functools.cached_property
     def gain(self):

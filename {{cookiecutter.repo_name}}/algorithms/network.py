@@ -8,11 +8,12 @@ from errors import UserError
 from features import FrontEnd
 from model import extras  # noqa: F401  (modules that checkpoints name)
 
-from .masks import Masking, over_range
+from .masks import Masking, between, over_range
 from .model_input import ModelInput
 from .traits import result_of
 
 BATCH = 8  # chunks in a batch
+WITH_FRAMES = ("mix_magnitude", "embedding", "mask")  # (batch, frames, ...): what masks need
 
 
 class NetworkSeparation:
@@ -23,18 +24,19 @@ class NetworkSeparation:
     its own rate, on a mono version if it was trained on mono; its masks are interpolated onto an
     STFT of the mixture, so that the sources have its length, rate and channels.
 
-    A subclass names the output of the network that it works on (`model_output`), calls `set_up` in
+    A subclass names the output of the network that it works on (`output_key`), calls `set_up` in
     its `__init__`, and yields the masks of each chunk (`chunk_masks`).
 
     Attributes:
-        model, model_metadata: of the checkpoint.
+        model: of the checkpoint.
+        model_metadata: of the checkpoint; with `shifts`, its STFT is that of the masks.
         front_end: makes what the model reads.
         input: the mixture as the model reads it (`ModelInput`).
         device: where the network runs.
     """
 
     #: the output of the network that a subclass works on
-    model_output: str | None = None
+    output_key: str | None = None
     streams = True
     #: are the sources those of the network, in its order?
     keeps_order = True
@@ -49,12 +51,12 @@ class NetworkSeparation:
             UserError: the model has another output, or reads what separation does not have.
         """
         model, metadata = checkpoints.load_model(model_path, device)
-        if cls.model_output not in model.output_keys:
-            by_output = {kind.model_output: kind.__name__ for kind in _subclasses()}
+        if cls.output_key not in model.output_keys:
+            by_output = {kind.output_key: kind.__name__ for kind in _subclasses()}
             known = [by_output[key] for key in model.output_keys if key in by_output]
             advice = f"the algorithm for it is {' or '.join(known)}" if known else "train another"
             raise UserError(
-                f"{model_path}: gives {', '.join(model.output_keys)}, and no {cls.model_output}, "
+                f"{model_path}: gives {', '.join(model.output_keys)}, and no {cls.output_key}, "
                 f"which {cls.__name__} needs; {advice}"
             )
         missing = sorted({*model.input} - {*FrontEnd.of_mixture})
@@ -77,7 +79,7 @@ class NetworkSeparation:
         silence = torch.zeros(1, metadata["num_channels"], params.window_length, device=device)
         with torch.inference_mode():
             outputs = model({k: front_end({"mix": silence})[k] for k in model.input})
-        return outputs[cls.model_output].shape[-1]
+        return outputs[cls.output_key].shape[-1]
 
     @classmethod
     def labels_of(cls, model, metadata):
@@ -90,28 +92,37 @@ class NetworkSeparation:
 
     # ---- running it ---------------------------------------------------------------------------
 
-    def set_up(self, signal, model_path, device, chunk=None, also=()):
+    def set_up(self, signal, model_path, device, chunk=None, also=(), shifts=1):
         """Load the model and make the mixture ready for it.
 
         Args:
             chunk: seconds that the network reads at once; None: `model_input.CHUNK`.
             also: features that the algorithm needs in addition to those that the model reads.
+            shifts: how many times the network reads the mixture, each time a part of a hop later;
+                the masks' STFT has so many times the frames of the network's.
 
         Returns:
             the AudioSignal for the constructor of nussl's class.
 
         Raises:
-            UserError: as `load` and `ModelInput`.
+            UserError: as `load` and `ModelInput`; the model does not go with `shifts`.
         """
         self.device = torch.device("cpu") if device is None else device
         self.model, self.model_metadata = self.load(model_path, self.device)
         params = self.model_metadata["stft_params"]
         self.front_end = _front_end(params, {*self.model.input, *also}).to(self.device)
+        self.shifts = shifts
+        if shifts != 1:
+            if "mix_audio" in self.model.input:
+                raise UserError(f"shifts is {shifts}, and {model_path} reads waveforms; write 1")
+            self.model_metadata = self.model_metadata | {"stft_params": between(params, shifts)}
         self.input = ModelInput(signal, self.model_metadata, self.front_end, chunk)
         return self.input.as_signal()
 
     def run_model(self, signal):
         """The model's outputs for one AudioSignal: {name: tensor, a batch of one}."""
+        if self.shifts > 1:
+            return self._read_chunks([0])[1]
         samples = torch.from_numpy(np.asarray(signal.audio_data, np.float32))[None]
         return self._read(samples)[1]
 
@@ -128,8 +139,33 @@ class NetworkSeparation:
         numbers = list(range(self.input.chunks.count)) if numbers is None else numbers
         for first in range(0, len(numbers), BATCH):
             batch = numbers[first : first + BATCH]
-            mix = torch.stack([self.input.chunk(number) for number in batch])
-            yield batch, *self._read(mix, with_margin=True)
+            yield batch, *self._read_chunks(batch)
+
+    def _read_chunks(self, numbers):
+        """(features, outputs) of chunks; with `shifts`, those that have frames, in the order of
+        the frames of the masks: the first of each shift, the second of each, ..."""
+        mix = torch.stack([self.input.chunk(number) for number in numbers])
+        if self.shifts == 1:
+            return self._read(mix, with_margin=True)
+        hop, frames = self.input.stft_params.hop_length, self.input.chunks.length
+        length = mix.shape[-1] - (self.shifts - 1) * hop
+        starts = [shift * hop for shift in range(self.shifts)]
+        features, outputs = zip(
+            *(self._read(mix[..., start:][..., :length], with_margin=True) for start in starts),
+            strict=True,
+        )
+        return tuple(
+            {
+                key: torch.stack([part[key] for part in parts], dim=2).flatten(1, 2)[:, :frames]
+                for key in WITH_FRAMES
+                if all(key in part for part in parts)
+            }
+            for parts in (features, self.in_one_order(outputs))
+        )
+
+    def in_one_order(self, outputs):
+        """The outputs at each shift, [{name: tensor}], with their sources in the same order."""
+        return outputs
 
     def _read(self, mix, **how):
         """(features, outputs) of mixtures (batch, channels, samples), at a level that networks are

@@ -2,7 +2,7 @@
 
 Any subclass of nussl's base classes works in every script. What it does not declare is as here::
 
-    model_output = None    the output of a network that it works on ("mask", ...); None: no network
+    output_key = None      the output of a network that it works on ("mask", ...); None: no network
     streams = False        it takes a recording of `streams`, and has `NetworkSeparation.stream`
     source_labels = None   labels of its sources in their order; None: its sources have no order
     labels_in = None       the argument that names its sources in their order
@@ -24,7 +24,7 @@ import numpy as np
 from compat import nussl
 from errors import UserError
 
-DEFAULTS = {"model_output": None, "streams": False, "source_labels": None, "labels_in": None}
+DEFAULTS = {"output_key": None, "streams": False, "source_labels": None, "labels_in": None}
 
 
 class Result(NamedTuple):
@@ -57,7 +57,7 @@ def trait(algorithm, name):
 
 def needs_model(algorithm):
     """Does a class need a trained network?"""
-    return trait(algorithm, "model_output") is not None or "model_path" in _takes(algorithm)
+    return trait(algorithm, "output_key") is not None or "model_path" in _takes(algorithm)
 
 
 def needs_only_the_mixture(algorithm):

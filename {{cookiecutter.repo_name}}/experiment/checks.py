@@ -36,51 +36,87 @@ def check(config, training=True):
             optimisers import its compiler, which takes seconds.
     """
     problems = []
-    for split in SPLITS:
-        if config.datasets is not None and getattr(config.datasets, split) is not None:
-            problems += _check(
-                config, f"datasets.{split}", DATASETS, DATASET_GIVEN, DATASET_OPTIONAL
-            )
-            problems += _check_split(config, split)
-    if config.model is not None and config.model.builder is not None:
-        wrong = check_class(config, "model.builder", BUILDERS)
-        problems += wrong or check_args(
-            config, "model", BUILDERS[config.model.builder], MODEL_GIVEN
-        )
-    if config.model is not None and config.model.module is not None:
-        problems += _check_external(config)
-    if config.model is not None:
-        for name, module in (config.model.modules or {}).items():
-            if module.class_name is not None:
-                problems += _check(config, f"model.modules.{name}", _modules(module.class_name))
-            if module.class_name == "Embedding":
-                problems += _check_activation(config, f"model.modules.{name}.args.activation")
-    if config.train is not None:
-        wrong = check_class(config, "train", TRAINERS)
-        problems += wrong or check_args(
-            config, "train", TRAINERS[config.train.class_name], ("setup",)
-        )
-        problems += _check(config, "train.optimizer", OPTIMIZERS, ("params",))
-        if config.train.scheduler is not None:
-            problems += _check(config, "train.scheduler", SCHEDULERS, ("optimizer",))
-        for name in config.train.loss:
-            if name in TAKEN:
-                text = f"cannot be called {name}, which is another column of history.csv; rename it"
-                problems.append(config.problem(f"train.loss.{name}", text))
-            problems += _check(config, f"train.loss.{name}", LOSSES)
-        for number in range(len(config.train.loggers)):
-            problems += _check(config, f"train.loggers[{number}]", LOGGERS, LOGGER_GIVEN)
-    if config.algorithm is not None:
-        problems += _check(config, "algorithm", ALGORITHMS, ALGORITHM_GIVEN, ALGORITHM_OPTIONAL)
-    if config.prepare is not None:
-        for number in range(len(config.prepare.steps)):
-            problems += _check(config, f"prepare.steps[{number}]", STEPS)
-    if config.evaluate is not None:
-        for number in range(len(config.evaluate.baselines)):
-            problems += check_class(config, f"evaluate.baselines[{number}]", baselines())
-    if not problems:
+    for section, names_of in SECTIONS.items():
+        if getattr(config, section) is not None:
+            problems += names_of(config)
+    if not problems:  # what follows builds what was named
         problems = _check_model(config) + (_check_training(config) if training else [])
     config.require(problems)
+
+
+def _dataset_names(config):
+    problems = []
+    for split in SPLITS:
+        if getattr(config.datasets, split) is not None:
+            key = f"datasets.{split}"
+            problems += _check(config, key, DATASETS, DATASET_GIVEN, DATASET_OPTIONAL)
+            problems += _check_split(config, split)
+    return problems
+
+
+def _model_names(config):
+    model, problems = config.model, []
+    if model.builder is not None:
+        problems += check_class(config, "model.builder", BUILDERS) or check_args(
+            config, "model", BUILDERS[model.builder], MODEL_GIVEN
+        )
+    if model.module is not None:
+        problems += _check_external(config)
+    for name, module in (model.modules or {}).items():
+        key = f"model.modules.{name}"
+        if module.class_name is not None:
+            problems += _check(config, key, _modules(module.class_name))
+        if module.class_name == "Embedding":
+            problems += _check_activation(config, f"{key}.args.activation")
+    return problems
+
+
+def _training_names(config):
+    train = config.train
+    problems = check_class(config, "train", TRAINERS) or check_args(
+        config, "train", TRAINERS[train.class_name], ("setup",)
+    )
+    problems += _check(config, "train.optimizer", OPTIMIZERS, ("params",))
+    if train.scheduler is not None:
+        problems += _check(config, "train.scheduler", SCHEDULERS, ("optimizer",))
+    for name in train.loss:
+        if name in TAKEN:
+            text = f"cannot be called {name}, which is another column of history.csv; rename it"
+            problems.append(config.problem(f"train.loss.{name}", text))
+        problems += _check(config, f"train.loss.{name}", LOSSES)
+    for number in range(len(train.loggers)):
+        problems += _check(config, f"train.loggers[{number}]", LOGGERS, LOGGER_GIVEN)
+    return problems
+
+
+def _algorithm_names(config):
+    return _check(config, "algorithm", ALGORITHMS, ALGORITHM_GIVEN, ALGORITHM_OPTIONAL)
+
+
+def _preparation_names(config):
+    steps = range(len(config.prepare.steps))
+    return [
+        problem for number in steps for problem in _check(config, f"prepare.steps[{number}]", STEPS)
+    ]
+
+
+def _evaluation_names(config):
+    return [
+        problem
+        for number in range(len(config.evaluate.baselines))
+        for problem in check_class(config, f"evaluate.baselines[{number}]", baselines())
+    ]
+
+
+#: the sections of a file that name classes: function(config) -> [problem]
+SECTIONS = {
+    "datasets": _dataset_names,
+    "model": _model_names,
+    "train": _training_names,
+    "algorithm": _algorithm_names,
+    "prepare": _preparation_names,
+    "evaluate": _evaluation_names,
+}
 
 
 def _check(config, key, choices, given=(), optional=()):
@@ -158,53 +194,54 @@ def _check_model(config):
             model = nussl.ml.SeparationModel(graph)
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         return [config.problem("model", f"cannot be built: {error}")]
-    features = ", ".join(FrontEnd.features)
     inputs = ", ".join(FrontEnd.of_mixture)
     problems = [
         config.problem("model.modules", f"reads '{key}'; of a mixture the front end gives {inputs}")
         for key in model.input
         if key not in FrontEnd.of_mixture
     ]
-    for name, component in config.train.loss.items() if config.train else ():
-        place, loss = f"train.loss.{name}", LOSSES[component.class_name]
-        own = getattr(loss, "DEFAULT_KEYS", {})
-        keys = component.keys or own
-        if not keys:
+    if config.train is None:
+        return problems
+    for name in config.train.loss:
+        problems += [
+            config.problem(f"train.loss.{name}{place}", text)
+            for place, text in _wrong_keys(config.train.loss[name], graph["output"])
+        ]
+    return problems + _check_own_loss(config) + check_start(config, model)
+
+
+def _wrong_keys(component, outputs):
+    """What is wrong with the `keys` of a loss, given the outputs of the model: [(below the loss in
+    the file, text)]."""
+    kind, loss = component.class_name, LOSSES[component.class_name]
+    own = getattr(loss, "DEFAULT_KEYS", {})
+    keys = component.keys or own
+    if not keys:
+        text = (
+            f"{kind} has no DEFAULT_KEYS; say what it reads: "
+            "keys: {output or feature: its argument}"
+        )
+        return [("", text)]
+    wrong, gives = [], ", ".join(outputs)
+    if missing := sorted({*own.values()} - {*keys.values()}):
+        wrong.append((".keys", f"names nothing for {', '.join(missing)} of {kind}"))
+    for key in keys:
+        if key not in {*FrontEnd.features, *outputs}:
             text = (
-                f"{component.class_name} has no DEFAULT_KEYS; say what it reads: "
-                "keys: {output or feature: its argument}"
+                f"{kind} reads '{key}', which nothing provides; the model gives {gives}, the front "
+                f"end {', '.join(FrontEnd.features)}"
             )
-            problems.append(config.problem(place, text))
-            continue
-        missing = sorted({*own.values()} - {*keys.values()})
-        if missing:
-            text = f"names nothing for {', '.join(missing)} of {component.class_name}"
-            problems.append(config.problem(f"{place}.keys", text))
-        problems += [
-            config.problem(
-                place,
-                f"{component.class_name} reads '{key}', which nothing provides; the model gives "
-                f"{', '.join(graph['output'])}, the front end {features}",
-            )
-            for key in keys
-            if key not in {*FrontEnd.features, *graph["output"]}
-        ]
-        takes = inspect.signature(loss.forward).parameters
-        free = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+            wrong.append(("", text))
+    takes = inspect.signature(loss.forward).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
         known = [argument for argument in takes if argument != "self"]
-        problems += [
-            config.problem(
-                place, f"{component.class_name} takes no '{argument}'; it takes {', '.join(known)}"
-            )
-            for argument in keys.values()
-            if argument not in known and not free
-        ]
-        if not {*keys} & {*graph["output"]}:
-            text = f"reads nothing that the model gives ({', '.join(graph['output'])})"
-            problems.append(config.problem(place, text))
-    if config.train is not None:
-        problems += _check_own_loss(config)
-    return problems + (check_start(config, model) if config.train is not None else [])
+        for argument in keys.values():
+            if argument not in known:
+                text = f"{kind} takes no '{argument}'; it takes {', '.join(known)}"
+                wrong.append(("", text))
+    if not {*keys} & {*outputs}:
+        wrong.append(("", f"reads nothing that the model gives ({gives})"))
+    return wrong
 
 
 def _check_training(config):

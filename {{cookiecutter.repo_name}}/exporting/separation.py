@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
-from algorithms.masks import consistent
+from algorithms.masks import between, consistent
 from algorithms.model_input import LEVELS_DB
 from compat import nussl
 from errors import UserError
@@ -86,23 +86,22 @@ class MaskedSeparation(Separation):
         window = torch.as_tensor(
             nussl.AudioSignal.get_window(params.window_type, params.window_length)
         )
-        self.stft = STFT(window, params.hop_length)
-        self.istft = InverseSTFT(window, params.hop_length)
+        self.shifts = args.get("shifts", 1)
+        if self.shifts != 1 and "mix_audio" in network.input:
+            raise UserError(
+                f"algorithm.args.shifts is {self.shifts}, and its network reads waveforms; write 1"
+            )
+        hop = between(params, self.shifts).hop_length
+        self.stft, self.istft = STFT(window, hop), InverseSTFT(window, hop)
         self.scale = float(window.sum())
         self.any_channels = self.num_channels == 1
 
     def sources(self, mixture, gain):
         """(channels, samples) -> (sources, channels, samples)"""
-        read = self.read(mixture)
-        spectrum = self.stft(read * gain) / self.scale
-        # (c, 2, f, t) -> (1, t, f, c, 2)
-        spectrum = spectrum.permute(3, 2, 0, 1)[None]
-        magnitude = spectrum.square().sum(dim=-1).sqrt()
-        there = {"mix_spectrum": spectrum, "mix_magnitude": magnitude, "mix_audio": read[None]}
-        outputs = self.network({name: there[name] for name in self.network.input})
-        masks = self.masks(outputs, magnitude)  # (t, f, c, [2,] s)
-        real, imaginary = masks.unbind(dim=-2) if masks.ndim == 5 else (masks, None)
         whole = self.stft(mixture)
+        masks = self.masks(self.outputs(self.read(mixture) * gain, whole.shape[-1]))
+        # (t, f, c, [2,] s)
+        real, imaginary = masks.unbind(dim=-2) if masks.ndim == 5 else (masks, None)
         sources = []
         for number in range(masks.shape[-1]):
             # (t, f, c) -> (c, f, t)
@@ -115,15 +114,43 @@ class MaskedSeparation(Separation):
             sources.append(self.istft(masked, mixture.shape[-1]))
         return torch.stack(sources)
 
-    def masks(self, outputs, magnitude):
-        """(frames, bins, channels, [2,] sources) from the network's outputs."""
+    def outputs(self, read, frames):
+        """What masks are made of, with `shifts` of all readings in turn: {"mask", "embedding",
+        "mix_magnitude": (frames, bins, channels, ...)}."""
+        # silence behind, so that every reading has as many frames
+        behind = 2 * (self.shifts - 1) * self.stft.hop_length
+        spectrum = self.stft(nn.functional.pad(read, (0, behind))) / self.scale
+        # (c, 2, f, t) -> (1, t, f, c, 2)
+        spectrum = spectrum.permute(3, 2, 0, 1)[None]
+        if self.shifts == 1:
+            return {key: value[0] for key, value in self._reading(spectrum, read).items()}
+        last = spectrum.shape[1] // self.shifts * self.shifts
+        readings = [
+            self._reading(spectrum[:, first : last : self.shifts], read)
+            for first in range(self.shifts)
+        ]
+        return {
+            key: torch.stack([one[key][0] for one in readings], dim=1).flatten(0, 1)[:frames]
+            for key in readings[0]
+        }
+
+    def _reading(self, spectrum, audio):
+        magnitude = spectrum.square().sum(dim=-1).sqrt()
+        there = {"mix_spectrum": spectrum, "mix_magnitude": magnitude, "mix_audio": audio[None]}
+        outputs = self.network({name: there[name] for name in self.network.input})
+        kept = {key: outputs[key] for key in ("mask", "embedding") if key in outputs}
+        return {**kept, "mix_magnitude": magnitude}
+
+    def masks(self, outputs):
+        """(frames, bins, channels, [2,] sources) of `outputs`."""
         raise NotImplementedError
 
     def describe(self):
         """What happens between the mixture and the sources, in words."""
+        times = f" {self.shifts} times" if self.shifts > 1 else ""
         return (
-            f"STFT of {self.params.window_length} samples with a hop of {self.params.hop_length}, "
-            "the network, masks, inverse STFT"
+            f"STFT of {self.params.window_length} samples with a hop of {self.stft.hop_length}, "
+            f"the network{times}, masks, inverse STFT"
         )
 
 
@@ -132,12 +159,18 @@ class MaskSeparation(MaskedSeparation):
 
     def __init__(self, network, metadata, labels, args):
         super().__init__(network, metadata, labels, args)
+        if self.shifts > 1 and not labels:
+            raise UserError(
+                f"algorithm.args.shifts is {self.shifts}, and the model's sources have no order: "
+                "they may change places between two readings, which an exported graph cannot see; "
+                "write 1"
+            )
         self.binary = args.get("mask_type", "soft") == "binary"
         self.consistent = args.get("mixture_consistency", True)
 
-    def masks(self, outputs, magnitude):
+    def masks(self, outputs):
         """Those that the network estimates."""
-        masks = outputs["mask"][0]
+        masks = outputs["mask"]
         if masks.ndim == 5:
             if self.binary:
                 raise UserError("algorithm.args.mask_type binary does not go with complex masks")
@@ -173,14 +206,14 @@ class ClusterSeparation(MaskedSeparation):
         """What happens between the mixture and the sources, in words."""
         return super().describe().replace("masks", "k-means, masks")
 
-    def masks(self, outputs, magnitude):
+    def masks(self, outputs):
         """Clusters of the embedding, named by the network's masks where these have an order."""
-        embedding, own = outputs["embedding"][0], None
+        embedding, own = outputs["embedding"], None
         shape = embedding.shape[:-1]  # frames, bins, channels
         if self.labels:
             own = outputs["mask"]
-            own = (own.norm(dim=-2) if own.ndim == 6 else own)[0].flatten(0, 2)
-        masks = self.clusters(embedding.flatten(0, 2), magnitude.flatten(), own)
+            own = (own.norm(dim=-2) if own.ndim == 5 else own).flatten(0, 2)
+        masks = self.clusters(embedding.flatten(0, 2), outputs["mix_magnitude"].flatten(), own)
         if self.mask_weight:
             own = own / own.sum(dim=-1, keepdim=True).clamp_min(1e-8)
             masks = masks + self.mask_weight * (own - masks)

@@ -289,8 +289,8 @@ def test_a_model_that_lacks_a_part_of_its_description_is_reported(model_path, ke
 def test_a_model_of_another_kind_is_reported_with_the_algorithm_for_it(model_path):
     given = checkpoints.load_model(model_path)[0].output_keys
     ours = [DeepAudioEstimation, DeepClustering, DeepMaskEstimation]
-    kind = next(one for one in ours if one.model_output in given)
-    other = next(one for one in ours if one.model_output not in given)
+    kind = next(one for one in ours if one.output_key in given)
+    other = next(one for one in ours if one.output_key not in given)
     kind.load(model_path, "cpu")
     message = f"{other.__name__} needs; the algorithm for it is {kind.__name__}"
     with pytest.raises(UserError, match=message):

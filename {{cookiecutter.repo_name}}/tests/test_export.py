@@ -148,7 +148,8 @@ def model_file(tmp_path_factory):
 
 
 def plan(model_file, output, **changes):
-    args = {"num_sources": 2, "mask_weight": 0.5, "chunk": 4.0, "model_path": str(model_file)}
+    args = {"num_sources": 2, "mask_weight": 0.5, "chunk": 4.0, "shifts": 2}
+    args["model_path"] = str(model_file)
     return {
         "info": {"name": "a small chimera", "output_folder": "output"},
         "algorithm": {"class": "DeepClustering", "args": args},
@@ -267,7 +268,11 @@ def test_what_cannot_be_exported_is_one_clear_error(model_file, tmp_path, monkey
 
     refused("GRUs, which cannot", DeepMaskEstimation, network("mask_inference", rnn_type="gru"), {})
     refused("HPSS cannot be exported", ALGORITHMS["HPSS"], (model, about), {})
-    args = {"num_sources": 2, "clustering_type": "GaussianMixture"}
+    args, twice = {"num_sources": 2, "clustering_type": "GaussianMixture"}, {"shifts": 2}
+    refused("shifts is 2, and the model's sources have", DeepMaskEstimation, (model, about), twice)
+    refused(
+        "shifts is 2, and its network reads", DeepMaskEstimation, network("band_split_rnn"), twice
+    )
     refused("GaussianMixture cannot be exported; KMeans can", DeepClustering, named, args)
     odd = {**about, "stft_params": nussl.STFTParams(65, 16, "sqrt_hann")}
     refused("window_length is odd", DeepMaskEstimation, (model, odd), {})

@@ -104,6 +104,13 @@ def test_what_cannot_be_streamed_is_one_clear_error():
     model = model_of("tasnet", {"bidirectional": False})
     with pytest.raises(UserError, match="channels is 2; the network separates 1"):
         Stream(DeepAudioEstimation, model, {}, channels=2)
+    for args, message in (
+        ({"shifts": 2}, "shifts is 2"),
+        ({"mask_type": "binary"}, "complex masks"),
+    ):
+        with pytest.raises(UserError, match=message):
+            masks = model_of("mask_inference", {"bidirectional": False, "mask": "complex"})
+            Stream(DeepMaskEstimation, masks, args)(np.zeros(5000))
     stream = Stream(DeepAudioEstimation, model, {})
     with pytest.raises(UserError, match=r"has the shape \(2, 5\), expected \(1, samples\)"):
         stream(np.zeros((2, 5)))
