@@ -139,6 +139,6 @@ def _built(content, path):
     return model, metadata
 
 
-def fingerprint(path):
+def digest(path):
     """SHA-256 of a checkpoint file: what says that two results come from the same weights."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

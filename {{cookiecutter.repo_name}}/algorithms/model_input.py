@@ -16,7 +16,17 @@ CHUNK = 10.0  # seconds that the network reads at once; longer audio is cut into
 OVERLAP = 1.0  # seconds over which a chunk is faded into the next, at most a fifth of it
 LEAST = 3  # frames of a chunk
 CANCELLED_DB = -60.0  # of a mono mix under its channels: they have opposite signs
-LEVELS_DB = (-35.0, -6.0)  # RMS of the loudest chunk; softer and louder mixtures are brought there
+LEVELS_DB = (-35.0, -6.0)  # where a checkpoint says nothing of the levels of its training data
+
+
+def level_range(metadata):
+    """(lowest, highest) RMS level, in dB of full scale, at which a model is given the loudest chunk
+    of a mixture: the mean of the excerpts that it was trained on, give or take a standard
+    deviation."""
+    trained = metadata.get("level_db")
+    if trained is None:
+        return LEVELS_DB
+    return trained["mean"] - trained["std"], trained["mean"] + trained["std"]
 
 
 class ModelInput:
@@ -30,8 +40,8 @@ class ModelInput:
 
     Args:
         signal: an AudioSignal, or a recording as in `streams`, which is never in memory as a whole.
-        metadata: of the model: sample_rate, num_channels, stft_params; of these, the hop may be a
-            part of the model's: that of the masks.
+        metadata: of the model: sample_rate, num_channels, level_db, and stft_params, whose hop may
+            be a part of the model's: that of the masks.
         front_end: the model's `FrontEnd`.
         chunk: seconds that the network reads at once; None: `CHUNK`.
 
@@ -43,6 +53,7 @@ class ModelInput:
     def __init__(self, signal, metadata, front_end, chunk=None):
         rate, channels = metadata["sample_rate"], metadata["num_channels"]
         self.signal, self.front_end, self.stft_params = signal, front_end, metadata["stft_params"]
+        self.levels = level_range(metadata)
         if isinstance(signal, nussl.AudioSignal):
             self.recording = streams.Memory(signal.audio_data, signal.sample_rate)
             data = audio.convert(signal.audio_data, signal.sample_rate, rate, channels)
@@ -104,13 +115,13 @@ class ModelInput:
 
     @functools.cached_property
     def gain(self):
-        """The factor by which the network reads a mixture that is far softer or louder than what
-        networks are trained on; 1 for all others."""
+        """The factor by which the network reads a mixture that is softer or louder than what it was
+        trained on (`level_range`); 1 for all others."""
         _, count = self._pieces()
         samples = min(count, self.recording.length)
         power = self.energies.max() / (samples * self.audio.num_channels)
         level = 10 * np.log10(max(power, 1e-20))
-        return float(10 ** ((np.clip(level, *LEVELS_DB) - level) / 20))
+        return float(10 ** ((np.clip(level, *self.levels) - level) / 20))
 
     def _pieces(self):
         """([start of each chunk], its length), in samples of the recording."""

@@ -21,7 +21,7 @@ from .separation import (
     best_model,
     build_separator,
     load_model_of,
-    model_fingerprint,
+    model_digest,
     model_path,
     separate_item,
 )
@@ -44,7 +44,7 @@ __all__ = [
     "identity",
     "is_separated",
     "load_model_of",
-    "model_fingerprint",
+    "model_digest",
     "model_path",
     "recorded_evaluation",
     "recorded_training",

@@ -23,7 +23,7 @@ from .data import build_datasets
 from .separation import (
     build_separator,
     load_model_of,
-    model_fingerprint,
+    model_digest,
     model_path,
     separate_item,
 )
@@ -98,7 +98,7 @@ def identity(config, data):
     }
     items = [(track.name, track.length, track.sample_rate) for track in data.tracks]
     return {
-        "checkpoint": model_fingerprint(config),
+        "checkpoint": model_digest(config),
         "manifest": getattr(data, "manifest_hash", None),
         "items": hashlib.sha256(json.dumps(items).encode()).hexdigest(),
         "algorithm": plain["algorithm"],

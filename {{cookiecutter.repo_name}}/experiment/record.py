@@ -60,13 +60,13 @@ def facts(config, trainer):
         "threads": torch.get_num_threads(),
         "processes": trainer.shard[1],
         "data": {name: describe_data(one) for name, one in data.items() if one is not None},
-        "initial": fingerprint(initial.checkpoint) if initial else None,
+        "initial": digest_of(initial.checkpoint) if initial else None,
     }
 
 
-def fingerprint(path):
+def digest_of(path):
     """SHA-256 of a file; None if it is gone, as it may be when a training run is resumed."""
-    return checkpoints.fingerprint(path) if Path(path).exists() else None
+    return checkpoints.digest(path) if Path(path).exists() else None
 
 
 def describe_data(data):
@@ -83,5 +83,5 @@ def result_of(trainer):
         "best_epoch": next(iter(history.best_epochs(1)), None),
         "best_by": history.key,
         "best": history.best_value,
-        "best_model": checkpoints.fingerprint(trainer.best) if trainer.best.exists() else None,
+        "best_model": checkpoints.digest(trainer.best) if trainer.best.exists() else None,
     }

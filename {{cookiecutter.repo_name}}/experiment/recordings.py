@@ -14,7 +14,7 @@ from files import read_json, write_files
 from report import draw_recording
 
 from .labels import file_names
-from .separation import model_fingerprint
+from .separation import model_digest
 
 log = logging.getLogger("separate")
 
@@ -73,7 +73,7 @@ def separation_record(config):
     record = {
         "algorithm": config.to_dict()["algorithm"],
         "format": config.separate.format,
-        "checkpoint": model_fingerprint(config),
+        "checkpoint": model_digest(config),
     }
     return record | ({"picture": "viz.png"} if config.separate.picture else {})
 

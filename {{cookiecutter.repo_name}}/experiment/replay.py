@@ -18,7 +18,7 @@ from files import write_files
 from training.resuming import settings_of
 
 from .data import build_datasets
-from .record import describe_data, fingerprint
+from .record import describe_data, digest_of
 
 REPORT = "replay.json"
 # how far a replay may be off where machine, packages or threads differ: rounding then differs, and
@@ -98,12 +98,12 @@ def differences(config, run, session):
         "threads": torch.get_num_threads(),
         "processes": 1,
         "data": {name: describe_data(one) for name, one in data.items()},
-        "initial": fingerprint(initial.checkpoint) if initial else None,
+        "initial": digest_of(initial.checkpoint) if initial else None,
     }
     trainings = [one for one in provenance.sessions(run) if one["script"] == "train"]
     lines = dict.fromkeys(line for one in trainings for line in _since(one, now))
     best = Path(run) / checkpoints.BEST
-    if not best.exists() or checkpoints.fingerprint(best) != session["result"]["best_model"]:
+    if not best.exists() or checkpoints.digest(best) != session["result"]["best_model"]:
         lines[f"{best}: is not the model that this training run ended with"] = None
     was, here = _settings(run), settings_of(config)
     keys = [key for key in sorted({*was, *here}) if key not in WITHOUT_EFFECT]

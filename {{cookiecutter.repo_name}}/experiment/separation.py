@@ -79,10 +79,10 @@ def _warn_of_another_model(config, path, metadata):
         log.warning("%s: was trained with %s", path, "; ".join(differ[:5]))
 
 
-def model_fingerprint(config):
+def model_digest(config):
     """SHA-256 of the checkpoint that the algorithm reads; None if it reads none."""
     path = model_path(config)
-    return None if path is None else checkpoints.fingerprint(path)
+    return None if path is None else checkpoints.digest(path)
 
 
 def load_model_of(config, device):

@@ -72,7 +72,9 @@ class ValidationScore:
 
     def _scores(self, trainer, index):
         """The score of each source of an item."""
-        model = InMemory(trainer.eval_model.eval(), trainer.checkpoints.metadata)
+        levels = distributed.all_gather(trainer.levels.summary())[0]  # as in the checkpoint
+        metadata = {**trainer.checkpoints.metadata, "level_db": levels}
+        model = InMemory(trainer.eval_model.eval(), metadata)
         args = {**self.args, "model_path": model, "device": trainer.device}
         make = functools.partial(self.algorithm, **args)
         labels = labels_of(self.algorithm, tuple(model))

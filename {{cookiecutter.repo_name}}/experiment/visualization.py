@@ -17,7 +17,7 @@ from .labels import file_names
 from .separation import (
     build_separator,
     load_model_of,
-    model_fingerprint,
+    model_digest,
     model_path,
     separate_item,
 )
@@ -49,7 +49,7 @@ def visualize(config):
     title = f"{config.info.name}: {settings.split} {name}"
     about = {
         "Model": model_path(config) or "none",
-        "Checkpoint": model_fingerprint(config) or "none",
+        "Checkpoint": model_digest(config) or "none",
     }
     fields = about | picture_fields(config.info, [*files, "viz.png", "index.html"])
     files["viz.png"] = draw_separation(title, mix, result, settings.frequency, fields)

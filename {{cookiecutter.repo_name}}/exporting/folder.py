@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from algorithms.model_input import LEVELS_DB
 from errors import UserError
 from files import UNFINISHED, write_files
 
@@ -125,8 +124,8 @@ def facts_of(separation, metadata, count, name, notes, settings):
         "versions": {
             package: importlib.metadata.version(package) for package in ("torch", *PACKAGES)
         },
-        "low": LEVELS_DB[0],
-        "high": LEVELS_DB[1],
+        "low": separation.levels[0],
+        "high": separation.levels[1],
         "bound": separation.bound,
         "graph": graph,
     }

@@ -5,7 +5,7 @@ from torch import nn
 
 from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from algorithms.masks import between, consistent
-from algorithms.model_input import LEVELS_DB
+from algorithms.model_input import level_range
 from compat import nussl
 from errors import UserError
 from model import EXTRAS
@@ -42,12 +42,12 @@ class Separation(nn.Module):
         self.num_channels, self.labels = metadata["num_channels"], labels
         # the sources of two chunks have an order in common only where they have labels
         self.chunk = (args.get("chunk") or 0.0) if labels else 0.0
-        self.params = metadata["stft_params"]
+        self.params, self.levels = metadata["stft_params"], level_range(metadata)
 
     def forward(self, mixture):
         """(channels, samples) -> (sources, channels, samples)"""
         level = 10 * torch.log10(_mean(self.read(mixture).square()).clamp_min(1e-20))
-        gain = 10 ** ((level.clamp(*LEVELS_DB) - level) / 20)
+        gain = 10 ** ((level.clamp(*self.levels) - level) / 20)
         return self.sources(mixture, gain)
 
     def read(self, mixture):

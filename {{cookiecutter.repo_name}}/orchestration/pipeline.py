@@ -142,7 +142,7 @@ class Pipeline:
         before = step.record.read()
         if not before:
             return "it was not run here yet"
-        found = records.differences(before["read"], self.fingerprint(step))
+        found = records.differences(before["read"], self.depends_on(step))
         if found:
             return "; ".join(found)
         if before["state"] != "done":
@@ -153,8 +153,8 @@ class Pipeline:
                 return f"{path}, which it wrote, is {'not there' if gone else 'another file'} now"
         return ""
 
-    def fingerprint(self, step):
-        return records.fingerprint(step.script, step.config, self.digests)
+    def depends_on(self, step):
+        return records.depends_on(step.script, step.config, self.digests)
 
     # ---- doing it -------------------------------------------------------------------------------
 

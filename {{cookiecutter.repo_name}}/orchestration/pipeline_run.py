@@ -78,7 +78,7 @@ class PipelineRun:
                 lambda: log.info("%s: waiting for an earlier run of it to end", step.name),
             )
         )
-        read = pipeline.fingerprint(step)
+        read = pipeline.depends_on(step)
         process = launcher.attach(before.get("job")) if before.get("read") == read else None
         if process:
             log.info("%s: still running as job %s", step.name, process.job)

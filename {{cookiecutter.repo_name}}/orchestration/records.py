@@ -51,7 +51,7 @@ class Record:
         self.path = Path(path)
 
     def read(self):
-        """Its content: {"state": "begun" or "done", "read": of `fingerprint`, ...}; {} without."""
+        """Its content: {"state": "begun" or "done", "read": of `depends_on`, ...}; {} without."""
         try:
             return read_json(self.path, ("state", "read")) if self.path.exists() else {}
         except UserError:  # damaged: as good as none
@@ -61,7 +61,7 @@ class Record:
         write_files({self.path: json.dumps(content, indent=1) + "\n"})
 
 
-def fingerprint(script, config, digests):
+def depends_on(script, config, digests):
     """What a result of `script` depends on: {"settings", "inputs", "code", "versions"}, plain."""
     settings = traces.settings_of(script, config)
     inputs = traces.inputs_of(script, config, settings)
@@ -78,7 +78,7 @@ def fingerprint(script, config, digests):
 
 
 def differences(before, now):
-    """What is different between two fingerprints: [text]."""
+    """What is different between two results of `depends_on`: [text]."""
     texts = []
     for key in _changed(before, now, "settings"):
         was, here = before["settings"].get(key), now["settings"].get(key)

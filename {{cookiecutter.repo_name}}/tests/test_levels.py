@@ -5,9 +5,10 @@ import pytest
 import torch
 from small_networks import RATE, SMALL, separator
 
+import checkpoints
 import streams
 from algorithms import Streamed
-from algorithms.model_input import LEVELS_DB
+from algorithms.model_input import LEVELS_DB, level_range
 from compat import nussl
 
 torch.set_num_threads(1)
@@ -65,3 +66,19 @@ def test_long_audio_has_one_gain(make):
 def test_an_ordinary_mixture_is_read_as_it_is(make, level):
     signal = nussl.AudioSignal(audio_data_array=mixture(2, level), sample_rate=RATE)
     assert make(signal).input.gain == 1.0
+
+
+def test_a_model_that_knows_the_levels_of_its_training_data_is_given_them(make):
+    """Between 3 dB below and above their mean, recordings are read as they are."""
+    model, metadata = checkpoints.load_model(make.keywords["model_path"])
+    known = checkpoints.InMemory(model, {**metadata, "level_db": {"mean": -30.0, "std": 3.0}})
+    assert level_range(known.metadata) == (-33.0, -27.0) and level_range(metadata) == LEVELS_DB
+
+    def gain_db(level):
+        signal = nussl.AudioSignal(audio_data_array=mixture(2, level), sample_rate=RATE)
+        algorithm = make.func(signal, **{**make.keywords, "model_path": known})
+        return 20 * np.log10(algorithm.input.gain)
+
+    assert gain_db(-32.9) == gain_db(-27.1) == 0
+    assert gain_db(-43) == pytest.approx(10, abs=0.1)
+    assert gain_db(-17) == pytest.approx(-10, abs=0.1)

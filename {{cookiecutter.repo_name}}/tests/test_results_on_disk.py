@@ -341,7 +341,7 @@ def test_experiments_name_the_checkpoint_that_was_scored(run, tmp_path):
     status, said = run("evaluate", data, algorithm=algorithm)
     import checkpoints
 
-    digest = checkpoints.fingerprint(path)
+    digest = checkpoints.digest(path)
     folder = tmp_path / "out/evaluation/test"
     assert status == 0
     for text in (said, (folder / "table.md").read_text(), (folder / "index.html").read_text()):

@@ -19,6 +19,7 @@ import config
 import experiment
 from compat import nussl
 from errors import UserError
+from training.levels import Levels
 from training.loading import Excerpts
 from training.sampling import ShuffledBatches, Spread, batches_in_order, covering
 
@@ -36,6 +37,34 @@ def test_training_lowers_the_loss_and_writes_model_history_and_state(write_confi
     model, metadata = checkpoints.load_model(trainer.best)
     assert metadata["sample_rate"] == 16000
     assert metadata["stft_params"] == nussl.STFTParams(512, 128, "sqrt_hann")
+
+
+def test_the_checkpoint_says_how_loud_the_mixtures_were(write_config):
+    trainer = experiment.build_trainer(config.load(write_config(epochs=2)))
+    levels, step = [], trainer.train_step
+
+    def train_step(batch):
+        power = np.square(batch["mix"].numpy()).mean(axis=(1, 2))
+        levels.extend(10 * np.log10(power))
+        return step(batch)
+
+    trainer.train_step = train_step
+    trainer.fit()
+    found = checkpoints.load_model(trainer.best)[1]["level_db"]
+    (best,) = trainer.history.best_epochs(1)
+    seen = levels[: len(levels) * best // 2]  # when it was written
+    assert found["mean"] == pytest.approx(np.mean(seen), abs=0.01)
+    assert found["std"] == pytest.approx(np.std(seen), abs=0.01)
+
+
+def test_silent_mixtures_do_not_count_as_soft_ones():
+    levels, mix = Levels(), torch.full((3, 2, 100), 0.1)
+    mix[1] = 0
+    levels.add(mix)
+    again = Levels()
+    assert again.summary() is None
+    again.load_state_dict(levels.state_dict())
+    assert again.summary() == {"mean": -20.0, "std": 0.0}
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(write_config):

@@ -142,6 +142,7 @@ class Checkpoints:
         }
         return {
             **self.metadata,
+            "level_db": trainer.levels.summary(),
             "trainer.state.epoch_history": trainer.history.for_nussl(),
             "trainer.state_dict": state,
         }

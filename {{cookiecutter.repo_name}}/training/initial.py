@@ -162,7 +162,7 @@ def load(model, settings, labels, ordered):
     found = match(here, there, settings.modules)
     for name, theirs in found.taken.items():
         here[name].copy_(there[theirs])
-    digest = checkpoints.fingerprint(settings.checkpoint)
+    digest = checkpoints.digest(settings.checkpoint)
     drawn = [name for name in here if name not in found.taken]
     of_there = [name for name in there if name not in found.taken.values()]
     lines = [

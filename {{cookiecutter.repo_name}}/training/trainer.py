@@ -18,6 +18,7 @@ from .backward import accumulate_gradients
 from .checkpointing import KEYS, Checkpoints
 from .gradients import Clipping
 from .history import History, Means
+from .levels import Levels
 from .locking import Lock
 from .losses.model import inputs_of
 from .optimizers import OPTIMIZERS, SCHEDULERS, scheduler_args
@@ -87,6 +88,7 @@ class Trainer:
         )
         self.clipping = self.register("clipping", Clipping(self.settings.gradient_clip))
         self.means = self.register("means", Means())  # of this epoch so far
+        self.levels = self.register("levels", Levels())
         score = setup.score.name if setup.score else None
         self.history = self.register("history", History(self.val_data is not None, score))
         self.stopping = self.register("stopping", Stopping(self.settings, self.history))
@@ -295,9 +297,11 @@ class Trainer:
         return engine
 
     def _iteration(self, batch):
-        returned = self.train_step(self.to_device(batch))
+        batch = self.to_device(batch)
+        returned = self.train_step(batch)
         scalars = to_numbers(returned, f"{type(self).__name__}.train_step")
         self.means.add(scalars)
+        self.levels.add(batch["mix"])
         rate = self.schedule.rate
         self.schedule.after_step()
         return {**scalars, "learning_rate": rate}
