@@ -20,6 +20,11 @@ class Interrupted(UserError):
     status = 75
 
 
+def amount(number, noun):
+    """ "1 file", "2 files"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def raise_all(problems):
     """Raise one UserError with all problems, if there are any."""
     problems = list(problems)

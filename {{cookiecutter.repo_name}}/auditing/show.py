@@ -3,6 +3,8 @@
 import html
 import json
 
+from errors import amount
+
 SHOWN = 20  # findings of each kind in the terminal; the files hold all
 ADVICE = {
     "unreadable": "replace the files",
@@ -47,8 +49,8 @@ def as_text(report):
                 least, median, most = facts[key]
                 lines.append(f"  {name}: {least:.1f} to {most:.1f} {unit}, median {median:.1f}")
         if facts["left_out"]:
-            files = sum(map(len, facts["left_out"].values()))
-            lines.append(f"  left out: {files} files of {len(facts['left_out'])} tracks")
+            files = amount(sum(map(len, facts["left_out"].values())), "file")
+            lines.append(f"  left out: {files} of {amount(len(facts['left_out']), 'track')}")
     for (level, kind), findings in _by_kind(report).items():
         lines += ["", f"{level}: {kind} ({len(findings)}); {ADVICE[kind]}"]
         lines += [f"  {f['split']}/{f['track']}: {f['text']}" for f in findings[:SHOWN]]
@@ -156,7 +158,7 @@ def as_html(report, title):
             for t in tracks
         ]
         head = ["track", "seconds", "Hz", "LUFS", "residual (dB)", "levels", "taken for"]
-        parts.append(f"<details><summary>{_text(split)}: {len(rows)} tracks</summary>")
+        parts.append(f"<details><summary>{_text(split)}: {amount(len(rows), 'track')}</summary>")
         parts.append(_table(head, rows) + "</details>")
         left_out = report["splits"][split]["left_out"]
         if left_out:

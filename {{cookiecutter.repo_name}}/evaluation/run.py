@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 import distributed
 from compat.failures import errors_named
-from errors import UserError
+from errors import UserError, amount
 from pool import process_pool
 
 from .scoring import columns, score_item
@@ -103,9 +103,10 @@ def check_scored(found):
     failed = [item["failed"] for item in found.values() if "failed" in item]
     if not failed:
         return
+    items = amount(len(found), "item")
     if len(failed) == len(found):
-        raise UserError(f"none of {len(found)} items could be scored; the first: {failed[0]}")
-    raise UserError(f"{len(failed)} of {len(found)} items failed; the first: {failed[0]}")
+        raise UserError(f"none of {items} could be scored; the first: {failed[0]}")
+    raise UserError(f"{len(failed)} of {items} failed; the first: {failed[0]}")
 
 
 def _score(scorer, build, indices, num_workers):

@@ -9,7 +9,7 @@ from algorithms import ALGORITHMS, count_sources
 from compat import nussl
 from dataset import DATASETS
 from dataset.tracks import files_of
-from errors import UserError
+from errors import UserError, amount
 from files import readable
 
 from . import labels
@@ -78,7 +78,7 @@ def _doubts(config, data, model):
     for one, other in itertools.combinations(data, 2):
         if shared := files[one] & files[other]:
             yield (
-                f"datasets.{one} and datasets.{other} share {len(shared)} files, "
+                f"datasets.{one} and datasets.{other} share {amount(len(shared), 'file')}, "
                 f"{readable(min(shared))} for one: scores on {other} then say little about data "
                 "that were not trained on; give each split files of its own"
             )

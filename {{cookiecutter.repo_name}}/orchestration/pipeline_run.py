@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import config as configuration
-from errors import Interrupted, UserError
+from errors import Interrupted, UserError, amount
 
 from . import records, traces
 from .launchers import command_of, duration, last_lines
@@ -200,7 +200,8 @@ class PipelineRun:
         if not self.failed:
             return
         others = f"; not run, as they need it: {', '.join(left)}" if left else ""
-        text = f"{len(self.failed)} of {len(steps)} steps failed: {', '.join(self.failed)}{others}"
+        of_all = f"{len(self.failed)} of {amount(len(steps), 'step')}"
+        text = f"{of_all} failed: {', '.join(self.failed)}{others}"
         if len(self.stopped) == len(self.failed):
             raise Interrupted(f"{text}; the same command resumes them")
         raise UserError(text)

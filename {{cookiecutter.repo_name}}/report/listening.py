@@ -10,6 +10,8 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from errors import amount
+
 from .frequency import FrequencyAxis
 from .views import FLOOR, embedding_plane, level_db
 
@@ -115,8 +117,8 @@ def _items(table):
         body += f'<tr{mark}><th scope="row">{name}</th>{cells}{listen}</tr>'
     count = sum(row["number"] is not None for row in table)
     return (
-        f'<p class="soft">{len(table)} items, of which {count} can be played here: the best, the '
-        'worst. Headings sort.</p><div class="scroll tall" tabindex="0" role="region" '
+        f'<p class="soft">{amount(len(table), "item")}, of which {count} can be played here: the '
+        'best, the worst. Headings sort.</p><div class="scroll tall" tabindex="0" role="region" '
         'aria-labelledby="items-title"><table class="sortable"><thead><tr>'
         f'{head}<th scope="col"><span class="hidden">Listen</span></th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"

@@ -4,7 +4,7 @@ import logging
 
 import memory
 import recordings
-from errors import UserError
+from errors import UserError, amount
 from scripts.common import run
 
 log = logging.getLogger("separate")
@@ -30,12 +30,14 @@ def main(config):
             for line in experiment.separation_lines(folder, record):
                 log.info("%s", line)
         except UserError as error:  # one bad file does not stop the others
-            failed.append(str(error))
+            if len(files) == 1:
+                raise
+            failed.append(str(path))
             log.error("error: %s", error)
     if done:
-        log.info("%d of %d files were separated before", done, len(files))
+        log.info("%d of %s separated before", done, amount(len(files), "file"))
     if failed:
-        count = f"{len(failed)} of {len(files)} files were not separated:"
+        count = f"{len(failed)} of {amount(len(files), 'file')} not separated (see above):"
         raise UserError("\n  ".join([count, *failed]))
 
 

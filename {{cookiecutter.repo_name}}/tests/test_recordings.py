@@ -207,4 +207,4 @@ def test_a_file_that_is_cut_is_separated_as_far_as_it_goes_with_one_warning(
     record = json.loads((tmp_path / "out" / "a" / "separation.json").read_text())
     assert record["missing"].startswith("cut short")
     run(tmp_path, capsys, [tmp_path / "a.mp3"], tmp_path / "out")
-    assert "1 of 1 files were separated before" in caplog.messages
+    assert "1 of 1 file separated before" in caplog.messages

@@ -65,7 +65,7 @@ def test_one_bad_file_is_named_and_the_others_are_separated(run, tmp_path, make,
         "separate",
         separate={"files": [str(tmp_path / "*.wav")], "output_folder": str(tmp_path / "out")},
     )
-    assert f"1 of 2 files were not separated:\n  {tmp_path / 'bad.wav'}: " in status
+    assert f"1 of 2 files not separated (see above):\n  {tmp_path / 'bad.wav'}" in status
     assert status.count("bad.wav: ") == 1
     assert message in status
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["good"]

@@ -2,7 +2,7 @@
 
 import logging
 
-from errors import UserError
+from errors import UserError, amount
 
 from .loading import Excerpts, load
 from .sampling import (
@@ -90,9 +90,10 @@ class Plan:
         divided = f" (in {parts} parts of {batch // parts})" if parts > 1 else ""
         total = sum(_lengths(self.train_data)) / rate / 3600
         return (
-            f"{len(self.train_data)} tracks, {_shown(total)} h of audio; an epoch has "
-            f"{len(self.batches.spread)} excerpts, {steps} steps with batches of {batch}{divided}, "
-            f"{_shown(hours[-1])} h; {epochs} epochs: {epochs * steps} steps, "
+            f"{amount(len(self.train_data), 'track')}, {_shown(total)} h of audio; an epoch has "
+            f"{amount(len(self.batches.spread), 'excerpt')}, {amount(steps, 'step')} with batches "
+            f"of {batch}{divided}, {_shown(hours[-1])} h; {amount(epochs, 'epoch')}: "
+            f"{amount(epochs * steps, 'step')}, "
             f"{_shown(sum(hours))} h"
         )
 

@@ -7,6 +7,8 @@ import time
 
 import torch
 
+from errors import amount
+
 from .fitting import fitting
 from .shapes import meta_step
 
@@ -71,8 +73,9 @@ def summarize(trainer):
         f"\na step on {trainer.device}: {_duration(took['seconds'])} (the first: "
         f"{_duration(took['first'])}), its data {_duration(took['loading'])}\n"
         f"memory above that of the idle program: {took['memory'] / 1e6:.0f} MB\n"
-        f"an epoch of {steps} steps: about {_duration(steps * step)} without validation; "
-        f"{epochs} epochs, {epochs * steps} steps: {_duration(epochs * steps * step)}"
+        f"an epoch of {amount(steps, 'step')}: about {_duration(steps * step)} without validation; "
+        f"{amount(epochs, 'epoch')}, {amount(epochs * steps, 'step')}: "
+        f"{_duration(epochs * steps * step)}"
     )
     lines += [*fitting(trainer, took["batch"]), "no results were written"]
     return "\n".join(lines)

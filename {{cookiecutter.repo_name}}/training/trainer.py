@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 
 import distributed
-from errors import Interrupted, UserError
+from errors import Interrupted, UserError, amount
 from files import write_files
 
 from . import precision, random_state, weights
@@ -256,7 +256,7 @@ class Trainer:
                 logger.close()
         log.info(
             "done: %s; %s; %s",
-            self.stopping.reason or f"{self.settings.epochs} epochs",
+            self.stopping.reason or amount(self.settings.epochs, "epoch"),
             self.history.describe_best(),
             self.best,
         )
