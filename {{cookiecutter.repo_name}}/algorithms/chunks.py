@@ -77,12 +77,12 @@ def align_permutations(chunks, starts, length):
     for number, data in enumerate(chunks):
         if before is not None:
             gap = starts[number] - starts[number - 1]
-            data = data[best_permutation(before[..., gap:length], data[..., : length - gap])]
+            data = data[order_like(before[..., gap:length], data[..., : length - gap])]
         yield data
         before = data
 
 
-def best_permutation(before, after):
+def order_like(before, after):
     """[index into `after`] of the source that is each of `before`: (sources, ...) both."""
     before, after = (part.reshape(len(part), -1) for part in (before, after))
     agreement = np.real(before @ after.conj().T)

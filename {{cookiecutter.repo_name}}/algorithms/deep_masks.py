@@ -7,7 +7,7 @@ import torch
 
 from compat import nussl
 
-from .chunks import align_permutations, best_permutation
+from .chunks import align_permutations, order_like
 from .masks import apply_masks, consistent, one_hot
 from .network import NetworkSeparation
 
@@ -68,7 +68,7 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         others = [
             torch.stack(
                 [
-                    masks[..., best_permutation(before, self._sources_first(masks))]
+                    masks[..., order_like(before, self._sources_first(masks))]
                     for before, masks in zip(first, other["mask"], strict=True)
                 ]
             )

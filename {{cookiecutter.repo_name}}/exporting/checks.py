@@ -88,6 +88,6 @@ def difference(found, expected):
 
 def _order(estimates, expected):
     """[index into estimates] of each expected source: clusters have no order."""
-    from algorithms.chunks import best_permutation
+    from algorithms.chunks import order_like
 
-    return best_permutation(expected, estimates)
+    return order_like(expected, estimates)

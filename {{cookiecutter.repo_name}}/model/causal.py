@@ -13,22 +13,8 @@ from .extras.convolution import TemporalBlock
 from .extras.norms import CumulativeLayerNorm
 from .replacing import copy_with
 
-# of a graph: what computes each frame by itself, or from those before if its parts do
-LAYERS = {
-    "Alias",
-    "AmplitudeToDB",
-    "BandEmbedding",
-    "BandSplit",
-    "BatchNorm",
-    "ComplexMask",
-    "ConvolutionalStack",
-    "Decoder",
-    "Embedding",
-    "Encoder",
-    "Mask",
-    "RecurrentStack",
-    "ResidualRecurrentStack",
-}
+# its modules that see no later frame, if none of their parts does; ours say so (model/extras/)
+OF_NUSSL = ("Alias", "AmplitudeToDB", "BatchNorm", "Mask", "RecurrentStack")
 
 
 def check_causal(network):
@@ -48,7 +34,7 @@ def check_causal(network):
 def _looks_ahead(layer):
     """Why frames of a layer depend on later ones; None if they do not."""
     kind = type(layer).__name__
-    if kind not in LAYERS:
+    if vars(type(layer)).get("looks_ahead", kind not in OF_NUSSL):
         return f"({kind}) sees all frames"
     for part in layer.modules():
         if isinstance(part, nn.RNNBase) and part.bidirectional:

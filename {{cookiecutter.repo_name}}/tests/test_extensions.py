@@ -1,5 +1,7 @@
 """What users register, a loss or an optimizer or a module, is checked like everything else."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import yaml
@@ -7,7 +9,9 @@ import yaml
 import config
 import experiment
 from errors import UserError
+from model.causal import check_causal
 from training import LOSSES, OPTIMIZERS
+from training.trunk import TrunkAndHeads
 
 torch.set_num_threads(1)
 
@@ -204,3 +208,33 @@ def test_too_little_memory_is_one_line_that_says_what_to_lower(write_config, err
 
     with pytest.raises(SystemExit, match=r"error: out of memory \(.+\); .* lower train.batch_size"):
         scripts.common.run(main, "", (), ["-p", str(write_config())])
+
+
+class Gain(torch.nn.Module):
+    """A module of one's own that says what it is."""
+
+    is_head = True
+    looks_ahead = False
+
+    def forward(self, data):
+        return 2.0 * data
+
+
+class Centred(Gain):
+    """Another, of which the statements of `Gain` are not true."""
+
+    def forward(self, data):
+        return data - data.mean()
+
+
+def test_what_a_module_says_of_itself_holds_for_its_class_alone():
+    def network(last):
+        layers = {"first": torch.nn.LSTM(3, 3), "last": last}
+        connections = [("first", ["mix"]), ("last", ["first"])]
+        return SimpleNamespace(layers=layers, connections=connections, output_keys=["last"])
+
+    assert TrunkAndHeads.can_split(network(Gain()), [])
+    assert not TrunkAndHeads.can_split(network(Centred()), [])
+    check_causal(SimpleNamespace(layers={"last": Gain()}))
+    with pytest.raises(UserError, match=r"last \(Centred\) sees all frames"):
+        check_causal(SimpleNamespace(layers={"last": Centred()}))

@@ -18,7 +18,7 @@ from algorithms import (
     network,
     separation,
 )
-from algorithms.chunks import Chunks, align_permutations, best_permutation
+from algorithms.chunks import Chunks, align_permutations, order_like
 from compat import nussl
 from errors import UserError
 
@@ -81,14 +81,14 @@ def test_sources_that_change_places_between_chunks_are_put_back():
     first = np.concatenate(
         list(chunks.crossfade(align_permutations(cut, chunks.starts, 200))), axis=-1
     )
-    order = best_permutation(first, whole)
+    order = order_like(first, whole)
     assert np.allclose(first, whole[order], atol=1e-6)
 
 
 def test_sources_that_say_nothing_of_their_order_keep_it():
     same = np.ones((2, 30))
-    assert list(best_permutation(same, same)) == [0, 1]
-    assert list(best_permutation(np.zeros((3, 30)), np.zeros((3, 30)))) == [0, 1, 2]
+    assert list(order_like(same, same)) == [0, 1]
+    assert list(order_like(np.zeros((3, 30)), np.zeros((3, 30)))) == [0, 1, 2]
 
 
 # ---- recordings ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 
 from compat import nussl
 from training.losses import LOSSES, L1Loss, MSELoss, SISDRLoss, SNRLoss, SourceLoss
-from training.losses.sources import best_permutation
+from training.losses.sources import cheapest_permutation
 
 theirs = nussl.ml.train.loss
 
@@ -156,7 +156,7 @@ def test_pairs_cost_what_they_cost_one_by_one(loss):
 )
 def test_the_assignment_is_the_cheapest_of_all(shape):
     costs = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    order = best_permutation(costs)
+    order = cheapest_permutation(costs)
     assert order.shape == (shape[0], shape[2])
     for matrix, row in zip(costs, order.tolist(), strict=True):
         assert len(set(row)) == shape[2]
@@ -170,9 +170,9 @@ def test_the_assignment_is_the_cheapest_of_all(shape):
 @pytest.mark.parametrize("shape", [(4, 2, 2), (4, 3, 3), (4, 3, 2)])
 def test_trying_all_orders_and_the_hungarian_algorithm_agree(monkeypatch, shape):
     costs = torch.rand(shape, generator=torch.Generator().manual_seed(1))
-    tried = best_permutation(costs)
+    tried = cheapest_permutation(costs)
     monkeypatch.setattr("training.losses.sources.EXHAUSTIVE", 0)
-    assert torch.equal(best_permutation(costs), tried)
+    assert torch.equal(cheapest_permutation(costs), tried)
 
 
 @every_loss

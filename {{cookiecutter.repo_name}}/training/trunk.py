@@ -11,8 +11,7 @@ import torch
 
 from errors import UserError
 
-# modules that see each item, and each of its frames, by itself
-HEADS = ("Alias", "BandEmbedding", "ComplexMask", "Decoder", "Embedding", "Mask")
+OF_NUSSL = ("Alias", "Mask")  # its heads; modules of ours say so themselves (model/extras/)
 
 
 class TrunkAndHeads:
@@ -36,8 +35,8 @@ class TrunkAndHeads:
 
     @staticmethod
     def can_split(model, losses):
-        """Does the model end with modules of `HEADS`, from which all its outputs come, and begin
-        with others, and are all losses means over the items of a batch (`mean_over_items`)?"""
+        """Does the model end with heads, from which all its outputs come, and begin with other
+        modules, and are all losses means over the items of a batch (`mean_over_items`)?"""
         # the class's own statement: what a subclass computes may be no mean
         means = all(vars(type(loss)).get("mean_over_items", False) for loss in losses)
         cut = _cut(model)
@@ -84,11 +83,14 @@ class TrunkAndHeads:
 
 def _cut(model):
     """How many connections come before the heads."""
-    classes = {name: spec.get("class") for name, spec in model.config["modules"].items()}
     cut = len(model.connections)
-    while cut and classes[model.connections[cut - 1][0]] in HEADS:
+    while cut and _is_head(model.layers[model.connections[cut - 1][0]]):
         cut -= 1
     return cut
+
+
+def _is_head(module):
+    return vars(type(module)).get("is_head", type(module).__name__ in OF_NUSSL)
 
 
 def trunk_and_heads(trainer):

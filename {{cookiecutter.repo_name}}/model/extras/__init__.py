@@ -3,6 +3,13 @@
 Write the module in a file here, import it, and add it to `EXTRAS`; from then on `class: YourModule`
 works under `model.modules` in YAML. A checkpoint that uses it needs this folder to be loaded:
 `import model.extras` is enough, also beside plain nussl.
+
+A class may say this of its modules; subclasses, which may compute something else, say it again::
+
+    is_head = True         it computes each item of a batch, and each of its frames, by itself:
+                           training runs it on a few items at a time (training/trunk.py)
+    looks_ahead = False    no frame of its output depends on later frames, if none of its parts
+                           does: it can separate streams (model/causal.py)
 """
 
 from compat import nussl

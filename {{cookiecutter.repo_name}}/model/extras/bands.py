@@ -52,6 +52,8 @@ class BandSplit(nn.Module):
             what counts, do without.
     """
 
+    looks_ahead = False
+
     def __init__(
         self,
         widths: list[int],
@@ -153,6 +155,9 @@ class BandEmbedding(Embedding):
         embedding_size: dimensions, or sources.
         activation: as `Embedding`.
     """
+
+    is_head = True
+    looks_ahead = False
 
     def __init__(
         self,

@@ -16,6 +16,9 @@ class ComplexMask(nn.Module):
             they are not bounded.
     """
 
+    is_head = True
+    looks_ahead = False
+
     def __init__(self, num_sources: int, bound: float | None = 2.0):
         super().__init__()
         self.num_sources, self.bound = num_sources, bound

@@ -30,6 +30,8 @@ class ConvolutionalStack(nn.Module):
             (equations (9) and (10)) in place of global layer norm.
     """
 
+    looks_ahead = False
+
     def __init__(
         self,
         num_features: int,

@@ -12,6 +12,9 @@ class Embedding(nussl.ml.networks.modules.Embedding):
     of the embedding's size on the way back through that, this one.
     """
 
+    is_head = True
+    looks_ahead = False
+
     def forward(self, data):
         """(batch, frames, hidden_size) -> (batch, frames, bins, channels, embedding_size)"""
         activation = self.activation

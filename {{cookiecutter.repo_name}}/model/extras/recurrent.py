@@ -19,6 +19,8 @@ class ResidualRecurrentStack(nn.Module):
         dropout: share of a layer's output left out while training.
     """
 
+    looks_ahead = False
+
     def __init__(
         self,
         num_features: int,

@@ -19,6 +19,8 @@ class Encoder(nn.Module):
         gated: with the second filter bank.
     """
 
+    looks_ahead = False
+
     def __init__(
         self,
         num_filters: int,
@@ -51,6 +53,9 @@ class Decoder(nn.Module):
     Args:
         as `Encoder`'s.
     """
+
+    is_head = True
+    looks_ahead = False
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ class SourceLoss(nn.Module):
         estimates, targets = _at_least_single(estimates), _at_least_single(targets)
         if self.permutation_invariant and estimates.shape[-1] > 1:
             with torch.no_grad():
-                order = best_permutation(self.pairwise(estimates, targets))
+                order = cheapest_permutation(self.pairwise(estimates, targets))
             if estimates.shape[-1] == targets.shape[-1]:
                 # targets have no gradient, so that they are cheaper to move
                 targets = _in_order(targets, order.argsort(dim=-1))
@@ -84,7 +84,7 @@ class SourceLoss(nn.Module):
             )
 
 
-def best_permutation(costs):
+def cheapest_permutation(costs):
     """The estimate for each target, so that the sum of costs is least.
 
     costs: (batch, estimates, targets), at least as many estimates as targets. All orders are tried
