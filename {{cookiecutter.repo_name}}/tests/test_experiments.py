@@ -56,6 +56,7 @@ FILES += [PROJECT / "experiments" / f"{name}.yml" for name in SHIPPED]
 ADDED = sorted({*PROJECT.glob("experiments/*.yml")} - {*FILES})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_file_is_complete_trains_a_step_and_separates(path, tmp_path, sample_folder):
     torch.set_num_threads(1)

@@ -193,6 +193,7 @@ def test_the_folder_holds_models_weights_card_example_and_the_checks(written):
     assert not [path for path in written.parent.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_the_example_separates_without_torch_and_without_the_project(written, tmp_path):
     audio = recording(2.0, 16000, 2)
     soundfile.write(tmp_path / "song.wav", audio.T, 16000, subtype="FLOAT")
@@ -212,6 +213,7 @@ def test_the_example_separates_without_torch_and_without_the_project(written, tm
     assert np.abs(sum(sources) - np.fft.irfft(halved, audio.shape[1])).max() < 1e-2
 
 
+@pytest.mark.slow
 def test_the_example_reads_long_recordings_in_chunks(written):
     """Of 4 s: each is what the graph makes of it, but where it is faded into another."""
     mixture = recording(11.0, RATE, 1)
@@ -227,6 +229,7 @@ def test_the_example_reads_long_recordings_in_chunks(written):
     assert np.abs(sum(found.values()) - mixture).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_a_second_export_takes_the_place_of_the_first(written, tmp_path):
     copied = tmp_path / "out"
     shutil.copytree(written, copied, ignore=shutil.ignore_patterns("page"))
@@ -243,6 +246,7 @@ def settings(output):
     )
 
 
+@pytest.mark.slow
 def test_a_failed_check_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(Separation, "bound", -1.0)
     model = network("mask_inference")
@@ -306,6 +310,7 @@ def test_a_page_without_npm_is_one_error(monkeypatch):
         page.check_npm()
 
 
+@pytest.mark.slow
 def test_a_page_from_the_disk_separates_in_a_browser_as_onnxruntime_does(written, tmp_path):
     from webdriver import Browser
 

@@ -36,7 +36,7 @@ AUDIO = ("DeepAudioEstimation", "signal, sys.argv[1]")
         pytest.param("mask_inference", *MASKS, False, marks=pytest.mark.slow),
         pytest.param("chimera", *MASKS, False, marks=pytest.mark.slow),
         pytest.param("tasnet", *AUDIO, True, marks=pytest.mark.slow),
-        ("conv_tasnet", *AUDIO, True),
+        pytest.param("conv_tasnet", *AUDIO, True, marks=pytest.mark.slow),
         pytest.param("dual_path", *AUDIO, True, marks=pytest.mark.slow),
     ],
 )

@@ -141,6 +141,7 @@ def evaluation_of(trained):
     return Path(trained["info"]["output_folder"]) / "evaluation" / "test"
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_goes_on_and_gives_the_same_table(run, trained, monkeypatch):
     sections = {"num_items": 6, "metrics": ["bss_eval"], "page_items": 0}
     assert run("evaluate", evaluate=sections)[0] == 0
@@ -189,6 +190,7 @@ def test_processes_of_torchrun_share_the_items_and_give_the_same_table(run, trai
     assert (evaluation_of(trained) / "table.md").read_text() == alone
 
 
+@pytest.mark.slow
 def test_files_that_are_dropped_are_counted_and_named(run, trained, monkeypatch):
     """5 % would do: one of the ten."""
     spoil(monkeypatch, 4, "30000004/vocals.flac: no such file")

@@ -166,6 +166,7 @@ def quick(source, path, folder):
     path.write_text(yaml.safe_dump(changes))
 
 
+@pytest.mark.slow
 def test_the_first_model_is_trained_scored_and_shown(reader, tmp_path):
     said = reader("tutorials/first-model.md")
     run = tmp_path / "artifacts" / "first_model"

@@ -49,6 +49,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_compat_imports_nussl_where_scipy_has_moved_its_windows(plain, bare_machine):
     needed("scipy.signal" in plain["scipy"], "imports._scipy_windows")
     assert bare_machine["version"] == "1.1.9"
