@@ -49,10 +49,11 @@ class Trainer:
 
     Attributes:
         model, losses, front_end, settings, train_data, val_data, seed, device: as in `Setup`.
-        network: what `forward` is called with in training: the model, compiled and data parallel.
-        frozen: the parameters that are not trained.
+        network: what `forward` is called with in training: the model, compiled and data parallel;
+            `prepare` makes it, and precision and scaler.
+        frozen: the parameters that are not trained. levels: of the mixtures, for the checkpoint.
         eval_model: the model that is validated and kept: `model`, or the average of its weights.
-        optimizer, schedule, clipping, scaler, average: what a step works with.
+        optimizer, schedule, clipping, average: what a step works with.
         state: {name: object with `state_dict` and `load_state_dict`}, all that latest.pth holds.
         plan: which excerpts are read. history: a row per epoch. stopping: when it ends.
         engine: the ignite Engine that runs the steps; its `state.iteration` counts them.
