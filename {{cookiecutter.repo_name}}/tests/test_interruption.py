@@ -51,6 +51,7 @@ def terminate_at(trainer, steps):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("builder", ["deep_clustering", "conv_tasnet"])
 def test_sigterm_saves_and_the_training_resumes_to_the_same_state(write_config, builder):
     whole = fit(write_config("whole", builder=builder, **EVERYTHING))
@@ -68,6 +69,7 @@ def test_sigterm_saves_and_the_training_resumes_to_the_same_state(write_config, 
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.slow
 def test_a_script_that_sigterm_stopped_exits_with_75(write_config):
     path = write_config(epochs=10_000, num_workers=1)
     process = forks.start("scripts.train", "-p", path)

@@ -54,6 +54,7 @@ def test_a_snippet_is_separated_in_two_ways_played_and_scored(run):
     assert {*names["sources"]} == {"accompaniment", "vocals"}
 
 
+@pytest.mark.slow
 def test_a_network_is_written_trained_and_listened_to(run):
     names, shown = run("network.ipynb")
     rows = names["trainer"].history.rows

@@ -301,6 +301,7 @@ def improvements(item, estimates):
     ]
 
 
+@pytest.mark.slow
 def test_no_fixed_equaliser_separates_it_and_an_ideal_mask_does(sample_folder):
     train, test = sample(sample_folder, "train"), sample(sample_folder)
     power = np.zeros((257, 2))

@@ -214,6 +214,7 @@ def check_twelve(tmp_path):
 TWELVE = {RATE: [0.001, 0.005, 0.01, 0.02, 0.03, 0.1]}
 
 
+@pytest.mark.slow
 def test_a_killed_workers_trial_is_run_again_and_none_twice(tmp_path):
     path = write(tmp_path, vary=TWELVE, seeds=2)
     killed(path)

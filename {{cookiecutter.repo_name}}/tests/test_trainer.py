@@ -99,6 +99,7 @@ def test_a_training_stopped_anywhere_resumes_to_the_same_weights(write_config):
         assert finished.history.best_value == whole.history.best_value
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_leaves_no_half_written_file(write_config):
     """kill -9, for real, again and again at moments nobody chose."""
     path = write_config("killed", epochs=8, checkpoint_every=1)

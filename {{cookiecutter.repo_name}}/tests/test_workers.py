@@ -107,6 +107,7 @@ def ends(process):
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("spoilt", ["missing", "broken"])
 def test_a_file_that_is_damaged_meanwhile_ends_the_training_with_one_line(

@@ -59,6 +59,7 @@ def test_what_is_lent_to_the_import_is_taken_back(bare_machine):
     assert bare_machine["still lent"] == [] and not bare_machine["hann"]
 
 
+@pytest.mark.slow
 def test_without_ffmpeg_nussl_imports_and_musdb_says_what_to_install(plain, bare_machine):
     needed("RuntimeError" in plain["musdb"], "imports._musdb")
     assert "install ffmpeg" in bare_machine["musdb"]
@@ -99,6 +100,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_what_no_script_needs_at_its_start_is_not_imported():
     """FSDP and sympy alone take as long as torch; both stay importable."""
     assert run(["-c", LIGHT]) == {
