@@ -56,9 +56,13 @@ class ValidationScore:
             UserError: no item has a score.
         """
         before = random_state.capture(trainer.device)
+        levels = distributed.all_gather(trainer.levels.summary())[0]  # as in the checkpoint
+        metadata = {**trainer.checkpoints.metadata, "level_db": levels}
+        model = InMemory(trainer.eval_model.eval(), metadata)
         means = Means()
         for index in self.chosen[distributed.rank() :: distributed.world_size()]:
-            values = [v for v in self._scores(trainer, index) if v == v]  # NaN: a silent source
+            found = self._scores(model, trainer.device, index)
+            values = [value for value in found if value == value]  # NaN: a silent source
             if values:
                 means.add({self.name: sum(values) / len(values)}, count=len(values))
         random_state.restore(before, trainer.device)
@@ -70,12 +74,9 @@ class ValidationScore:
             )
         return {self.name: round(scores[self.name], DIGITS)}
 
-    def _scores(self, trainer, index):
+    def _scores(self, model, device, index):
         """The score of each source of an item."""
-        levels = distributed.all_gather(trainer.levels.summary())[0]  # as in the checkpoint
-        metadata = {**trainer.checkpoints.metadata, "level_db": levels}
-        model = InMemory(trainer.eval_model.eval(), metadata)
-        args = {**self.args, "model_path": model, "device": trainer.device}
+        args = {**self.args, "model_path": model, "device": device}
         make = functools.partial(self.algorithm, **args)
         labels = labels_of(self.algorithm, tuple(model))
         methods, named = methods_of("model", make, labels)
