@@ -222,60 +222,6 @@ def test_a_chunk_of_another_length_is_an_argument(make, builder, monkeypatch):
         make(builder)(mixture, chunk=0.01)
 
 
-def test_shifts_are_readings_of_the_shifted_mixture_averaged(make):
-    """Frames between frames, overlapped and added: the mean of what each reading gives."""
-    data, hop, how = sound(2.3), PARAMS.hop_length, make("mask_inference")
-
-    def separated(data, **args):
-        mixture = nussl.AudioSignal(audio_data_array=data, sample_rate=RATE)
-        return np.stack([one.audio_data for one in how(mixture, **args)()])
-
-    later = np.pad(data, ((0, 0), (hop // 2, 0)))  # its frames are half a hop earlier
-    expected = (separated(data) + separated(later)[..., hop // 2 :]) / 2
-    inside = slice(PARAMS.window_length, -PARAMS.window_length)
-    found = separated(data, shifts=2)
-    assert found.shape == expected.shape
-    wrong, changed = (np.abs(found - other)[..., inside] for other in (expected, separated(data)))
-    assert wrong.max() < 0.05 * changed.max()  # the LSTM knows where the mixture ends
-
-
-@pytest.mark.parametrize("builder", ["deep_clustering", "mask_inference"])
-def test_shifts_of_a_file_give_what_those_of_memory_give(make, short_chunks, builder):
-    data, how = sound(4.7, 2, 22050), functools.partial(make(builder), shifts=4)
-    pieces = list(Streamed(how, streams.Memory(data, 22050)).pieces())
-    algorithm = how(nussl.AudioSignal(audio_data_array=data, sample_rate=22050))
-    assert algorithm.input.chunks.count > 4
-    estimates = np.stack([estimate.audio_data for estimate in algorithm()])
-    assert np.abs(np.concatenate(pieces, axis=-1) - estimates).max() < 1e-3
-    assert np.abs(estimates.sum(axis=0) - data).max() < 1e-5
-
-
-def test_sources_that_change_places_between_shifts_are_put_back(make, monkeypatch):
-    data = sound(2)
-    algorithm = make("mask_inference")(
-        nussl.AudioSignal(audio_data_array=data, sample_rate=RATE), shifts=2
-    )
-    given = []
-
-    def outputs(features):
-        share = torch.linspace(0, 1, features["mix_magnitude"].shape[2])[:, None, None]
-        share = share.expand(*features["mix_magnitude"].shape, 1)
-        given.append([1 - share, share] if given else [share, 1 - share])
-        return {"mask": torch.cat(given[-1], dim=-1)}
-
-    monkeypatch.setattr(algorithm, "_outputs", outputs)
-    found = algorithm.run_model(None)["mask"]
-    assert len(given) == 2 and torch.equal(found, found[:, :1].expand(found.shape))
-
-
-def test_shifts_that_do_not_fit_are_refused(make):
-    mixture = nussl.AudioSignal(audio_data_array=sound(2), sample_rate=RATE)
-    for shifts in (0, -1, 3):
-        message = f"shifts is {shifts}, expected a divisor of the {PARAMS.hop_length} samples"
-        with pytest.raises(UserError, match=message):
-            make("deep_clustering")(mixture, shifts=shifts)
-
-
 def test_silence_of_any_length_is_refused(make, short_chunks):
     for builder in SMALL:
         with pytest.raises(UserError, match="is silent"):
