@@ -21,7 +21,7 @@ class Interrupted(UserError):
 
 
 def amount(number, noun):
-    """ "1 file", "2 files"."""
+    """The number and the noun, in the plural where that is due: 1 file, 2 files."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
