@@ -92,9 +92,9 @@ def improvements(item, unordered, ordered):
     return {(row["method"], row["source"]): row["si_sdr_improvement"] for row in rows}
 
 
-def of_folder(folder, count):
-    """Yields (kind, speaker, item) of the test split."""
-    data = StemFolder(folder, "test", RATE, 1, PARAMS, layout="stems")
+def of_folder(folder, count, split="test"):
+    """Yields (kind, speaker, item) of a split."""
+    data = StemFolder(folder, split, RATE, 1, PARAMS, layout="stems")
     for index in np.linspace(0, len(data) - 1, min(count, len(data))).round().astype(int):
         sounds = data.excerpt(int(index))
         name = data.tracks[index].name

@@ -183,13 +183,13 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         magnitudes = features["mix_magnitude"][0].cpu().numpy()
         loud = magnitudes >= np.percentile(magnitudes, self.percentile)
         rate, hop = self.input.audio.sample_rate, self.input.stft_params.hop_length
-        start, length = self.input.chunks.starts[number] * hop, self.input.chunks.length * hop
-        end = min(start + length - hop, self.input.audio.length)
+        start = self.input.chunks.starts[number] * hop / rate
+        end = min(start + self.input.chunk_seconds, self.input.audio.length / rate)
         return result._replace(
             embedding=embedding[0].mean(dim=2).transpose(0, 1).cpu().numpy(),
             loud=loud.any(axis=-1).T,
             clusters=clusters.numpy(),
-            span=(start / rate, end / rate),
+            span=(start, end),
         )
 
     def postprocess(self, masks):

@@ -72,7 +72,7 @@ class ModelInput:
             raise UserError("is silent (every sample is 0); there is nothing to separate")
         frames = -(-self.audio.length // hop) + 1
         chunk = CHUNK if chunk is None else chunk
-        length = int(chunk * rate / hop)
+        length = int(chunk * rate / hop) + 1  # a frame on both ends of the chunk
         if int(chunk * rate / front_end.hop_length) < LEAST:
             every = front_end.hop_length / rate
             raise UserError(
@@ -84,7 +84,7 @@ class ModelInput:
     @property
     def chunk_seconds(self):
         """The length of a chunk."""
-        return self.chunks.length * self.stft_params.hop_length / self.audio.sample_rate
+        return (self.chunks.length - 1) * self.stft_params.hop_length / self.audio.sample_rate
 
     @property
     def unchanged(self):

@@ -241,6 +241,16 @@ def test_channels_that_cancel_each_other_are_refused_by_a_network_that_reads_mon
     assert sum(piece.shape[-1] for piece in made.pieces()) == data.shape[-1]
 
 
+@pytest.mark.parametrize("builder, shifts", [("deep_clustering", 2), ("conv_tasnet", None)])
+def test_a_recording_as_long_as_a_chunk_is_read_at_once(make, builder, shifts):
+    def chunks(samples):
+        mixture = nussl.AudioSignal(audio_data_array=sound(2.1)[:, :samples], sample_rate=RATE)
+        args = {"chunk": 2.0} | ({"shifts": shifts} if shifts else {})
+        return make(builder)(mixture, **args).input.chunks.count
+
+    assert [chunks(samples) for samples in (2 * RATE, 2 * RATE + 1)] == [1, 2]
+
+
 def test_a_recording_mostly_of_silence_is_clustered_by_its_sound(make, short_chunks):
     data = sound(8)
     data[:, 16000:] = 0

@@ -1,0 +1,132 @@
+"""What the settings of the shipped model's algorithm are worth, on validation data.
+
+    python -m benchmarks.settings [--quick] [--items N] [--folder STEMS] [--sample DATA]
+        [--json FILE]
+
+Snippets of the validation split of the built-in sample (synthesised), and with --folder tracks of
+the validation split of a folder of stems, as data_prep/debian/songs.yml makes it (recorded). Each
+row changes one of the `args` of best_model/config.yml, or the level at which the network reads: the
+mean improvement of SI-SDR over the mixture in dB, and the CPU time as a part of the first row's.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
+sys.path.insert(0, str(PROJECT))
+
+import checkpoints  # noqa: E402  (found by the line above)
+import config  # noqa: E402
+from algorithms import ALGORITHMS, estimates_of  # noqa: E402
+from dataset import Sample  # noqa: E402
+from evaluation import score_item  # noqa: E402
+from experiment import model_path  # noqa: E402
+
+from benchmarks.recordings import LABELS, PARAMS, RATE, item_of, of_folder  # noqa: E402
+
+METHOD = "model"
+AS_SHIPPED = "as shipped"
+CHANGES = {  # of one argument at a time
+    "shifts": (1,),
+    "chunk": (3.0, 5.0, 10.0),
+    "beta": (2.0, 2.5, 3.0, 5.0),
+    "mask_weight": (0.0, 0.2, 0.5, 1.0),
+}
+SOFTER_DB = (-10, -20)  # than the items are
+ANY_LEVEL = {"mean": 0.0, "std": 200.0}  # `level_db` with which every mixture stays as it is
+
+
+def variants():
+    """{title: (algorithm's args, gain in dB of the mixture, metadata of the model)}"""
+    settings = config.load("best_model/config.yml")
+    kind, args = ALGORITHMS[settings.algorithm.class_name], dict(settings.algorithm.args)
+    model, metadata = checkpoints.load_model(args.pop("model_path", None) or model_path(settings))
+
+    def with_model(level=None, **changes):
+        known = metadata if level is None else {**metadata, "level_db": level}
+        held = checkpoints.InMemory(model, known)
+        return lambda mix: kind(mix, model_path=held, **{**args, **changes})
+
+    found = {AS_SHIPPED: (with_model(), 0)}
+    for key, values in CHANGES.items():
+        for value in values:
+            found[f"{key}: {value:g}"] = (with_model(**{key: value}), 0)
+    for gain in SOFTER_DB:
+        found[f"{gain} dB"] = (with_model(), gain)
+        found[f"{gain} dB, read at that level"] = (with_model(ANY_LEVEL), gain)
+    return found
+
+
+def scored(item, make, gain):
+    """{source: SI-SDR improvement in dB}, CPU seconds of the separation."""
+    scale = 10 ** (gain / 20)
+    sounds = {name: scale * signal.audio_data for name, signal in item["sources"].items()}
+    softer = item_of(item["metadata"]["name"], sounds, scale * item["mix"].audio_data)
+    began = time.process_time()
+    estimates = estimates_of(make(softer["mix"]), softer["mix"])
+    seconds = time.process_time() - began
+    rows = score_item(softer, {}, {METHOD: lambda mix: estimates})
+    return {r["source"]: r["si_sdr_improvement"] for r in rows if r["method"] == METHOD}, seconds
+
+
+def items_of(sample, folder, count):
+    """Yields (kind, item)."""
+    data = Sample(sample, "val", RATE, 1, PARAMS)
+    chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
+    data.ensure(chosen)
+    for index in chosen:
+        yield "sample (synthesised)", data[index]
+    if folder:
+        for kind, _, item in of_folder(folder, count, "val"):
+            yield f"{kind} (recorded)", item
+
+
+def table(count, sample, folder):
+    """[{"setting": ..., "time": ..., kind: "vocals/accompaniment"}], a row for each variant."""
+    ways, found, seconds, kinds = variants(), {}, {}, []
+    for kind, item in items_of(sample, folder, count):
+        kinds.append(kind)
+        for title, (make, gain) in ways.items():
+            scores, taken = scored(item, make, gain)
+            found.setdefault((kind, title), []).append([scores[name] for name in reversed(LABELS)])
+            seconds[title] = seconds.get(title, 0.0) + taken
+    rows = []
+    for title in ways:
+        row = {"setting": title, "time": f"{seconds[title] / seconds[AS_SHIPPED]:.2f}"}
+        for kind in dict.fromkeys(kinds):
+            means = np.mean(found[kind, title], axis=0)
+            row[f"{kind}, {kinds.count(kind)} items"] = "/".join(f"{mean:.2f}" for mean in means)
+        rows.append(row)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="5 items instead of 40")
+    parser.add_argument("--items", type=int, help="so many snippets, and so many tracks")
+    parser.add_argument("--folder", type=Path, help="of stems: its validation split is scored too")
+    parser.add_argument("--sample", type=Path, help="keep the snippets here; default: nowhere")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    folder, sample, output = (
+        path and path.absolute() for path in (args.folder, args.sample, args.json)
+    )
+    os.chdir(PROJECT)  # paths in a config mean the project's folder
+    with tempfile.TemporaryDirectory() as temporary:
+        rows = table(args.items or (5 if args.quick else 40), sample or temporary, folder)
+    for row in ([*rows[0]], ["---"] * len(rows[0]), *([*row.values()] for row in rows)):
+        print(f"| {' | '.join(row)} |")
+    if output:
+        output.write_text(json.dumps(rows, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
