@@ -36,14 +36,14 @@ MASK = ("gray", (0, 1), "share")
 
 
 @contextlib.contextmanager
-def drawing(size):
+def drawing(size, layout="constrained"):
     """A figure of so many inches in this project's style. matplotlib is imported here: most of what
     imports this module draws nothing."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        yield Figure(figsize=size, layout="constrained", dpi=110)
+        yield Figure(figsize=size, layout=layout, dpi=110)
 
 
 def draw_separation(title, mix, result, frequency="auto", about=None):
@@ -66,13 +66,9 @@ def draw_separation(title, mix, result, frequency="auto", about=None):
     axis = FrequencyAxis(frequency, mix.sample_rate)
     if embedding is not None and clusters is None:
         clusters = masks.argmax(axis=0)
-    with drawing((13, 3.2 + 2.4 * sources)) as figure:
+    with drawing((13, 3.2 + 2.4 * sources), layout="none") as figure:
+        grid = _grid(figure, sources + 1, (1, 1) if embedding is None else (1, 1, 0.85))
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        grid = figure.add_gridspec(
-            sources + 1,
-            3 if embedding is not None else 2,
-            width_ratios=(1, 1, 0.85) if embedding is not None else (1, 1),
-        )
         first = figure.add_subplot(grid[0, 0])
         reference = max(np.abs(mix.stft()).max(), 1e-12)
         _draw_bins(figure, first, mix, level_db(mix, reference), axis, "mixture")
@@ -136,6 +132,26 @@ def png(figure, about=None):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
         FigureCanvasAgg(figure).print_png(picture, metadata=about)  # savefig draws it twice
     return picture.getvalue()
+
+
+def _grid(figure, rows, widths):
+    """Places for axes, with the same margins at any size. matplotlib's layouts, which measure all
+    texts first, take nearly as long as drawing the figure."""
+    width, height = figure.get_size_inches()
+    left, right, bottom, top, between = 0.65, 0.15, 0.5, 0.75, 0.75  # inches
+    columns = len(widths)
+    mean = (width - left - right - between * (columns - 1)) / columns
+    return figure.add_gridspec(
+        rows,
+        columns,
+        width_ratios=widths,
+        left=left / width,
+        right=1 - right / width,
+        bottom=bottom / height,
+        top=1 - top / height,
+        wspace=between / mean,
+        hspace=0.4,
+    )
 
 
 def _draw_bins(figure, axes, mix, values, axis, title, color="black", kind=LEVEL):
