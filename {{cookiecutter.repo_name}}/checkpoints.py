@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import json
+import math
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +20,6 @@ from files import write_files
 from runs import BEST as BEST
 
 LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training run is resumed
-UNAVAILABLE = "UNAVAILABLE"  # what nussl puts in place of what a file lacks
-NEEDED = ("sample_rate", "num_channels", "stft_params")  # of a model's metadata, to separate
 
 
 def save(path, state):
@@ -111,9 +110,9 @@ def _load_model(path, device, stamp):
         )
     try:
         model, metadata = _built(content, path)
-        lacking = [key for key in NEEDED if metadata.get(key) in (None, UNAVAILABLE)]
-        if lacking:
-            raise KeyError(f"its metadata has no {', '.join(lacking)}")
+        metadata = {**content["metadata"], **metadata}  # nussl passes on only what it knows itself
+        for key, what in _wrong(metadata):
+            raise UserError(f"{key} in its metadata is {metadata.get(key)!r}, not {what}")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except Exception as error:  # a file that anybody may have written, built by nussl and torch
@@ -122,8 +121,7 @@ def _load_model(path, device, stamp):
             f"{path}: the model in it cannot be built ({reason}); its weights and its "
             "description do not fit, or it needs modules of model/extras/"
         ) from error
-    # nussl passes on only what it knows itself
-    return model.to(device).eval(), {**content["metadata"], **metadata}
+    return model.to(device).eval(), metadata
 
 
 def _built(content, path):
@@ -137,6 +135,27 @@ def _built(content, path):
     model = nussl.ml.SeparationModel(metadata["config"])
     model.load_state_dict(content["state_dict"])
     return model, metadata
+
+
+def _wrong(metadata):
+    """Yields (key, what it has to be) of metadata that separation cannot work with."""
+    for key in ("sample_rate", "num_channels"):
+        if not (isinstance(metadata[key], int) and metadata[key] > 0):
+            yield key, "a number above 0"
+    if not isinstance(metadata["stft_params"], nussl.STFTParams):
+        yield "stft_params", "nussl's STFTParams"
+    labels, levels = metadata.get("labels"), metadata.get("level_db")
+    if labels is not None and not (isinstance(labels, list) and {*map(type, labels)} <= {str}):
+        yield "labels", "a list of names"
+    if levels is not None and not _is_spread(levels):
+        yield "level_db", "the mean and the std of levels in dB"
+
+
+def _is_spread(value):
+    """Is it {"mean": a number, "std": one that is not negative}?"""
+    found = [value.get(key) for key in ("mean", "std")] if isinstance(value, dict) else [None]
+    numbers = all(isinstance(one, int | float) and math.isfinite(one) for one in found)
+    return numbers and value["std"] >= 0
 
 
 def digest(path):

@@ -283,7 +283,25 @@ def test_a_model_with_something_else_in_a_part_of_it_is_reported(model_path, key
 
 @pytest.mark.parametrize("key", ["nussl_version", "sample_rate", "num_channels", "stft_params"])
 def test_a_model_that_lacks_a_part_of_its_description_is_reported(model_path, key):
-    assert "cannot be built" in altered(model_path, lambda content: content["metadata"].pop(key))
+    assert key in altered(model_path, lambda content: content["metadata"].pop(key))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sample_rate", 0),
+        ("num_channels", -1),
+        ("labels", 3),
+        ("labels", ["vocals", 1]),
+        ("level_db", "-20"),
+        ("level_db", {"mean": -20.0}),
+        ("level_db", {"mean": float("nan"), "std": 1.0}),
+        ("level_db", {"mean": -20.0, "std": -1.0}),
+    ],
+)
+def test_metadata_that_separation_cannot_work_with_is_reported(model_path, key, value):
+    text = altered(model_path, lambda content: content["metadata"].update({key: value}))
+    assert f"{key} in its metadata is {value!r}, not " in text
 
 
 def test_a_model_of_another_kind_is_reported_with_the_algorithm_for_it(model_path):
