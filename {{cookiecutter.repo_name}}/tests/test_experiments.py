@@ -145,6 +145,7 @@ def small(path, tmp_path, sample_folder, **changes):
     return config.load(file)
 
 
+@pytest.mark.slow
 def test_a_copied_experiment_separates_with_its_own_model_or_says_that_it_does_not(
     tmp_path, sample_folder, caplog
 ):

@@ -91,6 +91,7 @@ def test_audit_prepare_and_evaluate_write_what_they_found(tmp_path, data):
     assert {row["item"] for row in rows if row["item"]} == set(names)
 
 
+@pytest.mark.slow
 def test_separate_prints_and_writes_such_names(tmp_path, data):
     path = config(tmp_path, data)
     command = [sys.executable, "-m", "scripts.separate", "-p", str(path)]

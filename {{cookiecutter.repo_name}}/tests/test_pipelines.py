@@ -198,6 +198,7 @@ def test_sigterm_stops_the_running_step_and_the_next_run_goes_on(three):
     assert go(three) == ["evaluate", "analyze"]
 
 
+@pytest.mark.slow
 def test_killed_at_ten_moments_the_end_is_the_same(three, tmp_path):
     """In a process of its own, whose steps are quick; its step outlives it for a moment."""
     for moment in range(10):

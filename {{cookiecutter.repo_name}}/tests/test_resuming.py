@@ -166,6 +166,7 @@ def test_a_lock_does_not_outlive_a_killed_process(tmp_path):
     assert not lock.path.parent.exists()  # there was nothing else in it
 
 
+@pytest.mark.slow
 def test_a_training_leaves_a_log_with_what_it_ran_on(write_config):
     path = write_config(epochs=1)
     command = [sys.executable, "-m", "scripts.train", "-p", str(path)]

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -40,6 +41,7 @@ def test_visualize_writes_mixture_sources_and_picture(run, trained, tmp_path):
     assert about == {"Experiment": "small", "Model": model_path, "Checkpoint": checkpoint}
 
 
+@pytest.mark.slow
 def test_a_seed_and_a_name_repeat_the_choice_and_the_sound(run, tmp_path):
     for name in ("a", "b"):
         run("visualize", visualize={"output_folder": str(tmp_path / name), "seed": 5})

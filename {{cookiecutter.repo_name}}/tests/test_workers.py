@@ -49,6 +49,7 @@ def training(tmp_path, write_config):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("begun", [scoring, training])
 def test_workers_end_with_a_process_that_is_killed(tmp_path, write_config, begun):
@@ -124,6 +125,7 @@ def test_a_file_that_is_damaged_meanwhile_ends_the_training_with_one_line(
     assert errors.count("\n") == 1 and errors.startswith(f"error: {file}: "), errors
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_training_with_one_line(tmp_path):
     process = training_of_files(tmp_path, 2)
     commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running(process.pid)}
