@@ -10,15 +10,15 @@ from conftest import FOLDER, REPOSITORY
 
 PROJECT = REPOSITORY / FOLDER
 
-# imports go down, or sideways on the ground floor; packages of floor 2 share plain data only
-GROUND = """errors files memory audio distributed pool devices checkpoints config compat provenance
-    features songs streams recordings runs caches locks"""
+# imports go down, or sideways on the ground floor; packages of floor 3 share plain data only
+GROUND = """errors files memory audio distributed pool devices config compat provenance features songs
+    streams recordings runs caches locks"""
 FLOORS = {name: 0 for name in GROUND.split()}
-FLOORS |= {"model": 1}
-FLOORS |= {"dataset": 2, "training": 2, "algorithms": 2, "evaluation": 2, "preparation": 2}
-FLOORS |= {"report": 3, "auditing": 3, "exporting": 3, "realtime": 3}
-FLOORS |= {"experiment": 4, "orchestration": 4}
-FLOORS |= {"separation": 5, "scripts": 5, "setup": 5, "docs": 6}
+FLOORS |= {"model": 1, "checkpoints": 2}
+FLOORS |= {"dataset": 3, "training": 3, "algorithms": 3, "evaluation": 3, "preparation": 3}
+FLOORS |= {"report": 4, "auditing": 4, "exporting": 4, "realtime": 4}
+FLOORS |= {"experiment": 5, "orchestration": 5}
+FLOORS |= {"separation": 6, "scripts": 6, "setup": 6, "docs": 7}
 APART = ("tests", "vendor")  # tests may import anything; vendor/ is not ours to import
 LONGER = ("compat/bugs.py",)  # one repair after another, with what broke
 LINES = 400

@@ -17,6 +17,7 @@ import torch
 from compat import nussl
 from errors import UserError
 from files import write_files
+from model import extras  # noqa: F401  (modules that checkpoints name)
 from runs import BEST as BEST
 
 LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training run is resumed

@@ -1,6 +1,7 @@
 """File locks that the system takes from a process that ends, however it ends."""
 
 import errno
+import os
 
 from errors import UserError
 
@@ -25,7 +26,7 @@ def opened(path):
     except OSError as error:
         raise UserError(
             f"{path.parent}: cannot be written ({error.strerror or error}); choose another "
-            "info.output_folder"
+            "output folder"
         ) from error
 
 
@@ -46,3 +47,29 @@ def take(file):
         if error.errno not in UNSUPPORTED:
             raise
     return True
+
+
+def taken(path):
+    """A file that is there as long as it is locked: whoever has it removes it, then closes it.
+
+    Returns:
+        the locked file; None if another process holds the lock.
+
+    Raises:
+        UserError: as `opened`.
+    """
+    while True:
+        file = opened(path)
+        if not take(file):
+            file.close()
+            return None
+        if _is_at(file, path):  # else its last holder has just removed it
+            return file
+        file.close()
+
+
+def _is_at(file, path):
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import audio
 from errors import UserError
-from files import files_below, read_json
+from files import files_below, is_hidden, read_json
 
 log = logging.getLogger("separate")
 
@@ -82,7 +82,8 @@ def with_folders(recordings, output):
     """[(file, folder for its sources)], each file once.
 
     A recording that was separated before keeps its folder. Another one gets the first that is free
-    of: its name without ending, with it, and that with a number.
+    of: its name without ending, with it, and that with a number. A folder with files that are not
+    from here is not free.
     """
     recordings = list({found.path.absolute(): found for found in reversed(recordings)}.values())
     recordings.reverse()
@@ -97,9 +98,7 @@ def with_folders(recordings, output):
         if recording in owners:
             continue
         for folder in _names(recording, output):
-            owner = _owner(folder)
-            others = owner is not None and owner != recording.path.absolute() and owner.exists()
-            if str(folder).casefold() not in taken and not others:
+            if str(folder).casefold() not in taken and _is_free(folder):
                 owners[recording] = folder
                 taken.add(str(folder).casefold())
                 break
@@ -123,6 +122,19 @@ def _owner(folder):
         return Path(read_json(folder / RECORD)["input"]["path"]).absolute()
     except (UserError, KeyError, TypeError):  # none of ours
         return None
+
+
+def _is_free(folder):
+    """May the sources of another recording come there? Not into a folder with files of somebody
+    else, nor beside the sources of a recording that is still there."""
+    if (folder / RECORD).exists():
+        owner = _owner(folder)
+        return owner is None or not owner.exists()
+    try:
+        files = [path for path in folder.iterdir() if path.is_file()]
+    except OSError:  # it is not there, or writing to it will say what is wrong
+        return not folder.is_file()
+    return all(is_hidden(path.name) for path in files)
 
 
 def _below(place, depth=None):

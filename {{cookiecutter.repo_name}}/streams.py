@@ -14,11 +14,14 @@ import numpy as np
 import soundfile
 
 import audio
+import locks
 from errors import UserError
 from files import read_json, write_files
+from recordings import RECORD
 
 MARGIN = 4096  # samples around a piece that is resampled, more than the resampler's filter is long
 COMPRESSED = ("MPEG", "VORBIS", "OPUS")
+LOCK = ".separation.lock"  # there while they are written
 WAV_LIMIT = 2**32 - 2**20  # bytes; a longer WAV file is written as RF64
 
 
@@ -137,7 +140,8 @@ class SourceFiles:
     def __init__(self, folder, sample_rate, length, kind="wav", titles=None):
         self.folder, self.sample_rate, self.titles = Path(folder), sample_rate, titles
         self.length, self.kind = length, kind
-        self.files, self.names, self.peaks, self.made = [], [], [], False
+        self.files, self.names, self.peaks = [], [], []
+        self.made, self.lock = False, None
 
     def __enter__(self):
         return self
@@ -147,6 +151,9 @@ class SourceFiles:
             file.close()
         for name in self.names:
             name.unlink(missing_ok=True)
+        if self.lock is not None:
+            (self.folder / LOCK).unlink(missing_ok=True)
+            self.lock.close()
         if self.made and self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
@@ -169,11 +176,13 @@ class SourceFiles:
             raise self._refused(error) from error
 
     def finish(self, record):
-        """Give the files their names, write `record` with these names to `separation.json`.
+        """Give the files their names, write `record` with these names to `separation.json`; what an
+        earlier separation left is removed, and nothing else.
 
         Returns:
             [path] of the sources.
         """
+        older = self._older()
         try:
             paths = []
             for number, file in enumerate(self.files):
@@ -185,27 +194,38 @@ class SourceFiles:
                     os.fsync(written.fileno())
                 title = self.titles[number] if self.titles else f"source{number}"
                 paths.append(self.folder / f"{title}{suffix}")
+            files = [path.name for path in paths]
+            # killed from here on, the folder is known to be ours, and not to be complete
+            self._write({"input": record.get("input"), "files": [*older, *files]})
             for name, path in zip(self.names, paths, strict=True):
                 os.replace(name, path)
+            for name in {*older} - {*files}:
+                (self.folder / Path(name).name).unlink(missing_ok=True)
         except (OSError, soundfile.LibsndfileError) as error:
             raise self._refused(error) from error
-        self._remove_older({path.name for path in paths})
-        record = {**record, "files": [path.name for path in paths]}
-        write_files({self.folder / "separation.json": json.dumps(record, indent=1) + "\n"})
+        self._write({**record, "files": files})
         return paths
 
-    def _remove_older(self, kept):
-        """What an earlier separation, of another format or number of sources, left here."""
+    def _older(self):
+        """The names of what an earlier separation left here: its sources and its picture."""
         try:
-            record = read_json(self.folder / "separation.json")
-            for name in set(record["files"]) - kept:
-                (self.folder / Path(name).name).unlink(missing_ok=True)
-        except (UserError, OSError, KeyError, TypeError):
-            return  # no record, or none of ours: nothing is touched
+            record = read_json(self.folder / RECORD)
+            return [str(name) for name in (*record["files"], record.get("picture")) if name]
+        except (UserError, KeyError, TypeError):
+            return []  # no record, or none of ours: nothing is touched
+
+    def _write(self, record):
+        write_files({self.folder / RECORD: json.dumps(record, indent=1) + "\n"})
 
     def _open(self, sources, channels):
         self.made = not self.folder.is_dir()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock = locks.taken(self.folder / LOCK) if locks.AVAILABLE else None
+        if locks.AVAILABLE and self.lock is None:
+            raise UserError(
+                f"{self.folder}: another process separates into it at this moment; wait for it, or "
+                "choose another output folder"
+            )
         for left in self.folder.glob(".source*"):  # by one that was killed
             left.unlink(missing_ok=True)
         small = self.length * channels * 4 < WAV_LIMIT

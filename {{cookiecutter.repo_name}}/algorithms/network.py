@@ -6,7 +6,6 @@ import torch
 import checkpoints
 from errors import UserError
 from features import FrontEnd
-from model import extras  # noqa: F401  (modules that checkpoints name)
 
 from .masks import Masking, between, over_range
 from .model_input import ModelInput

@@ -253,6 +253,11 @@ class Config(Section):
         """The file this was read from."""
         return Path(self._document.file)
 
+    @property
+    def files(self) -> set[Path]:
+        """The same, and those that it includes, as real paths."""
+        return {Path(file).resolve() for file, _ in self._document.places.values()}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data with the YAML's own keys and all defaults; a valid input again."""
         return _plain(self)

@@ -20,13 +20,14 @@ def write_resolved(config: Config, target: str | os.PathLike) -> Path:
     """Write the configuration with its defaults filled in and its variables expanded.
 
     target: a .yml file, or a folder: then it is config.yml in there, or config.resolved.yml if the
-    configuration itself was read from that config.yml, which is left as its author wrote it.
+    configuration was read from that config.yml or includes it, which is left as its author wrote
+    it.
     The file appears whole or not at all. Returns its path.
     """
     path = Path(target)
     if path.suffix not in {".yml", ".yaml"}:
         path = path / "config.yml"
-        if path.resolve() == config.path.resolve():
+        if path.resolve() in config.files:
             path = path.with_name("config.resolved.yml")
     write_files({path: to_yaml(config.to_dict())})
     return path

@@ -10,7 +10,7 @@ from .checks import check
 from .data import SPLITS, build_dataset, build_datasets
 from .evaluation import build_scorer, identity, write_evaluation
 from .labels import announcement
-from .record import recorded_evaluation, recorded_training, result_of
+from .record import check_folder, recorded_evaluation, recorded_training, result_of
 from .recordings import (
     is_separated,
     separate_recording,
@@ -40,6 +40,7 @@ __all__ = [
     "build_separator",
     "build_trainer",
     "check",
+    "check_folder",
     "errors_named",
     "identity",
     "is_separated",

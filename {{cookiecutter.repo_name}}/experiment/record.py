@@ -9,20 +9,42 @@ import checkpoints
 import devices
 import distributed
 import provenance
+from config import write_resolved
+from errors import UserError
 from training.resuming import tracks_of
+
+
+def check_folder(config):
+    """Refuse to train where a file would be overwritten that no training run has written: a run
+    writes run.json before all else.
+
+    Raises:
+        UserError: with the file.
+    """
+    folder = Path(config.info.output_folder)
+    if provenance.sessions(folder) or (folder / checkpoints.LATEST).exists():
+        return
+    for name in ("config.yml", "history.csv"):
+        path = folder / name
+        if path.exists() and path.resolve() not in config.files:
+            raise UserError(
+                f"{path}: is there, no training run has written it, and it would be overwritten; "
+                "move it away, or choose another info.output_folder"
+            )
 
 
 @contextlib.contextmanager
 def recorded_training(config, trainer):
-    """Keep the log and the session of a training run, in its output folder; yields the session, in
-    all but the main process an empty one."""
+    """Keep the log, the session and the resolved config of a training run, in its output folder;
+    yields the session, in all but the main process an empty one."""
     if not distributed.is_main_process():
         yield {}
         return
     with (
-        provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment"),
         provenance.recorded(trainer.folder, "train", **facts(config, trainer)) as session,
+        provenance.log_file(trainer.folder / "train.log", "train", "dataset", "experiment"),
     ):
+        write_resolved(config, trainer.folder)
         yield session
 
 

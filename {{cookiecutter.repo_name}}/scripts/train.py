@@ -20,17 +20,15 @@ def train(config, steps=None):
     with memory.imports():
         import distributed
         import experiment
-        from config import write_resolved
 
     experiment.check(config)
+    experiment.check_folder(config)
     if not distributed.is_main_process():  # which logs for all
         logging.getLogger("train").setLevel(logging.WARNING)
     trainer = experiment.build_trainer(config)
     trainer.restore()  # refuses a folder that holds something else before anything is written
     for data in filter(None, (trainer.train_data, trainer.val_data)):
         distributed.local_main_process_first(lambda data=data: data.ensure(range(len(data))))
-    if distributed.is_main_process():
-        write_resolved(config, trainer.folder)
     with experiment.recorded_training(config, trainer) as session:
         logging.getLogger("train").info("%s", experiment.announcement(trainer.train_data))
         trainer.fit(steps)

@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -14,6 +16,7 @@ import checkpoints
 from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from compat import nussl
 from errors import UserError
+from files import PROJECT
 
 PARAMS = nussl.STFTParams(64, 16, "sqrt_hann")
 METADATA = {"stft_params": PARAMS, "sample_rate": 8000, "num_channels": 1}
@@ -131,6 +134,12 @@ def test_a_model_file_is_read_once_and_gives_what_nussl_reads(model_path, monkey
     assert len(calls) == 1
     assert {key: metadata[key] for key in described} == described
     assert str(model) == str(expected)
+
+
+def test_it_needs_nothing_else_to_have_been_imported():
+    """As documented: the shipped model, whose modules are ours."""
+    code = "import checkpoints; checkpoints.load_model('best_model/checkpoints/best.model.pth')"
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
 
 
 # what cannot be loaded

@@ -11,7 +11,11 @@ import yaml
 from mp3_surgery import encoded, song
 
 import audio
+import experiment
+import locks
 import recordings
+import streams
+from errors import UserError
 from scripts import separate
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(6000)
@@ -181,6 +185,63 @@ def test_an_output_folder_inside_the_input_folder_is_not_separated_again(tmp_pat
         assert len(list(tmp_path.rglob("separation.json"))) == 1
     status, _ = run(tmp_path, capsys, [tmp_path / "songs"], tmp_path / "songs" / "others")
     assert status == 0 and len(list(tmp_path.rglob("separation.json"))) == 2
+
+
+def test_files_of_others_stay_as_they_are(tmp_path, capsys):
+    """Stems in a folder that is called like the mixture, next to it, where the sources go too."""
+    sound(tmp_path / "mus/song.wav")
+    stem = sound(tmp_path / "mus/song/source0.wav")
+    before = stem.read_bytes()
+    for _ in range(2):
+        status, _ = run(tmp_path, capsys, [tmp_path / "mus"], tmp_path / "mus")
+        assert status == 0 and stem.read_bytes() == before
+        assert stem.as_posix() in found(tmp_path / "mus")
+    assert (tmp_path / "mus/song.wav (2)/source0.wav").is_file()
+    assert (tmp_path / "mus/song/source0/source0.wav").is_file()
+
+
+def test_what_an_earlier_algorithm_left_is_removed_with_its_picture(tmp_path):
+    folder = tmp_path / "song"
+    for picture, kind in (("viz.png", "wav"), (None, "flac")):
+        with streams.SourceFiles(folder, 8000, 100, kind) as sources:
+            sources.write(np.zeros((2, 1, 100), np.float32))
+            sources.finish({"input": {}} | ({"picture": picture} if picture else {}))
+        if picture:
+            (folder / picture).write_bytes(b"drawn")
+    names = ["separation.json", "source0.flac", "source1.flac"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
+@pytest.mark.skipif(not locks.AVAILABLE, reason="no file locks here")
+def test_two_processes_do_not_write_into_one_folder(tmp_path):
+    block = np.zeros((2, 1, 100), np.float32)
+    with streams.SourceFiles(tmp_path, 8000, 100) as first:
+        first.write(block)
+        second = streams.SourceFiles(tmp_path, 8000, 100)
+        with second, pytest.raises(UserError, match="another process separates into it"):
+            second.write(block)
+        first.finish({"input": {}})
+    names = ["separation.json", "source0.wav", "source1.wav"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_killed_between_its_files_it_is_separated_again_into_the_same_folder(tmp_path, monkeypatch):
+    path, folder = sound(tmp_path / "song.wav"), tmp_path / "o/song"
+    replaced = []
+
+    def replace(source, target):
+        if str(target).endswith("source1.wav"):
+            raise KeyboardInterrupt
+        replaced.append(target)
+        os.rename(source, target)
+
+    monkeypatch.setattr("streams.os.replace", replace)
+    with pytest.raises(KeyboardInterrupt), streams.SourceFiles(folder, 8000, 100) as sources:
+        sources.write(np.zeros((2, 1, 100), np.float32))
+        sources.finish({"input": {"path": str(path)}})
+    assert replaced and (folder / "source0.wav").is_file()
+    assert not experiment.is_separated(path, folder, {"algorithm": "HPSS"})
+    assert folders([path], tmp_path / "o") == {str(path): "song"}
 
 
 def test_a_tilde_is_the_home_folder(tmp_path, capsys, monkeypatch):

@@ -107,6 +107,32 @@ def test_a_changed_learning_rate_is_not_written_into_the_config_of_the_run(begun
     assert resolved.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["config.yml", "history.csv"])
+def test_a_file_that_no_run_has_written_is_not_overwritten(write_config, name):
+    path = write_config(epochs=1)
+    own = path.parent / "small" / name
+    own.parent.mkdir()
+    own.write_text("# mine\n")
+    done = forks.run("scripts.train", "-p", path)
+    assert done.returncode == 1
+    assert f"{own}: is there, no training run has written it" in done.stderr
+    assert [p.name for p in own.parent.iterdir()] == [name] and own.read_text() == "# mine\n"
+
+
+def test_a_config_in_the_output_folder_may_be_included(write_config):
+    path = write_config(epochs=1)
+    own = path.parent / "small" / "config.yml"
+    own.parent.mkdir()
+    own.write_bytes(path.read_bytes() + b"# mine\n")
+    before = own.read_bytes()
+    longer = own.with_name("longer.yml")
+    longer.write_text("include: config.yml\ntrain: {epochs: 2}\n")
+    for file in (own, longer):
+        assert forks.run("scripts.train", "-p", file).returncode == 0
+        assert own.read_bytes() == before
+    assert yaml.safe_load(own.with_name("config.resolved.yml").read_text())["train"]["epochs"] == 2
+
+
 def test_fewer_epochs_than_are_done_is_nothing_to_do(begun, caplog):
     changed(begun, "train.epochs", 1)
     with caplog.at_level("INFO"):

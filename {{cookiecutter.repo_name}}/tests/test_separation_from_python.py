@@ -1,5 +1,6 @@
 """separation.load: a trained model as a function of arrays."""
 
+import concurrent.futures
 import shutil
 from pathlib import Path
 
@@ -57,6 +58,16 @@ def test_a_batch_is_separated_one_by_one_and_tensors_come_back_as_tensors(run_fo
     for name, sound in sources.items():
         assert isinstance(sound, torch.Tensor) and sound.shape == batch.shape
         assert torch.equal(sound[1], alone[name])
+
+
+def test_threads_may_share_it():
+    separator = load("best_model", "cpu")
+    mixes = [scale * mixture(0.7) for scale in (1.0, 0.5, 0.7, 0.9)]
+    expected = [separator(mix, RATE)["vocals"] for mix in mixes]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda mix: separator(mix, RATE)["vocals"], mixes * 2))
+    for one, other in zip(found, expected * 2, strict=True):
+        assert np.abs(one - other).max() < 1e-6
 
 
 def test_it_gives_what_the_script_writes(run_folder, tmp_path):

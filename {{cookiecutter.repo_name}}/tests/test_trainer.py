@@ -151,6 +151,31 @@ def test_a_folder_that_holds_another_training_is_refused_and_left_as_it_is(write
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.parametrize("function", ["save", "save_model"])
+@pytest.mark.parametrize("call", [0, 1])
+def test_stopped_where_it_writes_it_is_resumed(write_config, monkeypatch, function, call):
+    """As by `kill -9` or a full disk, at the state and the models of the first epochs."""
+    whole = fit(write_config(name="whole", keep_best=2))
+    write, calls = getattr(checkpoints, function), []
+
+    def stop(*args):
+        calls.append(args)
+        if len(calls) > call:
+            raise KeyboardInterrupt
+        write(*args)
+
+    path = write_config(keep_best=2)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(checkpoints, function, stop)
+        fit(path)
+    trainer = fit(path)
+    assert same(weights(trainer), weights(whole))
+    models = [{p.name for p in one.best.parent.iterdir()} for one in (trainer, whole)]
+    assert models[0] == models[1]
+    kept, expected = (torch.load(one.best)["state_dict"] for one in (trainer, whole))
+    assert same(kept, expected)
+
+
 def test_a_model_without_the_state_of_its_training_is_not_overwritten(write_config):
     path = write_config()
     trainer = fit(path)

@@ -45,7 +45,7 @@ def training(tmp_path, write_config):
     """A process with two workers that read data."""
     path = write_config(epochs=100_000, num_workers=2)
     process = forks.start("scripts.train", "-p", path)
-    wait_until((path.parent / "small" / "checkpoints" / "latest.pth").exists)
+    wait_until((path.parent / "small" / "checkpoints" / "best.model.pth").exists)
     return process
 
 

@@ -88,23 +88,24 @@ class Checkpoints:
 
     # ---- the models ---------------------------------------------------------------------------
 
-    def keep_best(self, trainer):
+    def keep_best(self, trainer, complete=False):
         """Write the model of the last epoch if it is one of the best; remove the one that no longer
-        is. To be called in the main process."""
+        is. To be called in the main process.
+
+        complete: leave the files that hold the model of that epoch already.
+        """
         keep, epoch = trainer.settings.keep_best, len(trainer.history.rows)
-        best = trainer.history.best_epochs(keep)
+        best, name = trainer.history.best_epochs(keep), "epoch{:04d}.model.pth".format
         if epoch not in best:
             return
-        metadata = self._model_metadata(trainer)
-        if epoch == best[0]:
-            checkpoints.save_model(self.best, trainer.eval_model, metadata)
-        if keep > 1:
-            name = "epoch{:04d}.model.pth".format
-            path = self.best.with_name(name(epoch))
-            checkpoints.save_model(path, trainer.eval_model, metadata)
-            for path in self.best.parent.glob("epoch*.model.pth"):
-                if path.name not in map(name, best):
-                    path.unlink()
+        paths = [self.best.with_name(name(epoch))] if keep > 1 else []
+        paths += [self.best] if epoch == best[0] else []
+        for path in paths:
+            if not (complete and _epoch_in(path) == epoch):
+                checkpoints.save_model(path, trainer.eval_model, self._model_metadata(trainer))
+        for path in self.best.parent.glob("epoch*.model.pth") if keep > 1 else ():
+            if path.name not in map(name, best):
+                path.unlink()
 
     def refuse_model_without_state(self):
         """Raise a UserError if there is a model that a new training run would overwrite."""
@@ -116,19 +117,19 @@ class Checkpoints:
             )
 
     def _restore_best(self, trainer):
-        """If the file of the best model is missing, write it again, if its weights are still there:
-        those of the last epoch."""
-        best = trainer.history.best_epochs(1)
-        if not best or self.best.exists():
-            return
-        if best[0] != len(trainer.history.rows) or trainer.within_epoch:
+        """Write what is missing of the best models, if their weights are still there, those of the
+        last epoch: the run may have been killed before it wrote them."""
+        best, there = trainer.history.best_epochs(1), self.best.exists()
+        if not trainer.within_epoch:
+            self.keep_best(trainer, complete=True)
+        if best and not self.best.exists():
             raise UserError(
                 f"{self.best}: is not there, though the run in {self.latest.name} was at "
                 f"its best in epoch {best[0]}, and only this file held those weights; put it "
                 f"back, or move {self.latest} away to train again"
             )
-        checkpoints.save_model(self.best, trainer.eval_model, self._model_metadata(trainer))
-        log.warning("%s was not there and is written again", self.best)
+        if best and not there:
+            log.warning("%s was not there and is written again", self.best)
 
     def _model_metadata(self, trainer):
         """What nussl expects in the file of a trained model."""
@@ -146,3 +147,11 @@ class Checkpoints:
             "trainer.state.epoch_history": trainer.history.for_nussl(),
             "trainer.state_dict": state,
         }
+
+
+def _epoch_in(path):
+    """The epoch after which the model in a file was written; None if it cannot be read."""
+    try:
+        return checkpoints.load(path)["metadata"]["trainer.state_dict"]["epoch"]
+    except (UserError, KeyError, TypeError):
+        return None

@@ -9,6 +9,8 @@ from pathlib import Path
 import locks
 from errors import UserError
 
+UNKNOWN = "of which nothing is known yet"
+
 
 class Lock:
     """A lock on a folder that the system takes away from a process that ends, however it ends.
@@ -26,19 +28,15 @@ class Lock:
         Raises:
             UserError: another process holds it, or the folder cannot be written.
         """
-        while locks.AVAILABLE and self.file is None:
-            file = locks.opened(self.path)
-            if not locks.take(file):
-                file.seek(0)
-                holder = file.read().strip() or "of which nothing is known yet"
-                file.close()
-                raise UserError(
-                    f"{self.path.parent}: another training run is active here ({holder}); wait for "
-                    "it, stop it, or choose another info.output_folder"
-                )
-            if self._is_current(file):  # else its last holder has just removed it
-                self.file = file
-                self._sign()
+        if not locks.AVAILABLE or self.file is not None:
+            return
+        self.file = locks.taken(self.path)
+        if self.file is None:
+            raise UserError(
+                f"{self.path.parent}: another training run is active here ({self._holder()}); "
+                "wait for it, stop it, or choose another info.output_folder"
+            )
+        self._sign()
 
     def release(self):
         """Give the lock back, and remove what it left."""
@@ -50,11 +48,11 @@ class Lock:
         with contextlib.suppress(OSError):  # there is something in the folder: it stays
             self.path.parent.rmdir()
 
-    def _is_current(self, file):
+    def _holder(self):
         try:
-            return os.path.samestat(os.fstat(file.fileno()), os.stat(self.path))
-        except FileNotFoundError:
-            return False
+            return self.path.read_text(encoding="utf-8").strip() or UNKNOWN
+        except OSError:  # it has just ended
+            return UNKNOWN
 
     def _sign(self):
         since = time.strftime("%Y-%m-%d %H:%M:%S")

@@ -332,11 +332,11 @@ class Trainer:
             due = last or epoch % self.settings.validate_every == 0
             row |= dict.fromkeys(("val_loss", self.history.key)) if not due else self.validate()
         self.history.add(row)
-        if distributed.is_main_process():
-            self.checkpoints.keep_best(self)
         self.schedule.after_epoch(row[self.history.key])
         self.means.clear()
-        self.checkpoints.save(self)
+        self.checkpoints.save(self)  # first: what is killed here is completed when it is resumed
+        if distributed.is_main_process():
+            self.checkpoints.keep_best(self)
         self._log(row)
         self.stopping.after_epoch()
         if self.stopping.reason:

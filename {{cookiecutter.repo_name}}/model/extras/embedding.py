@@ -1,5 +1,7 @@
 """nussl's Embedding, with a unit norm that costs less to train."""
 
+import copy
+
 import torch
 
 from compat import nussl
@@ -20,11 +22,9 @@ class Embedding(nussl.ml.networks.modules.Embedding):
         activation = self.activation
         if "unit_norm" not in activation or torch.compiler.is_compiling():
             return super().forward(data)
-        self.activation = [name for name in activation if name != "unit_norm"]
-        try:
-            return _UnitNorm.apply(super().forward(data))
-        finally:
-            self.activation = activation
+        plain = copy.copy(self)  # with the same weights; several threads may call one module
+        plain.activation = [name for name in activation if name != "unit_norm"]
+        return _UnitNorm.apply(super(Embedding, plain).forward(data))
 
 
 class _UnitNorm(torch.autograd.Function):
