@@ -153,6 +153,11 @@ class Pipeline:
                 return f"{path}, which it wrote, is {'not there' if gone else 'another file'} now"
         return ""
 
+    def replaced(self, before):
+        """Of the files that a step left, by its record: those in whose place is another now."""
+        left = before.get("left", {})
+        return [path for path in left if self.digests.of(path) not in (left[path], "")]
+
     def depends_on(self, step):
         return records.depends_on(step.script, step.config, self.digests)
 

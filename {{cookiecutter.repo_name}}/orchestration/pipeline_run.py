@@ -79,7 +79,8 @@ class PipelineRun:
             )
         )
         read = pipeline.depends_on(step)
-        process = launcher.attach(before.get("job")) if before.get("read") == read else None
+        ours = before.get("state") == "begun" and before["read"] == read
+        process = launcher.attach(before.get("job")) if ours else None
         if process:
             log.info("%s: still running as job %s", step.name, process.job)
         else:
@@ -96,11 +97,13 @@ class PipelineRun:
 
     def _make_way(self, step, before, read):
         """Move what an earlier run of a step left out of the way, if it is another result: a
-        model would not be overwritten, an evaluation belongs to one checkpoint."""
+        model would not be overwritten, nor trained again where another has taken its place; an
+        evaluation belongs to one checkpoint."""
         if not before or step.script not in ("train", "evaluate"):
             return
         if step.script == "train":
-            if not records.another_training(before["read"], read):
+            replaced = self.pipeline.replaced(before)
+            if not replaced and not records.another_training(before["read"], read):
                 return
             place = Path(step.config.info.output_folder)
         else:

@@ -84,6 +84,38 @@ def test_an_output_that_is_gone_or_another_is_made_again(three, tmp_path):
     table = tmp_path / "small" / "evaluation" / "test" / "table.md"
     table.write_text("by hand")
     assert reasons(three)["evaluate"] == f"{table}, which it wrote, is another file now"
+    assert go(three) == ["evaluate"] and table.read_text() == "evaluate"
+    assert not (tmp_path / "pipeline" / "replaced").exists()
+
+
+@pytest.mark.parametrize("name", ["checkpoints/best.model.pth", "history.csv"])
+def test_a_training_run_with_another_file_in_its_place_is_moved_away_and_trained_anew(
+    three, tmp_path, name
+):
+    go(three)
+    (tmp_path / "small" / name).write_text("foreign")
+    assert go(three) == ["train", "evaluate"]
+    moved = tmp_path / "pipeline" / "replaced" / "train_1"
+    assert (moved / name).read_text() == "foreign"
+    assert (tmp_path / "small" / name).read_text() == "train"
+    assert go(three) == []
+
+
+def test_the_job_of_a_step_that_is_done_is_not_taken_for_one_that_runs(three, tmp_path):
+    class Jobs(Quick):
+        def start(self, command, log, locks=()):
+            process = super().start(command, log, locks)
+            process.job = {"id": log.stem}
+            return process
+
+        def attach(self, job):
+            attached.append(job)
+            return None
+
+    attached = []
+    go(three, Jobs())
+    (tmp_path / "small" / "evaluation" / "test" / "table.md").unlink()
+    assert go(three, Jobs()) == ["evaluate"] and attached == []
 
 
 def test_code_and_versions_of_packages_count(three, monkeypatch):

@@ -171,6 +171,17 @@ def test_the_best_model_is_written_again_or_its_absence_is_refused(begun, caplog
         fit(begun)
 
 
+def test_the_history_is_written_again_where_it_is_missing_or_behind(begun):
+    history = trainer_of(begun).folder / "history.csv"
+    before = history.read_text()
+    history.unlink()
+    fit(begun)
+    assert history.read_text() == before
+    history.write_text("".join(before.splitlines(keepends=True)[:-1]))  # killed before it wrote it
+    fit(begun)
+    assert history.read_text() == before
+
+
 def test_two_trainings_in_one_folder_the_second_names_the_first(write_config):
     path = write_config()
     first = trainer_of(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import checkpoints
 import distributed
 from errors import UserError
+from files import write_files
 
 from . import random_state, resuming
 
@@ -78,6 +79,8 @@ class Checkpoints:
             random_state.seed(trainer.seed + state["iteration"], rank, world_size)
         if distributed.is_main_process():
             self._restore_best(trainer)
+            if trainer.history.rows:  # the process may have been killed before it wrote the file
+                write_files({trainer.folder / "history.csv": trainer.history.csv()})
         return [f"resuming at step {state['iteration']} from {self.latest}", *changed]
 
     def _begun_with(self, trainer):
