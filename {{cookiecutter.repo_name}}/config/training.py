@@ -39,6 +39,7 @@ class ParameterGroup(Section):
 class Optimizer(Component):
     """A class of torch.optim, and what differs for some of the modules."""
 
+    class_name: Text = Field("Adam", alias="class", description="the name of the class")
     groups: list[ParameterGroup] | None = Field(
         None,
         min_length=1,

@@ -9,6 +9,7 @@ from compat.failures import errors_named
 from .checks import check
 from .data import SPLITS, build_dataset, build_datasets
 from .evaluation import build_scorer, identity, write_evaluation
+from .goal import check_goal
 from .labels import announcement
 from .record import check_folder, recorded_evaluation, recorded_training, result_of
 from .recordings import (
@@ -41,6 +42,7 @@ __all__ = [
     "build_trainer",
     "check",
     "check_folder",
+    "check_goal",
     "errors_named",
     "identity",
     "is_separated",

@@ -74,22 +74,27 @@ def needs_of(script):
     return getattr(importlib.import_module(f"scripts.{script}"), "NEEDS", ())
 
 
-def check_all(configs):
+def check_all(configs, sweep=None):
     """Check the classes and arguments in many files, in a process that takes torch away with it.
 
+    Args:
+        configs: of the files. sweep: the config of the sweep whose trials they are, if any.
+
     Raises:
-        ConfigError: with all that is wrong with the first file that is.
+        ConfigError: with all that is wrong with the first file that is, or with the sweep's goal.
     """
     with pool.process_pool(1) as executor:
-        executor.submit(_check, configs).result()
+        executor.submit(_check, configs, sweep).result()
 
 
-def _check(configs):
+def _check(configs, sweep):
     with memory.imports():
         import experiment
 
     for one in configs:
         experiment.check(one)
+    if sweep is not None:
+        experiment.check_goal(sweep, configs)
 
 
 def _in_project(path):

@@ -2,6 +2,7 @@
 
 import logging
 
+from errors import UserError
 from scripts.common import check_all, needs_of, run
 
 log = logging.getLogger("sweep")
@@ -20,13 +21,15 @@ def main(config):
     from orchestration.study import Study
 
     if not (sweep.folder / "study.db").exists():
-        check_all(examples)  # before the first training run
+        check_all(examples, config)  # before the first training run
     about = (sweep.points(), sweep.definition(), sweep.direction)
     study = Study(sweep.folder, config.sweep, config.info.seed, *about)
     run_workers(sweep, study)
     with study.lock():
         for line in results.write(sweep, study):
             log.info("%s", line)
+    if not any(trial.state.name == "COMPLETE" for trial in study.trials()):
+        raise UserError(f"{sweep.folder}: no trial was trained to its end; see trials.csv")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Sweeps: which trials there are, that none is lost or run twice, and what is said in the end."""
 
+import contextlib
 import csv
 import os
 import shutil
@@ -13,12 +14,17 @@ from pathlib import Path
 import pytest
 import yaml
 from others import wait_until
+from quick_steps import experiment
 from quick_sweeps import QuickTraining, go, study_of, sweep_in, write
 
 import config
+import scripts.common
 from config import ConfigError
 from errors import Interrupted, UserError
-from orchestration import results
+from experiment import check_goal
+from orchestration import results, worker
+from scripts import sweep as script
+from training import TRAINERS, Trainer
 
 PROJECT = Path(__file__).parents[1]
 RATE = "train.optimizer.args.lr"
@@ -61,6 +67,13 @@ def test_a_trial_is_a_folder_with_a_whole_config_of_its_own(tmp_path):
         one = config.load(folder / "trial.yml", needs=("train", "model"))
         assert (one.info.seed, one.train.optimizer.args["lr"]) == (seed, 0.5)
         assert one.info.output_folder == str(folder) and (folder / "history.csv").exists()
+
+
+def test_the_rate_of_the_default_optimizer_is_varied(tmp_path):
+    experiment(tmp_path)
+    go(write(tmp_path, vary={RATE: [0.5]}))
+    one = config.load(tmp_path / "sweep" / "trials" / "0000" / "trial.yml").train.optimizer
+    assert (one.class_name, one.args) == ("Adam", {"lr": 0.5})
 
 
 def test_tied_keys_change_together(tmp_path):
@@ -280,6 +293,53 @@ def test_what_is_wrong_is_one_message_before_anything_starts(tmp_path, lines):
     (problem,) = caught.value.problems
     assert str(problem).startswith(f"{path}:") and WRONG[lines] in str(problem)
     assert not (tmp_path / "sweep").exists()
+
+
+GOALS = {  # what is said of a goal that the experiment of `write` does not have
+    "val_los": "there is no column or score val_los; did you mean 'val_loss'?",
+    "train_dcc": "there is no column or score train_dcc; did you mean 'train_dc'?",
+    "pesq": "pesq is not scored; add pesq to evaluate.metrics of {}/small.yml",
+    "cdsr": "there is no column or score cdsr; did you mean 'csdr'?",
+    "xyz": "there is no column or score xyz; history.csv has train_loss, train_dc, train_gradient",
+}
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_a_goal_that_no_trial_will_have_is_refused_with_its_line(tmp_path, goal):
+    path = write(tmp_path, vary={RATE: [0.1]}, goal=goal)
+    sweep = sweep_in(path)
+    with pytest.raises(ConfigError) as caught:
+        check_goal(sweep.config, sweep.examples())
+    (problem,) = caught.value.problems
+    line = path.read_text().splitlines().index(f"  goal: {goal}") + 1
+    text = GOALS[goal].format(tmp_path)
+    assert str(problem).startswith(f"{path}:{line}: sweep.goal: {text}")
+
+
+@pytest.mark.parametrize("goal", ["val_loss", "val_dc", "val_sdr", "train_gradient_norm", "snr"])
+def test_a_goal_that_every_trial_will_have_is_taken(tmp_path, goal):
+    path = write(tmp_path, vary={"train.best_by": [{"score": "sdr"}]}, goal=goal)
+    sweep = sweep_in(path)
+    check_goal(sweep.config, sweep.examples())
+
+
+def test_a_trainer_of_ones_own_may_have_any_column(tmp_path, monkeypatch):
+    monkeypatch.setitem(TRAINERS, "Mine", type("Mine", (Trainer,), {}))
+    sweep = sweep_in(write(tmp_path, vary={"train.class": ["Mine"]}, goal="val_noise"))
+    check_goal(sweep.config, sweep.examples())
+
+
+@pytest.mark.parametrize("sizes", [[13], [13, 4]])
+def test_the_status_is_1_if_no_trial_has_succeeded(tmp_path, monkeypatch, caplog, sizes):
+    monkeypatch.setattr(worker, "Local", QuickTraining)
+    monkeypatch.setattr(results, "pictures", lambda *_: {})
+    monkeypatch.setattr(script, "check_all", lambda *_: None)
+    path, ends = write(tmp_path, vary={"train.batch_size": sizes}), contextlib.nullcontext()
+    if sizes == [13]:
+        ends = pytest.raises(SystemExit, match="sweep: no trial was trained to its end; see tria")
+    with ends, caplog.at_level("INFO"):
+        scripts.common.run(script.main, "", script.NEEDS, ["-p", str(path)])
+    assert "trial 0 failed: scripts.train (exit status 1): error: the loss is NaN" in caplog.text
 
 
 def test_a_database_that_does_not_answer_is_one_message(tmp_path):
