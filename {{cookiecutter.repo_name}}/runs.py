@@ -5,6 +5,7 @@ import glob
 from pathlib import Path
 
 from config.plain import is_below
+from files import PROJECT
 
 BEST = Path("checkpoints") / "best.model.pth"  # in info.output_folder
 MAY_CHANGE = (  # when a training run is resumed; any other change would make it a different run
@@ -31,6 +32,17 @@ MAY_CHANGE = (  # when a training run is resumed; any other change would make it
 def may_change(key):
     """May a dotted key of a config have another value when a training run is resumed?"""
     return any(is_below(key, name) for name in MAY_CHANGE)
+
+
+def here(config):
+    """A config for the folder that it was read in, as `info.output_folder`, if that is the folder
+    of a training run, which may have been moved or copied; else the config itself."""
+    folder = config.path.absolute().parent
+    is_run = config.path.name == "config.yml" and any((folder / BEST.parent).glob("*.pth"))
+    if not is_run or (PROJECT / config.info.output_folder).resolve() == folder.resolve():
+        return config
+    info = config.info.model_copy(update={"output_folder": str(folder)})
+    return config.model_copy(update={"info": info})
 
 
 def find_all(config):

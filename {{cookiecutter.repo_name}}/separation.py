@@ -14,8 +14,8 @@ import torch
 import config
 import experiment
 import realtime
+import runs
 from algorithms import ALGORITHMS, labels_of
-from checkpoints import BEST
 from compat import nussl
 from errors import UserError
 from files import PROJECT
@@ -37,16 +37,13 @@ def load(path, device="auto"):
     path = Path(path)
     if not path.exists() and (PROJECT / path).exists():
         path = PROJECT / path
-    folder, path = (path, path / "config.yml") if path.is_dir() else (None, path)
-    settings = config.load(path, needs=("algorithm",))
+    if path.is_dir():
+        settings = runs.here(config.load(path / "config.yml", needs=("algorithm",)))
+    else:
+        settings = config.load(path, needs=("algorithm",))
     experiment.check(settings, training=False)
-    args = settings.algorithm.args
-    if folder is not None and "model_path" not in args and (folder / BEST).exists():
-        info = settings.info.model_copy(update={"output_folder": str(folder.resolve())})
-        settings = settings.model_copy(update={"info": info})
-        args["model_path"] = str(folder.resolve() / BEST)
-    elif (written := experiment.model_path(settings)) is not None:
-        args["model_path"] = str(PROJECT / written)  # relative paths mean the project's folder
+    if (written := experiment.model_path(settings)) is not None:  # relative: to the project
+        settings.algorithm.args["model_path"] = str(PROJECT / written)
     return Separator(settings, device)
 
 

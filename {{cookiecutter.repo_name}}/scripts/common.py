@@ -11,6 +11,7 @@ import caches
 import config
 import memory
 import pool
+import runs
 from errors import UserError
 from files import PROJECT
 
@@ -99,19 +100,36 @@ def _check(configs, sweep):
 
 def _in_project(path):
     """The path of a file in the current folder or, if it is not there, in the project's folder,
-    which becomes the current one: relative paths in the file mean the project's folder. A folder
-    stands for its config.yml."""
+    which becomes the current one: relative paths in the file mean the project's folder."""
     path = Path(path)
     if Path.cwd() != PROJECT:
         here = path.absolute()
         path = here if here.exists() or not (PROJECT / path).exists() else path
         os.chdir(PROJECT)
-    return path / "config.yml" if path.is_dir() else path
+    return path
+
+
+def _loaded(path, needs):
+    """The config in a file. A folder stands for its config.yml and, if that is of a training run,
+    for the run that is in it now, wherever it was when it was trained."""
+    is_folder = path.is_dir()
+    given = config.load(path / "config.yml" if is_folder else path, needs=needs)
+    here = runs.here(given)
+    if here is given:
+        return given
+    advice = "the run in this folder is used" if is_folder else "-p {0} uses the run in {0}"
+    logging.warning(
+        "%s names another folder as info.output_folder, %s; %s",
+        given.path,
+        given.info.output_folder,
+        advice.format(given.path.parent),
+    )
+    return here if is_folder else given
 
 
 def _report_errors(main, path, needs):
     try:
-        main(config.load(path, needs=needs))
+        main(_loaded(path, needs))
     except config.ConfigError as error:
         sys.exit(str(error))
     except UserError as error:

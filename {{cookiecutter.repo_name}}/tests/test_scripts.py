@@ -203,3 +203,27 @@ def test_scripts_run_from_any_folder_and_paths_mean_the_projects(tmp_path, monke
         monkeypatch.chdir(tmp_path)
         scripts.common.run(main, "", (), ["-p", path])
         assert seen.pop() == (PROJECT, name)
+
+
+def test_the_folder_of_a_run_is_the_run_in_it_wherever_it_was_trained(tmp_path, caplog):
+    run = tmp_path / "copied"
+    evaluated = run / "evaluation" / "test"
+    evaluated.mkdir(parents=True)
+    for folder in (run, evaluated):
+        (folder / "config.yml").write_text("info: {name: a, output_folder: /trained/here}\n")
+    folders = []
+
+    def folder_for(path):
+        scripts.common.run(lambda c: folders.append(c.info.output_folder), "", (), ["-p", path])
+        return folders.pop()
+
+    assert folder_for(str(run)) == "/trained/here" and not caplog.text  # nothing was trained here
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "latest.pth").touch()
+    assert folder_for(str(run)) == str(run)
+    assert f"{run / 'config.yml'} names another folder as info.output_folder" in caplog.text
+    caplog.clear()
+    assert folder_for(str(run / "config.yml")) == "/trained/here"
+    assert f"/trained/here; -p {run} uses the run in {run}" in caplog.text
+    caplog.clear()
+    assert folder_for(str(evaluated)) == "/trained/here" and not caplog.text
