@@ -62,4 +62,7 @@ def find_all(config):
             problems.append(config.problem(f"analyze.runs[{number}]", text))
         found += there
     config.require(problems)
-    return list(dict.fromkeys(found))
+    folders = {}
+    for path in found:  # a folder may match a pattern, and be written in other ways too
+        folders.setdefault(path.resolve(), path)
+    return [*folders.values()]

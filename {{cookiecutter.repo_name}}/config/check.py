@@ -4,6 +4,7 @@ that the schema refuses; a value that the schema refuses is skipped here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -259,6 +260,18 @@ def _audit(values: Values) -> Found:
             yield f"audit.splits[{number}]", f"there is no datasets.{split}; add it, or remove this"
 
 
+def _analyze(values: Values) -> Found:
+    for key, same in (("analyze.runs", os.path.realpath), ("analyze.scores", str)):
+        written = values.get(key)
+        seen: set[str] = set()
+        for number, entry in enumerate(written if isinstance(written, list) else ()):
+            if not isinstance(entry, str):
+                continue
+            if same(entry) in seen:
+                yield f"{key}[{number}]", f"{show(entry)} is in this list already; keep one"
+            seen.add(same(entry))
+
+
 CHECKS = (
     _signal,
     _model,
@@ -268,6 +281,7 @@ CHECKS = (
     _augment,
     _prepare,
     _audit,
+    _analyze,
     check_pipeline,
     check_sweep,
 )

@@ -62,6 +62,7 @@ def read_steps(config, scripts, needs_of):
         except configuration.ConfigError as error:
             problems += error.problems
     problems += _wrong_places(config, found)
+    problems += _circles(config, found)
     problems += slurm.problems_of(config, "launcher", config.launcher)
     for name, step in config.pipeline.steps.items():
         problems += slurm.problems_of(config, f"pipeline.steps.{name}.launcher", step.launcher)
@@ -109,6 +110,40 @@ def _wrong_places(config, found):
                     f"writes {path}, as '{first}' does; give it another output folder, "
                     "with: {info.output_folder: ...}",
                 )
+
+
+def _circles(config, found):
+    """Problems: steps that run a pipeline which runs itself, directly or by its own steps."""
+    for name, settings in found.items():
+        step = config.pipeline.steps[name]
+        if step.script != "pipeline":
+            continue
+        try:
+            circle = _circle([config.path, Path(step.config)], settings)
+        except configuration.ConfigError as error:  # of the files of its own steps
+            yield from error.problems
+            continue
+        if circle:
+            text = f"{' runs '.join(map(str, circle))}: a cycle; remove one of these"
+            yield config.problem(f"pipeline.steps.{name}.config", text)
+
+
+def _circle(files, config):
+    """The files of pipelines, each of which runs the next, on to one that is among them already; []
+    if there is none.
+
+    Args:
+        files: from the first one down to that of `config`.
+    """
+    if any(file.resolve() == files[-1].resolve() for file in files[:-1]):
+        return files
+    for step in config.pipeline.steps.values():
+        file = Path(step.config)
+        if step.script == "pipeline" and file.is_file():  # what is missing is found by its own run
+            inner = configuration.load(file, ("pipeline",), "scripts.pipeline", step.changes)
+            if circle := _circle([*files, file], inner):
+                return circle
+    return []
 
 
 class Pipeline:

@@ -143,6 +143,15 @@ def test_analyze_writes_tables_tests_and_pictures(runs, tmp_path, capsys, caplog
     assert float(mine["improvement_mean"]) == pytest.approx(np.mean(gains))
 
 
+def test_a_folder_that_matches_a_pattern_is_not_compared_with_itself(
+    runs, tmp_path, capsys, caplog
+):
+    again = str(tmp_path / "a" / ".." / "a")
+    run_script(tmp_path, capsys, caplog, [again, str(tmp_path / "[ab]")])
+    rows = csv.DictReader((tmp_path / "out" / "si_sdr.csv").read_text().splitlines())
+    assert {row["run"] for row in rows} == {"first", "better", "mixture"}
+
+
 def test_a_score_without_an_improvement_is_compared_by_itself(runs, tmp_path, capsys, caplog):
     for run in runs:
         path = Path(run) / "evaluation" / "test" / "scores.csv"

@@ -302,6 +302,21 @@ def test_steps_that_write_the_same_files_are_refused(tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_pipeline_that_runs_itself_is_refused_before_anything_runs(tmp_path, count):
+    folders = [tmp_path / str(number) for number in range(count)]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        after = folders[(number + 1) % count] / "pipeline.yml"
+        write(folder, {"again": {"script": "pipeline", "config": str(after)}})
+    files = [str(folder / "pipeline.yml") for folder in [*folders, folders[0]]]
+    with pytest.raises(ConfigError) as caught:
+        read(Path(files[0]))
+    (problem,) = caught.value.problems
+    assert problem.key == "pipeline.steps.again.config"
+    assert problem.message == f"{' runs '.join(files)}: a cycle; remove one of these"
+
+
 def test_the_script_only_says_what_it_would_do_if_it_is_asked_for_a_plan(three, caplog):
     edit(three, "pipeline.plan", True)
     with caplog.at_level("INFO"):
