@@ -19,7 +19,8 @@ OWN = Path(__file__)
 
 
 def run(main, description, needs, argv=None):
-    """Parse `-p file.yml`, check the file, call `main(config)` in the project's folder.
+    """Parse `-p file.yml`, check the file, call `main(config)` in the project's folder. Where
+    standard output is closed (`| head`), the work goes on.
 
     Exit status: 0; 1 with one message per mistake on stderr; 130 after Ctrl-C; 75 if SIGTERM ended
     a training run that can be resumed. Mistakes in the file are reported before anything heavy is
@@ -39,7 +40,7 @@ def run(main, description, needs, argv=None):
     path = _in_project(parser.parse_args(argv).path)
     if hasattr(sys.stdout, "reconfigure"):  # print names that are not UTF-8 all the same
         sys.stdout.reconfigure(errors="backslashreplace")
-    terminal = logging.StreamHandler(sys.stdout)
+    terminal = _Terminal(sys.stdout)
     terminal.setFormatter(_Labelled())
     logging.basicConfig(level=logging.WARNING, handlers=[terminal])
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # errors are reported once, here
@@ -51,10 +52,30 @@ def run(main, description, needs, argv=None):
         system_exit = None
     except SystemExit as error:
         system_exit = error
+    terminal.flush()
     if "distributed" in sys.modules:  # else there is only this process
         sys.modules["distributed"].hard_exit(system_exit)
     if system_exit:
         raise system_exit
+
+
+class _Terminal(logging.StreamHandler):
+    """Standard output. Once nobody reads it any more (`| head`), what is left goes nowhere."""
+
+    def flush(self):
+        try:
+            super().flush()
+        except BrokenPipeError:
+            self._discard()
+
+    def handleError(self, record):
+        if isinstance(sys.exception(), BrokenPipeError):  # in a write that is not buffered
+            self._discard()
+        else:
+            super().handleError(record)
+
+    def _discard(self):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
 class _Labelled(logging.Formatter):

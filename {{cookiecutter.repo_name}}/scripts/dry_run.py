@@ -13,9 +13,8 @@ def main(config):
 
     experiment.check(config)
     trainer = experiment.build_trainer(config)
-    print(trainer.describe())
-    print(experiment.announcement(trainer.train_data))
-    print(profiling.summarize(trainer))
+    announcement = experiment.announcement(trainer.train_data)
+    print("\n".join([trainer.describe(), announcement, profiling.summarize(trainer)]))
 
 
 if __name__ == "__main__":

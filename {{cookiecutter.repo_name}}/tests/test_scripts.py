@@ -1,5 +1,6 @@
 """Each script as it is used: a YAML file in, files out, and one clear message for what is wrong."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from quick_steps import experiment, write
 from script_runs import SCRIPTS, wav
 
 import scripts.common
@@ -203,6 +205,24 @@ def test_scripts_run_from_any_folder_and_paths_mean_the_projects(tmp_path, monke
         monkeypatch.chdir(tmp_path)
         scripts.common.run(main, "", (), ["-p", path])
         assert seen.pop() == (PROJECT, name)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_script_whose_output_nobody_reads_any_more_goes_on_in_silence(tmp_path, unbuffered):
+    step = {"script": "train", "config": str(experiment(tmp_path))}
+    path = write(tmp_path, {"train": step}, plan=True)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.pipeline", "-p", path],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_folder_of_a_run_is_the_run_in_it_wherever_it_was_trained(tmp_path, caplog):
