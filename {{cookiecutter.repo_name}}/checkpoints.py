@@ -114,6 +114,8 @@ def _load_model(path, device, stamp):
         metadata = {**content["metadata"], **metadata}  # nussl passes on only what it knows itself
         for key, what in _wrong(metadata):
             raise UserError(f"{key} in its metadata is {metadata.get(key)!r}, not {what}")
+        if not all(value.isfinite().all() for value in content["state_dict"].values()):
+            raise UserError("it has weights that are NaN or infinite; train again")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except Exception as error:  # a file that anybody may have written, built by nussl and torch
@@ -146,10 +148,16 @@ def _wrong(metadata):
     if not isinstance(metadata["stft_params"], nussl.STFTParams):
         yield "stft_params", "nussl's STFTParams"
     labels, levels = metadata.get("labels"), metadata.get("level_db")
-    if labels is not None and not (isinstance(labels, list) and {*map(type, labels)} <= {str}):
-        yield "labels", "a list of names"
+    if labels is not None and not _is_list_of_names(labels):
+        yield "labels", "a list of different names"
     if levels is not None and not _is_spread(levels):
         yield "level_db", "the mean and the std of levels in dB"
+
+
+def _is_list_of_names(value):
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return False
+    return len({*value}) == len(value)
 
 
 def _is_spread(value):

@@ -136,6 +136,13 @@ def test_a_model_file_is_read_once_and_gives_what_nussl_reads(model_path, monkey
     assert str(model) == str(expected)
 
 
+def test_weights_that_are_not_finite_are_reported(model_path):
+    def spoil(content):
+        content["state_dict"]["layers.embedding.linear.bias"][0] = float("nan")
+
+    assert "weights that are NaN or infinite" in altered(model_path, spoil)
+
+
 def test_it_needs_nothing_else_to_have_been_imported():
     """As documented: the shipped model, whose modules are ours."""
     code = "import checkpoints; checkpoints.load_model('best_model/checkpoints/best.model.pth')"
@@ -302,6 +309,7 @@ def test_a_model_that_lacks_a_part_of_its_description_is_reported(model_path, ke
         ("num_channels", -1),
         ("labels", 3),
         ("labels", ["vocals", 1]),
+        ("labels", ["vocals", "vocals"]),
         ("level_db", "-20"),
         ("level_db", {"mean": -20.0}),
         ("level_db", {"mean": float("nan"), "std": 1.0}),

@@ -138,6 +138,12 @@ def test_short_excerpts_come_first(write_config):
 def test_a_curriculum_lasts_as_long_as_its_stages():
     length = Curriculum([(2, 100), (1, 200)], 400)
     assert [length(epoch) for epoch in range(5)] == [100, 100, 200, 400, 400]
+    assert [length.total(epochs) for epochs in range(6)] == [0, 100, 200, 400, 800, 1200]
+
+
+def test_any_number_of_epochs_may_be_asked_for(write_config):
+    trainer = fit(write_config(epochs=10**12, max_minutes=0.001))
+    assert "1000000000000 epochs" in trainer.describe()
 
 
 def test_the_best_models_are_kept_and_no_others(write_config):

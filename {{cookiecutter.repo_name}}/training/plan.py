@@ -86,15 +86,15 @@ class Plan:
         )
         parts = self.shard[1] * self.settings.accumulate
         epochs, length = self.settings.epochs, self.excerpts.length
-        hours = [batch * steps * length(epoch) / rate / 3600 for epoch in range(epochs)]
+        hour = 3600 * rate / (batch * steps)  # samples of an excerpt in an epoch of one hour
         divided = f" (in {parts} parts of {batch // parts})" if parts > 1 else ""
         total = sum(_lengths(self.train_data)) / rate / 3600
         return (
             f"{amount(len(self.train_data), 'track')}, {_shown(total)} h of audio; an epoch has "
             f"{amount(len(self.batches.spread), 'excerpt')}, {amount(steps, 'step')} with batches "
-            f"of {batch}{divided}, {_shown(hours[-1])} h; {amount(epochs, 'epoch')}: "
-            f"{amount(epochs * steps, 'step')}, "
-            f"{_shown(sum(hours))} h"
+            f"of {batch}{divided}, {_shown(length(epochs - 1) / hour)} h; "
+            f"{amount(epochs, 'epoch')}: {amount(epochs * steps, 'step')}, "
+            f"{_shown(length.total(epochs) / hour)} h"
         )
 
     def _batch_size(self, count):

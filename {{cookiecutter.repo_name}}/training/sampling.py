@@ -64,6 +64,14 @@ class Curriculum:
             epoch -= epochs
         return self.samples
 
+    def total(self, epochs):
+        """Samples in an excerpt of each of the first so many epochs, together."""
+        total, left = 0, epochs
+        for count, samples in self.stages:
+            total += min(count, left) * samples
+            left -= min(count, left)
+        return total + left * self.samples
+
 
 class ShuffledBatches(Sampler):
     """Batches of keys without end, from step `first_step` on, each epoch in an order of its own.
