@@ -14,8 +14,10 @@ AVAILABLE = fcntl is not None  # on this system
 UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-def opened(path):
+def opened(path, folder="info.output_folder"):
     """A file to lock, opened to append and read; it and its folder are made where they are missing.
+
+    folder: what to choose another of where that cannot be done.
 
     Raises:
         UserError: it cannot be written.
@@ -25,8 +27,7 @@ def opened(path):
         return open(path, "a+", encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"{path.parent}: cannot be written ({error.strerror or error}); choose another "
-            "output folder"
+            f"{path.parent}: cannot be written ({error.strerror or error}); choose another {folder}"
         ) from error
 
 
@@ -49,8 +50,10 @@ def take(file):
     return True
 
 
-def taken(path):
+def taken(path, folder="info.output_folder"):
     """A file that is there as long as it is locked: whoever has it removes it, then closes it.
+
+    folder: as of `opened`.
 
     Returns:
         the locked file; None if another process holds the lock.
@@ -59,7 +62,7 @@ def taken(path):
         UserError: as `opened`.
     """
     while True:
-        file = opened(path)
+        file = opened(path, folder)
         if not take(file):
             file.close()
             return None

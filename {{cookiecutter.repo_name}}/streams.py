@@ -220,7 +220,7 @@ class SourceFiles:
     def _open(self, sources, channels):
         self.made = not self.folder.is_dir()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.lock = locks.taken(self.folder / LOCK) if locks.AVAILABLE else None
+        self.lock = locks.taken(self.folder / LOCK, "output folder") if locks.AVAILABLE else None
         if locks.AVAILABLE and self.lock is None:
             raise UserError(
                 f"{self.folder}: another process separates into it at this moment; wait for it, or "
