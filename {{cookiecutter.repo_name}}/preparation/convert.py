@@ -25,7 +25,7 @@ class Convert:
 
     Samples are rounded to 16 bits. A file that reaches full scale, as resampled ones may, is
     written in 32-bit float instead, so that nothing is clipped. ffmpeg is needed only for what
-    libsndfile cannot read (m4a, mp4, aac, wma).
+    libsndfile cannot read (m4a, mp4, aac, wma). Files of one name (a.wav, a.flac) are refused.
 
     Args:
         format: "wav" or "flac".
@@ -45,6 +45,7 @@ class Convert:
         paths = files_below(source)
         if not any(path.suffix.lower() in audio.SUFFIXES + BY_FFMPEG for path in paths):
             raise UserError(f"{source}: holds no audio files to convert")
+        raise_all(self._clashes(paths, source))
 
         def converted(path):
             try:
@@ -60,13 +61,29 @@ class Convert:
             )
         raise_all(problem for problem in problems if problem is not None)
 
+    def target(self, inner):
+        """What is made of a file: its path in the folder for a path in the source."""
+        is_audio = inner.suffix.lower() in audio.SUFFIXES + BY_FFMPEG
+        return inner.with_suffix(f".{self.format}") if is_audio else inner
+
+    def _clashes(self, paths, source):
+        """What to say of files that would become one."""
+        by_target = {}
+        for path in paths:
+            by_target.setdefault(self.target(path.relative_to(source)), []).append(path)
+        return [
+            f"{' and '.join(map(str, same))}: would become one file, {target}; rename them, or "
+            "leave one of them there"
+            for target, same in by_target.items()
+            if len(same) > 1
+        ]
+
     def _one(self, path, inner, folder):
-        if path.suffix.lower() not in audio.SUFFIXES + BY_FFMPEG:
-            if not (folder / inner).exists():
-                write_files({folder / inner: path.read_bytes()})
-            return
-        target = folder / inner.with_suffix(f".{self.format}")
+        target = folder / self.target(inner)
         if target.exists():
+            return
+        if path.suffix.lower() not in audio.SUFFIXES + BY_FFMPEG:
+            write_files({target: path.read_bytes()})
             return
         if path.suffix.lower() in BY_FFMPEG:
             sound, rate = decoded(path)

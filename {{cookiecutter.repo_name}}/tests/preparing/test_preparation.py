@@ -143,6 +143,19 @@ def test_sixteen_bits_stay_as_they_are_and_nothing_is_clipped(tmp_path):
         Convert(format="flac").run(tmp_path / "a", tmp_path / "c")
 
 
+def test_files_that_would_become_one_are_named_before_anything_is_converted(tmp_path):
+    raw = tmp_path / "raw"
+    for name in ("b/take.wav", "b/take.flac", "c/take.wav"):
+        layouts.save(raw / name, np.zeros(100), 8000)
+    steps = [{"class": "Convert", "args": {"format": "wav"}}]
+    message = run(tmp_path, source=str(raw), steps=steps)
+    assert f"{raw / 'b/take.flac'} and {raw / 'b/take.wav'}: would become one file" in message
+    assert "b/take.wav; rename them" in message and "c/take" not in message
+    assert not list((tmp_path / "made").glob("**/*.wav"))
+    (raw / "b/take.flac").unlink()
+    assert run(tmp_path, source=str(raw), steps=steps) is None
+
+
 def test_without_ffmpeg_the_error_says_what_needs_it(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     (tmp_path / "a" / "train").mkdir(parents=True)
