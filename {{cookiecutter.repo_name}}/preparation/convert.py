@@ -17,11 +17,14 @@ from errors import UserError, raise_all
 from files import files_below, write_files
 from pool import available_cores
 
+from .manifest import MANIFEST
+
 BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
 
 
 class Convert:
-    """Every audio file of the source, at the same place in the folder; other files are copied.
+    """Every audio file of the source, at the same place in the folder; other files are copied,
+    but for manifests.
 
     Samples are rounded to 16 bits. A file that reaches full scale, as resampled ones may, is
     written in 32-bit float instead, so that nothing is clipped. ffmpeg is needed only for what
@@ -42,7 +45,7 @@ class Convert:
         self.format, self.sample_rate, self.num_channels = format, sample_rate, num_channels
 
     def run(self, source, folder):
-        paths = files_below(source)
+        paths = [path for path in files_below(source) if path.name != MANIFEST]
         if not any(path.suffix.lower() in audio.SUFFIXES + BY_FFMPEG for path in paths):
             raise UserError(f"{source}: holds no audio files to convert")
         raise_all(self._clashes(paths, source))

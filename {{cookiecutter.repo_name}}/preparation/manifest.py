@@ -29,6 +29,8 @@ def written(folder, plan):
     if not path.is_file():
         return "no manifest"
     manifest = _read(path, "plan", "files")
+    if sources(folder) != manifest.get("sources"):
+        return "made of other sources"
     if not _same(manifest["plan"], plan):
         return "another plan"
     missing = [name for name in manifest["files"] if not (Path(folder) / name).is_file()]
@@ -37,9 +39,10 @@ def written(folder, plan):
         for name, file in manifest["files"].items()
         if name not in missing and _changed(Path(folder) / name, file)
     ]
+    other = "" if plan["steps"] else f", or remove {MANIFEST} to take it as it is"
     raise_all(
         f"{Path(folder) / name}: is not what was made, by its size or hash in {MANIFEST}; remove "
-        f"it and run this again, or remove {MANIFEST} to take it as it is"
+        f"it and run this again{other}"
         for name in changed
     )
     if missing:
@@ -49,8 +52,23 @@ def written(folder, plan):
     return None
 
 
-def begin(folder, plan):
-    """Note in `folder` what is made there; refuse a folder in which something else is."""
+def sources(folder):
+    """What `begin` or `write` last noted of the files that `folder` is made of; None: nothing."""
+    paths = [path for name in (PLAN, MANIFEST) if (path := Path(folder) / name).is_file()]
+    return _read(paths[0], "plan").get("sources") if paths else None
+
+
+def begin(folder, plan, source, sources):
+    """Note in `folder` what is made there, and of what.
+
+    Args:
+        source: the folder that is read, of which nothing is made if the plan has no steps.
+        sources: {name: facts} of its files, None if they are not known; a manifest of what was
+            made of others is removed.
+
+    Raises:
+        UserError: something else is in the folder: made by another plan, or by someone else.
+    """
     folder = Path(folder)
     for path in (folder / MANIFEST, folder / PLAN):
         if path.is_file() and not _same(_read(path, "plan")["plan"], plan):
@@ -58,10 +76,28 @@ def begin(folder, plan):
                 f"{folder}: was made by another plan ({path.name} tells which); remove it, or "
                 "choose another prepare.folder"
             )
-    write_files({folder / PLAN: json.dumps({"plan": plan}, indent=1) + "\n"})
+    made = _read(folder / MANIFEST, "files") if (folder / MANIFEST).is_file() else {}
+    if plan["steps"] and (made or not (folder / PLAN).is_file()):
+        _refuse_foreign(folder, source, made.get("files", {}))
+    note = {"plan": plan, "sources": sources}
+    write_files({folder / PLAN: json.dumps(note, indent=1, ensure_ascii=False) + "\n"})
+    if sources != made.get("sources"):
+        (folder / MANIFEST).unlink(missing_ok=True)
 
 
-def write(folder, plan, archives=None):
+def _refuse_foreign(folder, source, made):
+    """Audio that is there when work begins must be what was made before."""
+    source = Path(source).absolute()
+    raise_all(
+        f"{path}: was not made by this preparation; move it away, or choose another prepare.folder"
+        for path in _files(folder)
+        if path.suffix.lower() in audio.SUFFIXES
+        and path.relative_to(folder).as_posix() not in made
+        and source not in path.absolute().parents
+    )
+
+
+def write(folder, plan, archives=None, sources=None):
     """Write `manifest.json`, and return its hash.
 
     The hash is the SHA-256 over name and SHA-256 of every file, in the order of names: the same
@@ -69,6 +105,7 @@ def write(folder, plan, archives=None):
 
     Args:
         archives: {file: SHA-256} of what was unpacked.
+        sources: {name: facts} of the files that the folder was made of, None if it was of none.
 
     Raises:
         UserError: no files, or audio files that are cut short or cannot be read; all are named.
@@ -87,7 +124,13 @@ def write(folder, plan, archives=None):
     total = hashlib.sha256()
     for name in sorted(files):
         total.update(os.fsencode(name) + f"\0{files[name]['sha256']}\n".encode())
-    manifest = {"hash": total.hexdigest(), "plan": plan, "archives": archives or {}, "files": files}
+    manifest = {
+        "hash": total.hexdigest(),
+        "plan": plan,
+        "archives": archives or {},
+        "sources": sources,
+        "files": files,
+    }
     write_files({folder / MANIFEST: json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"})
     (folder / PLAN).unlink(missing_ok=True)
     return manifest["hash"]
@@ -129,7 +172,7 @@ def _read(path, *keys):
     content = read_json(path, keys)
     try:
         _same(content["plan"], content["plan"])
-        for file in content.get("files", {}).values():
+        for file in [*content.get("files", {}).values(), *(content.get("sources") or {}).values()]:
             file["bytes"], file["sha256"]
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise UserError(

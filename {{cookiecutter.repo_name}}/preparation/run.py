@@ -6,7 +6,7 @@ from pathlib import Path
 from errors import UserError
 from files import files_below, remove_unfinished, write_files
 
-from . import manifest
+from . import manifest, sources
 from .debian import FetchPackages
 from .download import fetch
 from .unpack import unpack
@@ -31,12 +31,12 @@ def prepare(settings, steps):
     folder = Path(settings.folder)
     plan = _plan(settings)
     remove_unfinished(folder)
-    reason = manifest.written(folder, plan)
-    if reason is None:
+    source = folder if settings.source is None else Path(settings.source)
+    reason, known = manifest.written(folder, plan), manifest.sources(folder)
+    if reason is None and not sources.differing(known, _described(source, folder, known)):
         log.info("%s: is there, nothing to do", folder)
         return None
-    manifest.begin(folder, plan)
-    source = folder if settings.source is None else Path(settings.source)
+    manifest.begin(folder, plan, source, known)
     archives = _unpacked(settings, source)
     fetched = any(isinstance(step, FetchPackages) for step in steps)
     if not source.is_dir() and not fetched:
@@ -44,11 +44,22 @@ def prepare(settings, steps):
             f"{source}: no such folder; put the data there ({settings.license}), or name another "
             "prepare.source"
         )
+    if steps and not fetched:  # the hashes of packages are in the plan
+        found = sources.described(source, folder, known)
+        sources.forget(source, folder, steps, known, found)
+        known = {**(known or {}), **found}
+        manifest.begin(folder, plan, source, known)
     for step in steps:
         step.run(source, folder)
-    made = manifest.write(folder, plan, archives)
+    made = manifest.write(folder, plan, archives, known)
     log.info("%s: made, manifest %s", folder, made)
     return made
+
+
+def _described(source, folder, known):
+    """The files of a source that is compared with what is known of it, if it is there."""
+    is_whole = source.is_dir() and not (source / UNPACKING).exists()
+    return sources.described(source, folder, known) if known and is_whole else {}
 
 
 def _unpacked(settings, source):
