@@ -127,8 +127,8 @@ class SourceFiles:
     """Sources on their way to disk: `folder/source0.wav`, ...; used in a `with`.
 
     WAV files hold 32-bit floats: nothing clips, and sources add up to what they are parts of. FLAC
-    files hold 24-bit integers; a source that reaches full scale, which they cannot hold, is left a
-    WAV file. Until `finish` the files have other names; without it they are removed.
+    files hold 24-bit integers; what they cannot hold is left a WAV file: a source that reaches full
+    scale, and audio of more channels or a higher rate (`audio.flac_holds`). Until `finish` the files have other names; without it they are removed.
 
     Args:
         folder: made where it is missing.
@@ -228,6 +228,8 @@ class SourceFiles:
             )
         for left in self.folder.glob(".source*"):  # by one that was killed
             left.unlink(missing_ok=True)
+        if not audio.flac_holds(self.sample_rate, channels):
+            self.kind = "wav"
         small = self.length * channels * 4 < WAV_LIMIT
         for number in range(sources):
             handle, name = tempfile.mkstemp(".wav", f".source{number}.", self.folder)

@@ -10,13 +10,14 @@ from .levels import level_db
 from .opening import SUFFIXES, opened
 from .reading import info, read, read_excerpt
 from .silence import trim_silence
-from .writing import encode, encode_stem
+from .writing import encode, encode_stem, flac_holds
 
 __all__ = [
     "SUFFIXES",
     "convert",
     "encode",
     "encode_stem",
+    "flac_holds",
     "info",
     "level_db",
     "opened",

@@ -30,6 +30,16 @@ def encode_stem(data, sample_rate):
     return _encode(numbers, sample_rate, "WAV", "PCM_16")
 
 
+def flac_holds(sample_rate, num_channels):
+    """Can FLAC hold audio of this rate, in Hz, and so many channels? At most 8 of them, and no
+    rate above 655,350 Hz, nor one above 65,535 Hz that is no multiple of 10."""
+    try:
+        _encode(np.zeros((num_channels, 1)), sample_rate, "FLAC", "PCM_16")
+    except soundfile.LibsndfileError:
+        return False
+    return True
+
+
 def _encode(data, sample_rate, kind, subtype):
     # in memory: on a full disk libsndfile says no more than "System error"
     buffer = io.BytesIO()

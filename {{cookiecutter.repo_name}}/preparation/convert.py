@@ -13,7 +13,7 @@ import soundfile
 from tqdm import tqdm
 
 import audio
-from errors import UserError, raise_all
+from errors import UserError, amount, raise_all
 from files import files_below, write_files
 from pool import available_cores
 
@@ -104,6 +104,11 @@ def sixteen_bits(sound, sample_rate, format, path):
         raise UserError(
             f"{path}: its peak, {np.abs(sound).max():.3f}, is above full scale, which FLAC cannot "
             "hold; write format: wav"
+        )
+    if format == "flac" and not audio.flac_holds(sample_rate, len(sound)):
+        raise UserError(
+            f"{path}: FLAC cannot hold {amount(len(sound), 'channel')} at {sample_rate} Hz; write "
+            "format: wav"
         )
     buffer = io.BytesIO()
     data, subtype = (sound.T, "FLOAT") if over else (numbers.T.astype(np.int16), "PCM_16")

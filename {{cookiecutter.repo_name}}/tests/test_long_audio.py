@@ -21,6 +21,7 @@ from algorithms import (
 from algorithms.chunks import Chunks, align_permutations, order_like
 from compat import nussl
 from errors import UserError
+from preparation.convert import sixteen_bits
 
 torch.set_num_threads(1)
 PROJECT = Path(__file__).parents[1]
@@ -299,6 +300,18 @@ def test_a_source_over_full_scale_stays_a_wav_file(tmp_path):
     assert [path.name for path in paths] == ["source0.flac", "source1.wav"]
     assert np.abs(soundfile.read(paths[0])[0].T - data[0]).max() < 1e-6
     assert np.array_equal(soundfile.read(paths[1])[0].T, data[1])
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(RATE, 9), (768000, 1), (100001, 1)])
+def test_what_flac_cannot_hold_stays_a_wav_file(tmp_path, rate, channels):
+    data = 0.5 * np.ones((2, channels, 900), np.float32)
+    with streams.SourceFiles(tmp_path / "o", rate, 900, "flac") as files:
+        files.write(data)
+        paths = files.finish({})
+    assert [path.name for path in paths] == ["source0.wav", "source1.wav"]
+    assert np.array_equal(soundfile.read(paths[1], always_2d=True)[0].T, data[1])
+    with pytest.raises(UserError, match=f"{channels} channels? at {rate} Hz; write format: wav"):
+        sixteen_bits(data[0], rate, "flac", tmp_path / "x.flac")
 
 
 def test_what_breaks_off_leaves_nothing(tmp_path):
