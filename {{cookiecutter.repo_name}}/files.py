@@ -25,11 +25,13 @@ def is_hidden(name):
     return name.startswith(".") or name == "__MACOSX"
 
 
-def files_below(folder, entered=lambda folder, names: True):
+def files_below(folder, entered=lambda folder, names: True, left_out=lambda path: None):
     """The files in a folder and below it, sorted: hidden ones are ignored, links to folders are
     followed, without following cycles.
 
-    entered: of a folder below and the names of its files, is it looked into?
+    Args:
+        entered: of a folder below and the names of its files, is it looked into?
+        left_out: is called with what is no file: pipes, devices, links that lead nowhere.
 
     Raises:
         UserError: a folder that may not be looked into.
@@ -48,7 +50,10 @@ def files_below(folder, entered=lambda folder, names: True):
         seen.add(real)
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         found += [here / name for name in names if not is_hidden(name)]
-    return sorted(path for path in found if path.is_file())
+    files = {path: path.is_file() for path in sorted(found)}
+    for path in (path for path, is_file in files.items() if not is_file):
+        left_out(path)
+    return [path for path, is_file in files.items() if is_file]
 
 
 def remove_unfinished(folder):

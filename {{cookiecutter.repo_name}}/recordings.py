@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import audio
 from errors import UserError
-from files import files_below, is_hidden, read_json
+from files import files_below, is_hidden, read_json, readable
 
 log = logging.getLogger("separate")
 
@@ -28,11 +28,12 @@ def find(entry):
 
     Of a folder all audio files in it are taken; of a pattern the audio files that it fits, or all
     that it fits where it names an ending. `**` matches any number of folders; small and capital
-    letters are the same. Hidden files and folders, and folders with separated sources, are skipped.
+    letters are the same. Hidden files and folders, and folders with separated sources, are skipped;
+    pipes and links that lead nowhere too, with a warning.
     """
     path = Path(entry)
     if path.is_dir():
-        return [Recording(file, file.relative_to(path)) for file in _below(path) if _is_audio(file)]
+        return _below(path, _is_audio)
     if path.is_file():
         return [Recording(path, Path(path.name))]
     if not any(sign in str(entry) for sign in SIGNS):
@@ -44,12 +45,12 @@ def find(entry):
     ending = Path(pattern[-1]).suffix
     named = ending and not any(sign in ending for sign in SIGNS)
     depth = None if "**" in pattern else len(pattern)
-    found = []
-    for file in _below(place, depth):
-        inner = file.relative_to(place)
-        if (named or _is_audio(file)) and _fits([part.lower() for part in inner.parts], pattern):
-            found.append(Recording(file, inner))
-    return found
+
+    def fits(file):
+        parts = [part.lower() for part in file.relative_to(place).parts]
+        return (named or _is_audio(file)) and _fits(parts, pattern)
+
+    return _below(place, fits, depth)
 
 
 def find_all(config):
@@ -137,14 +138,21 @@ def _is_free(folder):
     return all(is_hidden(path.name) for path in files)
 
 
-def _below(place, depth=None):
-    """The files below a folder, at most `depth` parts down, but for separated sources."""
+def _below(place, wanted, depth=None):
+    """[Recording] of the wanted files below a folder, at most `depth` parts down, but for separated
+    sources. What is called like one and is no file is mentioned."""
 
     def entered(folder, names):
         deep = depth is not None and len(folder.relative_to(place).parts) >= depth
         return RECORD not in names and not deep
 
-    return files_below(place, entered)
+    def left_out(path):
+        if wanted(path):
+            what = "a link that leads nowhere" if path.is_symlink() else "a pipe or a device"
+            log.warning("%s: is no file but %s; left out", readable(path), what)
+
+    files = files_below(place, entered, left_out)
+    return [Recording(file, file.relative_to(place)) for file in files if wanted(file)]
 
 
 def _is_audio(file):

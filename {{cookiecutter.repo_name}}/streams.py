@@ -20,7 +20,7 @@ from files import read_json, write_files
 from recordings import RECORD
 
 MARGIN = 4096  # samples around a piece that is resampled, more than the resampler's filter is long
-COMPRESSED = ("MPEG", "VORBIS", "OPUS")
+COMPRESSED = ("MPEG", "VORBIS", "OPUS", "GSM610", "G72", "NMS_ADPCM")
 LOCK = ".separation.lock"  # there while they are written
 WAV_LIMIT = 2**32 - 2**20  # bytes; a longer WAV file is written as RF64
 
@@ -43,8 +43,8 @@ class Memory:
 class File:
     """A recording in an audio file.
 
-    Compressed by MP3, Vorbis or Opus it is decoded from beginning to end into a temporary file
-    first, once instead of for each piece that is read.
+    Compressed by MP3, Vorbis, Opus or for telephony (GSM 6.10) it is decoded from beginning to end
+    into a temporary file first, once instead of for each piece that is read.
 
     flaw: None; of a file that is cut short, what is missing: the recording is as long as decodes.
 
@@ -128,7 +128,8 @@ class SourceFiles:
 
     WAV files hold 32-bit floats: nothing clips, and sources add up to what they are parts of. FLAC
     files hold 24-bit integers; what they cannot hold is left a WAV file: a source that reaches full
-    scale, and audio of more channels or a higher rate (`audio.flac_holds`). Until `finish` the files have other names; without it they are removed.
+    scale, and audio of more channels or a higher rate (`audio.flac_holds`). Until `finish` the
+    files have other names; without it they are removed.
 
     Args:
         folder: made where it is missing.

@@ -14,6 +14,7 @@ import soundfile
 from errors import UserError
 
 from . import flac
+from .foreign import foreign
 from .lengths import Corrected, Opened, counted, cut_short, sound_file
 from .mp3 import Mp3, is_mp3
 from .ogg import Ogg
@@ -69,10 +70,15 @@ def opened(path, damaged=False):
 
 def _opened(path, stamp):
     try:
-        if is_mp3(path):
-            return Mp3(path, stamp)
         with open(path, "rb") as file:
             head = file.read(64)
+        if (kind := foreign(head)) is not None:  # first: libmpg123 prints what it thinks of it
+            raise UserError(
+                f"{path}: is {kind}, which cannot be read here; convert it to WAV or FLAC first, "
+                "with ffmpeg for example"
+            )
+        if is_mp3(path):
+            return Mp3(path, stamp)
         if head[:4] == b"OggS" and (b"vorbis" in head or b"OpusHead" in head):
             return Ogg(path, stamp)
         if head[:4] == b"fLaC" and (about := _flac(str(path), stamp)) is not None:
@@ -80,6 +86,8 @@ def _opened(path, stamp):
         return _by_libsndfile(path, stamp)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         reason = getattr(error, "error_string", error)
+        if str(path).lower().endswith(".mp3"):  # of which libsndfile says that there is no file
+            reason = "no MP3 in it"
         raise UserError(
             f"{path}: cannot be read as audio ({reason}); WAV, FLAC, OGG and MP3 can, "
             "other formats have to be converted first"
@@ -125,6 +133,27 @@ class _File(Opened):
         return self.file.read(max(0, min(frames, self.frames - self.file.tell())), **kwargs)
 
 
+class _Forward(_File):
+    """A file whose decoder, such as that of GSM 6.10, only goes forward: to go back, it starts
+    again."""
+
+    def __init__(self, path, file, there, promised):
+        super().__init__(file, there, promised)
+        self.path, self.at = path, 0
+
+    def seek(self, frame):
+        if frame < self.at:
+            self.file.close()
+            self.file, self.at = sound_file(self.path), 0
+        while self.at < min(frame, self.frames):
+            self.read(min(1 << 16, frame - self.at))
+
+    def read(self, frames, **kwargs):
+        data = self.file.read(max(0, min(frames, self.frames - self.at)), **kwargs)
+        self.at += len(data)
+        return data
+
+
 def _by_libsndfile(path, stamp):
     file = sound_file(path)
     place = without_size(path) if file.frames == 0 and file.format == "WAV" else None
@@ -143,4 +172,6 @@ def _by_libsndfile(path, stamp):
         most = STREAMED if name in ("data", "SSND", "Data Size") else ENDLESS
         if int(found) < int(size) < most:
             promised = round(there * int(size) / max(1, int(found)))
+    if not file.seekable():
+        return _Forward(path, file, there, promised)
     return _File(file, there, promised)

@@ -18,6 +18,7 @@ from nussl.core import migration  # nussl itself imports it only when it loads a
 from torch import Tensor, nn
 
 from compat.overlay import Overlay
+from errors import UserError, amount
 
 blocks = nussl.ml.networks.modules.blocks
 transforms = nussl.datasets.transforms
@@ -28,6 +29,7 @@ def repair() -> None:
     """Apply every repair of this file. Once, right after nussl's import."""
     permutation_per_example()
     clipped_files()
+    short_signals()
     sum_sources()
     silent_references()
     mix_key_in_builders()
@@ -93,6 +95,27 @@ def clipped_files() -> None:
         write(self, output_file_path, sample_rate)
 
     nussl.AudioSignal.write_audio_to_file = write_clipped
+
+
+def short_signals() -> None:
+    """core/audio_signal.py:1010 left a signal shorter than a frame to scipy, whose message, "window
+    is longer than input signal", says neither length.
+
+    Now: an error that does.
+    """
+    stft = nussl.AudioSignal.stft
+
+    @functools.wraps(stft)
+    def stft_of_a_frame(self, window_length: int | None = None, *args: Any, **kwargs: Any):
+        needed = int(window_length or self.stft_params.window_length)
+        if self.audio_data is not None and 0 < self.signal_length < needed:
+            raise UserError(
+                f"has {amount(self.signal_length, 'sample')}, at least {needed} are needed, one "
+                "frame of the STFT; leave it out"
+            )
+        return stft(self, window_length, *args, **kwargs)
+
+    nussl.AudioSignal.stft = stft_of_a_frame
 
 
 def sum_sources() -> None:

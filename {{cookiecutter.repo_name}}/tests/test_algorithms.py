@@ -12,6 +12,7 @@ from algorithm_runs import SCRIPTS, Halves
 import audio
 from algorithms import ALGORITHMS, Result, baselines, separate
 from compat import nussl
+from errors import UserError
 
 torch.set_num_threads(1)
 
@@ -173,3 +174,10 @@ def test_masks_of_nussls_own_algorithms_are_part_of_the_result(name):
     assert isinstance(result, Result) and result.embedding is None and result.labels is None
     assert result.masks.shape == (2, *mix.stft().shape[:2])
     assert 0 <= result.masks.min() <= result.masks.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["HPSS", "Repet", "FT2D"])
+def test_a_recording_shorter_than_a_frame_is_one_message(name):
+    mix = nussl.AudioSignal(audio_data_array=np.full((1, 2), 0.1), sample_rate=16000)
+    with pytest.raises(UserError, match="has 2 samples, at least 512 are needed, one frame of"):
+        separate(ALGORITHMS[name](mix), mix)

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 import audio
+import streams
 from errors import UserError
 
 RATE = 16000
@@ -295,3 +296,51 @@ def test_a_sample_that_is_no_number_is_reported_with_its_place(tmp_path, wrong):
     assert "NaN or infinite samples (the first at sample 321)" in refusal(tmp_path / "a.wav")
     assert "(the first at sample 321)" in refusal(tmp_path / "a.wav", start=300, length=50)
     assert not audio.read(tmp_path / "a.wav", length=300).any()
+
+
+# what can be read only forwards, or not at all
+
+
+@pytest.mark.parametrize("kind", [("WAV", "GSM610"), ("AU", "G721_32"), ("WAV", "NMS_ADPCM_16")])
+def test_a_format_that_decodes_only_forwards_is_read_at_any_place(tmp_path, kind):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, sine(440, RATE)[0], RATE, format=kind[0], subtype=kind[1])
+    with soundfile.SoundFile(path) as file:
+        whole = file.read(file.frames, dtype="float32")
+    assert np.array_equal(audio.read(path)[0], whole)
+    assert audio.info(path) == (RATE, 1, len(whole))
+    recording = streams.File(path)
+    with audio.opened(path) as file:
+        for start in (5000, 100, 7000):
+            part = whole[start : start + 50]
+            assert np.array_equal(audio.read_excerpt(path, RATE, 1, start, 50)[0], part)
+            assert np.array_equal(recording.read(start, 50)[0], part)
+            file.seek(start)
+            assert np.array_equal(file.read(50, dtype="float32", always_2d=True)[:, 0], part)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [
+        (b"\0\0\0\x1cftypM4A \0\0\2\0", "MPEG-4 audio"),
+        (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), "Windows Media Audio"),
+        (bytes.fromhex("1a45dfa3") + b"\x9f\x42\x86", "Matroska or WebM"),
+        (b"\xff\xf1\x50\x80\x2e\x7f\xfc", "AAC"),
+        (b"OggS\0\2" + bytes(20) + b"\1\x33\x7fFLAC\1\0", "FLAC in an Ogg container"),
+        (b"OggS\0\2" + bytes(20) + b"\1\x50Speex   1.2", "Speex"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav"])
+def test_a_file_of_another_kind_is_called_by_it(tmp_path, capfd, beginning, kind, name):
+    path = tmp_path / name
+    path.write_bytes(beginning + np.random.default_rng(0).bytes(70_000))
+    with pytest.raises(UserError, match=f"{name}: is {kind}.*convert it .* with ffmpeg"):
+        audio.read(path)
+    assert capfd.readouterr().err == ""  # libmpg123 has a say of its own
+
+
+def test_an_mp3_without_mp3_in_it_is_not_said_to_be_missing(tmp_path):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(b"text" * 5000)
+    with pytest.raises(UserError, match="a.mp3: cannot be read as audio .no MP3 in it.; WAV"):
+        audio.read(path)

@@ -118,6 +118,21 @@ def test_a_link_that_leads_back_does_not_lead_round_for_ever(tmp_path):
     assert found(tmp_path / "songs") == [str(path), str(tmp_path / "songs" / "linked" / "b.wav")]
 
 
+def test_what_is_called_like_a_recording_and_is_no_file_is_mentioned(tmp_path, caplog):
+    path = sound(tmp_path / "a.wav")
+    os.symlink(tmp_path / "nowhere.wav", tmp_path / "b.wav")
+    os.symlink("c.wav", tmp_path / "c.wav")
+    os.symlink(tmp_path / "nowhere.txt", tmp_path / "d.txt")
+    os.mkfifo(tmp_path / "e.wav")
+    assert found(tmp_path) == [str(path)]
+    said = caplog.text
+    for name in ("b.wav", "c.wav"):
+        assert f"{tmp_path / name}: is no file but a link that leads nowhere; left out" in said
+    assert "e.wav: is no file but a pipe or a device; left out" in said and "d.txt" not in said
+    caplog.clear()
+    assert found(tmp_path / "a*.wav") == [str(path)] and not caplog.text
+
+
 def test_the_folder_of_a_song_stays_when_a_namesake_appears(tmp_path):
     inside, output = tmp_path / "in", tmp_path / "out"
     first = sound(inside / "song.wav")

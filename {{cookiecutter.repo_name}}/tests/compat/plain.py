@@ -164,6 +164,11 @@ def wrapped_samples(nussl):
 
 
 @experiment
+def shorter_than_a_frame(nussl):
+    return nussl.AudioSignal(audio_data_array=np.ones((1, 2)), sample_rate=RATE).stft().shape
+
+
+@experiment
 def growing_labels(nussl):
     labels = ["a", "b"]
     data = {"sources": {name: tone(nussl) for name in labels}, "metadata": {"labels": labels}}

@@ -10,6 +10,7 @@ import torch
 from signals import RATE, needed, tone, transforms
 
 from compat import bugs, nussl
+from errors import UserError
 
 modules = nussl.ml.networks.modules
 
@@ -75,6 +76,14 @@ def test_samples_of_1_and_more_are_clipped_in_written_files(plain, tmp_path):
     rate, samples = scipy.io.wavfile.read(tmp_path / "loud.wav")
     assert rate == RATE and samples.tolist() == [16384, 32767, 32767, -32768, -32768]
     assert np.array_equal(signal.audio_data, loud)
+
+
+def test_a_signal_shorter_than_a_frame_is_refused_by_both_lengths(plain):
+    said = "ValueError: window is longer than input signal"
+    needed(plain["shorter_than_a_frame"] == said, "bugs.short_signals")
+    signal = nussl.AudioSignal(audio_data_array=np.ones((1, 2)), sample_rate=RATE)
+    with pytest.raises(UserError, match="has 2 samples, at least 64 are needed, one frame of"):
+        signal.stft(64, 16, "hann")
 
 
 def test_summing_sources_leaves_the_datasets_labels_alone(plain):
