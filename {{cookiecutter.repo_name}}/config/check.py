@@ -230,12 +230,6 @@ def _splits(values: Values) -> Found:
 
 def _augment(values: Values) -> Found:
     key = "datasets.train.augment"
-    for name in ("time_stretch.speed", "low_pass.hertz"):
-        bounds = values.get(f"{key}.{name}")
-        if not isinstance(bounds, list) or not bounds or not isinstance(bounds[0], int | float):
-            continue
-        if bounds[0] <= 0:
-            yield f"{key}.{name}", f"must be greater than 0, found {bounds[0]}"
     if values.get(f"{key}.gain_db") is not None and values.get(f"{key}.snr_db") is not None:
         yield key, "has both 'gain_db' and 'snr_db', which both set the sources' levels; keep one"
 

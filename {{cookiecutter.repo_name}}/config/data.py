@@ -8,13 +8,15 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from .fields import Component, Count, Probability, Range, Section, Split, Text
+from .fields import Bounds, Component, Count, Decibels, Probability, Section, Split, Text
 
 
 class PitchShift(Section):
     """How far and how often training excerpts are transposed."""
 
-    semitones: Range = Field(description="[lowest, highest], drawn uniformly")
+    semitones: Bounds[Annotated[float, Field(ge=-48, le=48)]] = Field(
+        description="[lowest, highest], drawn uniformly"
+    )
     probability: Probability = Field(
         1.0, description="the probability that an excerpt is transposed"
     )
@@ -23,7 +25,9 @@ class PitchShift(Section):
 class TimeStretch(Section):
     """How much and how often the speed of training excerpts is changed, at the same pitch."""
 
-    speed: Range = Field(description="[slowest, fastest], drawn uniformly; 1: unchanged")
+    speed: Bounds[Annotated[float, Field(ge=0.1, le=10)]] = Field(
+        description="[slowest, fastest], drawn uniformly; 1: unchanged"
+    )
     probability: Probability = Field(
         1.0, description="the probability that an excerpt is stretched"
     )
@@ -32,7 +36,9 @@ class TimeStretch(Section):
 class LowPass(Section):
     """How far and how often the bandwidth of training excerpts is reduced."""
 
-    hertz: Range = Field(description="[lowest, highest] cutoff, drawn uniformly in octaves")
+    hertz: Bounds[Annotated[float, Field(ge=1, le=500_000)]] = Field(
+        description="[lowest, highest] cutoff, drawn uniformly in octaves"
+    )
     probability: Probability = Field(
         1.0, description="the probability that an excerpt is low-passed"
     )
@@ -50,15 +56,15 @@ class Augment(Section):
         description="draw another excerpt, up to ten times, while a source's level (RMS, in dB of "
         "full scale) is below; null: any excerpt",
     )
-    gain_db: Range | None = Field(
+    gain_db: Bounds[Decibels] | None = Field(
         None, description="[min, max]: each source's gain in dB, drawn uniformly; null: none"
     )
-    snr_db: Range | None = Field(
+    snr_db: Bounds[Decibels] | None = Field(
         None,
         description="[min, max]: sources are brought to one level, then each is raised by a "
         "number of dB drawn uniformly; null: their own levels",
     )
-    source_gain_db: dict[Text, Range] | None = Field(
+    source_gain_db: dict[Text, Bounds[Decibels]] | None = Field(
         None,
         description="{source: [min, max]}: a further gain in dB for a source, drawn uniformly, "
         "such as {vocals: [-8, 0]} for voices softer than the music; null: none",

@@ -116,7 +116,7 @@ def _sentence(detail: Any, key: str, document: Document) -> str:
         return f"must be one of {listed(choices)}, {what}" + (document.origin(key) or advice)
     if kind in BOUNDS:
         words, bound = BOUNDS[kind][0], context[BOUNDS[kind][1]]
-        return f"must be {words} {int(bound)}, {what}"
+        return f"must be {words} {bound:.15g}, {what}"
     if kind == "finite_number":
         return f"must be a finite number, {what}"
     if kind in {"string_too_short", "too_short"}:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from .errors import show
+
+T = TypeVar("T")
 
 
 class Section(BaseModel):
@@ -50,11 +52,12 @@ Args = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Range = Annotated[
-    list[float],
+Bounds = Annotated[
+    list[T],
     AfterValidator(_pair),
     Field(json_schema_extra={"minItems": 2, "maxItems": 2}),
 ]
+Decibels = Annotated[float, Field(ge=-100, le=100)]
 Split = Literal["train", "val", "test"]
 
 

@@ -96,7 +96,7 @@ def _one_type(kind: Node) -> str:
         return ", ".join(f"`{one}`" for one in kind["enum"])
     if kind.get("type") == "array":
         if kind.get("maxItems") == 2:
-            return "`[min, max]`"
+            return "`[min, max]`" + _limits(kind["items"])
         inner = _one_type(kind["items"])
         return "list" if kind["items"] == {} else f"list of {PLURALS.get(inner, inner)}"
     if kind.get("$ref", "").endswith("/Component"):
