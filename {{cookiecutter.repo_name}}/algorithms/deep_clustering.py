@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import silhouette_score
 
 from compat import nussl
-from errors import UserError
+from errors import UserError, amount
 
 from .masks import apply_masks, one_hot
 from .network import BATCH, NetworkSeparation
@@ -17,6 +17,12 @@ MOST_SOURCES = 5  # that are looked for if num_sources is null
 COMPARED = 3000  # loud points on which numbers of clusters are compared
 FITTED = 80.0  # seconds of audio, in chunks from all of it, whose loud points may be fitted to
 MOST_POINTS = 50_000  # loud time-frequency points to fit clusters to; more change nothing
+
+
+class WrongArgument(UserError):
+    """An argument with which no recording can be separated."""
+
+    general = True
 
 
 class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
@@ -60,9 +66,10 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
             errors of each reading are averaged; the network takes so many times as long.
 
     Raises:
-        UserError: the audio is silent, or shorter than one STFT frame of the model; `chunk` is
-            shorter than three frames; the hop is no multiple of `shifts`; the model is not for deep
-            clustering, or has no masks to weigh.
+        WrongArgument: a number out of its range.
+        UserError: the audio is silent, or shorter than one STFT frame of the model, or has fewer
+            loud points than clusters; `chunk` is shorter than three frames; the hop is no multiple
+            of `shifts`; the model is not for deep clustering, or has no masks to weigh.
     """
 
     output_key = "embedding"
@@ -83,8 +90,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         chunk: float | None = None,
         shifts: int = 1,
     ):
-        if not 0 <= mask_weight <= 1:
-            raise UserError(f"mask_weight is {mask_weight}; it is a weight, from 0 to 1")
+        _check(percentile, beta, random_state, mask_weight)
         also = ("mix_magnitude",)
         signal = self.set_up(input_audio_signal, model_path, device, chunk, also, shifts)
         labels = self.source_labels
@@ -210,6 +216,11 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         return points, magnitudes[loud], masks
 
     def _fit(self, points, loudness, masks=None):
+        if len(points) < self.num_sources:
+            raise UserError(
+                f"has {amount(len(points), 'point')} above percentile {self.percentile:g}, too few "
+                f"for {self.num_sources} clusters; write a lower one"
+            )
         if len(points) > MOST_POINTS:
             rng = np.random.default_rng(self.random_state)
             some = rng.choice(len(points), MOST_POINTS, replace=False)
@@ -266,6 +277,22 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         return apply_masks(
             self.input.signal, masks, self.metadata["sample_rate"], self.metadata["stft_params"]
         )
+
+
+def _check(percentile, beta, random_state, mask_weight):
+    """Raise WrongArgument for numbers that are out of range."""
+    wrong = [
+        f"{name} is {value}; it is {expected}"
+        for name, value, is_right, expected in (
+            ("percentile", percentile, 0 <= percentile < 100, "at least 0 and below 100"),
+            ("beta", beta, beta >= 0, "a number from 0 up"),
+            ("random_state", random_state, 0 <= random_state < 2**32, "a seed, from 0 to 2^32-1"),
+            ("mask_weight", mask_weight, 0 <= mask_weight <= 1, "a weight, from 0 to 1"),
+        )
+        if not is_right
+    ]
+    if wrong:
+        raise WrongArgument("algorithm.args: " + ", ".join(wrong))
 
 
 def _magnitudes(masks):

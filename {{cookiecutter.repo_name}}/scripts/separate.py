@@ -30,7 +30,7 @@ def main(config):
             for line in experiment.separation_lines(folder, record):
                 log.info("%s", line)
         except UserError as error:  # one bad file does not stop the others
-            if len(files) == 1:
+            if len(files) == 1 or error.general:
                 raise
             failed.append(str(path))
             log.error("error: %s", error)

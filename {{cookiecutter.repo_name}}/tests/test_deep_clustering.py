@@ -161,3 +161,23 @@ def test_a_model_without_an_embedding_is_refused(tmp_path):
     )
     with pytest.raises(UserError, match="gives log, and no embedding"):
         DeepClustering(noise(), 2, str(path))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"percentile": 200}, "percentile is 200; it is at least 0 and below 100"),
+        ({"percentile": 100}, "percentile is 100; it is at least 0 and below 100"),
+        ({"beta": -1.0}, "beta is -1.0; it is a number from 0 up"),
+        ({"random_state": -1}, r"random_state is -1; it is a seed, from 0 to 2\^32-1"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_for_all_recordings(model_path, args, message):
+    with pytest.raises(UserError, match=message) as caught:
+        DeepClustering(noise(), 2, str(model_path), **args)
+    assert caught.value.general
+
+
+def test_fewer_loud_points_than_clusters_are_one_message(model_path):
+    with pytest.raises(UserError, match="has 1 point above percentile 99.999, too few for 2"):
+        DeepClustering(noise(), 2, str(model_path), percentile=99.999)()

@@ -115,6 +115,16 @@ def test_missing_files_and_patterns_without_a_match_are_reported_at_once(run, tm
     assert status == 0 and f"separate.files: no audio in '{tmp_path}/*.mp3'" in printed
 
 
+def test_an_argument_that_is_wrong_for_all_files_is_reported_once(run, tmp_path, trained):
+    for name in ("a.wav", "b.wav"):
+        wav(tmp_path / name, 0.1 * np.random.default_rng(0).standard_normal(9000))
+    algorithm = {**trained["algorithm"], "args": {**trained["algorithm"]["args"], "beta": -1}}
+    sections = {"files": [str(tmp_path)], "output_folder": str(tmp_path / "o")}
+    status, printed = run("separate", algorithm=algorithm, separate=sections)
+    assert status == "error: algorithm.args: beta is -1; it is a number from 0 up"
+    assert "a.wav" not in printed
+
+
 def test_an_output_folder_that_cannot_be_written_is_reported(run, tmp_path):
     path = wav(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(9000))
     (tmp_path / "taken").write_text("a file")
