@@ -6,6 +6,7 @@ separator = load("best_model")
 sources = separator(audio, sample_rate)  # {"accompaniment": array, "vocals": array}
 """
 
+import numbers
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,12 @@ import experiment
 import realtime
 import runs
 from algorithms import ALGORITHMS, labels_of
+from audio import RATES
 from compat import nussl
 from errors import UserError
 from files import PROJECT
+
+LOUDEST = 1e12  # times full scale; the squares of louder samples do not fit float32 for long
 
 
 def load(path, device="auto"):
@@ -76,12 +80,10 @@ class Separator:
             add up to the mixture.
 
         Raises:
-            UserError: the mixture is silent, too short, or no array of finite floats.
+            UserError: the mixture is silent, too short, or no array of finite floats;
+                `sample_rate` is no rate of audio.
         """
-        given = audio.detach().cpu().numpy() if isinstance(audio, torch.Tensor) else audio
-        mix = _checked(given)
-        if not sample_rate >= 1:
-            raise UserError(f"sample_rate is {sample_rate}, expected Hz, such as 44100")
+        mix, sample_rate = _checked(audio), _checked_rate(sample_rate)
         if mix.ndim == 3:
             each = [self._separate(one, sample_rate) for one in mix]
             sources = {name: np.stack([one[name] for one in each]) for name in each[0]}
@@ -112,7 +114,7 @@ class Separator:
 
     def _separate(self, mix, sample_rate):
         """{name: (channels, samples)}"""
-        signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=int(sample_rate))
+        signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=sample_rate)
         estimates = self._make(signal)()
         names = self.names or [f"source{number}" for number in range(len(estimates))]
         return {
@@ -123,6 +125,10 @@ class Separator:
 
 def _checked(audio):
     """The mixture as float32 (..., samples)."""
+    if isinstance(audio, torch.Tensor):
+        audio = audio.detach().cpu()
+        # numpy has no bfloat16
+        audio = (audio.float() if audio.dtype == torch.bfloat16 else audio).numpy()
     if isinstance(audio, str | Path):
         raise UserError(
             f"audio is a {type(audio).__name__}, expected an array; soundfile.read gives one of a "
@@ -144,4 +150,19 @@ def _checked(audio):
         )
     if not np.isfinite(audio).all():
         raise UserError("audio has samples that are NaN or infinite")
+    if (peak := np.abs(audio).max()) > LOUDEST:
+        raise UserError(f"audio reaches {peak:.3g}, full scale being 1; divide it by its peak")
     return audio.astype(np.float32)
+
+
+def _checked_rate(sample_rate):
+    """The sample rate as an int."""
+    if isinstance(sample_rate, torch.Tensor | np.ndarray) and sample_rate.ndim == 0:
+        sample_rate = sample_rate.item()
+    least, most = RATES
+    if not isinstance(sample_rate, numbers.Real) or not least <= sample_rate <= most:
+        raise UserError(
+            f"sample_rate is {sample_rate!r}, expected Hz, such as 44100, from {least:,} to "
+            f"{most:,}"
+        )
+    return int(sample_rate)

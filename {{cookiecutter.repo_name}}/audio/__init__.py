@@ -7,12 +7,13 @@ even if the header is wrong: each format has a module here that checks it.
 from .conversion import convert, resampled_length
 from .lengths import sound_file
 from .levels import level_db
-from .opening import SUFFIXES, opened
+from .opening import RATES, SUFFIXES, opened
 from .reading import info, read, read_excerpt
 from .silence import trim_silence
 from .writing import encode, encode_stem, flac_holds
 
 __all__ = [
+    "RATES",
     "SUFFIXES",
     "convert",
     "encode",

@@ -112,6 +112,8 @@ def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tm
         (np.zeros((1, 1, 1, 8000)), r"has the shape \(1, 1, 1, 8000\), expected"),
         (np.zeros((8000, 2)), "more channels than samples"),
         (np.full((2, 8000), np.nan), "NaN or infinite"),
+        (1e30 * mixture(), "audio reaches .*e.29, full scale being 1; divide it"),
+        (1e300 * mixture(), "full scale being 1; divide it"),
         (np.zeros((2, 8000)), "is silent"),
         (mixture(0.001), "at least 512 are needed"),
     ],
@@ -121,10 +123,18 @@ def test_what_cannot_be_separated_is_one_clear_error(run_folder, audio, message)
         load(run_folder, "cpu")(audio, RATE)
 
 
-@pytest.mark.parametrize("rate", [0, -5, float("nan")])
+@pytest.mark.parametrize("rate", [0, -5, float("nan"), float("inf"), 3, "16000", None])
 def test_a_sample_rate_that_is_none_is_refused(run_folder, rate):
-    with pytest.raises(UserError, match=f"sample_rate is {rate}, expected Hz"):
+    with pytest.raises(UserError, match=f"sample_rate is {rate!r}, expected Hz"):
         load(run_folder, "cpu")(mixture(), rate)
+
+
+def test_numbers_of_other_libraries_are_taken(run_folder):
+    separator, mix = load(run_folder, "cpu"), torch.from_numpy(mixture()).bfloat16()
+    expected = separator(mix.float(), RATE)
+    for rate in (float(RATE), np.int16(RATE), torch.tensor(RATE)):
+        for name, sound in separator(mix, rate).items():
+            assert sound.dtype == torch.float32 and torch.equal(sound, expected[name])
 
 
 def test_what_cannot_be_loaded_is_one_clear_error(run_folder, tmp_path):
