@@ -5,12 +5,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+import audio
 from errors import UserError, amount
 from files import files_below
 
+from .convert import BY_FFMPEG
 from .download import digest
 from .manifest import MANIFEST
 
+AUDIO = audio.SUFFIXES + BY_FFMPEG
 NAMED = 3  # so many files are named in a message, the others counted
 log = logging.getLogger("prepare")
 
@@ -59,14 +62,16 @@ def forget(source, folder, steps, known, found):
     is made again.
 
     Raises:
-        UserError: files are new or changed, and a step does not tell what it makes of which.
+        UserError: audio is new or changed, and a step does not tell what it makes of which file.
     """
-    names = differing(known, found)
+    names, tell = differing(known, found), all(hasattr(step, "target") for step in steps)
+    if not tell:  # such steps read audio alone
+        names = [name for name in names if Path(name).suffix.lower() in AUDIO]
     if not names:
         return
     more = f" and {amount(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
     what = f"{source}: new or changed since {folder} was made of it: {', '.join(names[:NAMED])}"
-    if not all(hasattr(step, "target") for step in steps):
+    if not tell:
         raise UserError(
             f"{what}{more}; remove {folder} to make it again of what is there now, or put back "
             "what was there"

@@ -86,6 +86,8 @@ def test_a_step_that_makes_all_of_all_refuses_other_sources(tmp_path):
         assert "new or changed since" in said and "anna/1.wav; remove" in said
     path.write_bytes(content)
     assert prepared(tmp_path, steps) is None and manifest(tmp_path) == made
+    (path.parent / "notes.txt").write_text("of no matter")
+    assert prepared(tmp_path, steps) is None and manifest(tmp_path)["hash"] == made["hash"]
 
 
 def test_audio_that_it_did_not_make_is_refused_by_name(tmp_path):
