@@ -11,8 +11,8 @@ from conftest import FOLDER, REPOSITORY
 PROJECT = REPOSITORY / FOLDER
 
 # imports go down, or sideways on the ground floor; packages of floor 3 share plain data only
-GROUND = """errors files memory audio distributed pool devices config compat provenance features songs
-    streams recordings runs caches locks"""
+GROUND = """errors files memory audio distributed pool devices config compat provenance features
+    songs streams recordings runs caches locks"""
 FLOORS = {name: 0 for name in GROUND.split()}
 FLOORS |= {"model": 1, "checkpoints": 2}
 FLOORS |= {"dataset": 3, "training": 3, "algorithms": 3, "evaluation": 3, "preparation": 3}

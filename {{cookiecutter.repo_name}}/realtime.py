@@ -20,6 +20,25 @@ from model.causal import check_causal, remembering
 SMALLEST = 1e-10  # what the squared windows add up to is not less
 
 
+def as_floats(name, audio):
+    """A numpy array of an array or tensor of finite floats; `name` is what messages call it.
+
+    Raises:
+        UserError: it holds other numbers, NaN or infinity.
+    """
+    if isinstance(audio, torch.Tensor):
+        audio = audio.detach().cpu()
+        # numpy has no bfloat16
+        audio = (audio.float() if audio.dtype == torch.bfloat16 else audio).numpy()
+    audio = np.asarray(audio)
+    if not np.issubdtype(audio.dtype, np.floating):
+        advice = "; divide 16-bit samples by 32768" if audio.dtype.kind in "iu" else ""
+        raise UserError(f"{name} is of {audio.dtype}, expected floats{advice}")
+    if not np.isfinite(audio).all():
+        raise UserError(f"{name} has samples that are NaN or infinite")
+    return audio
+
+
 class Stream:
     """Sources of a recording that comes in blocks of any size.
 
@@ -72,9 +91,10 @@ class Stream:
             samples, which may be 0: all sources of samples that are `latency` ago, and more.
 
         Raises:
-            UserError: another number of channels, NaN, or a stream that has been finished.
+            UserError: another number of channels, no finite floats, or a stream that has been
+                finished.
         """
-        block = np.asarray(block, dtype=np.float32)
+        block = as_floats("a block", block).astype(np.float32)
         channels = len(self._buffer)
         alone = block.ndim == 1 and channels == 1
         if not alone and (block.ndim != 2 or len(block) != channels):
@@ -82,8 +102,6 @@ class Stream:
                 f"a block has the shape {block.shape}, expected ({channels}, samples)"
                 + (" or (samples,)" if channels == 1 else "")
             )
-        if not np.isfinite(block).all():
-            raise UserError("a block holds samples that are NaN or infinite")
         if self._ended:
             raise UserError("the stream is finished; separator.stream() begins another")
         samples = torch.from_numpy(np.atleast_2d(block))

@@ -125,19 +125,12 @@ class Separator:
 
 def _checked(audio):
     """The mixture as float32 (..., samples)."""
-    if isinstance(audio, torch.Tensor):
-        audio = audio.detach().cpu()
-        # numpy has no bfloat16
-        audio = (audio.float() if audio.dtype == torch.bfloat16 else audio).numpy()
     if isinstance(audio, str | Path):
         raise UserError(
             f"audio is a {type(audio).__name__}, expected an array; soundfile.read gives one of a "
             "file, and scripts.separate separates files"
         )
-    audio = np.asarray(audio)
-    if not np.issubdtype(audio.dtype, np.floating):
-        advice = "; divide 16-bit samples by 32768" if audio.dtype.kind in "iu" else ""
-        raise UserError(f"audio is of {audio.dtype}, expected floats{advice}")
+    audio = realtime.as_floats("audio", audio)
     if not 1 <= audio.ndim <= 3 or audio.size == 0:
         raise UserError(
             f"audio has the shape {audio.shape}, expected (samples,), (channels, samples) or "
@@ -148,8 +141,6 @@ def _checked(audio):
             f"audio has the shape {audio.shape}, more channels than samples; channels come first: "
             "transpose it"
         )
-    if not np.isfinite(audio).all():
-        raise UserError("audio has samples that are NaN or infinite")
     if (peak := np.abs(audio).max()) > LOUDEST:
         raise UserError(f"audio reaches {peak:.3g}, full scale being 1; divide it by its peak")
     return audio.astype(np.float32)
