@@ -23,7 +23,7 @@ class BSSEval:
     to all references at once, in the frequency domain.
 
     Args:
-        references: (sources, channels, samples), none of them silent.
+        references: (sources, channels, samples), none of them silent in all channels.
         window, hop: samples of a window, and between windows.
         taps: of the distortion filters.
     """
@@ -143,17 +143,16 @@ def sdr_v3(estimate, reference, taps=512):
         estimate, reference: (channels, samples), of the same shape.
 
     Returns:
-        the mean over the channels; NaN if one of the reference is silent; -inf for a silent
-        estimate.
+        the mean over the channels in which the reference sounds; NaN if there is none; -inf for a
+        silent estimate.
     """
     pairs = zip(np.asarray(estimate, float), np.asarray(reference, float), strict=True)
-    return float(np.mean([_filtered_ratio(e, r, taps) for e, r in pairs]))
+    ratios = [_filtered_ratio(e, r, taps) for e, r in pairs if r.any()]
+    return float(np.mean(ratios)) if ratios else math.nan
 
 
 def _filtered_ratio(estimate, reference, taps):
     """`sdr_v3` of one channel: (samples,) both."""
-    if not reference.any():
-        return math.nan
     length = len(reference) + taps - 1
     size = scipy.fft.next_fast_len(length, real=True)
     spectra = scipy.fft.rfft(np.stack([reference, estimate]), size)

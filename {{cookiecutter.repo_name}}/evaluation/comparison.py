@@ -240,8 +240,13 @@ def _by_song(run, source, score):
 def check_score(runs, score):
     """Raise UserError where a run lacks a score."""
     for run in runs:
-        if score not in run.rows[0]:
-            there = [k for k in run.rows[0] if k not in ABOUT and not k.endswith(GAIN)]
+        there = [k for k in run.rows[0] if k not in ABOUT and not k.endswith(GAIN)]
+        if score.removesuffix(GAIN) in there and score not in there:
+            plain = score.removesuffix(GAIN)
+            raise UserError(
+                f"analyze.scores: {score} is in the table of {plain}; write {plain} for it"
+            )
+        if score not in there:
             raise UserError(
                 f"{run.folder}: has no score {score!r}, only {', '.join(there)}; add it to "
                 "evaluate.metrics and evaluate again, or leave it out of analyze.scores"

@@ -15,9 +15,9 @@ def si_sdr(estimate, reference):
         estimate, reference: (channels, samples) or (samples,), of the same shape.
 
     Returns:
-        the mean over the channels; NaN if a channel of the reference is silent, for which the score
-        has no meaning; -inf for an estimate without a trace of the reference (a silent one), +inf
-        for a perfect one.
+        the mean over the channels in which the reference sounds: in others the score has no
+        meaning; NaN if there is none; -inf for an estimate without a trace of the reference (a
+        silent one), +inf for a perfect one.
 
     Raises:
         ValueError: different shapes, or a NaN in the estimate.
@@ -30,17 +30,26 @@ def si_sdr(estimate, reference):
         )
     if not np.isfinite(estimate).all():
         raise ValueError("the estimate holds NaN or infinite samples")
-    whole = np.sum(reference**2, axis=1, keepdims=True)
+    sounds = sounding(reference)
+    if not sounds.any():
+        return float("nan")
+    estimate, reference = estimate[sounds], reference[sounds]
     estimate = estimate - estimate.mean(axis=1, keepdims=True)
     reference = reference - reference.mean(axis=1, keepdims=True)
     energy = np.sum(reference**2, axis=1, keepdims=True)
-    if (energy <= 1e-24 * whole).any():  # of a constant, rounding is left
-        return float("nan")
     target = np.sum(estimate * reference, axis=1, keepdims=True) / energy * reference
     signal, error = np.sum(target**2, axis=1), np.sum((estimate - target) ** 2, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = 10 * (np.log10(signal) - np.log10(error))
     return float(np.mean(np.where(signal > 0, scores, -np.inf)))
+
+
+def sounding(reference):
+    """In which channels does a reference (channels, samples) sound: bool (channels,). Silence is
+    any constant."""
+    whole = np.sum(reference**2, axis=1)
+    rest = np.sum((reference - reference.mean(axis=1, keepdims=True)) ** 2, axis=1)
+    return rest > 1e-24 * whole  # of a constant, rounding is left
 
 
 def usdr(estimate, reference):

@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from .metrics import sounding
+
 NAMES = ("si_sdr", "si_sir", "si_sar", "sd_sdr", "snr")
 
 
 def scale_invariant(estimate, references, index):
-    """SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR, as nussl's `BSSEvalScale`; means over the channels.
+    """SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR, as nussl's `BSSEvalScale`; means over the channels in
+    which the reference sounds.
 
     With s the reference, a = <e, s> / <s, s> and the residual r = e - a s, of which p is the part
     in the span of all references: SI-SDR = |a s|^2 / |r|^2, SI-SIR = |a s|^2 / |p|^2, SI-SAR =
@@ -15,7 +18,7 @@ def scale_invariant(estimate, references, index):
 
     Args:
         estimate: (channels, samples).
-        references: (sources, channels, samples), none of them silent.
+        references: (sources, channels, samples), none of them silent in all channels.
         index: of the estimate's own reference.
 
     Returns:
@@ -25,7 +28,7 @@ def scale_invariant(estimate, references, index):
     references = references - references.mean(axis=-1, keepdims=True)
     channels = [
         _one_channel(estimate[channel], references[:, channel], index)
-        for channel in range(len(estimate))
+        for channel in np.flatnonzero(sounding(references[index]))
     ]
     return dict(zip(NAMES, np.mean(channels, axis=0).tolist(), strict=True))
 

@@ -6,7 +6,7 @@ from errors import UserError
 
 from .bss_eval import NAMES as BSS_NAMES
 from .bss_eval import BSSEval, sdr_v3
-from .metrics import best_permutation, si_sdr, usdr
+from .metrics import best_permutation, si_sdr, sounding, usdr
 from .oracles import ORACLES
 from .scale_invariant import NAMES, scale_invariant
 from .speech import pesq, stoi
@@ -51,8 +51,8 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",), oracles=
     """The scores of each method and source of a dataset's item.
 
     The mixture itself (as the estimate of every source) and the oracles are scored beside the
-    methods. A source that is silent in this item has no score (NaN), and the others are scored as
-    if it were not there. A silent estimate has the worst score.
+    methods. A source that is silent in this item, in all channels, has no score (NaN), and the
+    others are scored as if it were not there. A silent estimate has the worst score.
 
     Args:
         item: nussl's {"mix", "sources", "metadata"}.
@@ -124,8 +124,7 @@ class _Scorer:
 
     def __init__(self, references, sample_rate, metrics):
         self.references, self.sample_rate, self.metrics = references, sample_rate, metrics
-        # of a channel that is constant, rounding is left; as `si_sdr` has it
-        self.audible = [i for i, r in enumerate(references) if not np.isnan(si_sdr(r, r))]
+        self.audible = [i for i, r in enumerate(references) if sounding(r).any()]
         self.audible_references = references[self.audible]
         self.bss_eval = None
         if {"bss_eval", "csdr"} & {*metrics} and self.audible:

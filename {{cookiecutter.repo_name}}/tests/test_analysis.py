@@ -202,6 +202,10 @@ def test_what_is_not_there_is_reported(tmp_path, capsys, caplog):
     assert "analyze.runs[1]: " in said and "run python -m scripts.evaluate first" in said
     said = run_script(tmp_path, capsys, caplog, [folder], scores=["sdr"])
     assert "has no score 'sdr', only si_sdr; add it to evaluate.metrics" in said
+    said = run_script(tmp_path, capsys, caplog, [folder], scores=["item"])
+    assert "has no score 'item', only si_sdr" in said
+    said = run_script(tmp_path, capsys, caplog, [folder], scores=["si_sdr_improvement"])
+    assert "si_sdr_improvement is in the table of si_sdr; write si_sdr for it" in said
 
 
 def test_the_static_mask_is_compared_with_the_runs(tmp_path):

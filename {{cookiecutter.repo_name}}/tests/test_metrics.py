@@ -79,7 +79,14 @@ def test_a_silent_estimate_scores_minus_infinity(estimate):
 def test_a_silent_reference_has_no_score(constant, estimate):
     reference = np.full(LENGTH, constant)
     assert np.isnan(si_sdr(estimate, reference))
-    assert np.isnan(si_sdr(np.stack([estimate, SIGNAL]), np.stack([reference, SIGNAL])))
+    assert np.isnan(si_sdr(np.stack([estimate] * 2), np.stack([reference] * 2)))
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1])
+def test_a_source_on_one_side_is_scored_on_that_side(constant):
+    noisy = SIGNAL + 0.1 * OTHER
+    reference = np.stack([SIGNAL, np.full(LENGTH, constant)])
+    assert si_sdr(np.stack([noisy, OTHER]), reference) == si_sdr(noisy, SIGNAL)
 
 
 def test_a_quiet_reference_has_one():

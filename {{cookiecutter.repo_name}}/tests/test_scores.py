@@ -24,6 +24,7 @@ from evaluation import (
     usdr,
 )
 from evaluation import speech as speech_module
+from evaluation.metrics import si_sdr
 from evaluation.scoring import ABOUT
 
 RATE = 8000
@@ -188,6 +189,28 @@ def test_a_silent_reference_has_no_score_and_the_others_are_scored_as_if_it_were
     assert orders(rows)["m"] == {}  # of such an item's order nothing is said
     (row,) = (r for r in tabulate(rows, ["m"]) if r["source"] == "c")
     assert (row["si_sdr"]["count"], row["si_sdr"]["left_out"]) == (0, 1)
+
+
+def test_sources_on_one_side_are_scored_and_stay_among_the_references():
+    """Of three sources the first is left, the second right; BSS Eval is museval's."""
+    references = noise(3, 2, 2 * RATE)
+    references[0, 1] = references[1, 0] = 0
+    estimates = references + 0.1 * noise(3, 2, 2 * RATE, seed=5)
+    kinds = ("scale_invariant", "bss_eval", "sdr_v3", "usdr")
+    rows = score_item(item(references, labels=("a", "b", "c")), {}, {"m": gives(estimates)}, kinds)
+    mine = [row for row in rows if row["method"] == "m"]
+    theirs = museval.metrics.bss_eval(
+        references.transpose(0, 2, 1), estimates.transpose(0, 2, 1), window=RATE, hop=RATE
+    )[:4]
+    for k, row in enumerate(mine):
+        for name, expected in zip(("sdr", "isr", "sir", "sar"), theirs, strict=True):
+            assert row[name] == pytest.approx(np.median(expected[k]), abs=1e-3)
+        assert 15 < row["si_sdr"] < 25 and np.isfinite([row["sdr_v3"], row["usdr"]]).all()
+    for k, side in ((0, 0), (1, 1)):
+        alone = si_sdr(estimates[k, side], references[k, side])
+        assert mine[k]["si_sdr"] == pytest.approx(alone, abs=1e-9)
+        there = scale_invariant(estimates[k, side : side + 1], references[:, side : side + 1], k)
+        assert mine[k]["si_sar"] == pytest.approx(there["si_sar"], abs=1e-9)
 
 
 def test_a_silent_estimate_has_the_worst_score_and_museval_would_call_it_0_dB():
