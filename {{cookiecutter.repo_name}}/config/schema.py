@@ -199,7 +199,7 @@ class Analyze(Section):
     scores: list[Text] = Field(
         default_factory=lambda: ["si_sdr"],
         min_length=1,
-        description="scores of scores.csv, each with its improvement: si_sdr, si_sir, snr, sdr, ...",
+        description="scores in scores.csv, each with its improvement: si_sdr, si_sir, snr, ...",
     )
 
 

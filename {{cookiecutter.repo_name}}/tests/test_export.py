@@ -114,7 +114,7 @@ def test_deep_clustering_is_exported_with_its_clustering():
     ],
 )
 def test_variants_are_exported_too(name, channels, changes, args):
-    rows = compared(name, channels, (1.0, 3.0), changes, **args)
+    rows = compared(name, channels, (0.05, 1.0, 3.0), changes, **args)
     if args.get("mask_type") != "binary":
         assert all(row["project"] <= Separation.bound for row in rows)
 
