@@ -54,6 +54,15 @@ class Returning(Net):
     def forward(self, audio, truth=None):
         return super().forward(audio)
 
+class Short(Net):
+    """(batch, sources, channels, kept)"""
+    def __init__(self, kept: int):
+        super().__init__(1)
+        self.kept = kept
+
+    def forward(self, audio):
+        return super().forward(audio)[..., : self.kept]
+
 def function():
     pass
 '''
@@ -217,6 +226,19 @@ def test_other_axes_than_the_networks_are_refused_before_the_first_step(
     model = {"module": f"{package}.Net", "args": {"channels": 1}, "output": output}
     with pytest.raises(UserError, match=message):
         fit(write_model(model))
+
+
+@pytest.mark.parametrize("kept", [0, 2, 1800])
+def test_most_of_an_excerpt_is_never_padding(package, write_model, kept):
+    path = write_model({"module": f"{package}.Short", "args": {"kept": kept}})
+    with pytest.raises(UserError, match=f"gives 1 channels of {kept} samples for 1 of 3.*axes"):
+        fit(path)
+
+
+def test_a_recording_as_short_as_the_frames_of_a_network_is_separated(package):
+    external.allow(f"{package}.Short")
+    network = external.ExternalNetwork(f"{package}.Short", {"kept": 2}).eval()
+    assert network(torch.zeros(1, 1, 50)).shape == (1, 1, 50, 2)
 
 
 def test_a_checkpoint_alone_has_nothing_imported(package, write_model, tmp_path):

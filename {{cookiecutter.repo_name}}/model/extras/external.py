@@ -12,6 +12,7 @@ from errors import UserError
 INPUT = ("batch", "channels", "samples")
 OUTPUT = ("batch", "channels", "samples", "sources")
 LONGEST_REST = 8192  # samples by which an output may be shorter or longer: a frame at its end
+LARGEST_REST = 0.5  # of an excerpt in training: what is shorter has other axes
 
 _packages = functools.cache(importlib.metadata.packages_distributions)  # looks at all files
 _allowed: set[str] = set()  # dotted paths that configurations name
@@ -136,12 +137,16 @@ class ExternalNetwork(nn.Module):
         if "channels" not in self.output:
             out = out.unsqueeze(1)
         missing = samples - out.shape[2]
-        if out.shape[1] != channels or abs(missing) > LONGEST_REST:
+        if out.shape[1] != channels or abs(missing) > LONGEST_REST or self._too_short(out, samples):
             raise ValueError(
                 f"{self.path} gives {out.shape[1]} channels of {out.shape[2]} samples for "
                 f"{channels} of {samples}; are the axes of model.input and model.output right?"
             )
         return nn.functional.pad(out, (0, 0, 0, missing))
+
+    def _too_short(self, out, samples):
+        """Recordings to separate may be as short as the rest of a network; excerpts are longer."""
+        return self.training and out.shape[2] < samples * (1 - LARGEST_REST)
 
     def _loss(self, audio, sources):
         if "channels" not in self.output:
