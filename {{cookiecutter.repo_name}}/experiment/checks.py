@@ -192,8 +192,8 @@ def _check_model(config):
         graph = build_graph(config)
         with devices.shapes_only():
             model = nussl.ml.SeparationModel(graph)
-    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
-        return [config.problem("model", f"cannot be built: {error}")]
+    except (ValueError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
+        return [config.problem("model", f"cannot be built: {str(error) or type(error).__name__}")]
     inputs = ", ".join(FrontEnd.of_mixture)
     problems = [
         config.problem("model.modules", f"reads '{key}'; of a mixture the front end gives {inputs}")
@@ -202,6 +202,8 @@ def _check_model(config):
     ]
     if config.train is None:
         return problems
+    if not any(True for _ in model.parameters()):
+        problems.append(config.problem("model", "has no parameters; there is nothing to train"))
     for name in config.train.loss:
         problems += [
             config.problem(f"train.loss.{name}{place}", text)

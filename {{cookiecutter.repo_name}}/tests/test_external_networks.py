@@ -63,6 +63,22 @@ class Short(Net):
     def forward(self, audio):
         return super().forward(audio)[..., : self.kept]
 
+class Asserting(Net):
+    """Takes stereo alone."""
+    def __init__(self, said: str | None = None, at_once: bool = False):
+        super().__init__(1)
+        self.said = said
+        assert not at_once, "no such depth"
+
+    def forward(self, audio):
+        if self.said is None:
+            assert audio.shape[1] == 2
+        assert audio.shape[1] == 2, self.said
+
+class Nothing(nn.Module):
+    def forward(self, audio):
+        return torch.stack([audio, audio], dim=1)
+
 def function():
     pass
 '''
@@ -192,6 +208,8 @@ def test_a_network_that_returns_no_loss_is_refused_before_the_first_step(package
         ({"module": "{}.Nett"}, "has no Nett"),
         ({"module": "{}.function"}, "has a function that is no torch.nn.Module"),
         ({"module": "Net"}, "'Net' is no dotted path of a class"),
+        ({"module": "{}.Nothing", "args": {}}, "model: has no parameters; there is nothing to tr"),
+        ({"module": "{}.Asserting", "args": {"at_once": True}}, "cannot be built: no such depth"),
         ({"args": {"channels": 1, "depth": 3}}, "Net has no argument 'depth'"),
         ({"args": {}}, "Net needs the argument 'channels'"),
         ({"output": "batch stems samples"}, "'batch stems samples' does not name the axes batch"),
@@ -232,6 +250,13 @@ def test_other_axes_than_the_networks_are_refused_before_the_first_step(
 def test_most_of_an_excerpt_is_never_padding(package, write_model, kept):
     path = write_model({"module": f"{package}.Short", "args": {"kept": kept}})
     with pytest.raises(UserError, match=f"gives 1 channels of {kept} samples for 1 of 3.*axes"):
+        fit(path)
+
+
+@pytest.mark.parametrize("said, shown", [("stereo alone", "stereo alone"), (None, "Assertion")])
+def test_an_assertion_of_a_network_is_one_clear_error(package, write_model, said, shown):
+    path = write_model({"module": f"{package}.Asserting", "args": {"said": said}})
+    with pytest.raises(UserError, match=rf"the data do not fit \({shown}"):
         fit(path)
 
 

@@ -75,10 +75,11 @@ def check_shapes(trainer):
     """
     try:
         _, _, total, model = meta_step(trainer)
-    except (ValueError, RuntimeError, KeyError, IndexError) as error:
+    except (ValueError, RuntimeError, KeyError, IndexError, AssertionError) as error:
         labels = trainer.train_data.labels
+        said = next(iter(str(error).splitlines()), type(error).__name__)  # an assert may be silent
         raise UserError(
-            f"the model, the losses and the data do not fit ({str(error).splitlines()[0]}); "
+            f"the model, the losses and the data do not fit ({said}); "
             f"the data have {len(labels)} sources: {', '.join(labels)}"
         ) from error
     if not total.requires_grad:
