@@ -14,6 +14,7 @@ from model import BUILDERS, class_at
 from model.graphs import refuse_activations
 from preparation import STEPS
 from training import LOGGERS, LOSSES, OPTIMIZERS, SCHEDULERS, TRAINERS
+from training.optimizers import try_optimizer, try_scheduler
 
 from .data import SPLITS
 from .starting import check_start
@@ -25,6 +26,15 @@ DATASET_OPTIONAL = ("split",)
 ALGORITHM_GIVEN = ("input_audio_signal", "device")
 ALGORITHM_OPTIONAL = ("model_path",)
 LOGGER_GIVEN = ("folder", "name", "config")
+REFUSALS = (  # what torch raises for values that it does not take
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+)
 TAKEN = ("loss", "gradient_norm")  # by columns of history.csv: no names for the terms of a loss
 
 
@@ -255,18 +265,26 @@ def _check_training(config):
     def attempt(key, make):
         try:
             return make()
-        except (ValueError, TypeError, RuntimeError) as error:
-            problems.append(config.problem(f"{key}.args", f"refused: {error}"))
+        except REFUSALS as error:
+            text = f"refused: {str(error) or type(error).__name__}"
+            problems.append(config.problem(f"{key}.args", text))
             return None
 
     chosen = config.train.optimizer
+    elsewhere = () if _trains_on_cpu(config) else ("capturable",)  # the trial is on the CPU
+    args = {name: value for name, value in chosen.args.items() if name not in elsewhere}
     optimizer = attempt(
-        "train.optimizer",
-        lambda: OPTIMIZERS[chosen.class_name]([torch.nn.Parameter(torch.zeros(1))], **chosen.args),
+        "train.optimizer", lambda: try_optimizer(OPTIMIZERS[chosen.class_name], args)
     )
     plan = config.train.scheduler
     if plan is not None and optimizer is not None:
-        attempt("train.scheduler", lambda: SCHEDULERS[plan.class_name](optimizer, **plan.args))
+        kind = SCHEDULERS[plan.class_name]
+        attempt("train.scheduler", lambda: try_scheduler(kind, optimizer, plan.args))
     for name, loss in config.train.loss.items():
         attempt(f"train.loss.{name}", lambda loss=loss: LOSSES[loss.class_name](**loss.args))
     return problems
+
+
+def _trains_on_cpu(config):
+    name = config.train.device
+    return name == "cpu" or (name == "auto" and devices.available() == ["cpu"])

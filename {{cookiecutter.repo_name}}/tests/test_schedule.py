@@ -5,8 +5,11 @@ import math
 import pytest
 import torch
 from ignite.engine import Events
-from trainings import trainer_of
+from trainings import fit, trainer_of
 
+import config
+import experiment
+from errors import UserError
 from training.schedule import Schedule
 
 torch.set_num_threads(1)
@@ -60,3 +63,42 @@ def test_a_warm_up_multiplies_the_rates_of_any_scheduler(kind, args, every):
     resumed.optimizer.load_state_dict(warm.optimizer.state_dict())
     resumed.load_state_dict(warm.state_dict())
     assert first + [*rates(resumed, 8)] == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "section, kind, args, message",
+    [
+        ("optimizer", "Adam", {"capturable": True}, "optimizer.args: refused: .*capturable"),
+        ("optimizer", "Adam", {"differentiable": True}, "optimizer.args: refused: a leaf"),
+        ("optimizer", "LBFGS", {}, "optimizer.class: there is no 'LBFGS'"),
+        ("optimizer", "SparseAdam", {}, "optimizer.class: there is no 'SparseAdam'"),
+        ("scheduler", "StepLR", {"step_size": 0}, "scheduler.args: refused: .*zero"),
+        ("scheduler", "CosineAnnealingLR", {"T_max": 0}, "scheduler.args: refused: .*zero"),
+    ],
+)
+def test_what_would_fail_at_a_step_is_refused_before_data_are_read(
+    write_config, section, kind, args, message
+):
+    path = write_config(**{section: {"class": kind, "args": args}})
+    with pytest.raises(config.ConfigError, match=message):
+        experiment.check(config.load(path))
+
+
+def test_what_another_device_takes_is_not_tried_on_the_cpu(write_config):
+    optimizer = {"class": "Adam", "args": {"capturable": True}}
+    experiment.check(config.load(write_config(optimizer=optimizer, device="cuda")))
+
+
+@pytest.mark.parametrize("every, total", [("epoch", 3), ("step", 6)])
+def test_a_cycle_has_to_last_as_long_as_the_run(write_config, every, total):
+    def path(total, **changes):
+        args = {"max_lr": 0.1, "total_steps": total}
+        cycle = {"class": "OneCycleLR", "args": args}
+        optimizer = {"class": "SGD", "args": {"lr": 0.01, "momentum": 0.9}}
+        return write_config(optimizer=optimizer, scheduler=cycle, scheduler_every=every, **changes)
+
+    with pytest.raises(UserError, match=f"total_steps: {total}, or lower train.epochs to 2 "):
+        trainer_of(path(total - 1))
+    assert len(fit(path(total)).history.rows) == 3
+    with pytest.raises(UserError, match="or lower train.epochs to 3 "):
+        trainer_of(path(total, epochs=4))

@@ -1,6 +1,7 @@
 """Optimizers and schedulers by name: what `class` under each of them in `train` may name.
 
-All of torch's are there. To add yours, import it here and add it to `OPTIMIZERS` or `SCHEDULERS`.
+All of torch's are there, except optimizers that need a closure (LBFGS) or sparse gradients
+(SparseAdam). To add yours, import it here and add it to `OPTIMIZERS` or `SCHEDULERS`.
 """
 
 import torch
@@ -25,5 +26,21 @@ def scheduler_args(component, best_by):
     return {"mode": "max", "threshold_mode": "abs", **component.args}
 
 
+def try_optimizer(kind, args):
+    """An optimizer of one parameter, which has taken a step: some arguments fail only there."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = kind([parameter], **args)
+    parameter.grad = torch.ones(1)
+    optimizer.step()
+    return optimizer
+
+
+def try_scheduler(kind, optimizer, args):
+    """Make a scheduler and let it take a step, which may fail as that of an optimizer."""
+    scheduler = kind(optimizer, **args)
+    scheduler.step(*([0.0] if kind is torch.optim.lr_scheduler.ReduceLROnPlateau else []))
+
+
 OPTIMIZERS = _subclasses(torch.optim, torch.optim.Optimizer)
+del OPTIMIZERS["LBFGS"], OPTIMIZERS["SparseAdam"]
 SCHEDULERS = _subclasses(torch.optim.lr_scheduler, torch.optim.lr_scheduler.LRScheduler)

@@ -2,6 +2,8 @@
 
 from torch.optim import lr_scheduler
 
+from errors import UserError, amount
+
 
 class Schedule:
     """A warm-up over the first steps, on top of any of torch's schedulers.
@@ -19,6 +21,24 @@ class Schedule:
         self.warmup_steps, self.steps = warmup_steps or 0, 0
         self.rates = self._rates  # the scheduler's, which the optimizer has after the warm-up
         self._warm_up()
+
+    def check_length(self, epochs, steps_per_epoch):
+        """Does the scheduler last as long as the training run?
+
+        Raises:
+            UserError: it is a OneCycleLR of fewer steps.
+        """
+        if not isinstance(self.scheduler, lr_scheduler.OneCycleLR):
+            return
+        lasts, in_epoch = self.scheduler.total_steps, steps_per_epoch if self.every == "step" else 1
+        if lasts < epochs * in_epoch:
+            raise UserError(
+                f"train.scheduler.args: OneCycleLR lasts {amount(lasts, 'step')} (total_steps, or "
+                f"epochs times steps_per_epoch), and with scheduler_every: {self.every} it takes "
+                f"{epochs * in_epoch} in train.epochs: {epochs}; write total_steps: "
+                f"{epochs * in_epoch}, or lower train.epochs to {lasts // in_epoch} (a run that "
+                "has begun keeps its total_steps)"
+            )
 
     def after_step(self):
         if self.scheduler is not None and self.every == "step":

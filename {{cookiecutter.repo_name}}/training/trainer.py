@@ -78,15 +78,9 @@ class Trainer:
         if self.average is not None:
             self.register("average", self.average)
         self.optimizer = self.register("optimizer", self.build_optimizer())
-        self.schedule = self.register(
-            "schedule",
-            Schedule(
-                self.optimizer,
-                self.build_scheduler(),
-                self.settings.scheduler_every,
-                self.settings.warmup_steps,
-            ),
-        )
+        moves = self.settings.scheduler_every, self.settings.warmup_steps
+        schedule = Schedule(self.optimizer, self.build_scheduler(), *moves)
+        self.schedule = self.register("schedule", schedule)
         self.clipping = self.register("clipping", Clipping(self.settings.gradient_clip))
         self.means = self.register("means", Means())  # of this epoch so far
         self.levels = self.register("levels", Levels())
@@ -104,8 +98,10 @@ class Trainer:
         once, after the `__init__` of a subclass.
 
         Raises:
-            UserError: shapes that do not agree, a precision that the device does not have.
+            UserError: shapes that do not agree, a precision that the device does not have, a
+                scheduler that ends before the run.
         """
+        self.schedule.check_length(self.settings.epochs, self.plan.steps_per_epoch)
         unused = check_shapes(self)
         if unused:
             log.warning("no loss reaches %s, which will not be trained", ", ".join(unused))
