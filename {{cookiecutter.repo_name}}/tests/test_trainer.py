@@ -217,6 +217,32 @@ def test_a_loss_that_is_nan_stops_and_names_the_items(write_config, monkeypatch)
     assert not trainer.latest.exists()
 
 
+def nan_in_eval_mode(path, until):
+    """A trainer whose network gives NaN in eval mode, up to this epoch."""
+    trainer = experiment.build_trainer(config.load(path))
+
+    def spoil(module, inputs, outputs):
+        wrong = not module.training and len(trainer.history.rows) < until
+        return {key: value * float("nan" if wrong else 1) for key, value in outputs.items()}
+
+    trainer.model.register_forward_hook(spoil)
+    return trainer
+
+
+def test_no_epoch_is_the_best_by_a_validation_loss_that_is_nan(write_config, caplog):
+    caplog.set_level("INFO", logger="train")
+    trainer = nan_in_eval_mode(write_config(epochs=2), until=1)
+    assert trainer.fit().exists()
+    first, second = (text for text in caplog.messages if text.startswith("epoch "))
+    assert "val nan" in first and "best so far" not in first and "best so far" in second
+    path = write_config("never", epochs=2)
+    for _ in range(2):  # the same command again has nothing to do, and says so again
+        trainer = nan_in_eval_mode(path, until=2)
+        with pytest.raises(UserError, match="the validation loss is NaN or infinite in every"):
+            trainer.fit()
+    assert trainer.latest.exists() and not trainer.best.exists()
+
+
 def test_a_full_disk_leaves_the_last_checkpoint_whole(write_config, monkeypatch):
     path = write_config(epochs=1)
     before = fit(path).latest.read_bytes()

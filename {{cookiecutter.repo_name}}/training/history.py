@@ -5,6 +5,7 @@ import math
 import torch
 
 import distributed
+from errors import UserError
 from files import csv_text
 
 
@@ -62,7 +63,7 @@ class History:
 
     One column decides which epoch is the best: the lowest validation loss, the lowest training
     loss if there is no validation data, or the highest validation score if there is one. Epochs
-    without validation are never the best.
+    without validation, or of which that number is not finite, are never the best.
 
     Attributes:
         key: the column that decides.
@@ -97,7 +98,16 @@ class History:
 
     def best_epochs(self, count):
         """The `count` best epochs, the best first; of equal ones the earlier."""
-        return [epoch for _, epoch in sorted(self.costs())[:count]]
+        return [epoch for cost, epoch in sorted(self.costs())[:count] if cost < math.inf]
+
+    def check_best(self):
+        """Raise a UserError if epochs are over and none of them is the best."""
+        if self.rows and not self.best_epochs(1):
+            raise UserError(
+                f"the {self._decides} is NaN or infinite in every epoch, so that none is the best "
+                "and no model is kept. If the training loss is finite, look at the validation data "
+                "and at what the network does in eval mode alone, as batch normalisation does"
+            )
 
     def without_improvement(self):
         """How many validations there have been since the best one."""
@@ -106,8 +116,12 @@ class History:
 
     def describe_best(self):
         """The number that decided, for a log."""
+        return f"best {self._decides} {self.best_value:.5f}"
+
+    @property
+    def _decides(self):
         kind = "training" if self.key == "train_loss" else "validation"
-        return f"best {kind} {self.score or 'loss'} {self.best_value:.5f}"
+        return f"{kind} {self.score or 'loss'}"
 
     def describe_last(self):
         """The last row, for a log."""

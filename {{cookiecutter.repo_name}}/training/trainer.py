@@ -230,7 +230,8 @@ class Trainer:
             the path of the best model.
 
         Raises:
-            UserError: as `restore`; the loss is NaN or infinite; the disk is full.
+            UserError: as `restore`; the loss is NaN or infinite, in a step or in all validations;
+                the disk is full.
             Interrupted: SIGTERM was received; the state is saved.
         """
         self.restore()
@@ -244,6 +245,7 @@ class Trainer:
             self.stopping.before(self.engine.state.epoch, self.engine.state.iteration)
             if self.stopping.reason:
                 log.info("nothing to do: %s", self.stopping.reason)
+                self.history.check_best()
                 return self.best
             log.info("%s", self.describe())
             self._run()
@@ -251,6 +253,7 @@ class Trainer:
             self.lock.release()
             for logger in self.loggers:
                 logger.close()
+        self.history.check_best()
         log.info(
             "done: %s; %s; %s",
             self.stopping.reason or amount(self.settings.epochs, "epoch"),
