@@ -18,7 +18,7 @@ from training.optimizers import try_optimizer, try_scheduler
 
 from .data import SPLITS
 from .starting import check_start
-from .training import MODEL_GIVEN, build_graph
+from .training import MODEL_GIVEN, build_graph, gives_order
 
 # arguments that the program supplies: always, or where the file does not
 DATASET_GIVEN = ("sample_rate", "num_channels", "stft_params")
@@ -280,9 +280,27 @@ def _check_training(config):
     if plan is not None and optimizer is not None:
         kind = SCHEDULERS[plan.class_name]
         attempt("train.scheduler", lambda: try_scheduler(kind, optimizer, plan.args))
-    for name, loss in config.train.loss.items():
+    losses = [
         attempt(f"train.loss.{name}", lambda loss=loss: LOSSES[loss.class_name](**loss.args))
-    return problems
+        for name, loss in config.train.loss.items()
+    ]
+    return problems or _check_mask_weight(config, losses)
+
+
+def _check_mask_weight(config, losses):
+    """The masks of the model that is trained here weigh in its result only if they have an order;
+    losses: modules."""
+    algorithm = config.algorithm
+    if algorithm is None or algorithm.class_name != "DeepClustering":
+        return []
+    weight = algorithm.args.get("mask_weight")
+    if not weight or "model_path" in algorithm.args or gives_order(losses):
+        return []
+    text = (
+        f"is {weight}, and train.loss trains no masks with an order; write 0, or "
+        "permutation_invariant: false in the args of the loss of the masks"
+    )
+    return [config.problem("algorithm.args.mask_weight", text)]
 
 
 def _trains_on_cpu(config):

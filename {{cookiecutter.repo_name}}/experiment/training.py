@@ -110,10 +110,15 @@ def describe_signal(config):
     }
 
 
+def gives_order(losses):
+    """Does a model that is trained by these losses (modules) give the sources in their order?"""
+    invariant = [getattr(loss, "permutation_invariant", None) for loss in losses]
+    return False in invariant and True not in invariant
+
+
 def _model_metadata(config, model, losses, train_data, val_data):
     """What nussl's own separation classes read from a checkpoint, and ours: `labels`, and if the
     model gives the sources in their order."""
-    invariant = [getattr(term.loss, "permutation_invariant", None) for term in losses.values()]
     transforms = nussl.datasets.transforms
     if "mix_audio" in model.input:
         features = [transforms.GetAudio()]
@@ -136,7 +141,7 @@ def _model_metadata(config, model, losses, train_data, val_data):
         **described,
         "train_dataset": of(train_data),
         "labels": train_data.labels,
-        "ordered": False in invariant and True not in invariant,
+        "ordered": gives_order(term.loss for term in losses.values()),
         "experiment": config.to_dict(),
     }
     return metadata if val_data is None else {**metadata, "val_dataset": of(val_data)}

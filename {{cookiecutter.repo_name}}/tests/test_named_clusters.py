@@ -5,8 +5,12 @@ import functools
 import numpy as np
 import pytest
 import torch
+import yaml
+from trainings import write
 
 import checkpoints
+import config
+import experiment
 import streams
 from algorithms import DeepClustering, Streamed, count_sources, labels_of
 from compat import nussl
@@ -93,6 +97,32 @@ def test_masks_without_an_order_cannot_be_weighed(model_path):
         DeepClustering(mix, 2, model_path, mask_weight=0.5)
     with pytest.raises(UserError, match="mask_weight is 2; it is a weight, from 0 to 1"):
         DeepClustering(mix, 2, model_path, mask_weight=2)
+
+
+@pytest.mark.parametrize(
+    "masks, args, refused",
+    [
+        ({"permutation_invariant": False}, {"mask_weight": 0.5}, False),
+        ({"permutation_invariant": True}, {"mask_weight": 0.5}, True),
+        ({}, {"mask_weight": 0.5}, True),  # the default is true
+        ({}, {"mask_weight": 0.0}, False),
+        ({}, {"mask_weight": 0.5, "model_path": "another.model.pth"}, False),
+        (None, {"mask_weight": 0.5}, True),  # clusters alone
+    ],
+)
+def test_masks_that_will_have_no_order_are_refused_before_training(
+    write_config, masks, args, refused
+):
+    loss = {"clusters": {"class": "WhitenedKMeansLoss"}}
+    loss |= {} if masks is None else {"masks": {"class": "MSELoss", "args": masks}}
+    path = write_config(builder="chimera", loss=loss)
+    separator = {"class": "DeepClustering", "args": {"num_sources": 2, **args}}
+    write(path, yaml.safe_load(path.read_text()) | {"algorithm": separator})
+    if not refused:
+        experiment.check(config.load(path))
+        return
+    with pytest.raises(config.ConfigError, match="args.mask_weight: is 0.5, and train.loss trains"):
+        experiment.check(config.load(path))
 
 
 def test_other_scripts_learn_the_labels_from_the_checkpoint(model_path):
