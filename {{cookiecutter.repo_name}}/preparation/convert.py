@@ -20,6 +20,7 @@ from pool import available_cores
 from .manifest import MANIFEST
 
 BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
+AUDIO = audio.SUFFIXES + BY_FFMPEG
 
 
 class Convert:
@@ -46,7 +47,7 @@ class Convert:
 
     def run(self, source, folder):
         paths = [path for path in files_below(source) if path.name != MANIFEST]
-        if not any(path.suffix.lower() in audio.SUFFIXES + BY_FFMPEG for path in paths):
+        if not any(path.suffix.lower() in AUDIO for path in paths):
             raise UserError(f"{source}: holds no audio files to convert")
         raise_all(self._clashes(paths, source))
 
@@ -66,7 +67,7 @@ class Convert:
 
     def target(self, inner):
         """What is made of a file: its path in the folder for a path in the source."""
-        is_audio = inner.suffix.lower() in audio.SUFFIXES + BY_FFMPEG
+        is_audio = inner.suffix.lower() in AUDIO
         return inner.with_suffix(f".{self.format}") if is_audio else inner
 
     def _clashes(self, paths, source):
@@ -85,7 +86,7 @@ class Convert:
         target = folder / self.target(inner)
         if target.exists():
             return
-        if path.suffix.lower() not in audio.SUFFIXES + BY_FFMPEG:
+        if path.suffix.lower() not in AUDIO:
             write_files({target: path.read_bytes()})
             return
         if path.suffix.lower() in BY_FFMPEG:

@@ -5,15 +5,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-import audio
 from errors import UserError, amount
 from files import files_below
 
-from .convert import BY_FFMPEG
+from .convert import AUDIO
 from .download import digest
 from .manifest import MANIFEST
 
-AUDIO = audio.SUFFIXES + BY_FFMPEG
 NAMED = 3  # so many files are named in a message, the others counted
 log = logging.getLogger("prepare")
 
