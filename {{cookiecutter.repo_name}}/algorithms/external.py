@@ -40,6 +40,8 @@ class External(nussl.separation.base.SeparationBase):
 
     #: the argument that names the sources in their order
     labels_in = "sources"
+    #: the argument that names the folder it reads
+    files_in = "folder"
 
     def __init__(
         self, input_audio_signal, folder: str, sources: dict, files: str = "<item>/<source>"

@@ -6,6 +6,7 @@ Any subclass of nussl's base classes works in every script. What it does not dec
     streams = False        it takes a recording of `streams`, and has `NetworkSeparation.stream`
     source_labels = None   labels of its sources in their order; None: its sources have no order
     labels_in = None       the argument that names its sources in their order
+    files_in = None        the argument that names a folder of files that it reads
 
 `source_labels` may depend on the instance (a network's sources have an order if it was trained with
 one): then the class has `labels_of(model, metadata)`, and with it `load(model_path, device)`, which
@@ -24,7 +25,13 @@ import numpy as np
 from compat import nussl
 from errors import UserError
 
-DEFAULTS = {"output_key": None, "streams": False, "source_labels": None, "labels_in": None}
+DEFAULTS = {
+    "output_key": None,
+    "streams": False,
+    "source_labels": None,
+    "labels_in": None,
+    "files_in": None,
+}
 
 
 class Result(NamedTuple):

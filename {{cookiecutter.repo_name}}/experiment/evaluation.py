@@ -3,9 +3,10 @@
 import functools
 import hashlib
 import json
+from pathlib import Path
 
 import provenance
-from algorithms import ALGORITHMS, baselines, estimates_of, labels_of
+from algorithms import ALGORITHMS, baselines, estimates_of, labels_of, trait
 from config import write_resolved
 from evaluation import (
     HEALTHY,
@@ -102,12 +103,25 @@ def identity(config, data):
         "manifest": getattr(data, "manifest_hash", None),
         "items": hashlib.sha256(json.dumps(items).encode()).hexdigest(),
         "algorithm": plain["algorithm"],
+        "files": _files_of(config.algorithm),
         "evaluate": how,
         "signal": plain["signal"],
         "datasets": plain["datasets"],
         "code": provenance.digest_of([*CODE, *CODE_FILES]),
         "versions": provenance.versions(),
     }
+
+
+def _files_of(algorithm):
+    """A digest of the folder that an algorithm reads: of names, sizes and times of its files."""
+    argument = trait(ALGORITHMS[algorithm.class_name], "files_in")
+    if argument is None:
+        return None
+    root = Path(algorithm.args[argument])
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    stats = [(str(path.relative_to(root)), path.stat()) for path in files]
+    plain = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
 def write_evaluation(config, scorer, results, found, about):

@@ -36,6 +36,12 @@ def save(path, sound, rate=RATE):
 
 
 def scorer(place, **args):
+    settings = config_of(place, **args)
+    experiment.check(settings)
+    return experiment.build_scorer(settings)
+
+
+def config_of(place, **args):
     args = {"folder": str(place / "theirs"), "sources": STEMS, **args}
     plain = {
         "info": {"name": "theirs", "output_folder": str(place / "out")},
@@ -43,9 +49,7 @@ def scorer(place, **args):
         "algorithm": {"class": "External", "args": args},
         "evaluate": {"metrics": ["usdr"]},
     }
-    settings = config.Config.model_validate(plain)
-    experiment.check(settings)
-    return experiment.build_scorer(settings)
+    return config.Config.model_validate(plain)
 
 
 def test_stems_of_another_program_are_scored_in_the_order_of_their_labels(songs):
@@ -103,6 +107,15 @@ def test_two_files_of_one_stem_and_a_missing_folder_are_refused(songs):
     assert "one file is expected" in scorer(songs).score(0)["failed"]
     with pytest.raises(UserError, match="there is no such folder"):
         scorer(songs, folder=str(songs / "nowhere")).score(0)
+
+
+def test_scores_of_stems_that_were_replaced_are_not_resumed(songs):
+    settings, data = config_of(songs), scorer(songs).data
+    before = experiment.identity(settings, data)
+    assert experiment.identity(settings, data) == before
+    sound = soundfile.read(songs / "theirs" / "one" / "vocals.wav")[0]
+    save(songs / "theirs" / "one" / "vocals.wav", 0.5 * sound)
+    assert experiment.identity(settings, data) != before
 
 
 def test_labels_that_the_data_do_not_have_are_refused_before_anything_is_scored(songs):
