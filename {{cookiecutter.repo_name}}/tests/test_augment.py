@@ -172,6 +172,9 @@ def test_a_low_pass_leaves_nothing_above_its_cutoff_and_all_below_it(folder):
         below, above = hertz < 1900, hertz > 2300
         assert np.abs(spectra[1] - spectra[0])[..., below].max() < 0.02 * spectra[0].max()
         assert spectra[1][..., above].max() < 1e-2 * spectra[0][..., above].mean()
+        half_way = np.abs(hertz - 2100) < 10
+        down = spectra[1][..., half_way].mean() / spectra[0][..., half_way].mean()
+        assert 20 * np.log10(down) == pytest.approx(-30, abs=3)
         assert torch.allclose(item["mix"], item["sources"].sum(dim=0), atol=1e-6)
     sometimes = excerpts(folder, low_pass={"hertz": [500, 4000], "probability": 0.5})
     highest = [
