@@ -83,6 +83,19 @@ def _in_time(decoded, mix):
     return np.pad(moved, ((0, 0), (0, mix.shape[1] - moved.shape[1])))
 
 
+def tuned(cents):
+    """Every note higher by so many cents, and faster by that."""
+
+    def changed(mix, sources):
+        new = {
+            label: audio.convert(sound, round(RATE * 2 ** (cents / 1200)), RATE)
+            for label, sound in sources.items()
+        }
+        return sum(new.values()), new, RATE
+
+    return changed
+
+
 def clipped(decibels):
     """Everything above the peak less so many decibels is cut."""
 
@@ -112,6 +125,7 @@ CHANGES = {
     **{f"level {decibels:+d} dB": gain(decibels) for decibels in (-40, -20, 20)},
     **{f"{hertz / 1000:g} kHz": rate(hertz) for hertz in (8000, 22050, 44100, 48000, 96000)},
     **{f"{count} channels": channels(count) for count in (2, 6)},
+    **{f"tuned {cents:+d} cents": tuned(cents) for cents in (-45, -25, 25, 45)},
     **{f"MP3, {kilobits} kbit/s": coded(kilobits) for kilobits in (64, 32)},
     **{f"clipped {decibels} dB below its peak": clipped(decibels) for decibels in (3, 6, 12)},
     "4 s of silence in its middle": with_silence(4),

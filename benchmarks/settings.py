@@ -38,6 +38,7 @@ CHANGES = {  # of one argument at a time
     "chunk": (3.0, 5.0, 10.0),
     "beta": (2.0, 2.5, 3.0, 5.0),
     "mask_weight": (0.0, 0.2, 0.5, 1.0),
+    "tuning": (None,),
 }
 SOFTER_DB = (-10, -20)  # than the items are
 ANY_LEVEL = {"mean": 0.0, "std": 200.0}  # `level_db` with which every mixture stays as it is
@@ -57,7 +58,7 @@ def variants():
     found = {AS_SHIPPED: (with_model(), 0)}
     for key, values in CHANGES.items():
         for value in values:
-            found[f"{key}: {value:g}"] = (with_model(**{key: value}), 0)
+            found[f"{key}: {value}"] = (with_model(**{key: value}), 0)
     for gain in SOFTER_DB:
         found[f"{gain} dB"] = (with_model(), gain)
         found[f"{gain} dB, read at that level"] = (with_model(ANY_LEVEL), gain)

@@ -13,6 +13,12 @@ class UserError(Exception):
     general = False  # is it wrong for every file alike, not for one of them?
 
 
+class WrongArgument(UserError):
+    """An argument with which no recording can be separated."""
+
+    general = True
+
+
 class Interrupted(UserError):
     """SIGTERM was received, and what was done so far is kept: the same command resumes. The exit
     status is EX_TEMPFAIL of sysexits.h, "try again later"."""

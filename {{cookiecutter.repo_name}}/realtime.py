@@ -222,6 +222,8 @@ class _Masks:
         self.before = self.size // 2
         if (shifts := args.get("shifts", 1)) != 1:
             raise UserError(f"shifts is {shifts}; the network reads a stream once: write 1")
+        if args.get("tuning") is not None:
+            raise UserError("tuning is that of a whole recording; in a stream write null")
         self.mono = metadata["num_channels"] == 1
         self.consistent = args.get("mixture_consistency", True)
         self.binary = args.get("mask_type", "soft") == "binary"

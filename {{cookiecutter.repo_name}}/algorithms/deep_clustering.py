@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import silhouette_score
 
 from compat import nussl
-from errors import UserError, amount
+from errors import UserError, WrongArgument, amount
 
 from .masks import apply_masks, one_hot
 from .network import BATCH, NetworkSeparation
@@ -17,12 +17,6 @@ MOST_SOURCES = 5  # that are looked for if num_sources is null
 COMPARED = 3000  # loud points on which numbers of clusters are compared
 FITTED = 80.0  # seconds of audio, in chunks from all of it, whose loud points may be fitted to
 MOST_POINTS = 50_000  # loud time-frequency points to fit clusters to; more change nothing
-
-
-class WrongArgument(UserError):
-    """An argument with which no recording can be separated."""
-
-    general = True
 
 
 class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
@@ -64,6 +58,9 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         shifts: how many times the network reads the mixture, each time a part of a hop later, 2
             for half a hop. The masks have so many times the frames, which overlap more, and the
             errors of each reading are averaged; the network takes so many times as long.
+        tuning: frequency in Hz of the A4 that the music of the training data is tuned to, such as
+            440: a mixture that is tuned higher or lower is read slower or faster, so that its notes
+            are at the same pitches. None: every mixture is read as it is.
 
     Raises:
         WrongArgument: a number out of its range.
@@ -89,10 +86,11 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         mask_weight: float = 0.0,
         chunk: float | None = None,
         shifts: int = 1,
+        tuning: float | None = None,
     ):
         _check(percentile, beta, random_state, mask_weight)
         also = ("mix_magnitude",)
-        signal = self.set_up(input_audio_signal, model_path, device, chunk, also, shifts)
+        signal = self.set_up(input_audio_signal, model_path, device, chunk, also, shifts, tuning)
         labels = self.source_labels
         if labels and num_sources not in (None, len(labels)):
             raise UserError(

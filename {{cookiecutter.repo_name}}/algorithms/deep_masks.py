@@ -26,7 +26,7 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         device: where the network runs; a torch.device.
         mask_type: "soft", or "binary" for 0 and 1 (not for complex masks).
         mixture_consistency: make the sources add up to the mixture (`masks.consistent`).
-        chunk, shifts: as of `DeepClustering`.
+        chunk, shifts, tuning: as of `DeepClustering`.
 
     Raises:
         UserError: as `DeepClustering`; binary masks of a model with complex ones.
@@ -43,8 +43,10 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         mixture_consistency: bool = True,
         chunk: float | None = None,
         shifts: int = 1,
+        tuning: float | None = None,
     ):
-        signal = self.set_up(input_audio_signal, model_path, device, chunk, shifts=shifts)
+        how = {"shifts": shifts, "tuning": tuning}
+        signal = self.set_up(input_audio_signal, model_path, device, chunk, **how)
         super().__init__(signal, mask_type=mask_type)
         self.metadata.update(self.model_metadata)
         self.mixture_consistency = mixture_consistency

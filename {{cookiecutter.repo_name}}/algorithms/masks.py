@@ -9,7 +9,7 @@ import torch
 
 import streams
 from compat import nussl
-from errors import UserError
+from errors import UserError, WrongArgument
 
 PIECE = 10  # seconds of audio that are masked at once
 
@@ -155,11 +155,11 @@ def between(stft_params, shifts):
     """The STFT parameters of masks that were made at `shifts` places within each hop.
 
     Raises:
-        UserError: `shifts` is no divisor of the hop.
+        WrongArgument: `shifts` is no divisor of the hop.
     """
     hop = stft_params.hop_length
     if shifts < 1 or hop % shifts:
-        raise UserError(
+        raise WrongArgument(
             f"shifts is {shifts}, expected a divisor of the {hop} samples of a hop of the model's "
             "STFT, such as 2"
         )

@@ -29,6 +29,13 @@ def level_range(metadata):
     return trained["mean"] - trained["std"], trained["mean"] + trained["std"]
 
 
+def recording_of(signal):
+    """An AudioSignal, or a recording as in `streams`, as a recording."""
+    if isinstance(signal, nussl.AudioSignal):
+        return streams.Memory(signal.audio_data, signal.sample_rate)
+    return signal
+
+
 class ModelInput:
     """A mixture, resampled and cut into chunks for a model.
 
@@ -54,12 +61,11 @@ class ModelInput:
         rate, channels = metadata["sample_rate"], metadata["num_channels"]
         self.signal, self.front_end, self.stft_params = signal, front_end, metadata["stft_params"]
         self.levels = level_range(metadata)
-        if isinstance(signal, nussl.AudioSignal):
-            self.recording = streams.Memory(signal.audio_data, signal.sample_rate)
+        self.recording = recording_of(signal)
+        if self.recording is not signal:
             data = audio.convert(signal.audio_data, signal.sample_rate, rate, channels)
             self.audio = streams.Memory(data, rate)
         else:
-            self.recording = signal
             self.audio = streams.Resampled(signal, rate, channels)
         shortest, hop = self.stft_params.window_length, self.stft_params.hop_length
         if self.audio.length < shortest:

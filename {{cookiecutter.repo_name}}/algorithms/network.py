@@ -8,8 +8,9 @@ from errors import UserError
 from features import FrontEnd
 
 from .masks import Masking, between, over_range
-from .model_input import ModelInput
+from .model_input import ModelInput, recording_of
 from .traits import result_of
+from .tuning import rate_in_tune
 
 BATCH = 8  # chunks in a batch
 WITH_FRAMES = ("mix_magnitude", "embedding", "mask")  # (batch, frames, ...): what masks need
@@ -28,7 +29,8 @@ class NetworkSeparation:
 
     Attributes:
         model: of the checkpoint.
-        model_metadata: of the checkpoint; with `shifts`, its STFT is that of the masks.
+        model_metadata: of the checkpoint; with `shifts`, its STFT is that of the masks, and with
+            `tuning` its rate is the one that this mixture is read at.
         front_end: makes what the model reads.
         input: the mixture as the model reads it (`ModelInput`).
         device: where the network runs.
@@ -91,7 +93,9 @@ class NetworkSeparation:
 
     # ---- running it ---------------------------------------------------------------------------
 
-    def set_up(self, signal, model_path, device, chunk=None, also=(), shifts=1):
+    def set_up(
+        self, signal, model_path, device, chunk=None, also=(), shifts=1, tuning: float | None = None
+    ):
         """Load the model and make the mixture ready for it.
 
         Args:
@@ -99,6 +103,8 @@ class NetworkSeparation:
             also: features that the algorithm needs in addition to those that the model reads.
             shifts: how many times the network reads the mixture, each time a part of a hop later;
                 the masks' STFT has so many times the frames of the network's.
+            tuning: frequency of A4 in Hz at which the network reads the mixture, however it is
+                tuned (`rate_in_tune`); None: the mixture is read as it is.
 
         Returns:
             the AudioSignal for the constructor of nussl's class.
@@ -115,6 +121,9 @@ class NetworkSeparation:
             if "mix_audio" in self.model.input:
                 raise UserError(f"shifts is {shifts}, and {model_path} reads waveforms; write 1")
             self.model_metadata = self.model_metadata | {"stft_params": between(params, shifts)}
+        if tuning is not None:
+            rate = rate_in_tune(recording_of(signal), tuning, self.model_metadata["sample_rate"])
+            self.model_metadata = self.model_metadata | {"sample_rate": rate}
         self.input = ModelInput(signal, self.model_metadata, self.front_end, chunk)
         return self.input.as_signal()
 
