@@ -5,6 +5,7 @@ A worker takes one under a lock, sends heartbeats while it runs, and a trial who
 none for a while is queued again, with the same values, seed and folder.
 """
 
+import inspect
 import json
 import logging
 import time
@@ -138,16 +139,22 @@ class Study:
     def _claimed(self, trial_id):
         about = self.storage.get_trial(trial_id).user_attrs
         slot = about["slot"]
-        # by the trial's number: workers that sample at the same time do not draw the same
-        self.study.sampler = made(optuna.samplers, self.settings.sampler, seed=self.seed + slot)
-        if self.study.sampler is None:
-            self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + slot)
+        self.study.sampler = self._sampler(slot)
         trial = Trial(self.study, trial_id)
         values = {
             name: decoded_value(suggested(trial, name, choice))
             for name, choice in self.settings.vary.items()
         }
         return Claimed(trial, slot, about["seeds"], values)
+
+    def _sampler(self, slot):
+        """The sampler of one trial. Its number is added to the seed, that of `sampler.args` or of
+        the sweep: each trial has a sampler of its own, and with the same seed all draw the same."""
+        component = self.settings.sampler
+        given = component.args.get("seed") if component else None
+        seed = (self.seed if given is None else given) + slot
+        sampler = made(optuna.samplers, component, seed=seed)
+        return sampler or optuna.samplers.TPESampler(seed=seed)
 
     def is_ours(self, claimed):
         """Is a trial still this worker's? Sends a heartbeat when one is due."""
@@ -231,14 +238,15 @@ def decoded_value(value):
 
 
 def made(module, component, **more):
-    """An object of a class of Optuna's by its name; None without one."""
+    """An object of a class of Optuna's by its name; None without one. `more` are arguments that it
+    is given, in place of those in the file, if it takes them."""
     if component is None:
         return None
     cls = getattr(module, component.class_name)
-    takes = cls.__init__.__code__.co_varnames if hasattr(cls.__init__, "__code__") else ()
+    takes = inspect.signature(cls).parameters
     more = {name: value for name, value in more.items() if name in takes}
     try:
-        return cls(**{**more, **component.args})
+        return cls(**{**component.args, **more})
     except (TypeError, ValueError) as error:
         raise UserError(f"{component.class_name}: refused, {error}") from error
 

@@ -103,13 +103,30 @@ def test_distributions_are_sampled_as_often_as_asked_and_seeds_are_averaged(tmp_
     assert [trial.user_attrs["slot"] for trial in study.trials()] == [*range(7)]
 
 
-@pytest.mark.parametrize("sampler", [None, {"class": "RandomSampler"}])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        None,
+        {"class": "RandomSampler"},
+        {"class": "RandomSampler", "args": {"seed": 1}},
+        {"class": "TPESampler", "args": {"seed": 1}},
+        {"class": "QMCSampler", "args": {"seed": 1, "scramble": True}},
+    ],
+)
 def test_trials_that_start_at_the_same_time_draw_other_values(tmp_path, sampler):
     vary = {RATE: {"log_uniform": [1e-3, 1e-1]}}
     study = study_of(sweep_in(write(tmp_path, vary=vary, trials=4, sampler=sampler, heartbeat=100)))
     claimed = [study.claim() for _ in range(4)]
     assert len({one.values[RATE] for one in claimed}) == 4
     assert study.claim() is None
+
+
+def test_a_sampler_without_a_seed_has_that_of_the_sweep(tmp_path):
+    vary, drawn = {RATE: {"uniform": [1e-3, 1e-1]}}, []
+    for name in ("one", "again"):
+        path = write(tmp_path, name, vary=vary, trials=1, sampler={"class": "TPESampler"})
+        drawn.append(study_of(sweep_in(path)).claim().values)
+    assert drawn[0] == drawn[1]
 
 
 def test_a_score_of_evaluate_is_the_greater_the_better(tmp_path):
