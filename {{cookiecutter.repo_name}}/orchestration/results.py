@@ -2,10 +2,13 @@
 
 import contextlib
 import io
+import json
 import statistics
 
 import config as configuration
 from files import csv_text, write_files
+
+from .study import decoded_value
 
 STATES = {"COMPLETE": "done", "PRUNED": "ended early", "FAIL": "failed"}
 STATES |= {"RUNNING": "running", "WAITING": "waiting"}
@@ -21,7 +24,7 @@ def runs_of(sweep, study):
         one_value = trial.value if trial.state.name in ("COMPLETE", "PRUNED") else None
         for seed in about["seeds"]:
             value = about.get("values", {}).get(str(seed), one_value)
-            shown = {name: _shown(trial.params.get(name)) for name in sweep.settings.vary}
+            shown = {name: _shown(trial, name) for name in sweep.settings.vary}
             rows.append(
                 {"trial": about["slot"], "seed": seed, **shown, sweep.settings.goal: value}
                 | {"state": STATES[trial.state.name], "message": about.get("message", "")}
@@ -96,12 +99,10 @@ def write(sweep, study):
 
 def _write_best(sweep, study, best):
     """best.yml: the base with the best values, to be trained into a folder of its own."""
-    from . import study as studies
-
     for trial in study.trials():
-        shown = {name: _shown(trial.params.get(name)) for name in sweep.settings.vary}
+        shown = {name: _shown(trial, name) for name in sweep.settings.vary}
         if trial.params and all(best[name] == value for name, value in shown.items()):
-            values = {name: studies.decoded_value(value) for name, value in trial.params.items()}
+            values = {name: decoded_value(value) for name, value in trial.params.items()}
             break
     about = {"info.name": f"{sweep.base.info.name}, best of {sweep.config.info.name}"}
     about["info.output_folder"] = str(sweep.folder / "best")
@@ -173,8 +174,14 @@ def _png(figure):
     return buffer.getvalue()
 
 
-def _shown(value):
-    return "not drawn" if value is None else value
+def _shown(trial, name):
+    """The value that a trial has for a key: a number or text as it is, anything else in one line as
+    a file may write it (null, true, [1, 2])."""
+    if name not in trial.params:
+        return "not drawn"
+    value = decoded_value(trial.params[name])
+    plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+    return value if plain else json.dumps(value, ensure_ascii=False)
 
 
 def _number(value):

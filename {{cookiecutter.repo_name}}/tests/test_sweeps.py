@@ -85,6 +85,16 @@ def test_tied_keys_change_together(tmp_path):
     assert [(one.optimizer.args["lr"], one.batch_size) for one in found] == [(0.001, 2), (0.01, 3)]
 
 
+def test_values_that_are_no_numbers_are_written_as_in_a_file(tmp_path):
+    vary = {"train.gradient_clip": [None, {"max_norm": 1.0}], "info.notes": ["a, b: c"]}
+    _, _, lines = go(write(tmp_path, vary=vary))
+    clips = {row["train.gradient_clip"] for row in table(tmp_path / "sweep" / "table.csv")}
+    assert clips == {"null", '{"max_norm": 1.0}'}
+    assert "not drawn" not in lines[0] and "json:" not in lines[0]
+    best = config.load(tmp_path / "sweep" / "best.yml")
+    assert best.train.gradient_clip is None and best.info.notes == "a, b: c"
+
+
 def test_distributions_are_sampled_as_often_as_asked_and_seeds_are_averaged(tmp_path):
     vary = {RATE: {"log_uniform": [1e-3, 1e-1]}, "train.batch_size": {"int": [2, 9]}}
     path = write(tmp_path, vary=vary, trials=5, seeds=2, sampler={"class": "RandomSampler"})
