@@ -14,14 +14,17 @@ from trainings import fit, rows, trainer_of, write
 import config
 import experiment
 from errors import UserError
+from training import profiling
 
 torch.set_num_threads(1)
+
+TENSORBOARD = {"class": "TensorBoard"}
 
 
 def test_tensorboard_gets_curves_sounds_and_pictures(write_config):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    path = write_config(builder="mask_inference", epochs=2, loggers=[{"class": "TensorBoard"}])
+    path = write_config(builder="mask_inference", epochs=2, loggers=[TENSORBOARD])
     plain = yaml.safe_load(path.read_text())
     plain["algorithm"] = {"class": "DeepMaskEstimation", "args": {"model_path": "the best so far"}}
     trainer = fit(write(path, plain))
@@ -44,7 +47,7 @@ def test_tensorboard_gets_curves_sounds_and_pictures(write_config):
 def test_the_last_row_of_a_run_that_is_cut_short_is_logged(write_config, steps):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    trainer = trainer_of(write_config(epochs=9, loggers=[{"class": "TensorBoard"}]))
+    trainer = trainer_of(write_config(epochs=9, loggers=[TENSORBOARD]))
     trainer.fit(steps=steps)
     events = EventAccumulator(str(trainer.folder / "tensorboard")).Reload()
     kept = [scalar.value for scalar in events.Scalars("epoch/train_loss")]
@@ -52,9 +55,25 @@ def test_the_last_row_of_a_run_that_is_cut_short_is_logged(write_config, steps):
     assert len(kept) == 2
 
 
+def logger(attach=lambda engine: None, show=None, close=lambda: None):
+    """A logger that does what is given."""
+    return types.SimpleNamespace(attach=attach, show=show, close=close)
+
+
+def test_a_logger_begins_when_training_does(write_config):
+    path = write_config(epochs=1, loggers=[TENSORBOARD])
+    trainer = trainer_of(path)
+    profiling.summarize(trainer)  # scripts.dry_run
+    assert not trainer.folder.exists()
+    fit(path)
+    with pytest.raises(UserError, match="optimizer.args.lr was 0.001, is now 0.1"):
+        fit(write_config(epochs=1, optimizer={"args": {"lr": 0.1}}, loggers=[TENSORBOARD]))
+    assert len([*trainer.folder.glob("tensorboard/*")]) == 1
+
+
 def test_loggers_are_closed_after_a_run_that_failed(write_config):
     trainer, closed = trainer_of(write_config()), []
-    trainer.loggers = [types.SimpleNamespace(show=None, close=lambda: closed.append(True))]
+    trainer.loggers = [logger(close=lambda: closed.append(True))]
     trainer.train_step = lambda batch: {"loss": "none"}
     with pytest.raises(UserError, match="has to be one number"):
         trainer.fit()
@@ -71,7 +90,7 @@ def test_what_loggers_show_does_not_count_against_the_minutes(write_config, monk
     def show(step, demonstrate):
         clock.now += 1000.0
 
-    trainer.loggers = [types.SimpleNamespace(show=show, close=lambda: None)]
+    trainer.loggers = [logger(show=show)]
     trainer.demonstrate = lambda trainer: None
     trainer.fit()
     assert clock.now >= 1000.0

@@ -236,6 +236,8 @@ class Trainer:
         """
         self.restore()
         try:
+            for logger in self.loggers if distributed.is_main_process() else ():
+                logger.attach(self.engine)
             if self._restored:
                 log.info("%s", "\n  ".join(self._restored))
             if self.within_epoch and self.engine.state.iteration % self.plan.steps_per_epoch == 0:
@@ -292,8 +294,6 @@ class Trainer:
         if distributed.is_main_process():
             bar = ProgressBar(persist=False, disable=None)
             bar.attach(engine, output_transform=lambda scalars: scalars)
-            for logger in self.loggers:
-                logger.attach(engine)
         return engine
 
     def _iteration(self, batch):
