@@ -5,12 +5,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from trainings import fit, trainer_of
 
 import config
 import experiment
+from compat import nussl
 from errors import UserError
 from model.causal import check_causal
-from training import LOSSES, OPTIMIZERS
+from training import LOSSES, OPTIMIZERS, TRAINERS, Trainer
 from training.trunk import TrunkAndHeads
 
 torch.set_num_threads(1)
@@ -208,6 +210,76 @@ def test_too_little_memory_is_one_line_that_says_what_to_lower(write_config, err
 
     with pytest.raises(SystemExit, match=r"error: out of memory \(.+\); .* lower train.batch_size"):
         scripts.common.run(main, "", (), ["-p", str(write_config())])
+
+
+class Scaled(OneNumber):
+    """A loss with a weight of its own."""
+
+    def __init__(self, learnt: bool = True):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()), requires_grad=learnt)
+
+    def forward(self, estimates, source_magnitudes):
+        return self.scale * l1(estimates, source_magnitudes).mean()
+
+
+class Optimized(Trainer):
+    """A trainer that trains the weights of a loss too."""
+
+    def build_optimizer(self):
+        self.register("loss", self.losses["x"].loss)
+        optimizer = super().build_optimizer()
+        optimizer.add_param_group({"params": [*self.losses["x"].loss.parameters()]})
+        return optimizer
+
+
+def test_weights_of_a_loss_that_nothing_trains_are_refused(write_config, monkeypatch):
+    monkeypatch.setitem(LOSSES, "Scaled", Scaled)
+    monkeypatch.setitem(TRAINERS, "Optimized", Optimized)
+    common = {"builder": "mask_inference", "epochs": 1}
+    loss = {"x": {"class": "Scaled"}}
+    with pytest.raises(UserError, match="no part of the model: scale of train.loss.x; they would"):
+        fit(write_config(loss=loss, **common))
+    fit(write_config(name="fixed", loss={"x": {**loss["x"], "args": {"learnt": False}}}, **common))
+    trainer = fit(write_config(name="trained", loss=loss, **common, **{"class": "Optimized"}))
+    assert trainer.losses["x"].loss.scale.item() != 1.0
+
+
+class Listed(torch.nn.Module):
+    """A module that hides its layers from torch."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = [torch.nn.Linear(129, 129)]
+
+    def forward(self, data):
+        return self.layers[0](data.squeeze(-1))
+
+
+def test_layers_that_a_module_keeps_in_a_list_are_refused(write_config):
+    nussl.ml.register_module(Listed)
+    path = write_config(builder="mask_inference")
+    plain = yaml.safe_load(path.read_text())
+    plain["signal"] = {"window_length": 256, "hop_length": 64}
+    mask = {"num_features": 129, "hidden_size": 129, "embedding_size": 2, "activation": "sigmoid"}
+    plain["model"] = {
+        "name": "graph",
+        "modules": {
+            "mix_magnitude": {},
+            "hidden": {"class": "Listed"},
+            "mask": {"class": "Embedding", "args": mask},
+            "estimates": {"class": "Mask"},
+        },
+        "connections": [
+            ["hidden", ["mix_magnitude"]],
+            ["mask", ["hidden"]],
+            ["estimates", ["mask", "mix_magnitude"]],
+        ],
+        "output": ["mask", "estimates"],
+    }
+    path.write_text(yaml.safe_dump(plain))
+    with pytest.raises(UserError, match=r"a tensor \(129, 129\), a tensor \(129,\); they would be"):
+        trainer_of(path)
 
 
 class Gain(torch.nn.Module):

@@ -71,7 +71,8 @@ def check_shapes(trainer):
         the names of the parameters that no loss reaches (unused parameters).
 
     Raises:
-        UserError: the shapes of data, model and losses do not agree, or a loss has no gradient.
+        UserError: the shapes of data, model and losses do not agree, a loss has no gradient, or
+            depends on weights that nothing trains.
     """
     try:
         _, _, total, model = meta_step(trainer)
@@ -88,7 +89,29 @@ def check_shapes(trainer):
             "without detach(), item() or numpy()"
         )
     reached = _leaves(total)
+    _refuse_strangers(trainer, model, reached)
     return [name for name, p in model.named_parameters() if p.requires_grad and p not in reached]
+
+
+def _refuse_strangers(trainer, model, reached):
+    """Raise a UserError if the loss reaches weights that are neither trained nor saved: parameters
+    of a loss, layers that the model keeps in a plain list."""
+    kept = [part for part in trainer.state.values() if isinstance(part, torch.nn.Module)]
+    known = {parameter for part in (model, *kept) for parameter in part.parameters()}
+    known |= {one for group in trainer.optimizer.param_groups for one in group["params"]}
+    of_losses = {
+        parameter: f"{key} of train.loss.{name}"
+        for name, term in trainer.losses.items()
+        for key, parameter in term.loss.named_parameters()
+    }
+    strangers = sorted(of_losses.get(p, f"a tensor {(*p.shape,)}") for p in reached - known)
+    if strangers:
+        raise UserError(
+            f"the loss depends on weights that are no part of the model: {', '.join(strangers)}; "
+            "they would be neither trained nor saved. Keep layers in torch.nn.ModuleList, not in a "
+            "list; fix what is not trained by requires_grad_(False); to train those of a loss, "
+            "register it in a trainer of your own and give them to the optimizer"
+        )
 
 
 def _leaves(tensor):
