@@ -120,6 +120,12 @@ def all_reduce(tensor):
     return idist.all_reduce(tensor.detach().clone().to(idist.device())).to(tensor.device)
 
 
+def broadcast(tensor):
+    """Overwrite a tensor by that of the first process."""
+    if world_size() > 1:
+        torch.distributed.broadcast(tensor, src=0)
+
+
 def any_process(flag):
     """Is `flag` true in any process? The same answer in each of them."""
     if world_size() == 1:

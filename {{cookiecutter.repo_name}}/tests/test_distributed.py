@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from others import is_running, wait_until
-from trainings import close, fit, weights, write
+from trainings import close, fit, trainer_of, weights, write
 
 import distributed
 from errors import UserError
@@ -109,6 +109,15 @@ def test_two_processes_choose_the_best_model_by_score_as_one_does(write_config):
         key = "val_si_sdr_improvement"
         assert b[key] == pytest.approx(a[key], abs=1e-3)
         assert b["learning_rate"] == a["learning_rate"]
+
+
+def test_every_process_validates_the_model_of_the_first(write_config, monkeypatch):
+    """Batch normalisation has seen other excerpts in each."""
+    trainer = trainer_of(write_config(builder="mask_inference", ema_decay=0.5))
+    monkeypatch.setattr(distributed, "broadcast", lambda buffer: buffer.fill_(7))
+    trainer.validate()
+    statistics = trainer.average.module.layers["normalization"].batch_norm
+    assert statistics.running_mean.item() == statistics.running_var.item() == 7
 
 
 @needs_proc

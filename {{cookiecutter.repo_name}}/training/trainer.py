@@ -344,6 +344,7 @@ class Trainer:
     def validate(self):
         """{"val_loss": the total loss, "val_...": each of its terms, and the score of
         `train.best_by`}, means over all items."""
+        weights.share_buffers(self.eval_model)
         means = Means(finite_only=False)
         for batch in self.plan.validation_batches():
             returned = self.validation_step(self.to_device(batch))

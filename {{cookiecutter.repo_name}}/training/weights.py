@@ -58,6 +58,13 @@ def no_sync(network, enabled):
     return contextlib.nullcontext()
 
 
+def share_buffers(model):
+    """Give all processes the buffers of the first, whose model is kept: on CPUs the statistics of
+    batch normalisation are those of the excerpts that each process has seen."""
+    for buffer in model.buffers():
+        distributed.broadcast(buffer)
+
+
 def averaged(model, decay):
     """An exponential moving average of the weights, a model of its own; None without a `decay`.
 
