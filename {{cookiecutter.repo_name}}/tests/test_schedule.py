@@ -65,6 +65,13 @@ def test_a_warm_up_multiplies_the_rates_of_any_scheduler(kind, args, every):
     assert first + [*rates(resumed, 8)] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_scheduler_is_checked_and_trains_without_a_warning(write_config):
+    path = write_config(epochs=2, scheduler={"class": "StepLR", "args": {"step_size": 1}})
+    experiment.check(config.load(path))
+    fit(path)
+
+
 @pytest.mark.parametrize(
     "section, kind, args, message",
     [

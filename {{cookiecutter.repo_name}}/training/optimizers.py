@@ -38,6 +38,7 @@ def try_optimizer(kind, args):
 def try_scheduler(kind, optimizer, args):
     """Make a scheduler and let it take a step, which may fail as that of an optimizer."""
     scheduler = kind(optimizer, **args)
+    optimizer.step()  # else torch warns that the scheduler's step comes first
     scheduler.step(*([0.0] if kind is torch.optim.lr_scheduler.ReduceLROnPlateau else []))
 
 
