@@ -2,8 +2,10 @@
 
 import pytest
 import torch
-from trainings import MODELS, trainer_of
+import yaml
+from trainings import MODELS, trainer_of, write
 
+from errors import UserError
 from training import shapes
 
 torch.set_num_threads(1)
@@ -35,3 +37,51 @@ def test_shapes_and_unused_parameters_are_those_of_a_real_step(
     features, outputs, loss, _ = shapes.meta_step(trainer)
     assert loss.device.type == "meta"
     assert sizes(features) == sizes(real_features) and sizes(outputs) == sizes(real_outputs)
+
+
+STACK = {"num_features": 129, "hidden_size": 8, "num_layers": 1, "bidirectional": True}
+
+
+@pytest.mark.parametrize(
+    ("stack", "connections", "message"),
+    [
+        (
+            {"class": "RecurrentStack", "args": {**STACK, "num_features": 100, "dropout": 0.0}},
+            {},
+            r"; in the module stack, RecurrentStack\); the data have 2 sources",
+        ),
+        (
+            {"class": "RecurrentStack", "args": {**STACK, "dropout": 0.0}},
+            {"estimates": ["mask"]},
+            r"forward\(\) missing 1 required .*; in the module estimates, Mask\)",
+        ),
+        (
+            {"class": "LSTM", "args": {"input_size": 129, "hidden_size": 16}},
+            {"stack": ["split"]},
+            r"stack returns several things; connect stack:0 of a tuple, stack:key of a dict\)",
+        ),
+    ],
+    ids=["size", "input", "tuple"],
+)
+def test_what_does_not_fit_in_a_graph_is_named(write_config, stack, connections, message):
+    path = write_config(builder="mask_inference")
+    plain = yaml.safe_load(path.read_text())
+    plain["signal"] = {"window_length": 256, "hop_length": 64}
+    mask = {"num_features": 129, "hidden_size": 16, "embedding_size": 2, "activation": "sigmoid"}
+    split = {"class": "Flatten", "args": {"start_dim": 2}}
+    inputs = {"split": ["mix_magnitude"], "stack": ["mix_magnitude"], "mask": ["stack"]}
+    inputs |= {"estimates": ["mask", "mix_magnitude"], **connections}
+    plain["model"] = {
+        "name": "graph",
+        "modules": {
+            "mix_magnitude": {},
+            "split": split,
+            "stack": stack,
+            "mask": {"class": "Embedding", "args": mask},
+            "estimates": {"class": "Mask"},
+        },
+        "connections": [list(one) for one in inputs.items()],
+        "output": ["mask", "estimates"],
+    }
+    with pytest.raises(UserError, match=message):
+        trainer_of(write(path, plain))

@@ -1,5 +1,6 @@
 """Do model, losses and data fit? A training step on the meta device, which computes nothing."""
 
+import contextlib
 import copy
 import functools
 
@@ -10,6 +11,7 @@ from errors import UserError
 from .losses.model import inputs_of
 
 ITEMS = 2  # in the batch
+REFUSALS = (ValueError, RuntimeError, KeyError, IndexError, AssertionError, TypeError)
 
 
 def meta_step(trainer, items=ITEMS):
@@ -41,9 +43,24 @@ def _step(trainer, items, device):
     size = (items, len(data.labels), data.num_channels, samples)
     sources = torch.rand(size, device=device) - 0.5
     features = front_end({"mix": sources.sum(dim=1), "sources": sources})
-    outputs = model(inputs_of(model.input, features, trainer.losses))
+    with _naming_modules(model):
+        outputs = model(inputs_of(model.input, features, trainer.losses))
     total, _ = trainer.compute_losses(outputs, features)
     return features, outputs, total, model
+
+
+@contextlib.contextmanager
+def _naming_modules(model):
+    """Note in an error of a graph which of its modules was last called."""
+    called = []
+    for name, module in model.layers.items():
+        module.register_forward_pre_hook(lambda module, _, name=name: called.append((name, module)))
+    try:
+        yield
+    except Exception as error:
+        for name, module in called[-1:]:
+            error.add_note(f"in the module {name}, {type(module).__name__}")
+        raise
 
 
 def _shorten(model):
@@ -76,11 +93,12 @@ def check_shapes(trainer):
     """
     try:
         _, _, total, model = meta_step(trainer)
-    except (ValueError, RuntimeError, KeyError, IndexError, AssertionError) as error:
+    except REFUSALS as error:
+        if isinstance(error, TypeError) and "forward()" not in str(error):
+            raise  # not of the inputs that a graph gives a module
         labels = trainer.train_data.labels
-        said = next(iter(str(error).splitlines()), type(error).__name__)  # an assert may be silent
         raise UserError(
-            f"the model, the losses and the data do not fit ({said}); "
+            f"the model, the losses and the data do not fit ({_said(error, trainer.model)}); "
             f"the data have {len(labels)} sources: {', '.join(labels)}"
         ) from error
     if not total.requires_grad:
@@ -91,6 +109,15 @@ def check_shapes(trainer):
     reached = _leaves(total)
     _refuse_strangers(trainer, model, reached)
     return [name for name, p in model.named_parameters() if p.requires_grad and p not in reached]
+
+
+def _said(error, model):
+    """What went wrong in a step, and where in the graph, as text."""
+    said = next(iter(str(error).splitlines()), type(error).__name__)  # an assert may be silent
+    if isinstance(error, KeyError) and error.args[0] in model.layers:
+        name = error.args[0]
+        return f"{name} returns several things; connect {name}:0 of a tuple, {name}:key of a dict"
+    return "; ".join([said, *getattr(error, "__notes__", ())])
 
 
 def _refuse_strangers(trainer, model, reached):
