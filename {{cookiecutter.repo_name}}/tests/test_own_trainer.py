@@ -137,6 +137,18 @@ def test_a_step_that_returns_no_scalars_says_what_it_has_to_return(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("step", ["train_step", "validation_step"])
+def test_a_step_that_returns_no_loss_says_so(counting, monkeypatch, step):
+    path = counting()
+    if step == "train_step":  # whose loss decides if nothing is validated
+        plain = yaml.safe_load(path.read_text())
+        del plain["datasets"]["val"]
+        write(path, plain)
+    monkeypatch.setattr(Counting, step, lambda self, batch: {"other": 1.0})
+    with pytest.raises(UserError, match=f"{step} returns no 'loss', which decides"):
+        fit(path)
+
+
 @pytest.mark.parametrize("name", ["loss", "gradient_norm"])
 def test_a_term_of_the_loss_may_not_take_the_name_of_another_column(write_config, name):
     path = write_config(loss={name: {"class": "DeepClusteringLoss"}})

@@ -80,6 +80,17 @@ class History:
         self.rows = []
 
     def add(self, row):
+        """Add the row of an epoch.
+
+        Raises:
+            UserError: it has not the number that decides.
+        """
+        if self.key not in row:
+            step = "train_step" if self.key == "train_loss" else "validation_step"
+            raise UserError(
+                f"{step} returns no 'loss', which decides which epoch is the best; let it return "
+                "one with what else it returns"
+            )
         self.rows.append(row)
 
     def costs(self):
