@@ -263,6 +263,20 @@ def test_checkpointing_is_refused_where_there_are_no_blocks(write_config):
         trainer_of(write_config(checkpointing=True))
 
 
+def test_what_cannot_be_compiled_is_one_message(write_config):
+    class InvalidCxxCompiler(RuntimeError):
+        __module__ = "torch._inductor.exc"
+
+    class Uncompilable(torch.nn.Module):
+        def forward(self, data):
+            raise InvalidCxxCompiler("No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1")
+
+    trainer = trainer_of(write_config())
+    trainer.network, trainer.trunk_and_heads = Uncompilable(), None
+    with pytest.raises(UserError, match=r"cannot compile .* \(No working .* found\); write false"):
+        trainer.fit()
+
+
 @pytest.mark.slow
 def test_a_compiled_network_is_the_same_network(write_config):
     """In a process of its own: torch's compiler is particular about who has imported distutils."""

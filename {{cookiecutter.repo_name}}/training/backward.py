@@ -19,7 +19,7 @@ def accumulate_gradients(trainer, batch):
     for number, part in enumerate(parts):
         fraction = len(part["name"]) / len(batch["name"])
         # processes exchange their gradients once, after the last part
-        with weights.no_sync(trainer.network, number < len(parts) - 1):
+        with weights.no_sync(trainer.network, number < len(parts) - 1), weights.compiling():
             losses = losses + _backward(trainer, trainer.front_end(part), fraction, names)
     return dict(zip(names, losses, strict=True))
 

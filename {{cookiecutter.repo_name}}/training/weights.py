@@ -11,8 +11,29 @@ from errors import UserError
 
 
 def compiled(model, enabled):
-    """The model through torch.compile, if `enabled`; its weights are the same tensors."""
-    return torch.compile(model) if enabled else model
+    """The model through torch.compile, if `enabled`; its weights are the same tensors. Compiled for
+    each length by itself: excerpts have another one only in another stage of the curriculum, and
+    torch cannot compile the remainders of a length that it does not know."""
+    return torch.compile(model, dynamic=False) if enabled else model
+
+
+@contextlib.contextmanager
+def compiling():
+    """A context for what is compiled when it is first called: forward and backward passes.
+
+    Raises:
+        UserError: torch cannot compile it here.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = " ".join(str(error).partition("Set TORCH")[0].split())[:200]
+        raise UserError(
+            f"train.compile: torch cannot compile this network here ({reason}); write false, or on "
+            "a CPU install a C++ compiler (g++) if there is none"
+        ) from error
 
 
 def checkpoint_activations(model):
