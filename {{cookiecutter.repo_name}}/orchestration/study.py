@@ -152,7 +152,7 @@ class Study:
         the sweep: each trial has a sampler of its own, and with the same seed all draw the same."""
         component = self.settings.sampler
         given = component.args.get("seed") if component else None
-        seed = (self.seed if given is None else given) + slot
+        seed = ((self.seed if given is None else given) + slot) % 2**32
         sampler = made(optuna.samplers, component, seed=seed)
         return sampler or optuna.samplers.TPESampler(seed=seed)
 
