@@ -12,6 +12,7 @@ import experiment
 from compat import nussl
 from errors import UserError
 from model.causal import check_causal
+from model.extras import EXTRAS, register
 from training import LOSSES, OPTIMIZERS, TRAINERS, Trainer
 from training.trunk import TrunkAndHeads
 
@@ -243,6 +244,20 @@ def test_weights_of_a_loss_that_nothing_trains_are_refused(write_config, monkeyp
     fit(write_config(name="fixed", loss={"x": {**loss["x"], "args": {"learnt": False}}}, **common))
     trainer = fit(write_config(name="trained", loss=loss, **common, **{"class": "Optimized"}))
     assert trainer.losses["x"].loss.scale.item() != 1.0
+
+
+class Mask(torch.nn.Module):
+    """A module with the name of one that the built-in networks have."""
+
+
+def test_a_module_with_the_name_of_a_built_in_one_does_not_replace_it():
+    before = vars(nussl.ml.networks.modules).copy()
+    with pytest.raises(UserError, match="EXTRAS has 'Mask': Mask; nussl has a module of this name"):
+        register({"Mask": Mask})
+    with pytest.raises(UserError, match="EXTRAS has 'MyMask': Mask; keys are names of classes"):
+        register({"MyMask": Mask})
+    assert vars(nussl.ml.networks.modules) == before
+    register(EXTRAS)  # again: these are ours
 
 
 class Listed(torch.nn.Module):

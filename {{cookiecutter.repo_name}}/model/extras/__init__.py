@@ -13,6 +13,7 @@ A class may say this of its modules; subclasses, which may compute something els
 """
 
 from compat import nussl
+from errors import UserError
 
 from .band_recurrent import BandRecurrentStack
 from .bands import BandEmbedding, BandMasks, BandSplit
@@ -48,5 +49,29 @@ EXTRAS = {
     "SepFormerStack": SepFormerStack,
 }
 
-for _module in EXTRAS.values():
-    nussl.ml.register_module(_module)
+REPLACED = ("Embedding",)  # modules of nussl's, by ours of the same name
+
+
+def register(extras):
+    """Make modules known to nussl, which finds them by the names of their classes.
+
+    Args:
+        extras: {name: class}.
+
+    Raises:
+        UserError: a class is called something else, or as a module of nussl's that it would replace
+            in every network.
+    """
+    for name, module in extras.items():
+        there = getattr(nussl.ml.networks.modules, name, None)
+        of_nussl = getattr(there, "__module__", "").startswith("nussl.") and name not in REPLACED
+        if of_nussl or name != module.__name__:
+            what = "nussl has a module of this name" if of_nussl else "keys are names of classes"
+            raise UserError(
+                f"model/extras/__init__.py: EXTRAS has {name!r}: {module.__name__}; {what}: give "
+                "the class a name of its own, and that as its key"
+            )
+        nussl.ml.register_module(module)
+
+
+register(EXTRAS)
