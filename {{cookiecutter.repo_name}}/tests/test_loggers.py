@@ -126,3 +126,17 @@ def test_weights_and_biases_gets_the_config_and_every_step(write_config, monkeyp
     assert logged[0]["project"] == "separation" and logged[0]["config"]["info"]["name"] == "small"
     steps = [values["step/loss"] for item in logged[1:-1] if "step/loss" in (values := item[1])]
     assert len(steps) == 6 and all(map(math.isfinite, steps))
+
+
+def test_a_service_that_does_not_begin_is_one_message(write_config, monkeypatch):
+    def init(**_):
+        raise LookupError("No API key configured.\nUse `wandb login`.")
+
+    stand_in = types.ModuleType("wandb")
+    stand_in.init, stand_in.log, stand_in.finish = init, None, lambda: None
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)
+    path = write_config(loggers=[{"class": "WandB", "args": {"project": "separation"}}])
+    with pytest.raises(UserError, match=r"WandB does not begin \(No API key .* login`.\); log in"):
+        fit(path)
+    del (plain := yaml.safe_load(path.read_text()))["train"]["loggers"]
+    fit(write(path, plain))  # the folder is free

@@ -4,6 +4,7 @@ Each uses the logger of pytorch-ignite of that name. It records, of every step, 
 returns and the learning rate, and of every epoch the row of history.csv.
 """
 
+import contextlib
 import importlib
 from typing import NamedTuple
 
@@ -104,20 +105,21 @@ class WandB(Logger):
         _require("wandb", "WandB")
 
     def build(self):
-        return handlers.WandBLogger(
-            project=self.project,
-            mode=self.mode,
-            name=self.name,
-            config=self.config,
-            dir=str(self.folder),
-        )
+        with _beginning("WandB", 'log in, or write args: {mode: "offline"}'):
+            return handlers.WandBLogger(
+                project=self.project,
+                mode=self.mode,
+                name=self.name,
+                config=self.config,
+                dir=str(self.folder),
+            )
 
 
 class MLflow(Logger):
     """MLflow. Needs the package mlflow, which is not installed with this project.
 
     Args:
-        tracking_uri: of the server; null: a folder mlruns here.
+        tracking_uri: of the server; null: MLflow's default, a database in the project's folder.
     """
 
     def __init__(self, folder, name, config, tracking_uri: str | None = None):
@@ -128,9 +130,26 @@ class MLflow(Logger):
     def build(self):
         import mlflow
 
-        logger = handlers.MLflowLogger(tracking_uri=self.tracking_uri)
-        mlflow.set_tag("mlflow.runName", self.name)
+        with _beginning("MLflow", "look at tracking_uri"):
+            logger = handlers.MLflowLogger(tracking_uri=self.tracking_uri)
+            mlflow.set_tag("mlflow.runName", self.name)
         return logger
+
+
+@contextlib.contextmanager
+def _beginning(logger, advice):
+    """A context in which a service is asked to begin; each has errors of its own.
+
+    Raises:
+        UserError: it does not: nobody is logged in, no server answers.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"train.loggers: {logger} does not begin ({reason}); {advice}, or remove the logger"
+        ) from error
 
 
 def _require(package, logger):
