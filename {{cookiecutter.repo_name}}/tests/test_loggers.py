@@ -43,6 +43,17 @@ def test_tensorboard_gets_curves_sounds_and_pictures(write_config):
     assert matplotlib.image.imread(io.BytesIO(png)).shape[1] > 800
 
 
+def test_a_validation_item_that_cannot_be_separated_does_not_end_the_training(write_config, caplog):
+    def demonstrate(trainer):
+        raise UserError("a track: is silent")
+
+    trainer = trainer_of(write_config(epochs=1, loggers=[TENSORBOARD]))
+    trainer.demonstrate = demonstrate
+    trainer.fit()
+    assert "no separation to show: a track: is silent" in caplog.text
+    assert len(trainer.history.rows) == 1
+
+
 @pytest.mark.parametrize("steps", [3, 4])  # within an epoch of two steps, and at its end
 def test_the_last_row_of_a_run_that_is_cut_short_is_logged(write_config, steps):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

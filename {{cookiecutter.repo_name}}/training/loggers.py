@@ -6,6 +6,7 @@ returns and the learning rate, and of every epoch the row of history.csv.
 
 import contextlib
 import importlib
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from ignite import handlers
 from ignite.engine import Events
 
 from errors import UserError
+
+log = logging.getLogger("train")
 
 
 class Demonstration(NamedTuple):
@@ -84,7 +87,11 @@ class TensorBoard(Logger):
     def show(self, step, demonstrate):
         if self.logger is None or not self.demonstrations:
             return
-        shown = demonstrate()
+        try:
+            shown = demonstrate()
+        except UserError as error:  # training does not depend on it
+            log.warning("TensorBoard gets no separation to show: %s", error)
+            return
         writer = self.logger.writer
         for title, sound in shown.sounds.items():
             writer.add_audio(title, sound.mean(axis=0), step, sample_rate=shown.sample_rate)
