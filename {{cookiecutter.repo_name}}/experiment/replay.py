@@ -180,8 +180,9 @@ def compare(run, replay, exact):
     lines.append(f"{was['best_by']}: {was['best']:.6g}, now {now['best']:.6g} ({_bound(bound)})")
     for split, scores in _scores(run).items():
         others = _scores(replay).get(split)
-        if others is None:
-            lines.append(f"scores on {split}: not there now")
+        if others is None or (others and not scores):
+            gone = "not there now" if others is None else f"none that can be read in {run}"
+            lines.append(f"scores on {split}: {gone}")
             fine = False
             continue
         for (method, score), value in scores.items():

@@ -158,6 +158,13 @@ def test_a_history_that_differs_in_its_last_bit_is_said_with_its_epoch(ran, tmp_
     assert replay.compare(ran, copy, exact=False)[1]
 
 
+def test_scores_that_cannot_be_read_are_not_reproduced(ran, tmp_path):
+    copy = shutil.copytree(ran, tmp_path / "copy", ignore=shutil.ignore_patterns("replay*"))
+    (copy / "evaluation" / "val" / "scores.csv").write_text("")
+    found, fine = replay.compare(copy, ran, exact=False)
+    assert not fine and f"scores on val: none that can be read in {copy}" in found
+
+
 def test_a_folder_without_a_finished_training_is_one_message(tmp_path, write_config):
     path = write_config()
     assert "has no run.json with a training run that ended" in call(replay_script, path)
