@@ -33,6 +33,18 @@ class TimeStretch(Section):
     )
 
 
+class Speed(Section):
+    """How much and how often training excerpts are played at another speed, and so at another pitch
+    (speed perturbation)."""
+
+    factor: Bounds[Annotated[float, Field(ge=0.1, le=10)]] = Field(
+        description="[slowest, fastest], drawn uniformly; 1: unchanged, 1.06: a semitone higher"
+    )
+    probability: Probability = Field(
+        1.0, description="the probability that the speed of an excerpt is changed"
+    )
+
+
 class LowPass(Section):
     """How far and how often the bandwidth of training excerpts is reduced."""
 
@@ -87,6 +99,11 @@ class Augment(Section):
     )
     time_stretch: TimeStretch | None = Field(
         None, description="{speed: [0.9, 1.1], probability: 0.5}; null: none"
+    )
+    speed: Speed | None = Field(
+        None,
+        description="{factor: [0.97, 1.03], probability: 0.5}, by resampling, in a fraction of the "
+        "time of the two above; null: none",
     )
     low_pass: LowPass | None = Field(
         None, description="{hertz: [2000, 8000], probability: 0.2}; null: none"

@@ -227,6 +227,24 @@ def test_pitch_and_speed_change_apart(tmp_path, plan, frequency, beats):
     assert abs(peak(beating**2) - beats) < 0.6
 
 
+@pytest.mark.parametrize("factor", [0.8, 1.0595, 1.5])
+def test_speed_changes_pitch_and_length_alike(tmp_path, factor):
+    seconds = np.arange(4 * RATE) / RATE
+    for name, hertz in (("low", 440), ("high", 1000)):
+        tone = 0.2 * np.sin(2 * np.pi * hertz * seconds)
+        layouts.save(tmp_path / name / "x.wav", tone, RATE, subtype="FLOAT")
+    data = StemFolder(tmp_path, "train", RATE, 1, PARAMS)
+    item = Excerpts(data, 2 * RATE, 0, Augment(speed={"factor": [factor, factor]}))[0, 0]
+    assert item["sources"].shape == (2, 1, 2 * RATE)
+    assert torch.allclose(item["mix"], item["sources"].sum(dim=0), atol=1e-6)
+    for source, hertz in zip(item["sources"][:, 0].numpy(), (1000, 440), strict=True):
+        middle = source[4000:-4000]
+        expected = hertz * factor
+        spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 8 * RATE))
+        assert np.argmax(spectrum) / 8 == pytest.approx(expected, abs=0.2)
+        assert np.sqrt(2 * np.mean(middle**2)) == pytest.approx(0.2, rel=0.01)
+
+
 def test_what_a_mixture_file_holds_beside_the_sources_stays_in_it(folder, tmp_path):
     import shutil
 
@@ -254,6 +272,7 @@ EVERYTHING = {
     "pitch_shift": {"semitones": [-2, 2], "probability": 0.5},
     "time_stretch": {"speed": [0.9, 1.1], "probability": 0.5},
     "low_pass": {"hertz": [1000, 8000], "probability": 0.5},
+    "speed": {"factor": [0.95, 1.05], "probability": 0.5},
 }
 
 

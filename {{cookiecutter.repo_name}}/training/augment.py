@@ -137,27 +137,32 @@ def _padded(length, sample_rate):
 
 
 class _Warp:
-    """A change of pitch and speed (librosa's phase vocoder) and of the bandwidth, the same for all
-    sources.
+    """A change of pitch and speed, each by itself (librosa's phase vocoder) or both (resampling),
+    and of the bandwidth, the same for all sources.
 
     taken: how many samples have to be read to give `length`.
     """
 
     def __init__(self, plan, length, rng):
-        self.length, self.speed, self.semitones = length, 1.0, 0.0
+        self.length, self.stretch, self.semitones, self.speed = length, 1.0, 0.0, 1.0
         stretch, shift = plan.time_stretch, plan.pitch_shift
         if stretch is not None and rng.random() < stretch.probability:
-            self.speed = float(rng.uniform(*stretch.speed))
+            self.stretch = float(rng.uniform(*stretch.speed))
         if shift is not None and rng.random() < shift.probability:
             self.semitones = float(rng.uniform(*shift.semitones))
-        self.taken = int(np.ceil(length * self.speed))
         self.cutoff = None
         if plan.low_pass is not None and rng.random() < plan.low_pass.probability:
             self.cutoff = float(2 ** rng.uniform(*np.log2(plan.low_pass.hertz)))
+        if plan.speed is not None and rng.random() < plan.speed.probability:
+            self.speed = float(rng.uniform(*plan.speed.factor))
+        self.taken = int(np.ceil(length * self.stretch * self.speed))
 
     def __call__(self, sound, sample_rate):
         if self.speed != 1.0:
-            sound = librosa.effects.time_stretch(sound, rate=self.speed)
+            channels = audio.convert(sound.reshape(-1, sound.shape[-1]), self.speed, 1.0)
+            sound = channels.reshape(*sound.shape[:-1], -1)
+        if self.stretch != 1.0:
+            sound = librosa.effects.time_stretch(sound, rate=self.stretch)
         if self.semitones:
             sound = librosa.effects.pitch_shift(sound, sr=sample_rate, n_steps=self.semitones)
         sound = librosa.util.fix_length(sound, size=self.length).astype(np.float32)
