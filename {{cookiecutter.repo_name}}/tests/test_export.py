@@ -119,6 +119,18 @@ def test_variants_are_exported_too(name, channels, changes, args):
         assert all(row["project"] <= Separation.bound for row in rows)
 
 
+@pytest.mark.slow
+def test_windows_that_fill_a_recording_exactly_are_exported_too():
+    model, about = network("tf_gridnet", kernel_size=8, stride=8)
+    separation = separation_of(DeepAudioEstimation, model, about, {})
+    program = exported(separation, RATE).module()
+    # 16 and 64 frames, where windows of 8 need no zeros at the end, and 33, where they do
+    for frames in (16, 33, 64):
+        mixture = 0.1 * torch.randn(1, (frames - 1) * STFT_SIZES["hop_length"])
+        with torch.inference_mode():
+            assert torch.allclose(program(mixture), separation(mixture), atol=1e-5)
+
+
 def test_the_convolutions_are_the_stft_of_the_front_end_and_its_inverse():
     front_end = FrontEnd(64, 20, "sqrt_hann")
     audio = torch.randn(2, 1234)

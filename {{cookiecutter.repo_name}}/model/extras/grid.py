@@ -116,7 +116,9 @@ class _Recurrent(nn.Module):
             last = normal.shape[1] - self.kernel_size + 1
             starts = [normal[:, k : k + last : self.stride] for k in range(self.kernel_size)]
             windows = torch.stack(starts, dim=-1).flatten(2)
-        out = self.out(self.rnn(windows)[0].transpose(1, 2))[..., :steps]
+        out = self.out(self.rnn(windows)[0].transpose(1, 2))
+        # cut off by padding: a slice would make torch.export refuse lengths where it cuts nothing
+        out = nn.functional.pad(out, (0, -missing))
         return data + out.transpose(1, 2).reshape(batch, sequences, steps, channels)
 
 
