@@ -120,7 +120,8 @@ def aligned(lines, left, markdown=False, ends=lambda line: False):
 
     ends: function(row) -> is a block of rows at its end here?
     """
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    least = 2 if markdown else 1  # a heading's rule has a hyphen beside its colon
+    widths = [max(least, *(len(line[i]) for line in lines)) for i in range(len(lines[0]))]
     text = []
     for number, line in enumerate(lines):
         cells = [

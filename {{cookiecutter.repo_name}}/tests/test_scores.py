@@ -1,6 +1,7 @@
 """Scores beside those of nussl and museval, by closed forms, and what is planted to be caught."""
 
 import itertools
+import re
 import sys
 import types
 
@@ -334,6 +335,8 @@ def test_one_song_has_no_interval_and_the_table_shows_a_dash():
     rows = score_item(item(references), {}, {"m": gives(references + 0.1 * noise(2, 1, RATE))})
     text = format_table(tabulate(rows, ["m"]))
     assert all(line.rstrip().endswith("-") for line in text.splitlines()[2:])
+    rule = format_table(tabulate(rows, ["m"]), markdown=True).splitlines()[1]
+    assert re.fullmatch(r"\|( -+:? \|)+", rule)  # else it is no table, here with an n of one digit
 
 
 def test_an_item_shorter_than_a_frame_is_refused_with_what_to_do():
