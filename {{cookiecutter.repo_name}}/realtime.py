@@ -30,7 +30,10 @@ def as_floats(name, audio):
         audio = audio.detach().cpu()
         # numpy has no bfloat16
         audio = (audio.float() if audio.dtype == torch.bfloat16 else audio).numpy()
-    audio = np.asarray(audio)
+    try:
+        audio = np.asarray(audio)
+    except ValueError as error:
+        raise UserError(f"{name} is no array, its parts have different shapes ({error})") from error
     if not np.issubdtype(audio.dtype, np.floating):
         advice = "; divide 16-bit samples by 32768" if audio.dtype.kind in "iu" else ""
         raise UserError(f"{name} is of {audio.dtype}, expected floats{advice}")

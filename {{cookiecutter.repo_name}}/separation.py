@@ -19,6 +19,7 @@ import runs
 from algorithms import ALGORITHMS, labels_of
 from audio import RATES
 from compat import nussl
+from compat.failures import errors_named
 from errors import UserError
 from files import PROJECT
 
@@ -85,7 +86,10 @@ class Separator:
         """
         mix, sample_rate = _checked(audio), _checked_rate(sample_rate)
         if mix.ndim == 3:
-            each = [self._separate(one, sample_rate) for one in mix]
+            each = []
+            for number, one in enumerate(mix):
+                with errors_named(f"audio[{number}]"):
+                    each.append(self._separate(one, sample_rate))
             sources = {name: np.stack([one[name] for one in each]) for name in each[0]}
         else:
             sources = self._separate(np.atleast_2d(mix), sample_rate)
@@ -141,7 +145,8 @@ def _checked(audio):
             f"audio has the shape {audio.shape}, more channels than samples; channels come first: "
             "transpose it"
         )
-    if (peak := np.abs(audio).max()) > LOUDEST:
+    # a Python float: half precision cannot hold LOUDEST
+    if (peak := float(np.abs(audio).max())) > LOUDEST:
         raise UserError(f"audio reaches {peak:.3g}, full scale being 1; divide it by its peak")
     return audio.astype(np.float32)
 

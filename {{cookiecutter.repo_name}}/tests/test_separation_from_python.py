@@ -115,6 +115,9 @@ def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tm
         (1e30 * mixture(), "audio reaches .*e.29, full scale being 1; divide it"),
         (1e300 * mixture(), "full scale being 1; divide it"),
         (np.zeros((2, 8000)), "is silent"),
+        (np.stack([mixture(), 0 * mixture()]), r"audio\[1\]: is silent"),
+        ([mixture(), mixture(0.5)], "audio is no array, its parts have different shapes"),
+        ((mixture().T, RATE), "audio is no array"),  # all that soundfile.read gives
         (mixture(0.001), "at least 512 are needed"),
     ],
 )
@@ -127,6 +130,13 @@ def test_what_cannot_be_separated_is_one_clear_error(run_folder, audio, message)
 def test_a_sample_rate_that_is_none_is_refused(run_folder, rate):
     with pytest.raises(UserError, match=f"sample_rate is {rate!r}, expected Hz"):
         load(run_folder, "cpu")(mixture(), rate)
+
+
+@pytest.mark.filterwarnings("error")
+def test_half_precision_is_taken(run_folder):
+    separator, mix = load(run_folder, "cpu"), mixture().astype(np.float16)
+    for name, sound in separator(mix, RATE).items():
+        assert np.array_equal(sound, separator(mix.astype(np.float32), RATE)[name])
 
 
 def test_numbers_of_other_libraries_are_taken(run_folder):
