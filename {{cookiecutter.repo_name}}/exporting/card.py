@@ -31,10 +31,12 @@ Separates {what} into {count} sources: {sources}.
 | `model.json` | what this page says, for programs; the network as a graph; the checks below |
 {page}
 ```python
+import soundfile
 from separate import load
 
 separate = load()
-sources = separate(audio, sample_rate)  # a dict: (channels, samples) of each name
+audio, sample_rate = soundfile.read("song.wav", always_2d=True)
+sources = separate(audio.T, sample_rate)  # a dict: (channels, samples) of each name
 ```
 
 {reads}

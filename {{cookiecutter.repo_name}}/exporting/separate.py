@@ -27,6 +27,8 @@ def load(path=MODEL):
 
     def separate(audio, sample_rate):
         mix = np.atleast_2d(audio).astype(np.float32)
+        if mix.shape[0] > mix.shape[1]:
+            raise ValueError(f"audio has the shape {mix.shape}; channels come first: transpose it")
         length, given = mix.shape[-1], len(mix)
         mix = resample(mix, round(length * rate / sample_rate))
         if channels != "any" and given != int(channels):

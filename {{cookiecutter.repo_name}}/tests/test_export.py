@@ -219,6 +219,25 @@ def test_the_example_separates_without_torch_and_without_the_project(written, tm
 
 
 @pytest.mark.slow
+def test_the_code_of_the_card_runs_and_audio_as_soundfile_gives_it_is_refused(
+    written, tmp_path, monkeypatch
+):
+    soundfile.write(tmp_path / "song.wav", recording(1.0, RATE, 2).T, RATE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(written)
+    monkeypatch.delitem(sys.modules, "separate", raising=False)
+    code = (written / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    names = {}
+    exec(code, names)
+    assert {key: sound.shape for key, sound in names["sources"].items()} == {
+        "accompaniment": (2, RATE),
+        "vocals": (2, RATE),
+    }
+    with pytest.raises(ValueError, match=r"shape \(8000, 2\); channels come first: transpose it"):
+        names["separate"](names["audio"], RATE)
+
+
+@pytest.mark.slow
 def test_the_example_reads_long_recordings_in_chunks(written):
     """Of 4 s: each is what the graph makes of it, but where it is faded into another."""
     mixture = recording(11.0, RATE, 1)
