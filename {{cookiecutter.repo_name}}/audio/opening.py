@@ -15,10 +15,10 @@ from errors import UserError
 
 from . import flac
 from .foreign import foreign
-from .lengths import Corrected, Opened, counted, cut_short, sound_file
+from .lengths import Corrected, Opened, Window, counted, cut_short, sound_file
 from .mp3 import Mp3, is_mp3
 from .ogg import Ogg
-from .wav import PlainWav, without_size
+from .wav import PlainWav, beyond_limit, without_size
 
 #: endings of audio files, in lower case: what a folder is searched for
 SUFFIXES = (
@@ -156,12 +156,15 @@ class _Forward(_File):
 
 def _by_libsndfile(path, stamp):
     file = sound_file(path)
+    plain = file.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
+    if plain and (sound := beyond_limit(path, stamp[0])) is not None:
+        file = _without_header(path, file, *sound)
+        return _File(file, file.frames, file.frames)
     place = without_size(path) if file.frames == 0 and file.format == "WAV" else None
     if place is not None:
         file.close()
         file = soundfile.SoundFile(Corrected(path, place, b"\xff\xff\xff\xff"))
     there = promised = file.frames
-    plain = file.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
     if not plain or file.format in ("FLAC", "OGG") or there > stamp[0]:
         there = counted(str(path), stamp)
         # libsndfile guesses how many frames of MPEG there are
@@ -175,3 +178,11 @@ def _by_libsndfile(path, stamp):
     if not file.seekable():
         return _Forward(path, file, there, promised)
     return _File(file, there, promised)
+
+
+def _without_header(path, file, place, size):
+    """The samples at a place of an opened WAV file, `size` bytes of them, as a SoundFile."""
+    form = {"samplerate": file.samplerate, "channels": file.channels, "subtype": file.subtype}
+    file.close()
+    window = Window(path, place, place + size)
+    return soundfile.SoundFile(window, format="RAW", endian="LITTLE", **form)

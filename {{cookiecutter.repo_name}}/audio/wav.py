@@ -9,6 +9,8 @@ import numpy as np
 from .lengths import Opened
 
 HEADER = 4096  # bytes in which a plain WAV file's sound has begun
+LIMIT = 2**32  # bytes; the sizes in a header are below
+UNKNOWN = 0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF  # what stands there for a size that nobody knew
 
 
 class PlainWav(Opened):
@@ -28,7 +30,8 @@ class PlainWav(Opened):
         kind, at, size = _chunks(header)
         if len(kind) == 16:
             tag, channels, rate, _, width, bits = struct.unpack("<HHIIHH", kind)
-            whole = 0 < size <= os.fstat(file.fileno()).st_size - at
+            there = os.fstat(file.fileno()).st_size
+            whole = 0 < size <= there - at and there <= LIMIT
             if (tag, bits, width) == (1, 16, 2 * channels) and rate and whole and size % width == 0:
                 return cls(file, at, rate, channels, size // width)
         file.close()
@@ -63,6 +66,24 @@ def without_size(path):
     if size != 0 or at >= len(header) or re.match(rb"[ -~]{4}", header[at : at + 4]):
         return None  # another chunk follows: the file is empty indeed
     return at - 4
+
+
+def beyond_limit(path, there):
+    """(place, bytes) of the sound of a WAV file that is longer than its header can tell: the header
+    holds no size, or the last 32 bits of it. None: it is right.
+
+    there: bytes of the file.
+    """
+    if there <= LIMIT:
+        return None
+    with open(path, "rb") as file:
+        header = file.read(HEADER)
+    kind, at, size = _chunks(header)
+    if not kind or at > len(header):
+        return None
+    rest = there - at
+    whole = rest if size in UNKNOWN else size + (rest - size) // LIMIT * LIMIT
+    return (at, whole) if whole > size else None
 
 
 def _chunks(header):

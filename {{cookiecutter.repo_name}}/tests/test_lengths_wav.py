@@ -4,11 +4,13 @@ import os
 
 import numpy as np
 import pytest
+import soundfile
 from audio_files import pieces, written
 from mp3_surgery import RATE, song
 
 import audio
 import streams
+from audio import wav
 from errors import UserError
 
 
@@ -45,6 +47,26 @@ def test_a_recording_that_broke_off_before_its_size_was_written_is_read(tmp_path
     path.write_bytes(content)
     assert audio.info(path) == (RATE, 2, len(sound))
     assert np.array_equal(audio.read(path), whole)
+
+
+@pytest.mark.parametrize("size", ["the last bits", 0, 0x7FFFF000, 0xFFFFFFFF])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_a_file_longer_than_its_header_can_tell_is_read_whole(tmp_path, monkeypatch, subtype, size):
+    monkeypatch.setattr(wav, "LIMIT", 1 << 16)  # in place of 4 GB
+    sound = (0.5 * song(1.0)).astype(np.float32)
+    path = written(tmp_path, "a.wav", sound, format="WAV", subtype=subtype)
+    with soundfile.SoundFile(path) as file:
+        whole = file.read(dtype="float32", always_2d=True).T
+    content = bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    size = len(content[place + 4 :]) % (1 << 16) if size == "the last bits" else size
+    content[place : place + 4] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert audio.info(path) == (RATE, 2, len(sound))
+    assert np.array_equal(audio.read(path), whole)
+    assert np.array_equal(audio.read(path, start=44_000, length=90), whole[:, 44_000:44_090])
+    there, flaw = pieces(path)
+    assert flaw is None and np.array_equal(there, whole)
 
 
 @pytest.mark.parametrize("rate", [0, 1, 999, 1_000_001, 4_000_000_000])
