@@ -4,7 +4,11 @@ import contextlib
 import importlib
 import warnings
 
+import numpy as np
+
 from errors import UserError
+
+from .metrics import sounding
 
 PACKAGES = {"stoi": "pystoi", "pesq": "pesq"}  # score: the package on the package index
 PESQ_MODES = {8000: "nb", 16000: "wb"}  # sample rate: narrow or wide band
@@ -27,8 +31,8 @@ def require(name):
 
 
 def stoi(estimate, reference, sample_rate):
-    """Short-time objective intelligibility, up to 1; the mean over the channels. NaN if no channel
-    has enough speech for it, 0.4 s without the pauses.
+    """Short-time objective intelligibility, up to 1; the mean over the channels in which the
+    reference sounds. NaN if none of them has enough speech for it, 0.4 s without the pauses.
 
     Taal, Hendriks, Heusdens and Jensen, "An algorithm for intelligibility prediction of
     time-frequency weighted noisy speech", TASLP 2011.
@@ -37,7 +41,8 @@ def stoi(estimate, reference, sample_rate):
         estimate, reference: (channels, samples).
     """
     measure, scores = require("stoi").stoi, []
-    for e, r in zip(estimate, reference, strict=True):
+    for channel in np.flatnonzero(sounding(reference)):
+        e, r = estimate[channel], reference[channel]
         with warnings.catch_warnings():  # of too little speech it warns, and gives 1e-5
             warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
             with contextlib.suppress(RuntimeWarning):

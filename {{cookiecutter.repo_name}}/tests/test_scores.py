@@ -375,7 +375,7 @@ def test_speech_scores_are_means_over_channels_and_get_what_they_expect(monkeypa
         pesq=lambda rate, r, e, mode: {"nb": 1.0, "wb": 2.0}[mode],
     )
     monkeypatch.setattr(speech_module, "require", lambda name: fake)
-    estimate, reference = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[1.0, 1.0], [1.0, 1.0]])
+    estimate, reference = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[0.0, 2.0], [2.0, 0.0]])
     assert speech_module.stoi(estimate, reference, RATE) == (1 + 7) / 2
     assert seen == [((2,), RATE)] * 2
     assert speech_module.pesq(estimate, reference, 8000) == 1.0
@@ -403,6 +403,15 @@ def test_stoi_of_too_little_speech_is_no_score():
     short[:, :3200] = voice[:, :3200]
     assert np.isnan(speech_module.stoi(short, short, 16000))
     assert speech_module.stoi(*[np.concatenate([voice, short])] * 2, 16000) > 0.999
+
+
+def test_stoi_of_speech_in_one_channel_is_that_of_this_channel():
+    pytest.importorskip("pystoi")
+    voice, leak = noise(1, 64000), 0.1 * noise(1, 64000, seed=4)
+    alone = speech_module.stoi(voice + leak, voice, 16000)
+    estimate, reference = np.concatenate([voice + leak, leak]), np.concatenate([voice, 0 * voice])
+    assert alone > 0.9 and speech_module.stoi(estimate, reference, 16000) == alone
+    assert np.isnan(speech_module.stoi(estimate, 0 * reference, 16000))
 
 
 def test_pesq_of_no_utterance_is_no_score_and_an_estimate_without_one_has_the_worst():
