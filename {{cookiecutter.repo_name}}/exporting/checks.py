@@ -41,7 +41,8 @@ def compare(separation, onnx, pt2, seconds, sample_rate, make=None):
     "project": to `make(AudioSignal)()`, of a recording that it separates as one chunk}].
 
     Raises:
-        UserError: one of the files differs by more than `separation.bound`.
+        UserError: one of the files differs by more than `separation.bound`, or the .pt2 refuses a
+            length.
     """
     session = onnx_session(onnx)
     with quiet():
@@ -53,7 +54,7 @@ def compare(separation, onnx, pt2, seconds, sample_rate, make=None):
             mixture = recording(length, sample_rate, channels)
             with torch.inference_mode():
                 expected = separation(torch.from_numpy(mixture)).numpy()
-                loaded = program(torch.from_numpy(mixture)).numpy()
+                loaded = _run(program, mixture, length)
             row = {"seconds": length, "channels": channels}
             row["onnx"] = difference(session.run(None, {INPUT: mixture})[0], expected)
             row["pt2"] = difference(loaded, expected)
@@ -91,3 +92,14 @@ def _order(estimates, expected):
     from algorithms.chunks import order_like
 
     return order_like(expected, estimates)
+
+
+def _run(program, mixture, seconds):
+    try:
+        return program(torch.from_numpy(mixture)).numpy()
+    except Exception as error:  # the guards of torch.export, or what its operations raise
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"model.pt2 cannot separate {seconds:g} s ({reason}); nothing is written; write other "
+            "lengths as export.check_seconds if it need not"
+        ) from error

@@ -28,7 +28,8 @@ def export(model, algorithm, args, settings, name, notes="", make=None):
     """Write a trained model's folder.
 
     Args:
-        model: (nussl's SeparationModel, metadata), as a checkpoint is loaded.
+        model: (nussl's SeparationModel, metadata), as a checkpoint is loaded; None of an algorithm
+            without one, which is refused.
         algorithm, args: the class that separates, and its arguments.
         settings: `export` of a config.
         name, notes: for the model card.
@@ -46,7 +47,7 @@ def export(model, algorithm, args, settings, name, notes="", make=None):
         page.check_npm()
     target = Path(settings.output_folder)
     _refuse_others(target)
-    network, metadata = model
+    network, metadata = model or (None, None)
     separation = separation_of(algorithm, network, metadata, args)
     program = exported(separation, metadata["sample_rate"])
     with torch.inference_mode():

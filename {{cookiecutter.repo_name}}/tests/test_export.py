@@ -328,6 +328,26 @@ def test_a_checkpoint_that_is_not_there_and_a_missing_license_are_one_error_each
         run(write(tmp_path / "export.yml", plain))
 
 
+def test_an_algorithm_without_a_model_is_refused(tmp_path):
+    classical = plan(tmp_path / "none.pth", tmp_path / "out") | {"algorithm": {"class": "HPSS"}}
+    with pytest.raises(SystemExit, match="algorithm.class HPSS cannot be exported; Deep"):
+        run(write(tmp_path / "export.yml", classical))
+
+
+def test_a_length_that_the_exported_program_refuses_is_one_error(monkeypatch):
+    model, about = network("mask_inference")
+    separation = separation_of(DeepMaskEstimation, model, about, {})
+
+    def program(mixture):
+        raise AssertionError("Guard failed: mixture.size()[1] > 1")
+
+    monkeypatch.setattr("exporting.checks.onnx_session", lambda content: None)
+    loaded = types.SimpleNamespace(module=lambda: program)
+    monkeypatch.setattr(torch.export, "load", lambda file: loaded)
+    with pytest.raises(UserError, match=r"model.pt2 cannot separate 0.5 s \(Guard failed: mix"):
+        compare(separation, b"", b"", [0.5], RATE)
+
+
 def test_a_page_without_npm_is_one_error(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(UserError, match=r"export.page needs npm, .* or write page: false"):
