@@ -93,12 +93,12 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         signal = self.set_up(input_audio_signal, model_path, device, chunk, also, shifts, tuning)
         labels = self.source_labels
         if labels and num_sources not in (None, len(labels)):
-            raise UserError(
+            raise WrongArgument(
                 f"{model_path}: its masks name {len(labels)} sources ({', '.join(labels)}), and "
                 f"num_sources is {num_sources}; write {len(labels)}, or null"
             )
         if mask_weight and not labels:
-            raise UserError(
+            raise WrongArgument(
                 f"{model_path}: mask_weight is {mask_weight}, and it has no masks that were "
                 "trained with an order; write 0"
             )
