@@ -97,6 +97,8 @@ class LibriMix(SpeechMixtures):
                 f"{path}: not a list of LibriMix's scripts ({error!r}); expected the columns "
                 "mixture_ID, mixture_path, source_1_path, ...; write it again or remove it"
             ) from error
+        if not names:
+            raise UserError(f"{path}: lists no mixture; write it again or remove it")
         raise_all(
             f"{path}: lists {name}, and {place} has no file of it; make the mixtures again, or "
             "remove the line"

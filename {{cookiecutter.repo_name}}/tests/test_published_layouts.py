@@ -103,6 +103,9 @@ def test_librimix_follows_the_list_of_its_scripts(copy, caplog):
     assert [track.name for track in build("LibriMix", folder).tracks] == [second]
     path.write_text("a,b\n1,2\n")
     refused("not a list of LibriMix's scripts .*expected the columns", "LibriMix", folder)
+    for nothing in ("", lines[0]):
+        path.write_text(nothing)
+        refused("mix_clean.csv: lists no mixture; write it again", "LibriMix", folder)
     path.unlink()
     assert [track.name for track in build("LibriMix", folder).tracks] == [second]
 
