@@ -12,7 +12,7 @@ LEAST = 0.1  # of the greatest magnitude of a frame: smaller peaks are not notes
 WIDTH = 10.0  # cents, of the kernel that smooths the histogram: as far as voices of a chorus differ
 NEAR = 12  # cents to both sides of its maximum
 SURE = 0.28  # of the weight has to be that near; it is 0.25 of noise, 0.25 to 0.31 of speech
-DEVIATION = 10.0  # cents: smaller ones are left, since the estimate is no better than a few
+DEVIATION = 7.0  # cents: smaller ones are left, since the estimate is no better than a few
 STEP = 10  # Hz: rates with a common divisor are resampled in short blocks
 
 
@@ -77,7 +77,7 @@ def tuning_of(sounds, sample_rate, reference=440.0):
 
 def _pieces(recording):
     """Stretches from all of a recording, mixed to one channel: each (samples,)."""
-    length = min(recording.length, int(SECONDS * recording.sample_rate))
+    length = max(1, min(recording.length, int(SECONDS * recording.sample_rate)))
     count = min(PIECES, -(-recording.length // length))
     for start in np.linspace(0, recording.length - length, count).astype(int).tolist():
         yield recording.read(start, length).mean(axis=0)

@@ -46,9 +46,11 @@ def test_another_reference_shifts_what_is_found():
 
 def test_what_is_in_tune_or_has_no_tuning_is_read_as_it_is():
     noise = 0.1 * np.random.default_rng(0).standard_normal((2, 5 * RATE)).astype(np.float32)
-    sounds = (music(0), music(7), music(-7), noise, np.zeros((1, RATE)), np.zeros((1, 100)))
+    sounds = (music(0), music(5), music(-5), noise, *(np.zeros((1, n)) for n in (RATE, 100, 0)))
     for sound in sounds:
         assert rate_in_tune(streams.Memory(sound, RATE), 440.0, RATE) == RATE
+    rate = rate_in_tune(streams.Memory(music(9), RATE), 440.0, RATE)
+    assert rate == pytest.approx(RATE * 2 ** (9 / 1200), abs=15)
     assert rate_in_tune(streams.Memory(music(-45, 44100), 44100), 440.0, RATE) == 15590
 
 
