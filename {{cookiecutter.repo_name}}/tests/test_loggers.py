@@ -82,6 +82,33 @@ def test_a_logger_begins_when_training_does(write_config):
     assert len([*trainer.folder.glob("tensorboard/*")]) == 1
 
 
+def test_a_finished_training_begins_no_logger(write_config):
+    path, begun = write_config(epochs=1), []
+    fit(path)
+    again = trainer_of(path)
+    again.loggers = [logger(attach=begun.append)]
+    assert again.fit().exists()
+    assert begun == []
+
+
+def test_an_epoch_whose_end_was_interrupted_is_logged_once(write_config, monkeypatch):
+    path = write_config(epochs=1, checkpoint_every=1)
+    first = trainer_of(path)
+
+    def cut(trainer):
+        monkeypatch.undo()
+        first.checkpoints.save(trainer)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(first), "_end_epoch", cut)
+    with pytest.raises(KeyboardInterrupt):
+        trainer_of(path).fit()
+    again, begun = trainer_of(path), []
+    again.loggers = [logger(attach=begun.append)]
+    again.fit()
+    assert begun == [again.engine] and len(again.history.rows) == 1
+
+
 def test_loggers_are_closed_after_a_run_that_failed(write_config):
     trainer, closed = trainer_of(write_config()), []
     trainer.loggers = [logger(close=lambda: closed.append(True))]

@@ -5,6 +5,7 @@ returns and the learning rate, and of every epoch the row of history.csv.
 """
 
 import contextlib
+import functools
 import importlib
 import logging
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 from ignite import handlers
 from ignite.engine import Events
 
+import distributed
 from errors import UserError
 
 log = logging.getLogger("train")
@@ -141,6 +143,30 @@ class MLflow(Logger):
             logger = handlers.MLflowLogger(tracking_uri=self.tracking_uri)
             mlflow.set_tag("mlflow.runName", self.name)
         return logger
+
+
+@contextlib.contextmanager
+def attached(trainer):
+    """A context in which the main process shows a progress bar, and a trainer's loggers record what
+    it does."""
+    try:
+        if distributed.is_main_process():
+            bar = handlers.ProgressBar(persist=False, disable=None)
+            bar.attach(trainer.engine, output_transform=lambda scalars: scalars)
+            for logger in trainer.loggers:
+                logger.attach(trainer.engine)
+        yield
+    finally:
+        for logger in trainer.loggers:
+            logger.close()
+
+
+def show(trainer):
+    """Let a trainer's loggers show how its model separates."""
+    demonstration = functools.cache(lambda: trainer.demonstrate(trainer))
+    with trainer.stopping.paused():
+        for logger in trainer.loggers:
+            logger.show(trainer.engine.state.iteration, demonstration)
 
 
 @contextlib.contextmanager

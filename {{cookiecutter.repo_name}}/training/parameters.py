@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase  # of BatchNorm and InstanceNor
 
 from config.errors import closest, listed
 from config.plain import is_below
+from errors import amount
 
 LAYERS = "layers."  # a nussl SeparationModel has its modules in an attribute of this name
 
@@ -87,13 +88,14 @@ class Frozen:
         return model
 
     def describe(self, model):
-        """How much is frozen, for a log; "" if nothing is."""
+        """How many parameters there are, and which are frozen, for a log."""
+        all_of_them = amount(sum(p.numel() for p in model.parameters()), "parameter")
         if not self.names:
-            return ""
+            return all_of_them
         sizes = {short(name): p.numel() for name, p in model.named_parameters()}
         modules = dict.fromkeys(name.partition(".")[0] for name in self.names)
         count = sum(sizes[name] for name in self.names)
-        return f", {count} of them frozen ({', '.join(modules)})"
+        return f"{all_of_them}, {count} of them frozen ({', '.join(modules)})"
 
 
 def _is_frozen(name, module, patterns):

@@ -65,7 +65,7 @@ class Stopping:
         self.reason = self.reason or self._out_of_patience()
 
     def before(self, epochs_done, step):
-        """Set `reason` if a training run that is resumed has nothing left to do."""
+        """Set `reason` if a training run that is resumed has nothing left to do: has it not?"""
         if epochs_done >= self.settings.epochs:
             done = len(self.history.rows)
             self.reason = f"{done} epochs are trained, train.epochs is {self.settings.epochs}"
@@ -75,6 +75,7 @@ class Stopping:
             self.reason = f"{self.steps} steps are taken"
         else:
             self.reason = self._out_of_patience()
+        return self.reason is not None
 
     def state_dict(self):
         return {"seconds": self.seconds}

@@ -1,13 +1,11 @@
 """The Trainer: a model, its optimizer, and the loop that trains it."""
 
 import contextlib
-import functools
 import logging
 from pathlib import Path
 
 import torch
 from ignite.engine import Engine, Events
-from ignite.handlers import ProgressBar
 
 import distributed
 from errors import Interrupted, UserError, amount
@@ -20,6 +18,7 @@ from .gradients import Clipping
 from .history import History, Means
 from .levels import Levels
 from .locking import Lock
+from .loggers import attached, show
 from .losses.model import inputs_of
 from .optimizers import OPTIMIZERS, SCHEDULERS, scheduler_args
 from .parameters import Frozen, parameter_groups
@@ -215,9 +214,8 @@ class Trainer:
     def describe(self):
         """What is trained on what, and what it starts from, in a few lines."""
         others = f" and {self.shard[1] - 1} more" if self.shard[1] > 1 else ""
-        parameters = sum(p.numel() for p in self.model.parameters())
-        frozen = self.frozen.describe(self.model)
-        where = f"{parameters} parameters{frozen}, on {self.device}{others}, in {self.precision}"
+        parameters = self.frozen.describe(self.model)
+        where = f"{parameters}, on {self.device}{others}, in {self.precision}"
         return "\n".join([self.plan.describe(), where, *self.started_from])
 
     def fit(self, steps=None):
@@ -235,26 +233,22 @@ class Trainer:
             Interrupted: SIGTERM was received; the state is saved.
         """
         self.restore()
+        self.stopping.steps = steps
         try:
-            for logger in self.loggers if distributed.is_main_process() else ():
-                logger.attach(self.engine)
             if self._restored:
                 log.info("%s", "\n  ".join(self._restored))
-            if self.within_epoch and self.engine.state.iteration % self.plan.steps_per_epoch == 0:
-                # interrupted right after the last step of an epoch
-                self.engine.fire_event(Events.EPOCH_COMPLETED)
-            self.stopping.steps = steps
-            self.stopping.before(self.engine.state.epoch, self.engine.state.iteration)
-            if self.stopping.reason:
+            if not self._epoch_is_due and self._is_over():
                 log.info("nothing to do: %s", self.stopping.reason)
                 self.history.check_best()
                 return self.best
-            log.info("%s", self.describe())
-            self._run()
+            with attached(self):
+                if self._epoch_is_due:
+                    self.engine.fire_event(Events.EPOCH_COMPLETED)
+                if not self._is_over():
+                    log.info("%s", self.describe())
+                    self._run()
         finally:
             self.lock.release()
-            for logger in self.loggers:
-                logger.close()
         self.history.check_best()
         log.info(
             "done: %s; %s; %s",
@@ -263,6 +257,14 @@ class Trainer:
             self.best,
         )
         return self.best
+
+    @property
+    def _epoch_is_due(self):
+        """Was the run interrupted right after the last step of an epoch?"""
+        return self.within_epoch and self.engine.state.iteration % self.plan.steps_per_epoch == 0
+
+    def _is_over(self):
+        return self.stopping.before(self.engine.state.epoch, self.engine.state.iteration)
 
     def _run(self):
         with (
@@ -291,9 +293,6 @@ class Trainer:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._stop_if_due)
         if every := self.settings.checkpoint_every:
             engine.add_event_handler(Events.ITERATION_COMPLETED(every=every), self._save_within)
-        if distributed.is_main_process():
-            bar = ProgressBar(persist=False, disable=None)
-            bar.attach(engine, output_transform=lambda scalars: scalars)
         return engine
 
     def _iteration(self, batch):
@@ -361,10 +360,7 @@ class Trainer:
             write_files({self.folder / "history.csv": self.history.csv()})
         self.engine.state.metrics = {k: v for k, v in row.items() if v is not None}
         if best and self.demonstrate is not None:
-            demonstration = functools.cache(lambda: self.demonstrate(self))
-            with self.stopping.paused():
-                for logger in self.loggers:
-                    logger.show(self.engine.state.iteration, demonstration)
+            show(self)
         log.info("%s", self.history.describe_last())
 
     # ---- saving and resuming ------------------------------------------------------------------
