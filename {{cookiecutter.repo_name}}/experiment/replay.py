@@ -48,6 +48,22 @@ def recorded_run(folder):
     return ended[-1]
 
 
+def check_comparable(run):
+    """Is there what a replay of a run is compared with, its best model and its history?
+
+    Raises:
+        UserError: one of them is gone or damaged.
+    """
+    best = Path(run) / checkpoints.BEST
+    if not best.exists():
+        raise UserError(
+            f"{best}: is not there, and a replay is compared with it; put it back, or train again "
+            "in another info.output_folder"
+        )
+    checkpoints.load_model(best)
+    _history(run)
+
+
 def replay_config(config, run, folder):
     """The experiment of a run, to be trained into another folder: Config.
 
@@ -103,7 +119,7 @@ def differences(config, run, session):
     trainings = [one for one in provenance.sessions(run) if one["script"] == "train"]
     lines = dict.fromkeys(line for one in trainings for line in _since(one, now))
     best = Path(run) / checkpoints.BEST
-    if not best.exists() or checkpoints.digest(best) != session["result"]["best_model"]:
+    if checkpoints.digest(best) != session["result"]["best_model"]:
         lines[f"{best}: is not the model that this training run ended with"] = None
     was, here = _settings(run), settings_of(config)
     keys = [key for key in sorted({*was, *here}) if key not in WITHOUT_EFFECT]
@@ -196,14 +212,25 @@ def compare(run, replay, exact):
     return lines, fine
 
 
+def _history(folder):
+    """The rows of history.csv: [{column: text}]."""
+    path = Path(folder) / "history.csv"
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}), and replays are compared by it"
+        ) from error
+
+
 def _first_difference(run, replay, decides):
     """The first epoch whose losses are not the same to the last bit; None if all are."""
-    histories = []
-    for folder in (run, replay):
-        with open(Path(folder) / "history.csv", newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        left_out = {"minutes", *([] if decides.endswith("_loss") else [decides])}
-        histories.append([{k: v for k, v in row.items() if k not in left_out} for row in rows])
+    left_out = {"minutes", *([] if decides.endswith("_loss") else [decides])}
+    histories = [
+        [{k: v for k, v in row.items() if k not in left_out} for row in _history(folder)]
+        for folder in (run, replay)
+    ]
     pairs = enumerate(itertools.zip_longest(*histories), 1)
     return next((epoch for epoch, (was, now) in pairs if was != now), None)
 

@@ -19,6 +19,7 @@ def main(config):
 
     before = config.path.parent
     session, folder = replay.recorded_run(before), replay.next_folder(before)
+    replay.check_comparable(before)
     again = replay.replay_config(config, before, folder)
     experiment.check(again)
     lines = replay.differences(config, before, session)

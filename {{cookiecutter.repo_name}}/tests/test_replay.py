@@ -165,6 +165,19 @@ def test_scores_that_cannot_be_read_are_not_reproduced(ran, tmp_path):
     assert not fine and f"scores on val: none that can be read in {copy}" in found
 
 
+@pytest.mark.parametrize("name", ["checkpoints/best.model.pth", "history.csv"])
+@pytest.mark.parametrize("content", [None, b"\xff"], ids=["gone", "damaged"])
+def test_what_a_replay_cannot_be_compared_with_is_said_before_it_trains(
+    ran, tmp_path, name, content
+):
+    copy = shutil.copytree(ran, tmp_path / "copy", ignore=shutil.ignore_patterns("replay*"))
+    (copy / name).unlink()
+    if content is not None:
+        (copy / name).write_bytes(content)
+    assert str(copy / name) in call(replay_script, copy)
+    assert not (copy / "replay").exists()
+
+
 def test_a_folder_without_a_finished_training_is_one_message(tmp_path, write_config):
     path = write_config()
     assert "has no run.json with a training run that ended" in call(replay_script, path)
