@@ -1,6 +1,7 @@
 """The learning rate from step to step: schedulers, and a warm-up on top of any."""
 
 import math
+import warnings
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from trainings import fit, trainer_of
 import config
 import experiment
 from errors import UserError
+from training import precision
 from training.schedule import Schedule
 
 torch.set_num_threads(1)
@@ -109,3 +111,18 @@ def test_a_cycle_has_to_last_as_long_as_the_run(write_config, every, total):
     assert len(fit(path(total)).history.rows) == 3
     with pytest.raises(UserError, match="or lower train.epochs to 3 "):
         trainer_of(path(total, epochs=4))
+
+
+def test_a_first_step_that_float16_leaves_out_counts_without_a_warning_of_torch():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scaler = precision.scaler(torch.device("cpu"), "float16")
+        parameter = torch.nn.Parameter(torch.ones(1))
+        optimizer = torch.optim.SGD([parameter], lr=0.1)
+        schedule = Schedule(optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 1), "step")
+        scaler.scale(parameter.sum() * torch.inf).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        schedule.after_step()
+    assert caught == []
+    assert parameter.item() == 1 and schedule.rate == pytest.approx(0.01)

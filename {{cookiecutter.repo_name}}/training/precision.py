@@ -1,6 +1,7 @@
 """Mixed precision: autocast, whether the device supports it, and loss scaling for float16."""
 
 import copy
+import warnings
 
 import torch
 
@@ -70,4 +71,6 @@ def autocast(device, name):
 def scaler(device, name):
     """torch's GradScaler, which does nothing unless `name` is "float16": gradients that would be
     rounded to 0 are scaled up, and steps in which one overflows are left out."""
+    if name == "float16":  # if it is the first step, torch takes the schedule to be ahead of it
+        warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before")
     return torch.amp.GradScaler(device.type, enabled=name == "float16")
