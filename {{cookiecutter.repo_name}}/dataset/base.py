@@ -11,7 +11,7 @@ from errors import UserError
 
 from .folders import around, did_you_mean, found_in
 from .splitting import SPLITS
-from .tracks import REST, Channel, complete, grouped, log, measured, refuse_twins
+from .tracks import REST, Channel, complete, grouped, listed, log, measured, refuse_twins
 
 MANIFEST = "manifest.json"
 POLICIES = ("error", "skip", "silence")
@@ -70,14 +70,14 @@ class StemDataset(nussl.datasets.BaseDataset):
             str(folder), sample_rate=sample_rate, stft_params=stft_params, num_channels=num_channels
         )
         # listed after nussl's constructor, which would read the first item to learn what is given
-        self.tracks = self._chosen(self.list_tracks(Path(folder)))
+        self.tracks = self._chosen(listed(self.list_tracks(Path(folder)), type(self).__name__))
         self.items = list(range(len(self.tracks)))
         self.labels = sorted(self.tracks[0].stems)
         self.metadata["labels"] = self.labels
         self.manifest_hash = manifest_hash(folder)
 
     def list_tracks(self, folder):
-        """All tracks of `self.split` in `folder`, in an order that never changes: [Track].
+        """All tracks of `self.split` in `folder`, in an order that never changes: `Track`s.
 
         Tracks without a length are measured by the caller.
         """
@@ -97,7 +97,7 @@ class StemDataset(nussl.datasets.BaseDataset):
         """The tracks that can be used, their stems grouped and their files measured."""
         if not tracks:
             raise UserError(self.nothing_found())
-        listed = len(tracks)
+        count = len(tracks)
         if self.stems is not None:
             tracks = complete(tracks, self.stems, self.missing)
         if self.groups is not None:
@@ -110,16 +110,16 @@ class StemDataset(nussl.datasets.BaseDataset):
         tracks = complete(tracks, labels, self.missing)
         if not tracks:
             raise UserError(
-                f"{self.folder}: each of the {listed} tracks of {type(self).__name__}, split "
+                f"{self.folder}: each of the {count} tracks of {type(self).__name__}, split "
                 f"{self.split!r}, lacks one of {', '.join(labels)}; see `missing` and `groups`"
             )
         tracks = measured(tracks, self.rate, self.channels, self.padded, self.num_channels)
-        expected = (self.published or {}).get(self.split, listed)
-        if expected != listed:
+        expected = (self.published or {}).get(self.split, count)
+        if expected != count:
             log.warning(
                 "%s: %d tracks of %s, split %r; the publisher's copy has %d",
                 self.folder,
-                listed,
+                count,
                 type(self).__name__,
                 self.split,
                 expected,

@@ -45,6 +45,26 @@ class Track:
     mix: Path | None = None
 
 
+def listed(tracks, name):
+    """What the dataset class `name` has listed: [Track].
+
+    Raises:
+        UserError: it is something else.
+    """
+    tracks = list(tracks or ())
+    for track in tracks:
+        if not isinstance(track, Track):
+            wrong = f"lists a {type(track).__name__} ({track})"
+        elif not all(type(files) in (list, tuple) for files in track.stems.values()):
+            wrong = f"gives the track {track.name!r} a stem that is not a list of files"
+        else:
+            continue
+        raise UserError(
+            f"{name}.list_tracks {wrong}; it has to list Track(name, {{label: [file]}})"
+        )
+    return tracks
+
+
 def files_of(track):
     """Each file of a track once."""
     sources = [f for files in track.stems.values() for f in files]

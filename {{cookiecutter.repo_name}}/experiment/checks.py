@@ -202,6 +202,7 @@ def _check_model(config):
         graph = build_graph(config)
         with devices.shapes_only():
             model = nussl.ml.SeparationModel(graph)
+        has_parameters = any(True for part in _initialised(model) for _ in part.parameters())
     except (ValueError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
         return [config.problem("model", f"cannot be built: {str(error) or type(error).__name__}")]
     inputs = ", ".join(FrontEnd.of_mixture)
@@ -212,7 +213,7 @@ def _check_model(config):
     ]
     if config.train is None:
         return problems
-    if not any(True for _ in model.parameters()):
+    if not has_parameters:
         problems.append(config.problem("model", "has no parameters; there is nothing to train"))
     for name in config.train.loss:
         problems += [
@@ -222,10 +223,26 @@ def _check_model(config):
     return problems + _check_own_loss(config) + check_start(config, model)
 
 
+def _initialised(module):
+    """A torch module and all in it: [module].
+
+    Raises:
+        TypeError: one has not called `super().__init__()`.
+    """
+    if not isinstance(module, torch.nn.Module):  # which is reported elsewhere
+        return [module]
+    if "_modules" not in vars(module):
+        raise TypeError(f"{type(module).__name__}.__init__ has to call super().__init__() first")
+    parts = filter(None, module._modules.values())
+    return [module, *(one for part in parts for one in _initialised(part))]
+
+
 def _wrong_keys(component, outputs):
     """What is wrong with the `keys` of a loss, given the outputs of the model: [(below the loss in
     the file, text)]."""
     kind, loss = component.class_name, LOSSES[component.class_name]
+    if not issubclass(loss, torch.nn.Module):
+        return [("", f"{kind} is not a torch.nn.Module, as a loss has to be")]
     own = getattr(loss, "DEFAULT_KEYS", {})
     keys = component.keys or own
     if not keys:
@@ -281,7 +298,10 @@ def _check_training(config):
         kind = SCHEDULERS[plan.class_name]
         attempt("train.scheduler", lambda: try_scheduler(kind, optimizer, plan.args))
     losses = [
-        attempt(f"train.loss.{name}", lambda loss=loss: LOSSES[loss.class_name](**loss.args))
+        attempt(
+            f"train.loss.{name}",
+            lambda loss=loss: _initialised(LOSSES[loss.class_name](**loss.args))[0],
+        )
         for name, loss in config.train.loss.items()
     ]
     return problems or _check_mask_weight(config, losses)

@@ -27,12 +27,17 @@ def build_stft_params(config):
 def build_dataset(config, split):
     """The dataset of `split`, at the experiment's rate, channels and STFT."""
     component = getattr(config.datasets, split)
-    return DATASETS[component.class_name](
+    dataset = DATASETS[component.class_name](
         **{**component.args, "split": split},
         sample_rate=config.signal.sample_rate,
         num_channels=config.signal.num_channels,
         stft_params=build_stft_params(config),
     )
+    if not hasattr(dataset, "labels"):
+        raise UserError(
+            f"datasets.{split}: {type(dataset).__name__}.__init__ has to call super().__init__"
+        )
+    return dataset
 
 
 def build_datasets(config, splits, optional=(), if_there=(), model=None):

@@ -9,6 +9,7 @@ import torch
 import checkpoints
 import devices
 from compat import nussl
+from errors import UserError
 from features import FrontEnd
 from model import BUILDERS, external_network
 from training import LOGGERS, LOSSES, TRAINERS, Setup, Term, initial
@@ -87,6 +88,10 @@ def build_trainer(config):
         score=ValidationScore(config, val_data) if config.train.best_by is not None else None,
     )
     trainer = TRAINERS[config.train.class_name](setup, **config.train.args)
+    if not hasattr(trainer, "engine"):
+        raise UserError(
+            f"train.class: {type(trainer).__name__}.__init__ has to call super().__init__(setup)"
+        )
     trainer.prepare()
     return trainer
 

@@ -127,7 +127,7 @@ def l1(estimates, source_magnitudes):
     ("returned", "message"),
     [
         (lambda a, b: float(l1(a, b).mean().item()), "train.loss.x: returns a float; it has to"),
-        (lambda a, b: l1(a, b).mean(dim=(1, 2, 3, 4)), "train.loss.x: returns a tensor (2,)"),
+        (lambda a, b: l1(a, b).mean(dim=(1, 2, 3, 4)), "train.loss.x: returns a tensor (3,)"),
         (lambda a, b: (l1(a, b).mean(), 1), "train.loss.x: returns a tuple"),
         (lambda a, b: None, "train.loss.x: returns a NoneType"),
         (lambda a, b: l1(a, b).mean().detach(), "train.loss: has no gradient"),

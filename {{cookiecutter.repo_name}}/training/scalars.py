@@ -14,14 +14,14 @@ def scalar(name, value):
     """What the loss `name` returned, if it is a scalar tensor.
 
     Raises:
-        UserError: it is something else.
+        UserError: it is something else, or a complex number.
     """
-    if isinstance(value, torch.Tensor) and value.ndim == 0:
+    if isinstance(value, torch.Tensor) and value.ndim == 0 and not value.is_complex():
         return value
     found = _kind(value) if isinstance(value, torch.Tensor) else f"a {_kind(value)}"
     raise UserError(
-        f"train.loss.{name}: returns {found}; it has to return a tensor with one number, computed "
-        "by torch alone, so that it has a gradient"
+        f"train.loss.{name}: returns {found}; it has to return a tensor with one real number, "
+        "computed by torch alone, so that it has a gradient"
     )
 
 
@@ -46,7 +46,9 @@ def to_numbers(scalars, origin="train_step"):
 
 
 def _kind(value):
-    return f"a tensor {(*value.shape,)}" if torch.is_tensor(value) else type(value).__name__
+    if not torch.is_tensor(value):
+        return type(value).__name__
+    return f"a {'complex ' if value.is_complex() else ''}tensor {(*value.shape,)}"
 
 
 def check_finite(scalars, batch, step, latest, overflow_allowed=False):

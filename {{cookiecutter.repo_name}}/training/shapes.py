@@ -10,7 +10,7 @@ from errors import UserError
 
 from .losses.model import inputs_of
 
-ITEMS = 2  # in the batch
+ITEMS = 3  # in the batch: not two, as there are often two sources, which may be confused with it
 REFUSALS = (ValueError, RuntimeError, KeyError, IndexError, AssertionError, TypeError)
 
 
@@ -45,15 +45,27 @@ def _step(trainer, items, device):
     features = front_end({"mix": sources.sum(dim=1), "sources": sources})
     with _naming_modules(model):
         outputs = model(inputs_of(model.input, features, trainer.losses))
-    total, _ = trainer.compute_losses(outputs, features)
-    return features, outputs, total, model
+    losses = trainer.compute_losses(outputs, features)
+    if not (isinstance(losses, tuple) and len(losses) == 2):
+        raise UserError(
+            f"{type(trainer).__name__}.compute_losses returns a {type(losses).__name__}; it has to "
+            "return two things: the loss, and a dict of its terms"
+        )
+    return features, outputs, losses[0], model
 
 
 @contextlib.contextmanager
 def _naming_modules(model):
-    """Note in an error of a graph which of its modules was last called."""
+    """Note in an error of a graph which of its modules was last called; refuse one that returns
+    nothing."""
     called = []
+
+    def refuse_none(module, _, output):
+        if output is None:
+            raise ValueError("forward returns None")
+
     for name, module in model.layers.items():
+        module.register_forward_hook(refuse_none)
         module.register_forward_pre_hook(lambda module, _, name=name: called.append((name, module)))
     try:
         yield
