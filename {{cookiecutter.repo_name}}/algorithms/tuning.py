@@ -98,5 +98,6 @@ def _peaks(sound, sample_rate):
     frame, number = np.nonzero((here > below) & (here >= above) & loud)
     # the vertex of the parabola through the logarithms of a bin and its neighbours
     left, middle, right = (np.log(part[frame, number] + 1e-20) for part in (below, here, above))
-    shift = 0.5 * (left - right) / (left - 2 * middle + right)
+    curvature = np.minimum(left - 2 * middle + right, -1e-6)  # 0 where all three round to the same
+    shift = 0.5 * (left - right) / curvature
     return (low + number + shift) * sample_rate / size, here[frame, number]

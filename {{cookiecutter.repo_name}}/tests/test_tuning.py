@@ -38,6 +38,15 @@ def test_the_tuning_of_notes_is_found_to_two_cents(cents, sample_rate):
     assert found == pytest.approx(cents, abs=2) and share > 0.6
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(
+    "sound", [1e-30 * music(), np.array([[0.5, -0.5]])], ids=["faint", "click"]
+)
+def test_spectra_whose_logarithms_round_to_the_same_have_a_tuning(sound):
+    cents, share = tuning_of(sound.astype(np.float32), RATE)
+    assert abs(cents) <= 50 and 0 <= share <= 1
+
+
 def test_another_reference_shifts_what_is_found():
     sound = music(0)
     expected = 1200 * np.log2(440 / 442)
