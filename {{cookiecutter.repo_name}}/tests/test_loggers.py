@@ -166,6 +166,20 @@ def test_weights_and_biases_gets_the_config_and_every_step(write_config, monkeyp
     assert len(steps) == 6 and all(map(math.isfinite, steps))
 
 
+def test_mlflow_says_where_it_tries_to_connect(write_config, monkeypatch, caplog):
+    def refused(tracking_uri):
+        raise ConnectionError("Max retries exceeded")
+
+    stand_in = types.ModuleType("mlflow")
+    stand_in.get_tracking_uri = lambda: "http://elsewhere:5000"
+    monkeypatch.setitem(sys.modules, "mlflow", stand_in)
+    monkeypatch.setattr("training.loggers.handlers.MLflowLogger", refused)
+    path = write_config(loggers=[{"class": "MLflow"}])
+    with caplog.at_level("INFO"), pytest.raises(UserError, match="MLflow does not begin"):
+        fit(path)
+    assert "MLflow: connecting to http://elsewhere:5000" in caplog.text
+
+
 def test_a_service_that_does_not_begin_is_one_message(write_config, monkeypatch):
     def init(**_):
         raise LookupError("No API key configured.\nUse `wandb login`.")

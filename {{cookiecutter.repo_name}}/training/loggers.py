@@ -139,6 +139,8 @@ class MLflow(Logger):
     def build(self):
         import mlflow
 
+        uri = self.tracking_uri or mlflow.get_tracking_uri()
+        log.info("MLflow: connecting to %s, which it tries for some minutes", uri)
         with _beginning("MLflow", "look at tracking_uri"):
             logger = handlers.MLflowLogger(tracking_uri=self.tracking_uri)
             mlflow.set_tag("mlflow.runName", self.name)
