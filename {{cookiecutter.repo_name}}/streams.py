@@ -15,7 +15,7 @@ import soundfile
 
 import audio
 import locks
-from errors import UserError
+from errors import UserError, amount
 from files import read_json, write_files
 from recordings import RECORD
 
@@ -83,7 +83,9 @@ class File:
             while left > 0:
                 block = file.read(min(left, 1 << 18), dtype="float32", always_2d=True)
                 if len(block) == 0:
-                    raise UserError(f"{self.path}: broken audio file (ends {left} samples early)")
+                    raise UserError(
+                        f"{self.path}: broken audio file (ends {amount(left, 'sample')} early)"
+                    )
                 block.tofile(self.decoded)
                 left -= len(block)
         except (soundfile.LibsndfileError, RuntimeError) as error:

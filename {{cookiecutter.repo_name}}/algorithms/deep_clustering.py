@@ -94,8 +94,9 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         labels = self.source_labels
         if labels and num_sources not in (None, len(labels)):
             raise WrongArgument(
-                f"{model_path}: its masks name {len(labels)} sources ({', '.join(labels)}), and "
-                f"num_sources is {num_sources}; write {len(labels)}, or null"
+                f"{model_path}: its masks name {amount(len(labels), 'source')} "
+                f"({', '.join(labels)}), and num_sources is {num_sources}; write "
+                f"{len(labels)}, or null"
             )
         if mask_weight and not labels:
             raise WrongArgument(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import audio
 from compat import nussl
-from errors import UserError
+from errors import UserError, amount
 
 
 class NoItem(UserError):
@@ -104,10 +104,11 @@ class External(nussl.separation.base.SeparationBase):
         elif samples != wanted[1]:
             more = "longer" if samples > wanted[1] else "shorter"
             different.append(
-                f"is {abs(samples - wanted[1])} samples {more} than the mixture ({wanted[1]})"
+                f"is {amount(abs(samples - wanted[1]), 'sample')} {more} than the mixture "
+                f"({wanted[1]})"
             )
         if channels != wanted[0]:
-            different.append(f"has {channels} channels, the mixture {wanted[0]}")
+            different.append(f"has {amount(channels, 'channel')}, the mixture {wanted[0]}")
         if different:
             raise UserError(f"{path}: {' and '.join(different)}")
         return audio.read(path)

@@ -8,7 +8,7 @@ import torch
 import audio
 import streams
 from compat import nussl
-from errors import UserError
+from errors import UserError, amount
 
 from .chunks import Chunks
 
@@ -70,9 +70,9 @@ class ModelInput:
         shortest, hop = self.stft_params.window_length, self.stft_params.hop_length
         if self.audio.length < shortest:
             raise UserError(
-                f"has {self.recording.length} samples ({self.audio.length} at the model's "
-                f"{rate} Hz), at least {shortest} are needed, one frame of the model's STFT; leave "
-                "it out"
+                f"has {amount(self.recording.length, 'sample')} ({self.audio.length} at the "
+                f"model's {rate} Hz), at least {shortest} are needed, one frame of the model's "
+                "STFT; leave it out"
             )
         if self.recording is not signal and not np.any(signal.audio_data):
             raise UserError("is silent (every sample is 0); there is nothing to separate")

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from compat import nussl
-from errors import UserError
+from errors import UserError, amount
 
 DEFAULTS = {
     "output_key": None,
@@ -129,13 +129,14 @@ def estimates_of(algorithm, mix):
     labels = trait(algorithm, "source_labels")
     if not estimates or (labels and len(labels) != len(estimates)):
         named = f", its source_labels name {len(labels)}" if labels else "; at least 1 is needed"
-        raise UserError(f"{name} returns {len(estimates)} estimates{named}")
+        raise UserError(f"{name} returns {amount(len(estimates), 'estimate')}{named}")
     return estimates
 
 
 def _form(signal):
     channels, samples = signal.audio_data.shape
-    return f"{samples} samples in {channels} channel(s) at {signal.sample_rate} Hz"
+    size = f"{amount(samples, 'sample')} in {amount(channels, 'channel')}"
+    return f"{size} at {signal.sample_rate} Hz"
 
 
 def separate(algorithm, mix):

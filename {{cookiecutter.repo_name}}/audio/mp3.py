@@ -20,6 +20,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from errors import amount
+
 from .lengths import Opened, cut_short
 
 KBITS = {  # a second, by the index in a frame's header
@@ -145,7 +147,7 @@ def _index(data):
             if found is None:
                 break
             seconds = len(starts) * first.samples / first.rate
-            flaws.append(f"damaged at {seconds:.1f} s ({found - at} bytes there are no MP3)")
+            flaws.append(f"damaged at {seconds:.1f} s (not MP3: {amount(found - at, 'byte')})")
             gaps.append(len(starts))
             at = found
     frames, delay, padding = promised or (0, 0, 0)

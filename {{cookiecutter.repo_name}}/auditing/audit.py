@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from errors import UserError
+from errors import UserError, amount
 from evaluation.statistics import evenly
 
 from . import labels
@@ -102,8 +102,9 @@ def _swapped_labels(split, of_tracks, names):
             split,
             there[0],
             first,
-            f"{first} and {second} look swapped in {len(there)} of {len(of_tracks)} tracks, "
-            f"by their long-term spectra (p = {p:.1g}): {', '.join(there[:NAMED])}"
+            f"{first} and {second} look swapped in {len(there)} of "
+            f"{amount(len(of_tracks), 'track')}, by their long-term spectra (p = {p:.1g}): "
+            + ", ".join(there[:NAMED])
             + (f" and {len(there) - NAMED} more" if len(there) > NAMED else ""),
         )
         for first, second, there, p in labels.swapped(of_tracks, names)

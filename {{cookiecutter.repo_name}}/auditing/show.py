@@ -34,8 +34,9 @@ def as_text(report):
     lines = []
     for split, facts in report["splits"].items():
         rates = ", ".join(map(str, facts["sample_rates"])) or "no"
+        tracks = f"{facts['looked_at']} of {amount(facts['tracks'], 'track')}"
         lines.append(
-            f"{split}: {facts['looked_at']} of {facts['tracks']} tracks of {facts['dataset']} in "
+            f"{split}: {tracks} of {facts['dataset']} in "
             f"{facts['folder']}, {facts['hours']:.2f} h, {rates} Hz (read at {facts['read_at']})"
         )
         manifest = facts["manifest_hash"] or "none"

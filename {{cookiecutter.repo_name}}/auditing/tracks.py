@@ -5,6 +5,7 @@ import scipy.signal
 
 import audio
 from dataset import Channel
+from errors import amount
 
 LOUD = 0.25  # of full scale: a plateau at a lower peak is no clipping
 SHIFT = 1.0  # seconds by which stems are shifted at most
@@ -129,7 +130,7 @@ def compare(mix, sources, sample_rate, limit_db):
             best = (after, label, lag)
     if best is not None:
         late = "late" if best[2] < 0 else "early"
-        return residual, f"{text}: {best[1]} come {abs(best[2])} samples too {late}"
+        return residual, f"{text}: {best[1]} come {amount(abs(best[2]), 'sample')} too {late}"
     gain = float(np.sum(mix * total) / max(np.sum(np.square(total)), 1e-20))
     if _residual_db(mix - gain * total, power) < min(limit_db, residual - BETTER_DB):
         return residual, f"{text}: the mixture is {gain:.3f} times the sum of its sources"

@@ -59,7 +59,7 @@ def permutation_per_example() -> None:
         """estimates, targets: (batch, ..., sources)"""
         if estimates.shape[-1] != targets.shape[-1]:
             raise ValueError(
-                f"{estimates.shape[-1]} estimates of {targets.shape[-1]} sources: "
+                f"{amount(estimates.shape[-1], 'estimate')} of {targets.shape[-1]} sources: "
                 "use CombinationInvariantLoss"
             )
         return combination_invariant(self, estimates, targets)

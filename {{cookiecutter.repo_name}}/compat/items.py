@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+from errors import amount
 from files import write_files
 
 
@@ -34,7 +35,7 @@ class Items:
 
     @property
     def info(self):
-        return f"{len(list(self.folder.glob('*.item')))} items in {self.folder}"
+        return f"{amount(len(list(self.folder.glob('*.item'))), 'item')} in {self.folder}"
 
     def _path(self, index):
         return self.folder / f"{index:08d}.item"

@@ -7,7 +7,7 @@ import numpy as np
 
 import audio
 from compat import nussl
-from errors import UserError
+from errors import UserError, amount
 
 from .folders import around, did_you_mean, found_in
 from .splitting import SPLITS
@@ -117,9 +117,9 @@ class StemDataset(nussl.datasets.BaseDataset):
         expected = (self.published or {}).get(self.split, count)
         if expected != count:
             log.warning(
-                "%s: %d tracks of %s, split %r; the publisher's copy has %d",
+                "%s: %s of %s, split %r; the publisher's copy has %d",
                 self.folder,
-                count,
+                amount(count, "track"),
                 type(self).__name__,
                 self.split,
                 expected,
@@ -145,7 +145,7 @@ class StemDataset(nussl.datasets.BaseDataset):
                 return index
         raise UserError(
             f"no item {name!r} in {type(self).__name__}, split {self.split!r}: "
-            f"{len(self.tracks)} items from {self.tracks[0].name} "
+            f"{amount(len(self.tracks), 'item')} from {self.tracks[0].name} "
             f"to {self.tracks[-1].name}; "
             f"{did_you_mean(name, [track.name for track in self.tracks])}".rstrip("; ")
         )

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from errors import UserError, raise_all
+from errors import UserError, amount, raise_all
 
 from .folders import did_you_mean, folders, found_in
 from .speaker_folder import SpeakerFolder
@@ -113,9 +113,9 @@ class LibriSpeech(SpeakerFolder):
             published = [name for name, of in listed.items() if of == part]
             if len(there) != len(published):
                 log.warning(
-                    "%s: %d speakers; SPEAKERS.TXT lists %d",
+                    "%s: %s; SPEAKERS.TXT lists %d",
                     folder / part,
-                    len(there),
+                    amount(len(there), "speaker"),
                     len(published),
                 )
             found |= self._by_speaker(folder / part)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 import audio
-from errors import UserError, raise_all
+from errors import UserError, amount, raise_all
 
 from . import rooms
 from .base import StemDataset
@@ -196,9 +196,10 @@ class SpeakerFolder(StemDataset):
         if self.unreadable == "error":
             raise_all(f"{problem}; or write unreadable: skip" for problem in problems)
         elif problems:
-            log.warning("%d clips are left out, the first: %s", len(problems), problems[0])
+            count = amount(len(problems), "clip")
+            log.warning("left out: %s, the first: %s", count, problems[0])
         if short:
-            log.warning("%d clips are left out, shorter than %g s", short, SHORTEST)
+            log.warning("left out: %s shorter than %g s", amount(short, "clip"), SHORTEST)
         return clips
 
     def _count(self):

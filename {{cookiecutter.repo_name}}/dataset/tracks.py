@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import audio
-from errors import UserError, raise_all
+from errors import UserError, amount, raise_all
 
 from .folders import did_you_mean
 
@@ -210,5 +210,6 @@ def complete(tracks, labels, missing):
             ]
         )
     if lacking:
-        log.warning("%d of %d tracks are left out, they lack stems", len(lacking), len(tracks))
+        out = f"{len(lacking)} of {amount(len(tracks), 'track')}"
+        log.warning("left out for lack of stems: %s", out)
     return [track for track in tracks if track.name not in lacking]

@@ -11,7 +11,7 @@ import yaml
 from scipy.stats import wilcoxon
 
 from config import leaves
-from errors import UserError
+from errors import UserError, amount
 from files import read_json
 
 from .oracles import ORACLES
@@ -278,10 +278,12 @@ def sentence(test):
     head = f"{test['source']}, {test['score']}: {test['second']} against {test['first']}: "
     if test["difference"] is None:
         return head + "no song has a score in both"
-    head += f"{test['difference']:+.2f} over {test['songs']} songs"
+    head += f"{test['difference']:+.2f} over {amount(test['songs'], 'song')}"
     if test["p"] is None:
         return head + ", no difference at all"
     head += f", p = {test['p']:.2g} (Wilcoxon), {test['p_corrected']:.2g} corrected (Holm)"
     if test["least_p"] > SMALL:
-        head += f"; with {test['songs']} songs no p below {test['least_p']:.2g} is possible"
+        head += (
+            f"; with {amount(test['songs'], 'song')} no p below {test['least_p']:.2g} is possible"
+        )
     return head

@@ -5,6 +5,8 @@ from collections import Counter
 
 from scipy.stats import binomtest
 
+from errors import amount
+
 SIGNIFICANCE = 0.001  # a warning where labels are right comes once in a thousand evaluations
 # The share of items in which another order than the right one scores higher. On the built-in sample
 # the static mask, the weakest method with an order, has 4 %: twice that is still called healthy.
@@ -67,11 +69,12 @@ def _complaint(method, items, songs, share, p):
     there = [(name, order) for name, _, order in items if not _is_sorted(order)]
     ((order, _),) = Counter(order for _, order in there).most_common(1)
     names = ", ".join(name for name, _ in there[:NAMED])
+    of_items = f"{amount(len(items), 'item')} ({len(there) / len(items):.0%}"
     more = f" and {len(there) - NAMED} more" if len(there) > NAMED else ""
     return (
-        f"{method}: in {len(there)} of {len(items)} items ({len(there) / len(items):.0%}, of "
-        f"{songs} songs) its estimates fit the sorted labels better in another order (most often "
-        f"{order}), too many to be chance (p = {p:.1g} for at most {share:.0%}); the labels of "
+        f"{method}: in {len(there)} of {of_items}, of {amount(songs, 'song')}) its "
+        f"estimates fit the sorted labels better in another order (most often {order}), too "
+        f"many to be chance (p = {p:.1g} for at most {share:.0%}); the labels of "
         "these items, or of its training data, look swapped, or it has not learnt which source "
         f"is which: {names}{more}"
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from errors import UserError
+from errors import UserError, amount
 
 from .bss_eval import NAMES as BSS_NAMES
 from .bss_eval import BSSEval, sdr_v3
@@ -79,7 +79,7 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",), oracles=
     mix, metadata = item["mix"], item["metadata"]
     if mix.signal_length < mix.stft_params.window_length:
         raise UserError(
-            f"has {mix.signal_length} samples, fewer than one frame of the STFT "
+            f"has {amount(mix.signal_length, 'sample')}, fewer than one frame of the STFT "
             f"({mix.stft_params.window_length}); leave the track out, or choose a shorter "
             "signal.window_length"
         )
@@ -99,9 +99,9 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",), oracles=
     for name, (signals, keeps_order) in everything.items():
         if len(signals) < len(labels):
             raise TooFewEstimates(
-                f"{name} gives {len(signals)} estimates, and there are {len(labels)} sources "
-                f"({', '.join(labels)}); sum sources by `groups` in the args of the dataset, or "
-                "choose another algorithm or other baselines"
+                f"{name} gives {amount(len(signals), 'estimate')}, and there are {len(labels)} "
+                f"sources ({', '.join(labels)}); sum sources by `groups` in the args of the "
+                "dataset, or choose another algorithm or other baselines"
             )
         estimates = [signal.audio_data for signal in signals]
         best = scorer.best_permutation(estimates) if name != "mixture" else list(range(len(labels)))

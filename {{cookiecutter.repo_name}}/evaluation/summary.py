@@ -2,6 +2,8 @@
 
 from math import isnan
 
+from errors import amount
+
 from .order import orders, swapped
 from .table import tabulate
 
@@ -36,14 +38,15 @@ def sentences(summary):
     failed, silent = summary["failed"], summary["with_a_silent_source"]
     names = f" ({', '.join(list(failed)[:5])})" if failed else ""
     lines = [
-        f"{summary['items'] - len(failed)} of {summary['items_in_split']} items of "
+        f"{summary['items'] - len(failed)} of {amount(summary['items_in_split'], 'item')} of "
         f"{summary['split']} scored, {len(failed)} failed{names}, {len(silent)} with a silent "
         "source, for which there is no score."
     ]
     if summary["without_improvement"]:
         lines.append(
-            f"{len(summary['without_improvement'])} items have a source that equals the mixture "
-            "(all others are silent or nearly so); its improvement is left out of the means."
+            f"{amount(len(summary['without_improvement']), 'item')} with a source that equals the "
+            "mixture (all others are silent or nearly so): its improvement is left out of the "
+            "means."
         )
     if summary["songs"] == 1:
         lines.append("No interval: all items are of one song.")

@@ -7,7 +7,7 @@ import distributed
 from algorithms import ALGORITHMS, labels_of
 from checkpoints import InMemory
 from compat.failures import errors_named
-from errors import UserError
+from errors import UserError, amount
 from evaluation import METRICS, evenly, score_item, score_names
 from evaluation.speech import PACKAGES, require
 from training import random_state
@@ -69,8 +69,8 @@ class ValidationScore:
         scores = means.compute()
         if self.name not in scores:
             raise UserError(
-                f"train.best_by: none of {len(self.chosen)} items of the validation data has a "
-                f"{self.name}; choose another score, or remove the key"
+                f"train.best_by: none of {amount(len(self.chosen), 'item')} of the validation "
+                f"data has a {self.name}; choose another score, or remove the key"
             )
         return {self.name: round(scores[self.name], DIGITS)}
 

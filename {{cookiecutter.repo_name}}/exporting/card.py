@@ -1,5 +1,7 @@
 """README.md of an exported model: its model card."""
 
+from errors import amount
+
 CARD = """---
 license: {license}
 tags: [audio, source-separation, audio-to-audio, onnx]
@@ -7,7 +9,7 @@ tags: [audio, source-separation, audio-to-audio, onnx]
 
 # {name}
 
-Separates {what} into {count} sources: {sources}.
+Separates {what} into {count}: {sources}.
 
 | | |
 |---|---|
@@ -73,7 +75,7 @@ def model_card(facts):
     return CARD.format(
         **filled,
         what="mono or stereo recordings" if facts["any_channels"] else "recordings",
-        count=len(facts["sources"]),
+        count=amount(len(facts["sources"]), "source"),
         sources=", ".join(facts["sources"]),
         rate=signal["sample_rate"],
         half=signal["sample_rate"] / 2,

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import audio
-from errors import UserError, raise_all
+from errors import UserError, amount, raise_all
 from files import files_below, write_files
 from pool import available_cores
 
@@ -59,7 +59,7 @@ class SpeakerClips:
                 place = Path(folder) / split / re.sub(r"[^\w-]+", "-", name)
                 work += [(path, place / f"{i:04d}.wav") for i, path in enumerate(paths)]
                 seconds += sum(length / rate for rate, _, length in map(audio.info, paths))
-            log.info("%s: %d speakers, %.0f minutes", split, len(mine), seconds / 60)
+            log.info("%s: %s, %.0f min", split, amount(len(mine), "speaker"), seconds / 60)
         with ThreadPoolExecutor(available_cores()) as pool:
             bar = {"total": len(work), "desc": "converting", "unit": "clip", "disable": None}
             problems = list(tqdm(pool.map(lambda job: self._convert(*job), work), **bar))

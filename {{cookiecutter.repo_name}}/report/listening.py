@@ -163,7 +163,7 @@ def page_item(
     note = ""
     if length > most:
         note = (
-            f"{seconds:.0f} seconds from {part.start / rate:.1f} s of {length / rate:.1f} s; "
+            f"{seconds:.0f} s from {part.start / rate:.1f} s of {length / rate:.1f} s; "
             "the pictures show the whole"
         )
     pictures = [

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import runs
+from errors import amount
 from scripts.common import run
 
 log = logging.getLogger("analyze")
@@ -26,10 +27,11 @@ def main(config):
     shared, items = comparison.shared(everything)
     files = comparison_files(shared, settings.scores)
     write_files({folder / name: content for name, content in files.items()})
-    log.info("\n%d items, scored in every run", items)
+    log.info("\n%s, scored in every run", amount(items, "item"))
     for one in everything:
         if count := len({row["item"] for row in one.rows}) - items:
-            log.info("left out: %d items of %s that not every run has scored", count, one.name)
+            left = amount(count, "item")
+            log.info("left out: %s of %s that not every run has scored", left, one.name)
     log.info("%s", folder)
 
 

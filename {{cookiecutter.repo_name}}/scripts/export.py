@@ -3,6 +3,7 @@
 import logging
 
 import memory
+from errors import amount
 from scripts.common import run
 
 log = logging.getLogger("export")
@@ -31,7 +32,8 @@ def main(config):
         found = ", ".join(
             f"{key} {row[key]:.1e}" for key in ("onnx", "pt2", "project") if key in row
         )
-        log.info("%g s, %d channel(s): differs by %s", row["seconds"], row["channels"], found)
+        channels = amount(row["channels"], "channel")
+        log.info("%g s, %s: differs by %s", row["seconds"], channels, found)
     log.info("%s", folder)
 
 

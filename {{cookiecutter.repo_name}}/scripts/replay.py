@@ -13,7 +13,7 @@ log.setLevel(logging.INFO)
 def main(config):
     with memory.imports():
         import experiment
-        from errors import UserError
+        from errors import UserError, amount
         from experiment import replay
         from scripts import evaluate, train
 
@@ -24,7 +24,9 @@ def main(config):
     experiment.check(again)
     lines = replay.differences(config, before, session)
     exact = replay.is_exact(session, lines)
-    log.info("%s", "\n  ".join([f"{len(lines)} differences from {before}/run.json", *lines]))
+    log.info(
+        "%s", "\n  ".join([f"{amount(len(lines), 'difference')} from {before}/run.json", *lines])
+    )
     log.info("%s", replay.expectation(exact))
     train.train(again, session["result"]["steps"])
     for path in replay.evaluations(before):

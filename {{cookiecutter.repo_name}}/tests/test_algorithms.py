@@ -47,10 +47,10 @@ class Wrong(Halves):
     [
         (
             "short",
-            "Wrong returns {short} samples in 1 channel(s) at 8000 Hz as an estimate; each "
-            "has to be an AudioSignal like the mixture, {long} samples in 1 channel(s) at",
+            "Wrong returns {short} samples in 1 channel at 8000 Hz as an estimate; each "
+            "has to be an AudioSignal like the mixture, {long} samples in 1 channel at",
         ),
-        ("stereo", "in 2 channel(s) at 8000 Hz as an estimate"),
+        ("stereo", "in 2 channels at 8000 Hz as an estimate"),
         ("rate", "at 16000 Hz as an estimate"),
         ("arrays", "Wrong returns a ndarray as an estimate; each has to be an AudioSignal"),
         ("nothing", "Wrong returns a NoneType; it has to return a list of AudioSignals"),

@@ -263,5 +263,5 @@ def test_high_frequencies_are_at_the_top_of_the_pictures():
 def test_of_a_long_item_the_middle_is_played(monkeypatch):
     monkeypatch.setattr("report.listening.SECONDS", 2)
     content = item(0, "long")
-    assert content["seconds"] == 2 and content["note"].startswith("2 seconds from 2.0 s of 6.0 s")
+    assert content["seconds"] == 2 and content["note"].startswith("2 s from 2.0 s of 6.0 s")
     assert len(json.dumps(content)) < 600_000

@@ -144,7 +144,7 @@ def test_a_silent_source_is_left_out_of_the_mean_improvement_and_counted(run, tm
     data = make_data(tmp_path / "data", count=8, silent=(6, 7))
     status, said = run("evaluate", data, page_items=8)
     assert status == 0
-    assert "2 items have a source that equals the mixture" in said
+    assert "2 items with a source that equals the mixture" in said
     assert "2 with a silent source, for which there is no score" in said
     (after,) = [
         r

@@ -137,7 +137,7 @@ def test_fewer_epochs_than_are_done_is_nothing_to_do(begun, caplog):
     changed(begun, "train.epochs", 1)
     with caplog.at_level("INFO"):
         fit(begun)
-    assert "nothing to do: 2 epochs are trained, train.epochs is 1" in caplog.text
+    assert "nothing to do: 2 epochs trained, train.epochs is 1" in caplog.text
 
 
 def test_data_that_grew_or_were_renamed_are_refused(begun):

@@ -261,8 +261,8 @@ def test_clips_that_cannot_be_read_are_an_error_or_left_out(tmp_path, caplog):
     refused("2 problems.*\n.*anna/broken.wav: is empty.*unreadable: skip", tmp_path)
     with caplog.at_level(logging.WARNING):
         data = build(tmp_path, unreadable="skip")
-    assert "2 clips are left out, the first" in caplog.text
-    assert "1 clips are left out, shorter than 0.2 s" in caplog.text
+    assert "left out: 2 clips, the first" in caplog.text
+    assert "left out: 1 clip shorter than 0.2 s" in caplog.text
     assert [len(clips) for clips in data.clips.values()] == [1, 1]
 
 

@@ -127,7 +127,7 @@ def test_a_finished_training_has_nothing_to_do(write_config, caplog):
     before = fit(path).latest.read_bytes()
     with caplog.at_level("INFO"):
         after = fit(path)
-    assert "nothing to do: 3 epochs are trained" in caplog.text
+    assert "nothing to do: 3 epochs trained" in caplog.text
     assert after.latest.read_bytes() == before
 
 

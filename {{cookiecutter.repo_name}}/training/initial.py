@@ -7,6 +7,7 @@ import torch
 
 import checkpoints
 from config.plain import is_below
+from errors import amount
 
 from .parameters import no_such_module, tensors
 
@@ -88,7 +89,9 @@ def problems(model, metadata, described, settings):
     if found.complete or (not settings.strict and found.taken):
         return
     sources = its.get("labels")
-    known = f" (trained on {len(sources)} sources: {', '.join(sources)})" if sources else ""
+    known = (
+        f" (trained on {amount(len(sources), 'source')}: {', '.join(sources)})" if sources else ""
+    )
     advice = "write the model as it is there, name the modules to take in `modules`"
     if settings.strict:
         advice += ", or write strict: false, which keeps the random initialisation of the rest"

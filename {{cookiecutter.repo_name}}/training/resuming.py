@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from config import leaves
-from errors import UserError
+from errors import UserError, amount
 from runs import may_change
 
 
@@ -53,7 +53,8 @@ def compare(latest, before, now):
     for split in before["data"] if not refused else ():
         was, here = before["data"][split], now["data"].get(split)
         if here is not None and was["tracks"] != here["tracks"]:
-            refused.append(f"datasets.{split} had {was['tracks']} tracks, has {here['tracks']} now")
+            had = amount(was["tracks"], "track")
+            refused.append(f"datasets.{split} had {had}, has {here['tracks']} now")
         elif here is not None and was != here:
             refused.append(f"datasets.{split} has tracks of other names or lengths now")
     if refused:

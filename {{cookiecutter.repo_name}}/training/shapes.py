@@ -6,7 +6,7 @@ import functools
 
 import torch
 
-from errors import UserError
+from errors import UserError, amount
 
 from .losses.model import inputs_of
 
@@ -111,7 +111,7 @@ def check_shapes(trainer):
         labels = trainer.train_data.labels
         raise UserError(
             f"the model, the losses and the data do not fit ({_said(error, trainer.model)}); "
-            f"the data have {len(labels)} sources: {', '.join(labels)}"
+            f"the data have {amount(len(labels), 'source')}: {', '.join(labels)}"
         ) from error
     if not total.requires_grad:
         raise UserError(

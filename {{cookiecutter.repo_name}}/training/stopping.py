@@ -6,6 +6,7 @@ import threading
 import time
 
 import distributed
+from errors import amount
 
 SIGTERM = "SIGTERM was received"
 
@@ -58,7 +59,7 @@ class Stopping:
         elif distributed.any_process(self._out_of_time()):
             self.reason = self.reason or self._time_is_used_up()
         elif self._out_of_steps(step):
-            self.reason = self.reason or f"{self.steps} steps are taken"
+            self.reason = self.reason or f"{amount(self.steps, 'step')} taken"
 
     def after_epoch(self):
         """Set `reason` if the patience of `train.early_stopping` is used up."""
@@ -67,12 +68,12 @@ class Stopping:
     def before(self, epochs_done, step):
         """Set `reason` if a training run that is resumed has nothing left to do: has it not?"""
         if epochs_done >= self.settings.epochs:
-            done = len(self.history.rows)
-            self.reason = f"{done} epochs are trained, train.epochs is {self.settings.epochs}"
+            done = amount(len(self.history.rows), "epoch")
+            self.reason = f"{done} trained, train.epochs is {self.settings.epochs}"
         elif self._out_of_time():
             self.reason = self._time_is_used_up()
         elif self._out_of_steps(step):
-            self.reason = f"{self.steps} steps are taken"
+            self.reason = f"{amount(self.steps, 'step')} taken"
         else:
             self.reason = self._out_of_patience()
         return self.reason is not None
@@ -98,5 +99,5 @@ class Stopping:
     def _out_of_patience(self):
         patience = self.settings.early_stopping
         if patience and self.history.without_improvement() >= patience:
-            return f"no improvement in {patience} validations (train.early_stopping)"
+            return f"no improvement in {amount(patience, 'validation')} (train.early_stopping)"
         return None
