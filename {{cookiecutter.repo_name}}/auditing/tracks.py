@@ -76,7 +76,7 @@ def inspect(data, index, settings):
         )
         facts["residual_db"] = None if residual is None else round(residual, 1)
         if text is not None:
-            findings.append(("misaligned" if "samples" in text else "residual", "", text))
+            findings.append(("misaligned" if "sample" in text else "residual", "", text))
     return facts, findings, sources, mix
 
 

@@ -57,6 +57,10 @@ class Process:
             self.popen.stdin.close()
         return status
 
+    def how(self, status):
+        """How it ended, as text, by an exit status other than 0."""
+        return f"it was killed by signal {-status}" if status < 0 else f"exit status {status}"
+
     def stop(self):
         """Ask it to stop: a training run saves its state and leaves with 75."""
         if self.popen.poll() is None:

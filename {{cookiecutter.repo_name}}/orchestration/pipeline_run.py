@@ -132,12 +132,12 @@ class PipelineRun:
                 continue
             del self.running[name]
             stack.close()
-            self._note(step, status, time.monotonic() - since)
+            self._note(step, process, status, time.monotonic() - since)
             ended.append(name)
         return ended
 
-    def _note(self, step, status, seconds):
-        """Keep what came of a step."""
+    def _note(self, step, process, status, seconds):
+        """Keep what came of a step, and of the process that ran it."""
         record = step.record.read()
         if status == 0:
             left = self._left(step, record["began"])
@@ -151,16 +151,16 @@ class PipelineRun:
             log.info("%s: done in %s", step.name, duration(seconds))
             self.done.append(step.name)
             return
-        said = last_lines(step.log, 5)
+        said = last_lines(step.log, 5).replace("\n", "\n  ")
+        said = f"{step.log} says\n  {said}" if said else f"it has written nothing to {step.log}"
         if status == Interrupted.status or self.sigterm.received and status == -signal.SIGTERM:
             self.stopped.append(step.name)
             why = "it was stopped before it was done"
         else:
-            killed = f"it was killed by signal {-status}"
-            why = f"it failed ({killed if status < 0 else f'exit status {status}'})"
+            why = f"it failed ({process.how(status)})"
         self.failed[step.name] = why
         step.record.write(**{**record, "job": None, "failed": why})
-        log.error("%s: %s; %s says\n  %s", step.name, why, step.log, said.replace("\n", "\n  "))
+        log.error("%s: %s; %s", step.name, why, said)
 
     def _left(self, step, began):
         """{path: digest} of what a step has written."""
@@ -192,7 +192,7 @@ class PipelineRun:
             status = process.wait()
             stack.close()
             if status is not None:
-                self._note(step, status, time.monotonic() - since)
+                self._note(step, process, status, time.monotonic() - since)
         self.running.clear()
 
     def _report(self):

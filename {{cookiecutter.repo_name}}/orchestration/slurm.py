@@ -4,6 +4,7 @@ A job is known by its number, so that whoever submitted it may end and come back
 goes where a process of this machine would write it; submitit's own files are in `jobs/` beside it.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,11 +14,12 @@ import time
 from pathlib import Path
 
 from config.errors import closest, listed
-from errors import Interrupted
+from errors import Interrupted, UserError
 
 from .launchers import PATIENCE, Local, Process
 
 EVERY = 3.0  # polling interval in seconds
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL")
 LOST = 1  # the exit status of a job that has ended without one: cancelled, out of memory or time
 
 
@@ -56,15 +58,14 @@ class Slurm:
     def start(self, command, log, locks=()):
         """Submit a command as a job: a `Job`. locks: not for jobs, which have numbers."""
         log = Path(log).absolute()
-        submitted = self.executor(log.parent / "jobs").submit(
-            Command(command, log, self.settings.requeue)
-        )
-        return Job(submitted)
+        executor = self.executor(log.parent / "jobs")
+        with _submitting():
+            return Job(executor.submit(Command(command, log, self.settings.requeue)))
 
     def start_array(self, command, logs):
         """Submit a command as many times as there are logs, as one array: [`Job`]."""
         executor = self.executor(Path(logs[0]).absolute().parent / "jobs")
-        with executor.batch():
+        with _submitting(), executor.batch():
             jobs = [
                 executor.submit(Command(command, Path(log).absolute(), self.settings.requeue))
                 for log in logs
@@ -124,20 +125,29 @@ class Job(Process):
 
     def __init__(self, submitted):
         self.submitted, self.asked, self.missed = submitted, float("-inf"), 0
+        self.lost = False  # has it ended without an exit status?
         self.job = {"id": submitted.job_id, "folder": str(submitted.paths.folder)}
 
     def poll(self):
         if time.monotonic() - self.asked < EVERY:
             return None
         self.asked = time.monotonic()
-        queued = _in_queue(self.job["id"])
         statuses = self._statuses()
-        if queued is None or (queued and None in statuses):
-            return None
         if None not in statuses:
             return next((status for status in statuses if status), 0)
+        if _in_queue(self.job["id"]) is not False:
+            return None
         self.missed += 1  # a shared file system may show files late
-        return LOST if self.missed > 2 else None
+        self.lost = self.missed > 2
+        return LOST if self.lost else None
+
+    def how(self, status):
+        if not self.lost:
+            return super().how(status)
+        return (
+            f"job {self.job['id']} has left no exit status: it was cancelled, or its memory or "
+            f"time was used up; SLURM's own output is in {self.job['folder']}"
+        )
 
     def _statuses(self):
         """The exit status of each task; None of one that has left none."""
@@ -146,8 +156,8 @@ class Job(Process):
             if not task.paths.result_pickle.exists():
                 found.append(None)
                 continue
-            error = task.exception()
-            found.append(LOST if error is not None else task.result())
+            self.lost = self.lost or task.exception() is not None
+            found.append(LOST if task.exception() is not None else task.result())
         return found
 
     def stop(self):
@@ -155,6 +165,24 @@ class Job(Process):
 
     def wait(self, seconds=0):
         return None
+
+
+@contextlib.contextmanager
+def _submitting():
+    """A context in which jobs are submitted.
+
+    Raises:
+        UserError: SLURM refuses them.
+    """
+    from submitit.core.utils import FailedJobError
+
+    try:
+        yield
+    except FailedJobError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"launcher: SLURM refuses the job ({reason}); change that key of the section"
+        ) from error
 
 
 def together():
@@ -194,7 +222,7 @@ def _in_queue(job):
         return None
     if asked.returncode and "Invalid job id" not in asked.stderr:
         return None
-    return any(state not in ("COMPLETED", "FAILED", "CANCELLED") for state in asked.stdout.split())
+    return any(state not in ENDED for state in asked.stdout.split())
 
 
 def problems_of(config, key, settings):

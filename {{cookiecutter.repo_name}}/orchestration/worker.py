@@ -162,7 +162,10 @@ def run_workers(sweep, study):
                 raise Interrupted("stopped by SIGTERM; the jobs go on, the same command finds them")
             if all(job.poll() is not None for job in jobs) and not study.is_over():
                 kept.unlink()
-                raise UserError(f"the jobs have ended before the trials; see {sweep.folder}/logs")
+                raise UserError(
+                    f"the jobs have ended before the trials; see {sweep.folder}/logs, and "
+                    f"{sweep.folder}/logs/jobs for SLURM's own output"
+                )
     kept.unlink()
 
 

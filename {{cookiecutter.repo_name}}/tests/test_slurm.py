@@ -1,9 +1,11 @@
 """Pipelines and sweeps as jobs of a real SLURM of two nodes, which these tests start and stop."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from slurm_cluster import cluster  # noqa: F401  (a fixture)
 from config import ConfigError
 from errors import UserError
 from orchestration import pipeline
-from orchestration.slurm import Command, Slurm
+from orchestration.slurm import Command, Job, Slurm
 
 PROJECT = Path(__file__).parents[1]
 
@@ -56,6 +58,57 @@ def test_a_command_that_can_be_resumed_is_queued_again(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_PROCID", "1")  # one of several tasks asks, not all
     assert Command(program, tmp_path / "log", requeue=True)() == 75
     assert len(asked) == 1 and (tmp_path / "log.rank1.log").read_text() == "x\n"
+
+
+@pytest.fixture
+def stand_ins(tmp_path, monkeypatch):
+    """A function that puts shell scripts in the place of SLURM's programs: (text of each)."""
+
+    def put(**texts):
+        folder = tmp_path / "programs"
+        folder.mkdir()
+        for name, text in {"srun": "", "sinfo": "", **texts}.items():
+            (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    return put
+
+
+def one_job(tmp_path):
+    """Run a pipeline of one step as a job."""
+    path = write(tmp_path, {"a": {"script": "train", "config": str(experiment(tmp_path))}})
+    path.write_text(path.read_text() + "launcher: {class: slurm}\n")
+    pipeline.Pipeline(*read(path)).run()
+
+
+def test_a_job_that_slurm_refuses_is_one_message(tmp_path, stand_ins):
+    stand_ins(sbatch="echo 'sbatch: error: Invalid account' >&2; exit 1")
+    with pytest.raises(UserError, match="SLURM refuses the job .*Invalid account.*; change that"):
+        one_job(tmp_path)
+
+
+@pytest.mark.parametrize("state", ["", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY"])
+def test_a_job_without_an_exit_status_is_told_from_a_script_that_failed(
+    tmp_path, stand_ins, monkeypatch, caplog, state
+):
+    monkeypatch.setattr("orchestration.slurm.EVERY", 0.0)
+    stand_ins(sbatch="echo 'Submitted batch job 7'", squeue=f"echo {state}")
+    with pytest.raises(UserError, match="1 of 1 step failed: a"):
+        one_job(tmp_path)
+    assert "a: it failed (job 7 has left no exit status: it was cancelled, or" in caplog.text
+    assert "it has written nothing to" in caplog.text
+
+
+def test_a_result_counts_while_slurm_does_not_answer(tmp_path, stand_ins, monkeypatch):
+    monkeypatch.setattr("orchestration.slurm.EVERY", 0.0)
+    stand_ins(squeue="exit 1")
+    paths = types.SimpleNamespace(folder=tmp_path, result_pickle=tmp_path / "result")
+    ended = {"exception": lambda: None, "result": lambda: 3}
+    job = Job(types.SimpleNamespace(job_id="7", paths=paths, _sub_jobs=[], **ended))
+    assert job.poll() is None
+    paths.result_pickle.touch()
+    assert job.poll() == 3
 
 
 @pytest.mark.slow
