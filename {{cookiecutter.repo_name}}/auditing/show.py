@@ -69,7 +69,7 @@ def verdict(report):
     }
     if not report["findings"]:
         return "nothing was found that would spoil a result"
-    text = f"{count['error']} errors, {count['warning']} warnings"
+    text = ", ".join(amount(count[level], level) for level in ("error", "warning"))
     return text + ("" if count["error"] else ": nothing that would spoil a result")
 
 

@@ -113,9 +113,9 @@ def compare(mix, sources, sample_rate, limit_db):
     cross-correlation, all together or one alone), or a mixture of another level.
     """
     power = np.sum(np.square(mix, dtype=np.float64))
-    if power == 0:
-        return None, None
     total = sum(sources.values())
+    if power == 0:
+        return None, "the mixture is silent, and its sources are not" if total.any() else None
     residual = _residual_db(mix - total, power)
     if residual <= limit_db:
         return residual, None

@@ -15,7 +15,7 @@ def main(config):
     with memory.imports():
         import experiment
         from auditing import as_text, audit, report_files
-        from errors import UserError
+        from errors import UserError, amount
         from files import write_files
 
     experiment.check(config, training=False)
@@ -29,7 +29,8 @@ def main(config):
     log.info("%s\n%s", as_text(report), folder)
     errors = sum(finding["level"] == "error" for finding in report["findings"])
     if errors:
-        raise UserError(f"{errors} findings would spoil a result; see {folder / 'report.html'}")
+        found = amount(errors, "finding")
+        raise UserError(f"{found} that would spoil a result; see {folder / 'report.html'}")
 
 
 if __name__ == "__main__":
