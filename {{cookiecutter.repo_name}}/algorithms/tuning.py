@@ -20,8 +20,8 @@ def rate_in_tune(recording, reference, sample_rate):
     """The rate to resample a recording to, so that a network that was trained at `sample_rate`
     reads notes of the tuning that it was trained on.
 
-    Singers and records are often up to half a semitone away from 440 Hz. What is read at a rate
-    higher by that sounds lower by that at `sample_rate`.
+    Orchestras play at 442 Hz, tapes run fast or slow. What is read at a rate higher by some cents
+    is lower by as many at `sample_rate`.
 
     Args:
         recording: as in `streams`.
