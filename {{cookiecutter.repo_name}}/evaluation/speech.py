@@ -54,14 +54,15 @@ def pesq(estimate, reference, sample_rate):
     """Perceptual evaluation of speech quality, about 1 to 4.6; the mean over the channels.
 
     ITU-T P.862.2 (wide band) at 16 kHz, P.862 at 8 kHz. It looks for utterances, and compares
-    those. A channel of the reference that has none has no score: NaN, if that is so of each. An
-    estimate that has none, of a reference that has some, gets 1, the least that there is.
+    those. A channel of the reference that has none has no score: NaN, if that is so of each; so has
+    audio of less than a quarter of a second, for which it is not defined. An estimate that has
+    none, of a reference that has some, gets 1, the least that there is.
 
     Args:
         estimate, reference: (channels, samples).
 
     Raises:
-        UserError: another sample rate; less than a quarter of a second.
+        UserError: another sample rate.
     """
     package = require("pesq")
     if sample_rate not in PESQ_MODES:
@@ -79,12 +80,12 @@ def pesq(estimate, reference, sample_rate):
 
 
 def _pesq_of_a_channel(package, estimate, reference, sample_rate):
-    """The package's score; None where it finds no utterance."""
+    """The package's score; None where it finds no utterance, or the audio is too short for it."""
     if not (reference.any() and estimate.any()):  # of silence it has an error of its own
         return None
     try:
         return package.pesq(sample_rate, reference, estimate, PESQ_MODES[sample_rate])
-    except package.NoUtterancesError:
+    except (package.NoUtterancesError, package.BufferTooShortError):
         return None
     except package.PesqError as error:
         text = error.args[0].decode() if isinstance(error.args[0], bytes) else error

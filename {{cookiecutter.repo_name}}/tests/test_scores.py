@@ -422,5 +422,12 @@ def test_pesq_of_no_utterance_is_no_score_and_an_estimate_without_one_has_the_wo
     one_is_silent = np.concatenate([voice, 0 * voice])
     alone = speech_module.pesq(voice + 0.1, voice, 16000)
     assert speech_module.pesq(one_is_silent + 0.1, one_is_silent, 16000) == alone
-    with pytest.raises(UserError, match=r"PESQ has no score \([^b]"):
-        speech_module.pesq(voice[:, 20000:21000], voice[:, 20000:21000], 16000)
+
+
+def test_less_than_a_quarter_of_a_second_has_no_pesq_and_its_other_scores():
+    pytest.importorskip("pesq")
+    metrics = ("scale_invariant", "pesq")
+    for length, is_scored in ((RATE // 4 - 1, False), (RATE // 4, True)):
+        rows = score_item(item(noise(2, 1, length)), {}, metrics=metrics)
+        assert all(np.isfinite(row["si_sdr"]) for row in rows)
+        assert [np.isfinite(row["pesq"]) for row in rows] == [is_scored] * len(rows)
