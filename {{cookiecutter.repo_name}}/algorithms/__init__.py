@@ -13,6 +13,7 @@ from .deep_audio import DeepAudioEstimation
 from .deep_clustering import DeepClustering
 from .deep_masks import DeepMaskEstimation
 from .external import External
+from .repeating import Repet
 from .separation import Streamed
 from .traits import (
     Result,
@@ -36,7 +37,7 @@ ALGORITHMS = {
     "External": External,
     "FT2D": nussl.separation.primitive.FT2D,
     "HPSS": nussl.separation.primitive.HPSS,
-    "Repet": nussl.separation.primitive.Repet,
+    "Repet": Repet,
     "RepetSim": nussl.separation.primitive.RepetSim,
 }
 

@@ -12,7 +12,7 @@ from algorithm_runs import SCRIPTS, Halves
 import audio
 from algorithms import ALGORITHMS, Result, baselines, separate
 from compat import nussl
-from errors import UserError
+from errors import UserError, WrongArgument
 
 torch.set_num_threads(1)
 
@@ -174,6 +174,16 @@ def test_masks_of_nussls_own_algorithms_are_part_of_the_result(name):
     assert isinstance(result, Result) and result.embedding is None and result.labels is None
     assert result.masks.shape == (2, *mix.stft().shape[:2])
     assert 0 <= result.masks.min() <= result.masks.max() <= 1
+
+
+def test_a_recording_without_room_for_a_repetition_is_told_what_repet_needs():
+    data = 0.1 * np.random.default_rng(0).normal(size=(1, 4000))
+    mix = nussl.AudioSignal(audio_data_array=data, sample_rate=16000)
+    with pytest.raises(UserError, match=r"has 0.25 s, and Repet needs 2.4\d* s.*lower min_period"):
+        ALGORITHMS["Repet"](mix)()
+    assert len(ALGORITHMS["Repet"](mix, min_period=0.05)()) == 2
+    with pytest.raises(WrongArgument, match="max_period is below min_period"):
+        ALGORITHMS["Repet"](mix, min_period=0.07, max_period=0.02)()
 
 
 @pytest.mark.parametrize("name", ["HPSS", "Repet", "FT2D"])
