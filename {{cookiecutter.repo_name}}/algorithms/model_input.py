@@ -8,7 +8,7 @@ import torch
 import audio
 import streams
 from compat import nussl
-from errors import UserError, amount
+from errors import UserError, WrongArgument, amount
 
 from .chunks import Chunks
 
@@ -53,12 +53,19 @@ class ModelInput:
         chunk: seconds that the network reads at once; None: `CHUNK`.
 
     Raises:
-        UserError: the mixture is silent, or shorter than one STFT frame of the model; `chunk` is
-            too short.
+        UserError: the mixture is silent, or shorter than one STFT frame of the model.
+        WrongArgument: `chunk` is too short.
     """
 
     def __init__(self, signal, metadata, front_end, chunk=None):
         rate, channels = metadata["sample_rate"], metadata["num_channels"]
+        chunk = CHUNK if chunk is None else chunk
+        if int(chunk * rate / front_end.hop_length) < LEAST:
+            every = front_end.hop_length / rate
+            raise WrongArgument(
+                f"algorithm.args: chunk is {chunk:g} s; the model's STFT has a frame every "
+                f"{every:.3g} s, and at least {LEAST} of them make a chunk"
+            )
         self.signal, self.front_end, self.stft_params = signal, front_end, metadata["stft_params"]
         self.levels = level_range(metadata)
         self.recording = recording_of(signal)
@@ -77,14 +84,7 @@ class ModelInput:
         if self.recording is not signal and not np.any(signal.audio_data):
             raise UserError("is silent (every sample is 0); there is nothing to separate")
         frames = -(-self.audio.length // hop) + 1
-        chunk = CHUNK if chunk is None else chunk
         length = int(chunk * rate / hop) + 1  # a frame on both ends of the chunk
-        if int(chunk * rate / front_end.hop_length) < LEAST:
-            every = front_end.hop_length / rate
-            raise UserError(
-                f"chunk is {chunk:g} s; the model's STFT has a frame every {every:.3g} s, and "
-                f"at least {LEAST} of them make a chunk"
-            )
         self.chunks = Chunks(frames, length, int(min(OVERLAP, chunk / 5) * rate / hop))
 
     @property

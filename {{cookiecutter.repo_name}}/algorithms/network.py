@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 import checkpoints
-from errors import UserError
+from errors import UserError, WrongArgument
 from features import FrontEnd
 
 from .masks import Masking, between, over_range
@@ -110,7 +110,8 @@ class NetworkSeparation:
             the AudioSignal for the constructor of nussl's class.
 
         Raises:
-            UserError: as `load` and `ModelInput`; the model does not go with `shifts`.
+            UserError: as `load` and `ModelInput`.
+            WrongArgument: `chunk`, `shifts` or `tuning` does not go with the model.
         """
         self.device = torch.device("cpu") if device is None else device
         self.model, self.model_metadata = self.load(model_path, self.device)
@@ -119,7 +120,9 @@ class NetworkSeparation:
         self.shifts = shifts
         if shifts != 1:
             if "mix_audio" in self.model.input:
-                raise UserError(f"shifts is {shifts}, and {model_path} reads waveforms; write 1")
+                raise WrongArgument(
+                    f"algorithm.args: shifts is {shifts}, and {model_path} reads waveforms; write 1"
+                )
             self.model_metadata = self.model_metadata | {"stft_params": between(params, shifts)}
         if tuning is not None:
             rate = rate_in_tune(recording_of(signal), tuning, self.model_metadata["sample_rate"])
