@@ -12,6 +12,7 @@ from torch import nn
 
 from algorithms import DeepAudioEstimation, DeepMaskEstimation
 from algorithms.masks import consistent, one_hot
+from audio import refuse_loudest
 from compat import nussl
 from errors import UserError
 from model import EXTRAS
@@ -24,7 +25,7 @@ def as_floats(name, audio):
     """A numpy array of an array or tensor of finite floats; `name` is what messages call it.
 
     Raises:
-        UserError: it holds other numbers, NaN or infinity.
+        UserError: it holds other numbers, NaN, infinity, or is too loud for float32.
     """
     if isinstance(audio, torch.Tensor):
         audio = audio.detach().cpu()
@@ -39,6 +40,7 @@ def as_floats(name, audio):
         raise UserError(f"{name} is of {audio.dtype}, expected floats{advice}")
     if not np.isfinite(audio).all():
         raise UserError(f"{name} has samples that are NaN or infinite")
+    refuse_loudest(name, audio)
     return audio
 
 

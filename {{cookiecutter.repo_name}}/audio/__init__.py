@@ -6,7 +6,7 @@ even if the header is wrong: each format has a module here that checks it.
 
 from .conversion import convert, resampled_length
 from .lengths import sound_file
-from .levels import level_db
+from .levels import level_db, refuse_loudest
 from .opening import RATES, SUFFIXES, opened
 from .reading import info, read, read_excerpt
 from .silence import trim_silence
@@ -26,5 +26,6 @@ __all__ = [
     "resampled_length",
     "sound_file",
     "read_excerpt",
+    "refuse_loudest",
     "trim_silence",
 ]

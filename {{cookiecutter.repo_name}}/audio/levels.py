@@ -2,6 +2,17 @@
 
 import numpy as np
 
+from errors import UserError
+
+LOUDEST = 1e12  # times full scale; the squares of louder samples do not fit float32 for long
+
+
+def refuse_loudest(name, sound):
+    """Raise a UserError that begins with `name` if finite samples exceed `LOUDEST`."""
+    peak = float(np.abs(sound).max(initial=0.0))  # half precision cannot hold LOUDEST
+    if peak > LOUDEST:
+        raise UserError(f"{name} reaches {peak:.3g}, full scale being 1; divide it by its peak")
+
 
 def level_db(sound, axis=None):
     """Root mean square in dB of full scale, at least -200; that of no samples is -200.

@@ -6,6 +6,7 @@ import soundfile
 from errors import UserError
 
 from .conversion import around, convert, resampled_length
+from .levels import refuse_loudest
 from .opening import opened
 
 
@@ -31,7 +32,8 @@ def read(path, sample_rate=None, num_channels=None, start=0, length=None, damage
     is cut short, instead of refusing it.
 
     Raises:
-        UserError: no such file, not audio, cut short, without a sample, NaN or infinite samples.
+        UserError: no such file, not audio, cut short, without a sample, samples that are NaN,
+            infinite or above 1e12.
     """
     with opened(path, damaged) as file:
         data, rate = _samples(path, file, start, length), file.samplerate
@@ -108,4 +110,5 @@ def _samples(path, file, start, length):
             f"{start + int(np.argmin(np.isfinite(data).all(axis=0)))}); "
             "repair the file"
         )
+    refuse_loudest(f"{path}:", data)
     return data

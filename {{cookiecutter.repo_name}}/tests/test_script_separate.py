@@ -55,6 +55,10 @@ def test_sources_have_the_inputs_form_and_add_up_to_it(
             lambda p: wav(p, np.where(np.arange(9000) == 77, np.nan, 0.1)),
             "NaN or infinite samples (the first at sample 77)",
         ),
+        (
+            lambda p: wav(p, 1e30 * np.random.default_rng(0).uniform(-1, 1, 20000)),
+            "bad.wav: reaches 1e+30, full scale being 1; divide it by its peak",
+        ),
         (lambda p: p.write_bytes(b"this is not audio" * 99), "cannot be read as audio"),
         (lambda p: p.write_bytes(b""), "is empty (0 bytes)"),
     ],
