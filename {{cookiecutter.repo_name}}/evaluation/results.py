@@ -1,14 +1,18 @@
 """What an evaluation has scored so far, kept item by item, so that it can be resumed."""
 
+import contextlib
 import json
 import re
 import shutil
 from pathlib import Path
 
+import distributed
+import locks
 from errors import UserError
 from files import read_json, write_files
 
 MISSING = "none"
+LOCK = "evaluation.lock"  # in the folder as long as it is written to
 
 
 class Results:
@@ -23,6 +27,29 @@ class Results:
     def __init__(self, folder, identity):
         self.folder, self.unfinished = Path(folder), Path(folder) / "unfinished"
         self.identity = json.loads(json.dumps(identity))
+
+    @contextlib.contextmanager
+    def alone(self):
+        """In this context no other evaluation writes into the folder, where the file system has
+        locks: it would take items of this one, of other arguments, for its own.
+
+        Raises:
+            UserError: another does at this moment.
+        """
+        if not locks.AVAILABLE or not distributed.is_main_process():
+            yield
+            return
+        lock = locks.taken(self.folder / LOCK)
+        if lock is None:
+            raise UserError(
+                f"{self.folder}: another evaluation is active here; wait for it, stop it, or choose "
+                "another info.output_folder"
+            )
+        try:
+            yield
+        finally:
+            (self.folder / LOCK).unlink(missing_ok=True)
+            lock.close()
 
     def begin(self):
         """Make the folder ready; what was scored under another identity is dropped.

@@ -32,7 +32,7 @@ def evaluate(config):
     results = Results(Path(config.info.output_folder) / "evaluation" / settings.split, about)
     if distributed.is_main_process():
         log.info("%s", experiment.announcement(scorer.data))
-    with experiment.recorded_evaluation(config, scorer, about):
+    with results.alone(), experiment.recorded_evaluation(config, scorer, about):
         found = score_all(scorer, build, results, settings.num_workers, f"scoring {settings.split}")
         if distributed.is_main_process():
             for line in experiment.write_evaluation(config, scorer, results, found, about):

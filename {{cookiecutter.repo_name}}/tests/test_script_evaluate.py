@@ -12,6 +12,7 @@ import torch
 
 import checkpoints
 import dataset
+import locks
 from algorithms import DeepClustering
 from errors import UserError
 from evaluation import score_all
@@ -197,6 +198,15 @@ def test_files_that_are_dropped_are_counted_and_named(run, trained, monkeypatch)
     status, printed = run("evaluate", evaluate={})
     assert "1 of 10 items failed" in status and "9 of 10 items of test scored, 1 failed" in printed
     assert "30000004" in (evaluation_of(trained) / "table.md").read_text()
+
+
+@pytest.mark.skipif(not locks.AVAILABLE, reason="no locks on this system")
+def test_a_folder_that_another_evaluation_writes_to_is_refused(run, trained):
+    with locks.taken(evaluation_of(trained) / "evaluation.lock"):
+        status, _ = run("evaluate", evaluate={"num_items": 1})
+    assert f"{evaluation_of(trained)}: another evaluation is active here; wait for it" in status
+    assert run("evaluate", evaluate={"num_items": 1})[0] == 0
+    assert not (evaluation_of(trained) / "evaluation.lock").exists()
 
 
 def test_results_of_another_checkpoint_are_not_mixed_with(run, trained, tmp_path):
