@@ -27,17 +27,32 @@ def load(path=MODEL):
 
     def separate(audio, sample_rate):
         mix = np.atleast_2d(audio).astype(np.float32)
-        if mix.shape[0] > mix.shape[1]:
-            raise ValueError(f"audio has the shape {mix.shape}; channels come first: transpose it")
-        length, given = mix.shape[-1], len(mix)
-        mix = resample(mix, round(length * rate / sample_rate))
-        if channels != "any" and given != int(channels):
+        length, others = mix.shape[-1], channels != "any" and len(mix) != int(channels)
+        check(mix, reads_mono=channels == "any" or others)
+        mix = resample(mix, max(1, round(length * rate / sample_rate)))
+        if others:
             mix = np.repeat(mix.mean(axis=0, keepdims=True), int(channels), axis=0)
         sources = in_chunks(run, mix, round(chunk * rate)) if chunk else run(mix)
         return dict(zip(facts["sources"].split("\n"), resample(sources, length), strict=True))
 
     separate.sample_rate = rate
     return separate
+
+
+def check(mix, reads_mono):
+    """Raise a ValueError for audio, (channels, samples), that cannot be separated."""
+    if mix.shape[0] > mix.shape[1]:
+        raise ValueError(
+            f"audio has the shape {mix.shape}, more channels than samples; channels come first: "
+            "transpose it"
+        )
+    if not np.isfinite(mix).all():
+        raise ValueError("audio has samples that are NaN or infinite")
+    if reads_mono and np.square(mix.mean(axis=0)).mean() < 1e-6 * np.square(mix).mean():
+        raise ValueError(
+            f"its {len(mix)} channels cancel each other in mono, which the model reads: invert "
+            "those of the opposite sign, or give one channel alone"
+        )
 
 
 def in_chunks(run, mix, length):
@@ -74,9 +89,10 @@ if __name__ == "__main__":
     for name in sys.argv[1:]:
         try:
             audio, sample_rate = soundfile.read(name, dtype="float32", always_2d=True)
-        except (OSError, soundfile.SoundFileError) as error:
-            sys.exit(f"error: {name}: cannot be read ({error})")
-        for source, sound in separate(audio.T, sample_rate).items():
+            sources = separate(audio.T, sample_rate)
+        except (OSError, soundfile.SoundFileError, ValueError) as error:
+            sys.exit(f"error: {name}: cannot be separated ({error})")
+        for source, sound in sources.items():
             path = Path(name).with_suffix(f".{source}.wav")
             soundfile.write(path, sound.T, sample_rate, subtype="FLOAT")
             print(path)

@@ -233,7 +233,7 @@ def test_the_code_of_the_card_runs_and_audio_as_soundfile_gives_it_is_refused(
         "accompaniment": (2, RATE),
         "vocals": (2, RATE),
     }
-    with pytest.raises(ValueError, match=r"shape \(8000, 2\); channels come first: transpose it"):
+    with pytest.raises(ValueError, match=r"shape \(8000, 2\), .*channels come first: transpose it"):
         names["separate"](names["audio"], RATE)
 
 

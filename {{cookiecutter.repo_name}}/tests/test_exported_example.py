@@ -1,0 +1,66 @@
+"""separate.py of an exported model, with a session that gives the mixture twice."""
+
+import runpy
+import sys
+import types
+
+import numpy as np
+import pytest
+import soundfile
+
+separate = pytest.importorskip("exporting.separate", reason="needs onnxruntime")
+RATE = 8000
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """pretended(channels): of a model of one channel, which reads the mean of any number if they
+    are "any"."""
+
+    def pretend(channels):
+        facts = {"sample_rate": str(RATE), "num_channels": channels, "chunk": "0", "sources": "a\nb"}
+        session = types.SimpleNamespace(
+            get_modelmeta=lambda: types.SimpleNamespace(custom_metadata_map=facts),
+            run=lambda names, inputs: [np.stack([inputs["mixture"]] * 2)],
+        )
+        monkeypatch.setattr(separate.onnxruntime, "InferenceSession", lambda *_, **__: session)
+
+    return pretend
+
+
+@pytest.mark.parametrize("channels", ["any", "1"])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data: data * [[1.0], [-1.0]], "its 2 channels cancel each other in mono"),
+        (lambda data: np.where(np.arange(500) == 9, np.nan, data), "NaN or infinite"),
+        (lambda data: data.T, "more channels than samples"),
+    ],
+)
+def test_audio_that_cannot_be_separated_is_refused(pretended, channels, spoil, message):
+    pretended(channels)
+    data = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 500)).repeat(2, axis=0)
+    assert separate.load()(data, RATE)["a"].shape[-1] == 500
+    with pytest.raises(ValueError, match=message):
+        separate.load()(spoil(data), RATE)
+
+
+@pytest.mark.parametrize("channels", ["1", "2", "any"])
+def test_silence_and_what_the_model_reads_as_it_is_are_not_refused(pretended, channels):
+    pretended(channels)
+    assert not separate.load()(np.zeros((2, 500)), RATE)["a"].any()
+    if channels == "2":
+        assert separate.load()(np.ones((2, 500)) * [[1], [-1]], RATE)["a"].any()
+
+
+def test_a_file_of_one_sample_is_separated_and_a_bad_one_is_one_message(
+    pretended, tmp_path, monkeypatch
+):
+    pretended("any")
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("one.wav", np.full(1, 0.5), 6 * RATE, subtype="FLOAT")
+    soundfile.write("bad.wav", np.full(9, np.nan), RATE, subtype="FLOAT")
+    monkeypatch.setattr(sys, "argv", ["separate.py", "one.wav", "bad.wav"])
+    with pytest.raises(SystemExit, match=r"error: bad.wav: cannot be separated \(.*NaN"):
+        runpy.run_path(separate.__file__, run_name="__main__")
+    assert soundfile.info("one.a.wav").frames == 1
