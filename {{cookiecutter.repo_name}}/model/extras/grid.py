@@ -107,8 +107,10 @@ class _Recurrent(nn.Module):
         """(batch, sequences, steps, channels) -> the same shape"""
         batch, sequences, steps, channels = data.shape
         normal = self.normalization(data).flatten(0, 1)
-        # zeros at the end complete the last window
-        missing = max(self.kernel_size - steps, -(steps - self.kernel_size) % self.stride)
+        # zeros at the end complete the last window, and a second: torch.export would refuse lengths
+        # with a single one
+        missing = -(steps - self.kernel_size) % self.stride
+        missing = max(self.kernel_size + self.stride - steps, missing)
         normal = nn.functional.pad(normal, (0, 0, 0, missing))
         if self.stride == self.kernel_size:
             windows = normal.unflatten(1, (-1, self.stride)).transpose(2, 3).flatten(2)
