@@ -30,6 +30,7 @@ STYLE = {
     "text.parse_math": False,  # names of files hold any number of $
 }
 SHOWN = 10  # seconds of a recording in a picture
+TICKS = 6  # intervals between the seconds on an axis, at most
 POINTS = 6000  # dots in the plane of the embedding
 LEVEL = ("magma", (FLOOR, 0), "dB")  # colors, their limits, unit
 MASK = ("gray", (0, 1), "share")
@@ -169,20 +170,23 @@ def _draw_bins(figure, axes, mix, values, axis, title, color="black", kind=LEVEL
     )
     places, texts = zip(*axis.ticks(), strict=True)
     axes.set_yticks(places, texts)
+    axes.locator_params(axis="x", nbins=TICKS)
     axes.set(ylabel="kHz" if axis.scale == "linear" else f"kHz ({axis.scale})")
     axes.set_title(title, color=color)
     figure.colorbar(image, ax=axes, label=unit, pad=0.01)
 
 
 def _draw_waveform(axes, signal, color, title, mix):
-    """Minimum and maximum of short blocks: what a waveform looks like from afar."""
+    """Minimum and maximum of short blocks: what a waveform looks like from afar; with an outline,
+    since a block of a single sample has no area."""
     data = signal.audio_data.mean(axis=0)
     block = max(1, len(data) // 1500)
     blocks = data[: len(data) // block * block].reshape(-1, block)
     time = np.arange(len(blocks)) * block / signal.sample_rate
-    axes.fill_between(time, blocks.min(axis=1), blocks.max(axis=1), color=color, linewidth=0)
+    axes.fill_between(time, blocks.min(axis=1), blocks.max(axis=1), color=color, linewidth=0.5)
     peak = max(np.abs(mix.audio_data).max(), np.abs(data).max(), 1e-9)
     axes.set(xlim=(0, signal.signal_duration), ylim=(-1.05 * peak, 1.05 * peak), xlabel="seconds")
+    axes.locator_params(axis="x", nbins=TICKS)
     axes.set_title(title, color=color)
 
 

@@ -52,6 +52,18 @@ def test_every_source_has_its_mask_and_its_waveform(axes, sources):
     assert picture.startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("samples", [700, 8000])
+def test_waveforms_are_seen_however_few_samples_they_have(axes, samples):
+    mix, estimates, _ = separation(samples=samples)
+    draw_separation("title", mix, Result(estimates))
+    waveform = axes()["source0.wav"]
+    waveform.figure.canvas.draw()
+    pixels = np.asarray(waveform.figure.canvas.buffer_rgba())[::-1].astype(int)
+    left, bottom, right, top = map(int, waveform.get_window_extent().extents)
+    inside = pixels[bottom:top, left:right]
+    assert (inside[..., 2] - inside[..., 0] > 60).mean() > 0.1  # blue
+
+
 def test_the_embedding_is_coloured_by_the_cluster_of_its_bins(axes):
     """Two blobs in 20 dimensions, a quarter of the bins in the second: two clouds of dots."""
     mix, estimates, masks = separation()
