@@ -42,8 +42,8 @@ class Results:
         lock = locks.taken(self.folder / LOCK)
         if lock is None:
             raise UserError(
-                f"{self.folder}: another evaluation is active here; wait for it, stop it, or choose "
-                "another info.output_folder"
+                f"{self.folder}: another evaluation is active here; wait for it, stop it, or "
+                "choose another info.output_folder"
             )
         try:
             yield

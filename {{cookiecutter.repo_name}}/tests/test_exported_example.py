@@ -18,7 +18,8 @@ def pretended(monkeypatch):
     are "any"."""
 
     def pretend(channels):
-        facts = {"sample_rate": str(RATE), "num_channels": channels, "chunk": "0", "sources": "a\nb"}
+        facts = {"sample_rate": str(RATE), "num_channels": channels}
+        facts |= {"chunk": "0", "sources": "a\nb"}
         session = types.SimpleNamespace(
             get_modelmeta=lambda: types.SimpleNamespace(custom_metadata_map=facts),
             run=lambda names, inputs: [np.stack([inputs["mixture"]] * 2)],
