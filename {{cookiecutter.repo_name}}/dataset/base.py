@@ -77,7 +77,7 @@ class StemDataset(nussl.datasets.BaseDataset):
         self.manifest_hash = manifest_hash(folder)
 
     def list_tracks(self, folder):
-        """All tracks of `self.split` in `folder`, in an order that never changes: `Track`s.
+        """All tracks of `self.split` in `folder`, in an order that never changes: an iterable of `Track`.
 
         Tracks without a length are measured by the caller.
         """
