@@ -77,7 +77,7 @@ class StemDataset(nussl.datasets.BaseDataset):
         self.manifest_hash = manifest_hash(folder)
 
     def list_tracks(self, folder):
-        """All tracks of `self.split` in `folder`, in an order that never changes: an iterable of `Track`.
+        """All tracks of `self.split` in `folder`, each a `Track`, in an order that never changes.
 
         Tracks without a length are measured by the caller.
         """
