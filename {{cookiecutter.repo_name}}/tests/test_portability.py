@@ -29,15 +29,16 @@ MASKS = ("DeepMaskEstimation", "signal, sys.argv[1]")
 AUDIO = ("DeepAudioEstimation", "signal, sys.argv[1]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "builder, algorithm, arguments, extras",
     [
         ("deep_clustering", "DeepClustering", "signal, 2, sys.argv[1]", False),
-        pytest.param("mask_inference", *MASKS, False, marks=pytest.mark.slow),
-        pytest.param("chimera", *MASKS, False, marks=pytest.mark.slow),
-        pytest.param("tasnet", *AUDIO, True, marks=pytest.mark.slow),
-        pytest.param("conv_tasnet", *AUDIO, True, marks=pytest.mark.slow),
-        pytest.param("dual_path", *AUDIO, True, marks=pytest.mark.slow),
+        ("mask_inference", *MASKS, False),
+        ("chimera", *MASKS, False),
+        ("tasnet", *AUDIO, True),
+        ("conv_tasnet", *AUDIO, True),
+        ("dual_path", *AUDIO, True),
     ],
 )
 def test_plain_repaired_nussl_separates_with_it(

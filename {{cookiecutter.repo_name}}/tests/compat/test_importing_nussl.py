@@ -65,6 +65,7 @@ def test_without_ffmpeg_nussl_imports_and_musdb_says_what_to_install(plain, bare
     assert "install ffmpeg" in bare_machine["musdb"]
 
 
+@pytest.mark.slow
 def test_without_sox_and_soxbindings_nussl_imports_and_time_stretch_says_what_to_install(
     plain, bare_machine
 ):
@@ -72,6 +73,7 @@ def test_without_sox_and_soxbindings_nussl_imports_and_time_stretch_says_what_to
     assert "pip install sox" in bare_machine["sox"]
 
 
+@pytest.mark.slow
 def test_without_audioread_nussl_imports_and_an_unreadable_file_says_what_to_do(
     plain, bare_machine
 ):
