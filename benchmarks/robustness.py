@@ -40,8 +40,19 @@ def gain(decibels):
 
 
 def rate(target):
+    return resampled(RATE, target)
+
+
+def tuned(cents):
+    """Every note higher by so many cents, and faster by that."""
+    return resampled(round(RATE * 2 ** (cents / 1200)), RATE)
+
+
+def resampled(given, target):
+    """From one rate, which need not be the recording's, to another."""
+
     def changed(mix, sources):
-        new = {label: audio.convert(sound, RATE, target) for label, sound in sources.items()}
+        new = {label: audio.convert(sound, given, target) for label, sound in sources.items()}
         return sum(new.values()), new, target
 
     return changed
@@ -81,19 +92,6 @@ def _in_time(decoded, mix):
     shift = int(np.argmax(np.fft.irfft(spectra[0] * spectra[1].conj())[:5000]))
     moved = decoded[:, shift : shift + mix.shape[1]]
     return np.pad(moved, ((0, 0), (0, mix.shape[1] - moved.shape[1])))
-
-
-def tuned(cents):
-    """Every note higher by so many cents, and faster by that."""
-
-    def changed(mix, sources):
-        new = {
-            label: audio.convert(sound, round(RATE * 2 ** (cents / 1200)), RATE)
-            for label, sound in sources.items()
-        }
-        return sum(new.values()), new, RATE
-
-    return changed
 
 
 def clipped(decibels):

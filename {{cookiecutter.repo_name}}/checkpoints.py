@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 
 from compat import nussl
-from errors import UserError
+from errors import UserError, in_one_line
 from files import write_files
 from model import extras  # noqa: F401  (modules that checkpoints name)
 from runs import BEST as BEST
@@ -119,7 +119,7 @@ def _load_model(path, device, stamp):
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except Exception as error:  # a file that anybody may have written, built by nussl and torch
-        reason = " ".join(str(error).split())[:300]
+        reason = in_one_line(error)
         raise UserError(
             f"{path}: the model in it cannot be built ({reason}); its weights and its "
             "description do not fit, or it needs modules of model/extras/"

@@ -31,6 +31,11 @@ def amount(number, noun):
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def in_one_line(error, most=300):
+    """The beginning of what an error (or text) says, `most` characters, without line breaks."""
+    return " ".join(str(error).split())[:most]
+
+
 def raise_all(problems):
     """Raise one UserError with all problems, if there are any."""
     problems = list(problems)

@@ -91,9 +91,8 @@ def _peaks(sound, sample_rate):
     window = np.hanning(size).astype(np.float32)
     spectrum = np.abs(scipy.fft.rfft(frames * window, axis=1))
     low, high = (max(1, int(f * size / sample_rate)) for f in (LOWEST, HIGHEST))
+    high = min(high, spectrum.shape[1] - 1)  # a peak has neighbours
     below, here, above = (spectrum[:, low + i : high + i] for i in (-1, 0, 1))
-    here = here[:, : above.shape[1]]
-    below = below[:, : above.shape[1]]
     loud = here > LEAST * spectrum.max(axis=1, keepdims=True)
     frame, number = np.nonzero((here > below) & (here >= above) & loud)
     # the vertex of the parabola through the logarithms of a bin and its neighbours

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from compat import nussl
-from errors import UserError
+from errors import UserError, in_one_line
 
 from .graphs import INPUT, quiet
 
@@ -98,7 +98,7 @@ def _run(program, mixture, seconds):
     try:
         return program(torch.from_numpy(mixture)).numpy()
     except Exception as error:  # the guards of torch.export, or what its operations raise
-        reason = " ".join(str(error).split())[:300]
+        reason = in_one_line(error)
         raise UserError(
             f"model.pt2 cannot separate {seconds:g} s ({reason}); nothing is written; write other "
             "lengths as export.check_seconds if it need not"

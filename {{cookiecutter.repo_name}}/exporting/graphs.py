@@ -7,7 +7,7 @@ import warnings
 
 import torch
 
-from errors import UserError
+from errors import UserError, in_one_line
 
 INPUT, OUTPUT = "mixture", "sources"
 LOGGERS = (
@@ -38,7 +38,7 @@ def exported(separation, sample_rate):
         try:
             return torch.export.export(separation, (example,), dynamic_shapes=(sizes,))
         except Exception as error:  # whatever a network's own code stumbles over when it is traced
-            reason = " ".join(str(error).split())[:300]
+            reason = in_one_line(error)
             raise UserError(
                 f"the network cannot be exported: torch.export fails with {reason}"
             ) from error
@@ -65,7 +65,7 @@ def onnx_bytes(program, facts):
                 optimize=False,  # which would remove the addition of 1e-8 as a no-op
             )
         except Exception as error:  # the exporter's errors have no common class
-            reason = " ".join(str(error).split())[:300]
+            reason = in_one_line(error)
             raise UserError(f"the network cannot be written as ONNX: {reason}") from error
     model = written.model_proto
     for key, value in facts.items():

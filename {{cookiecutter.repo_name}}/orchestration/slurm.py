@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from config.errors import closest, listed
-from errors import Interrupted, UserError
+from errors import Interrupted, UserError, in_one_line
 
 from .launchers import PATIENCE, Local, Process
 
@@ -156,8 +156,9 @@ class Job(Process):
             if not task.paths.result_pickle.exists():
                 found.append(None)
                 continue
-            self.lost = self.lost or task.exception() is not None
-            found.append(LOST if task.exception() is not None else task.result())
+            lost = task.exception() is not None
+            self.lost = self.lost or lost
+            found.append(LOST if lost else task.result())
         return found
 
     def stop(self):
@@ -179,7 +180,7 @@ def _submitting():
     try:
         yield
     except FailedJobError as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = in_one_line(error)
         raise UserError(
             f"launcher: SLURM refuses the job ({reason}); change that key of the section"
         ) from error

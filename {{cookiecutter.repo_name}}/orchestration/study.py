@@ -20,7 +20,7 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 import config as configuration
-from errors import UserError
+from errors import UserError, in_one_line
 
 from .locking import Lock
 
@@ -73,7 +73,7 @@ class Study:
                     pruner=pruner,
                 )
             except (SQLAlchemyError, ArgumentError, NoSuchModuleError, ImportError) as error:
-                reason = " ".join(str(error).split())[:300]
+                reason = in_one_line(error)
                 raise UserError(
                     f"sweep.storage: {settings.storage or self.url} cannot be opened ({reason}); "
                     "write postgresql+psycopg://user@host/name, or leave it out"
@@ -148,8 +148,8 @@ class Study:
         return Claimed(trial, slot, about["seeds"], values)
 
     def _sampler(self, slot):
-        """The sampler of one trial. Its number is added to the seed, that of `sampler.args` or of
-        the sweep: each trial has a sampler of its own, and with the same seed all draw the same."""
+        """A sampler for one trial. With the same seed every trial would draw the same values, so
+        that the trial's number is added to the seed of `sampler.args` or else of the sweep."""
         component = self.settings.sampler
         given = component.args.get("seed") if component else None
         seed = ((self.seed if given is None else given) + slot) % 2**32

@@ -15,7 +15,7 @@ from ignite import handlers
 from ignite.engine import Events
 
 import distributed
-from errors import UserError
+from errors import UserError, in_one_line
 
 log = logging.getLogger("train")
 
@@ -181,7 +181,7 @@ def _beginning(logger, advice):
     try:
         yield
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = in_one_line(error, 200)
         raise UserError(
             f"train.loggers: {logger} does not begin ({reason}); {advice}, or remove the logger"
         ) from error

@@ -7,7 +7,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import distributed
-from errors import UserError
+from errors import UserError, in_one_line
 
 
 def compiled(model, enabled):
@@ -29,7 +29,7 @@ def compiling():
     except RuntimeError as error:
         if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
-        reason = " ".join(str(error).partition("Set TORCH")[0].split())[:200]
+        reason = in_one_line(str(error).partition("Set TORCH")[0], 200)
         raise UserError(
             f"train.compile: torch cannot compile this network here ({reason}); write false, or on "
             "a CPU install a C++ compiler (g++) if there is none"
