@@ -5,9 +5,9 @@
     python -m benchmarks.gpu --device cpu --quick --batch 1 --only mask_inference   # tries itself
 
 - Steps of `scripts.train` for the experiments of published size and for the shipped model, on
-  noise, in float32 (which is TF32 in convolutions and LSTMs, torch's default), in bfloat16 and
-  compiled: steps a second, the peak of memory above what is held between steps, the share of time
-  in which the GPU computes (NVML).
+  noise, in float32 (which is TF32 in convolutions and LSTMs, torch's default), in bfloat16, in
+  bfloat16 with `cuda_graphs`, and compiled: steps a second, the peak of memory above what is held
+  between steps, the share of time in which the GPU computes (NVML).
 - Forward and backward pass beside asteroid's networks of the same sizes, and a step of deep
   clustering beside stock nussl: in turn, medians. A package that is not installed is left out.
 - Steps a second with the loader (WAV files, two workers as in the experiments), beside those
@@ -31,7 +31,10 @@ from benchmarks.networks import PAIRS, PUBLISHED, our_network, their_network
 from benchmarks.noise import PROJECT, trainer_on, trainer_on_noise
 
 PRECISIONS = ("float32", "bfloat16")
-COMPILED = ("conv_tasnet",)  # the others hold LSTMs, or are slow to compile
+KEYS = {  # each by itself: function(name) -> is it measured?
+    "cuda_graphs": lambda name: name != "band_split_roformer",  # a batch in two parts
+    "compile": lambda name: name == "conv_tasnet",  # the others hold LSTMs, or are slow to compile
+}
 SHIPPED = "../best_model/config.yml"
 AGAINST = {"Conv-TasNet": (8, 1, 32000), "dual path": (8, 1, 32000)}  # 4 s at 8 kHz
 LOADED = {"conv_tasnet": "conv_tasnet.yml", "chimera": "music/musdb18_vocals_chimera.yml"}
@@ -98,24 +101,32 @@ def print_row(line):
     print(f"{line['name']}: {line['ours']:g} {line['unit']}{beside}{more}", flush=True)
 
 
+def ways_to_compute(name, device):
+    """The settings of `train` that an experiment is measured with: yields {key: value}."""
+    yield from ({"precision": precision} for precision in PRECISIONS)
+    if device.type == "cuda":
+        for key, possible in KEYS.items():
+            if possible(name):
+                yield {"precision": "bfloat16", key: True}
+
+
 def experiments(device, seconds, only, size):
     """Steps of the experiments of published size."""
     from training import fitting
 
     files = {**PUBLISHED, "shipped": SHIPPED}
     for name in only or files:
-        choices = [(precision, False) for precision in PRECISIONS]
-        choices += [("bfloat16", True)] * (name in COMPILED and device.type == "cuda")
-        for precision, compiled in choices:
-            changes = {"device": device.type, "precision": precision, "compile": compiled}
-            trainer = trainer_on_noise(files[name], **changes, **size)
+        for changes in ways_to_compute(name, device):
+            trainer = trainer_on_noise(files[name], device=device.type, **changes, **size)
             batch = trainer.to_device(next(trainer.training_batches()))
 
             def step(trainer=trainer, batch=batch):
                 trainer.train_step(batch)
 
             times = timed({"step": step}, device, seconds)["step"]
-            title = f"{name}, {precision}{', compiled' * compiled}"
+            title = ", ".join(
+                [name, changes["precision"], *[key for key in changes if key in KEYS]]
+            )
             title += f", batch of {trainer.settings.batch_size}"
             yield row(
                 f"gpu: {title}",

@@ -13,6 +13,7 @@ MAY_CHANGE = (  # when a training run is resumed; any other change would make it
     "datasets.val.args.folder",
     "train.accumulate",
     "train.checkpointing",
+    "train.cuda_graphs",
     "train.checkpoint_every",
     "train.compile",
     "train.device",

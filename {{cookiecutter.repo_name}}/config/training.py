@@ -141,6 +141,11 @@ class Train(Section):
         "them (activation checkpointing): saves memory, costs time",
     )
     compile: bool = Field(False, description="run the network through torch.compile")
+    cuda_graphs: bool = Field(
+        False,
+        description="record the network's forward and backward pass and replay it in each step: "
+        "saves time where Python starts kernels more slowly than the GPU runs them",
+    )
     initial: Initial | None = Field(
         None,
         description="the weights to start from, {checkpoint, modules}; null: random initialisation",

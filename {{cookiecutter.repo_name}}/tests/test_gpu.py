@@ -136,6 +136,24 @@ def test_each_network_takes_a_compiled_step(trainer_on, builder, device):
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.parametrize("device", [CUDA])
+@pytest.mark.parametrize("builder", NETWORKS)
+def test_recorded_steps_are_those_of_the_network(trainer_on, builder, device):
+    same = {"precision": "float32", "optimizer": {"class": "SGD", "args": {"lr": 1e-3}}}
+    plain, recorded = (trainer_on(device, builder, cuda_graphs=on, **same) for on in (False, True))
+    batches = [first_batch(plain)]  # another one each step: what is replayed reads its inputs
+    batches += [{**batches[0], "mix": gain * batches[0]["mix"]} for gain in (0.5, 2.0)]
+    expected, found = (
+        [trainer.train_step(batch) for batch in batches] for trainer in (plain, recorded)
+    )
+    for one, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(one, rel=1e-3, abs=1e-3)
+    for (name, one), other in zip(
+        plain.model.state_dict().items(), recorded.model.state_dict().values(), strict=True
+    ):
+        assert (one - other).abs().max() < 1e-3 * max(one.abs().max(), 1.0), name
+
+
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 def test_memory_does_not_grow_from_step_to_step(trainer_on, device):
     trainer = trainer_on(device)

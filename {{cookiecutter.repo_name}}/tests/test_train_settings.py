@@ -17,6 +17,7 @@ import checkpoints
 import config
 import experiment
 from errors import UserError
+from training.cuda_graphs import with_graphs
 from training.gradients import Clipping
 from training.sampling import Curriculum, SameBatches
 
@@ -261,6 +262,22 @@ def test_checkpointed_activations_train_the_same_network(write_config):
 def test_checkpointing_is_refused_where_there_are_no_blocks(write_config):
     with pytest.raises(UserError, match="train.checkpointing: no module of this model"):
         trainer_of(write_config(checkpointing=True))
+
+
+def test_graphs_are_refused_without_a_cuda_device(write_config):
+    with pytest.raises(UserError, match="train.cuda_graphs needs a CUDA device, .* on cpu; write"):
+        trainer_of(write_config(cuda_graphs=True))
+
+
+def test_graphs_are_refused_beside_what_they_do_not_go_with(write_config):
+    trainer = trainer_of(write_config(accumulate=2, compile=True))
+    settings = trainer.settings.model_copy(update={"cuda_graphs": True})
+    trainer = types.SimpleNamespace(
+        settings=settings, device=torch.device("cuda"), model=trainer.model
+    )
+    found = "does not go with train.compile: true, train.accumulate above 1; write"
+    with pytest.raises(UserError, match=found):
+        with_graphs(trainer)
 
 
 def test_what_cannot_be_compiled_is_one_message(write_config):

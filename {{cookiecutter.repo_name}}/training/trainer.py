@@ -14,6 +14,7 @@ from files import write_files
 from . import precision, random_state, weights
 from .backward import accumulate_gradients
 from .checkpointing import KEYS, Checkpoints
+from .cuda_graphs import with_graphs
 from .gradients import Clipping
 from .history import History, Means
 from .levels import Levels
@@ -48,8 +49,8 @@ class Trainer:
 
     Attributes:
         model, losses, front_end, settings, train_data, val_data, seed, device: as in `Setup`.
-        network: what `forward` is called with in training: the model, compiled and data parallel;
-            `prepare` makes it, and precision and scaler.
+        network: what `forward` is called with in training: the model, compiled, recorded or data
+            parallel; `prepare` makes it, and precision and scaler.
         frozen: the parameters that are not trained. levels: of the mixtures, for the checkpoint.
         eval_model: the model that is validated and kept: `model`, or the average of its weights.
         optimizer, schedule, clipping, average: what a step works with.
@@ -108,8 +109,8 @@ class Trainer:
         self.scaler = self.register("scaler", precision.scaler(self.device, self.precision))
         if self.settings.checkpointing:
             weights.checkpoint_activations(self.model)
-        compiled = weights.compiled(self.model, self.settings.compile)
-        self.network = weights.data_parallel(compiled, unused)
+        network = weights.compiled(with_graphs(self, unused), self.settings.compile)
+        self.network = weights.data_parallel(network, unused)
         self.trunk_and_heads = trunk_and_heads(self)
 
     # ---- what a subclass may override ---------------------------------------------------------
