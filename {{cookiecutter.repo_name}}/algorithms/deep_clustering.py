@@ -12,6 +12,7 @@ from errors import UserError, WrongArgument, amount
 
 from .masks import apply_masks, one_hot
 from .network import BATCH, NetworkSeparation
+from .presence import AROUND, weight_of_masks
 
 MOST_SOURCES = 5  # that are looked for if num_sources is null
 COMPARED = 3000  # loud points on which numbers of clusters are compared
@@ -58,6 +59,10 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         shifts: how many times the network reads the mixture, each time a part of a hop later, 2
             for half a hop. The masks have so many times the frames, which overlap more, and the
             errors of each reading are averaged; the network takes so many times as long.
+        absent_db: where the network's masks give one of the sources less than this part of the
+            energy around, in dB, such as -10, it counts as absent, and the weight of the masks
+            rises, to 1 where it is 10 dB less: clusters divide an instrumental passage among all
+            sources, masks need not. None: the weight is the same everywhere.
         tuning: frequency in Hz of the A4 that the music of the training data is tuned to, such as
             440: a mixture that is tuned higher or lower is read slower or faster, so that its notes
             are at the same pitches. None: every mixture is read as it is.
@@ -87,8 +92,9 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         chunk: float | None = None,
         shifts: int = 1,
         tuning: float | None = None,
+        absent_db: float | None = None,
     ):
-        _check(percentile, beta, random_state, mask_weight)
+        _check(percentile, beta, random_state, mask_weight, absent_db)
         also = ("mix_magnitude",)
         signal = self.set_up(input_audio_signal, model_path, device, chunk, also, shifts, tuning)
         labels = self.source_labels
@@ -98,11 +104,12 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
                 f"({', '.join(labels)}), and num_sources is {num_sources}; write "
                 f"{len(labels)}, or null"
             )
-        if mask_weight and not labels:
-            raise WrongArgument(
-                f"{model_path}: mask_weight is {mask_weight}, and it has no masks that were "
-                "trained with an order; write 0"
-            )
+        for name, value, none in (("mask_weight", mask_weight, 0), ("absent_db", absent_db, None)):
+            if value != none and not labels:
+                raise WrongArgument(
+                    f"{model_path}: {name} is {value}, and it has no masks that were "
+                    f"trained with an order; write {'null' if none is None else none}"
+                )
         super().__init__(
             signal,
             num_sources or (len(labels) if labels else 2),
@@ -116,6 +123,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         self.masks_of_network = None  # (bins, frames, channels, sources), where they name clusters
         self.order = None  # [cluster of each source]
         self.random_state, self.mask_weight = random_state, mask_weight
+        self.absent_db = absent_db
         self.channel_dim = -1
         self.metadata.update(self.model_metadata)
         self.loud_points = None  # (points, dims), (points,): the points fitted to, their magnitudes
@@ -144,11 +152,15 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
 
     def cluster_features(self, features, clusterer):
         """Responsibilities (bins, frames, channels, sources), each bin's adding up to 1."""
-        loud = self.tf_point_over_cutoff
+        loud, magnitudes = self.tf_point_over_cutoff, np.abs(self.stft)
         masks = self.masks_of_network
-        self._fit(features[loud], np.abs(self.stft)[loud], None if masks is None else masks[loud])
+        self._fit(features[loud], magnitudes[loud], None if masks is None else masks[loud])
         shares = self._responsibilities(torch.from_numpy(features))
-        return self._weighed(shares, None if masks is None else torch.from_numpy(masks)).numpy()
+        if masks is None:
+            return shares.numpy()
+        # (f, t, ...) -> (t, f, ...)
+        given = (shares, *map(torch.from_numpy, (masks, magnitudes)))
+        return self._weighed(*(part.transpose(0, 1) for part in given)).transpose(0, 1).numpy()
 
     def chunk_masks(self):
         """The masks of each chunk: (sources, bins, frames, channels)."""
@@ -162,18 +174,24 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
 
     def _masks(self, batch):
         """(batch, sources, bins, frames, channels)"""
-        outputs = batch[-1]
+        _, features, outputs = batch
         shares = self._responsibilities(outputs["embedding"])
-        masks = _magnitudes(outputs["mask"]).cpu() if self.source_labels else None
-        # (b, t, f, c, s) -> (b, s, f, t, c)
-        return self._weighed(shares, masks).permute(0, 4, 2, 1, 3).numpy()
+        if self.source_labels:
+            masks = _magnitudes(outputs["mask"]).cpu()
+            shares = self._weighed(shares, masks, features["mix_magnitude"].cpu())
+        return shares.permute(0, 4, 2, 1, 3).numpy()  # (b, t, f, c, s) -> (b, s, f, t, c)
 
-    def _weighed(self, shares, masks):
-        """The responsibilities (..., sources) and the network's masks, by `mask_weight`."""
-        if not self.mask_weight:
+    def _weighed(self, shares, masks, magnitudes):
+        """The responsibilities and the network's masks, (..., frames, bins, channels, sources)
+        both, by `mask_weight` and `absent_db`; magnitudes: of the mixture."""
+        if not self.mask_weight and self.absent_db is None:
             return shares
         masks = masks / masks.sum(dim=-1, keepdim=True).clamp_min(1e-8)  # the result adds up to 1
-        return shares + self.mask_weight * (masks - shares)
+        weight = self.mask_weight
+        if self.absent_db is not None:
+            reach = round(AROUND * self.input.audio.sample_rate / self.input.stft_params.hop_length)
+            weight = weight_of_masks(masks, magnitudes, weight, self.absent_db, reach)
+        return shares + weight * (masks - shares)
 
     def result(self, estimates):
         """The `Result` of a run; of long audio, with the embedding of its loudest chunk."""
@@ -278,7 +296,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         )
 
 
-def _check(percentile, beta, random_state, mask_weight):
+def _check(percentile, beta, random_state, mask_weight, absent_db):
     """Raise WrongArgument for numbers that are out of range."""
     wrong = [
         f"{name} is {value}; it is {expected}"
@@ -287,6 +305,7 @@ def _check(percentile, beta, random_state, mask_weight):
             ("beta", beta, beta >= 0, "a number from 0 up"),
             ("random_state", random_state, 0 <= random_state < 2**32, "a seed, from 0 to 2^32-1"),
             ("mask_weight", mask_weight, 0 <= mask_weight <= 1, "a weight, from 0 to 1"),
+            ("absent_db", absent_db, absent_db is None or absent_db < 0, "dB below 0, or null"),
         )
         if not is_right
     ]

@@ -304,23 +304,26 @@ def _check_training(config):
         )
         for name, loss in config.train.loss.items()
     ]
-    return problems or _check_mask_weight(config, losses)
+    return problems or _check_use_of_masks(config, losses)
 
 
-def _check_mask_weight(config, losses):
+def _check_use_of_masks(config, losses):
     """The masks of the model that is trained here weigh in its result only if they have an order;
     losses: modules."""
     algorithm = config.algorithm
     if algorithm is None or algorithm.class_name != "DeepClustering":
         return []
-    weight = algorithm.args.get("mask_weight")
-    if not weight or "model_path" in algorithm.args or gives_order(losses):
+    if "model_path" in algorithm.args or gives_order(losses):
         return []
     text = (
-        f"is {weight}, and train.loss trains no masks with an order; write 0, or "
+        "is {}, and train.loss trains no masks with an order; write {}, or "
         "permutation_invariant: false in the args of the loss of the masks"
     )
-    return [config.problem("algorithm.args.mask_weight", text)]
+    return [
+        config.problem(f"algorithm.args.{key}", text.format(algorithm.args[key], none))
+        for key, none in (("mask_weight", 0), ("absent_db", "null"))
+        if algorithm.args.get(key) not in (None, 0)
+    ]
 
 
 def _trains_on_cpu(config):

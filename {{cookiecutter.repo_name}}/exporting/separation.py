@@ -6,6 +6,7 @@ from torch import nn
 from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from algorithms.masks import between, consistent
 from algorithms.model_input import level_range
+from algorithms.presence import AROUND, weight_of_masks
 from compat import nussl
 from errors import UserError
 from model import EXTRAS
@@ -199,7 +200,8 @@ class ClusterSeparation(MaskedSeparation):
                 "sources; write it"
             )
         self.clusters = Clusters(count, args.get("percentile", 90), args.get("beta", 5.0))
-        self.mask_weight = args.get("mask_weight", 0.0)
+        self.mask_weight, self.absent_db = args.get("mask_weight", 0.0), args.get("absent_db")
+        self.reach = round(AROUND * metadata["sample_rate"] / self.stft.hop_length)
         self.binary = args.get("mask_type", "soft") == "binary"
 
     def describe(self):
@@ -214,10 +216,16 @@ class ClusterSeparation(MaskedSeparation):
             own = outputs["mask"]
             own = (own.norm(dim=-2) if own.ndim == 5 else own).flatten(0, 2)
         masks = self.clusters(embedding.flatten(0, 2), outputs["mix_magnitude"].flatten(), own)
-        if self.mask_weight:
-            own = own / own.sum(dim=-1, keepdim=True).clamp_min(1e-8)
-            masks = masks + self.mask_weight * (own - masks)
-        return (_one_hot(masks) if self.binary else masks).unflatten(0, shape)
+        masks = masks.unflatten(0, shape)
+        if self.mask_weight or self.absent_db is not None:
+            own = (own / own.sum(dim=-1, keepdim=True).clamp_min(1e-8)).unflatten(0, shape)
+            masks = masks + self._weight(own, outputs["mix_magnitude"]) * (own - masks)
+        return _one_hot(masks) if self.binary else masks
+
+    def _weight(self, own, magnitude):
+        if self.absent_db is None:
+            return self.mask_weight
+        return weight_of_masks(own, magnitude, self.mask_weight, self.absent_db, self.reach)
 
 
 EXPORTS = {

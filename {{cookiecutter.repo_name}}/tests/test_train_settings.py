@@ -1,5 +1,6 @@
 """What the section `train` can say, each setting by its effect."""
 
+import copy
 import math
 import os
 import re
@@ -17,7 +18,7 @@ import checkpoints
 import config
 import experiment
 from errors import UserError
-from training.cuda_graphs import with_graphs
+from training.cuda_graphs import Graphs, with_graphs
 from training.gradients import Clipping
 from training.sampling import Curriculum, SameBatches
 
@@ -278,6 +279,39 @@ def test_graphs_are_refused_beside_what_they_do_not_go_with(write_config):
     found = "does not go with train.compile: true, train.accumulate above 1; write"
     with pytest.raises(UserError, match=found):
         with_graphs(trainer)
+
+
+def stale(network, tensors, **_):
+    return copy.deepcopy(network)  # as a graph that reads weights where they no longer are
+
+
+def test_what_is_recorded_is_compared_with_the_network(write_config, monkeypatch):
+    trainer = trainer_of(write_config(args=STEADY))
+    batch = next(trainer.training_batches())
+    inputs = {key: trainer.front_end(batch)[key] for key in trainer.model.input}
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", lambda network, *_, **__: network)
+    network = Graphs(trainer.model)
+    for name, value in network(inputs).items():
+        assert torch.equal(value, trainer.model(inputs)[name])
+    assert len(network.recorded) == 1
+    network = Graphs(trainer_of(write_config("again", args=STEADY)).model)
+    before = {name: value.clone() for name, value in network.model.state_dict().items()}
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", stale)
+    with pytest.raises(UserError, match="does not give what the network gives; write false"):
+        network(inputs)
+    assert all(torch.equal(before[k], value) for k, value in network.model.state_dict().items())
+
+
+def test_what_cannot_be_recorded_is_one_message(write_config, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("operation not permitted\nwhen stream is capturing")
+
+    trainer = trainer_of(write_config())
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
+    trainer.network, trainer.trunk_and_heads = Graphs(trainer.model), None
+    found = r"cannot be recorded \(operation not permitted when stream is capturing\); write false"
+    with pytest.raises(UserError, match=found):
+        trainer.fit()
 
 
 def test_what_cannot_be_compiled_is_one_message(write_config):

@@ -4,11 +4,17 @@ A recurrent network is thousands of short kernels, which Python starts more slow
 them; a graph starts all of them by one call.
 """
 
+import contextlib
+import copy
+
 import torch
 from torch import nn
 
 import distributed
 from errors import UserError, in_one_line
+
+MOVED = 1.01  # factor of the weights with which what was recorded is tried
+CLOSE = 0.02  # of the largest value: kernels that add in another order, in half precision
 
 
 def with_graphs(trainer, unused=()):
@@ -24,6 +30,11 @@ def with_graphs(trainer, unused=()):
     settings = trainer.settings
     if not settings.cuda_graphs:
         return trainer.model
+    if trainer.device.type != "cuda":
+        raise UserError(
+            f"train.cuda_graphs needs a CUDA device, and this run is on {trainer.device}; write "
+            "false"
+        )
     others = {
         "train.compile: true": settings.compile,
         "train.checkpointing: true": settings.checkpointing,
@@ -31,11 +42,6 @@ def with_graphs(trainer, unused=()):
         "train.head_items": settings.head_items is not None,
         "more than one process": distributed.world_size() > 1,
     }
-    if trainer.device.type != "cuda":
-        raise UserError(
-            f"train.cuda_graphs needs a CUDA device, and this run is on {trainer.device}; write "
-            "false"
-        )
     if clashing := [name for name, there in others.items() if there]:
         raise UserError(
             f"train.cuda_graphs does not go with {', '.join(clashing)}; write cuda_graphs: false, "
@@ -76,27 +82,29 @@ class Graphs(nn.Module):
             UserError: the model does something that cannot be recorded.
         """
         device = next(self.model.parameters()).device
-        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
-        low = torch.get_autocast_dtype("cuda")
-        enabled = torch.is_autocast_enabled("cuda")
-        try:
-            with (
-                torch.random.fork_rng(devices=[device]),
-                torch.autocast("cuda", dtype=low, enabled=enabled, cache_enabled=False),
-            ):
+        low, enabled = torch.get_autocast_dtype(device.type), torch.is_autocast_enabled(device.type)
+        tensors = tuple(value.detach().clone() for value in inputs.values())
+        with (
+            _state_kept(self.model, device),
+            _weights_in_place(self.model),
+            torch.autocast(device.type, dtype=low, enabled=enabled, cache_enabled=False),
+        ):
+            plain = _Positional(self.model, list(inputs))
+            try:
                 recorded = torch.cuda.make_graphed_callables(
-                    _Positional(self.model, list(inputs)),
-                    tuple(value.detach().clone() for value in inputs.values()),
-                    allow_unused_input=self.allow_unused,
+                    copy.copy(plain), tensors, allow_unused_input=self.allow_unused
                 )
-        except RuntimeError as error:
+                same = _same_passes(plain, recorded, tensors)
+            except RuntimeError as error:
+                raise UserError(
+                    "train.cuda_graphs: this network cannot be recorded "
+                    f"({in_one_line(error, 200)}); write false"
+                ) from error
+        if not same:
             raise UserError(
-                f"train.cuda_graphs: this network cannot be recorded ({in_one_line(error, 200)}); "
-                "write false"
-            ) from error
-        with torch.no_grad():
-            for name, buffer in self.model.named_buffers():
-                buffer.copy_(buffers[name])
+                "train.cuda_graphs: what was recorded of this network does not give what the "
+                "network gives; write false"
+            )
         return recorded
 
 
@@ -109,3 +117,52 @@ class _Positional(nn.Module):
 
     def forward(self, *tensors):
         return self.model(dict(zip(self.names, tensors, strict=True)))
+
+
+@contextlib.contextmanager
+def _state_kept(model, device):
+    """A context after which the model's buffers and weights, and the random numbers to come, are
+    as they were."""
+    kept = [*model.buffers(), *model.parameters()]
+    values = [tensor.detach().clone() for tensor in kept]
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+    with torch.no_grad():
+        for tensor, value in zip(kept, values, strict=True):
+            tensor.copy_(value)
+
+
+@contextlib.contextmanager
+def _weights_in_place(model):
+    """A context in which recurrent layers leave their weights where they are in memory, as nussl's
+    do not: a graph reads them there."""
+    layers = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
+    for layer in layers:
+        layer.flatten_parameters = lambda: None
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.flatten_parameters
+
+
+def _same_passes(plain, recorded, tensors):
+    """Do both give the same outputs and gradients, for weights other than those recorded with?"""
+    with torch.no_grad():
+        for parameter in plain.parameters():
+            parameter.mul_(MOVED)
+    expected, found = (_passes(one, tensors, plain.parameters()) for one in (plain, recorded))
+    for ours, theirs in zip(expected, found, strict=True):
+        most = max((value.abs().max() for value in ours), default=torch.zeros(()))
+        if any((a - b).abs().max() > CLOSE * most for a, b in zip(ours, theirs, strict=True)):
+            return False
+    return True
+
+
+def _passes(network, tensors, parameters):
+    """([outputs], [gradients]) of the sum of their means, as float32."""
+    torch.manual_seed(0)  # of dropout
+    outputs = [value for value in network(*tensors).values() if value.requires_grad]
+    total = sum(value.float().mean() for value in outputs)
+    gradients = torch.autograd.grad(total, tuple(parameters), materialize_grads=True)
+    return [[value.detach().float().clone() for value in values] for values in (outputs, gradients)]

@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from .cuda_graphs import Graphs
+
 CARDS = (8, 12, 24, 40, 80)  # GB of memory
 CONTEXT = 0.6e9  # bytes that CUDA and its libraries hold on a card
 USABLE = 0.95  # of the rest: free memory comes in pieces
@@ -56,6 +58,8 @@ def memory_of_steps(trainer, batch):
     Returns:
         (bytes of a step of any size, bytes more for each excerpt that is computed at a time).
     """
+    if isinstance(trainer.network, Graphs):  # which keeps the memory of each size
+        trainer.network = trainer.model
     held = held_by(trainer)  # with the gradients, which a step drops before it computes new ones
     gradients = sum(p.grad.nbytes for p in trainer.model.parameters() if p.grad is not None)
 

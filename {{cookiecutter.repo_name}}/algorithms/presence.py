@@ -1,0 +1,41 @@
+"""Where a source is absent: there a network's own masks are better than clusters.
+
+Clusters divide whatever there is among all sources, an instrumental passage too; masks can leave
+a source empty.
+"""
+
+import torch
+
+AROUND = 0.4  # seconds before and after a frame whose energy is looked at
+OVER_DB = 10.0  # below the level of absence, over which the weight of the masks rises to 1
+
+
+def weight_of_masks(masks, magnitude, usual, absent_db, reach):
+    """The weight of a network's masks in each frame: `usual`, and up to 1 where they give one of
+    the sources less than `absent_db` of the energy around.
+
+    Args:
+        masks: (..., frames, bins, channels, sources), which add up to 1.
+        magnitude: of the mixture, (..., frames, bins, channels).
+        usual: the weight where all sources are there.
+        absent_db: in dB, of the energy of the mixture.
+        reach: frames before and after each that are looked at.
+
+    Returns:
+        (..., frames, 1, 1, 1)
+    """
+    power = magnitude.square()[..., None]
+    parts = _around((masks.square() * power).sum(dim=(-3, -2)), reach)  # (..., frames, sources)
+    whole = _around(power.sum(dim=(-3, -2)), reach)
+    least = (parts.amin(dim=-1) / whole[..., 0].clamp_min(1e-20)).clamp_min(1e-12)
+    absence = ((absent_db - 10 * torch.log10(least)) / OVER_DB).clamp(0.0, 1.0)
+    return (usual + (1.0 - usual) * absence)[..., None, None, None]
+
+
+def _around(energy, reach):
+    """The mean over the frames around: (..., frames, values) -> the same shape."""
+    rows = energy.transpose(-1, -2)
+    mean = torch.nn.functional.avg_pool1d(
+        rows.reshape(1, -1, rows.shape[-1]), 2 * reach + 1, stride=1, padding=reach
+    )
+    return mean.reshape(rows.shape).transpose(-1, -2)
