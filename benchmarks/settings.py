@@ -39,6 +39,7 @@ CHANGES = {  # of one argument at a time
     "beta": (2.0, 2.5, 3.0, 5.0),
     "mask_weight": (0.0, 0.2, 0.5, 1.0),
     "tuning": (None,),
+    "absent_db": (None, -6.0, -15.0),
 }
 SOFTER_DB = (-10, -20)  # than the items are
 ANY_LEVEL = {"mean": 0.0, "std": 200.0}  # `level_db` with which every mixture stays as it is

@@ -153,7 +153,7 @@ def model_file(tmp_path_factory):
 
 
 def plan(model_file, output, **changes):
-    args = {"num_sources": 2, "mask_weight": 0.5, "chunk": 4.0, "shifts": 2}
+    args = {"num_sources": 2, "mask_weight": 0.5, "absent_db": -3.0, "chunk": 4.0, "shifts": 2}
     args["model_path"] = str(model_file)
     return {
         "info": {"name": "a small chimera", "output_folder": "output"},

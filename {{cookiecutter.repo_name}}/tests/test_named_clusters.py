@@ -13,6 +13,7 @@ import config
 import experiment
 import streams
 from algorithms import DeepClustering, Streamed, count_sources, labels_of
+from algorithms.presence import weight_of_masks
 from compat import nussl
 from errors import UserError
 from model import chimera
@@ -90,11 +91,46 @@ def test_the_networks_masks_enter_the_result_with_their_weight(model_path, secon
         assert gain == pytest.approx(1 - 0.2 * weight, abs=0.01)
 
 
+@pytest.mark.parametrize("seconds", [4, 25])
+def test_where_a_source_is_absent_the_masks_decide(model_path, seconds):
+    sounds = tones(seconds)
+    half = int(seconds * RATE / 2)
+    sounds["high"][half:] = 0
+    mix = sum(sounds.values())[None].astype(np.float32)
+    signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=RATE)
+    work = DeepClustering(signal, 2, model_path, beta=50.0, absent_db=-9.0)
+    low = work()[work.source_labels.index("low")].audio_data[0]
+    # the masks give the high tone -8 dB of the energy while it sounds, and -14 dB where it does
+    # not, 5 of the 10 dB over which their weight rises; of the low tone they leave 0.8
+    for start, gain in ((half - RATE, 1.0), (half + RATE, 0.9)):
+        own, there = (sound[start : start + RATE // 4] for sound in (sounds["low"], low))
+        assert there @ own / (own @ own) == pytest.approx(gain, abs=0.01)
+
+
+def test_the_weight_of_masks_is_that_of_a_plain_loop():
+    rng = np.random.default_rng(0)
+    masks = rng.random((9, 5, 2, 3)) ** 6  # frames, bins, channels, sources
+    masks /= masks.sum(axis=-1, keepdims=True)
+    magnitude = rng.random((9, 5, 2))
+    found = weight_of_masks(*map(torch.from_numpy, (masks, magnitude)), 0.3, -3.0, reach=2)
+    for frame in range(9):
+        near = slice(max(0, frame - 2), frame + 3)
+        power = magnitude[near] ** 2
+        parts = [(masks[near, ..., source] ** 2 * power).sum() for source in range(3)]
+        absence = np.clip((-3 - 10 * np.log10(min(parts) / power.sum())) / 10, 0, 1)
+        assert found[frame].item() == pytest.approx(0.3 + 0.7 * absence)
+    assert found.max() - found.min() > 0.05
+
+
 @pytest.mark.parametrize("model_path", [(["high", "low"], False)], indirect=True)
 def test_masks_without_an_order_cannot_be_weighed(model_path):
     mix = nussl.AudioSignal(audio_data_array=sum(tones(1).values())[None], sample_rate=RATE)
     with pytest.raises(UserError, match="mask_weight is 0.5, and it has no masks"):
         DeepClustering(mix, 2, model_path, mask_weight=0.5)
+    with pytest.raises(UserError, match="absent_db is -10, and it has no masks .*; write null"):
+        DeepClustering(mix, 2, model_path, absent_db=-10)
+    with pytest.raises(UserError, match="absent_db is 3; it is dB below 0, or null"):
+        DeepClustering(mix, 2, model_path, absent_db=3)
     with pytest.raises(UserError, match="mask_weight is 2; it is a weight, from 0 to 1"):
         DeepClustering(mix, 2, model_path, mask_weight=2)
 
@@ -108,6 +144,8 @@ def test_masks_without_an_order_cannot_be_weighed(model_path):
         ({}, {"mask_weight": 0.0}, False),
         ({}, {"mask_weight": 0.5, "model_path": "another.model.pth"}, False),
         (None, {"mask_weight": 0.5}, True),  # clusters alone
+        (None, {"absent_db": -10}, True),
+        (None, {"absent_db": None}, False),
     ],
 )
 def test_masks_that_will_have_no_order_are_refused_before_training(
@@ -121,7 +159,7 @@ def test_masks_that_will_have_no_order_are_refused_before_training(
     if not refused:
         experiment.check(config.load(path))
         return
-    with pytest.raises(config.ConfigError, match="args.mask_weight: is 0.5, and train.loss trains"):
+    with pytest.raises(config.ConfigError, match=r"args.\w+: is (0.5|-10), and train.loss trains"):
         experiment.check(config.load(path))
 
 
