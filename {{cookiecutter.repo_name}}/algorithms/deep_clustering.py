@@ -59,13 +59,13 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         shifts: how many times the network reads the mixture, each time a part of a hop later, 2
             for half a hop. The masks have so many times the frames, which overlap more, and the
             errors of each reading are averaged; the network takes so many times as long.
+        tuning: frequency in Hz of the A4 that the music of the training data is tuned to, such as
+            440: a mixture that is tuned higher or lower is read slower or faster, so that its notes
+            are at the same pitches. None: every mixture is read as it is.
         absent_db: where the network's masks give one of the sources less than this part of the
             energy around, in dB, such as -10, it counts as absent, and the weight of the masks
             rises, to 1 where it is 10 dB less: clusters divide an instrumental passage among all
             sources, masks need not. None: the weight is the same everywhere.
-        tuning: frequency in Hz of the A4 that the music of the training data is tuned to, such as
-            440: a mixture that is tuned higher or lower is read slower or faster, so that its notes
-            are at the same pitches. None: every mixture is read as it is.
 
     Raises:
         WrongArgument: a number out of its range.
