@@ -80,6 +80,18 @@ def test_a_soft_passage_after_a_loud_one_is_separated_as_well(separator, sample_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("alone, other", [SOURCES, SOURCES[::-1]])
+def test_a_source_that_is_alone_leaves_little_in_the_other(separator, sample_folder, alone, other):
+    """Less than -20 dB of it, the mean of three songs (synthesised)."""
+    from dataset import Sample
+
+    data = Sample(sample_folder, "test", RATE, 1, PARAMS, num_songs=3)
+    mixes = [data.excerpt(number, labels=[alone])[0] for number in (0, 10, 20)]
+    left = [audio.level_db(separator(mix, RATE)[other]) - audio.level_db(mix) for mix in mixes]
+    assert np.mean(left) < -20, left
+
+
+@pytest.mark.slow
 def test_sources_of_two_recordings_joined_do_not_swap_at_any_border(sample_folder):
     """Two stretches of 30 s of one song, one singer: in each second the same estimate is hers."""
     from dataset import Sample
