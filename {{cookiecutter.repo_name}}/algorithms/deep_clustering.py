@@ -12,7 +12,7 @@ from errors import UserError, WrongArgument, amount
 
 from .masks import apply_masks, one_hot
 from .network import BATCH, NetworkSeparation
-from .presence import AROUND, weight_of_masks
+from .presence import blended
 
 MOST_SOURCES = 5  # that are looked for if num_sources is null
 COMPARED = 3000  # loud points on which numbers of clusters are compared
@@ -184,14 +184,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
     def _weighed(self, shares, masks, magnitudes):
         """The responsibilities and the network's masks, (..., frames, bins, channels, sources)
         both, by `mask_weight` and `absent_db`; magnitudes: of the mixture."""
-        if not self.mask_weight and self.absent_db is None:
-            return shares
-        masks = masks / masks.sum(dim=-1, keepdim=True).clamp_min(1e-8)  # the result adds up to 1
-        weight = self.mask_weight
-        if self.absent_db is not None:
-            reach = round(AROUND * self.input.audio.sample_rate / self.input.stft_params.hop_length)
-            weight = weight_of_masks(masks, magnitudes, weight, self.absent_db, reach)
-        return shares + weight * (masks - shares)
+        rate = self.input.audio.sample_rate / self.input.stft_params.hop_length
+        return blended(shares, masks, magnitudes, self.mask_weight, self.absent_db, rate)
 
     def result(self, estimates):
         """The `Result` of a run; of long audio, with the embedding of its loudest chunk."""

@@ -1,4 +1,4 @@
-"""Where a source is absent: there a network's own masks are better than clusters.
+"""A network's own masks beside clusters, and alone where a source is absent.
 
 Clusters divide whatever there is among all sources, an instrumental passage too; masks can leave
 a source empty.
@@ -8,6 +8,29 @@ import torch
 
 AROUND = 0.4  # seconds before and after a frame whose energy is looked at
 OVER_DB = 10.0  # below the level of absence, over which the weight of the masks rises to 1
+
+
+def blended(shares, masks, magnitude, weight, absent_db, frame_rate):
+    """Clusters and a network's masks, averaged.
+
+    Args:
+        shares: of the clusters in each bin, (..., frames, bins, channels, sources), which add up
+            to 1.
+        masks: of the network, the same shape.
+        magnitude: of the mixture, (..., frames, bins, channels).
+        weight: of the masks, 0 to 1.
+        absent_db: where it rises (`weight_of_masks`); None: nowhere.
+        frame_rate: frames a second.
+
+    Returns:
+        the shape of `shares`; they add up to 1.
+    """
+    if not weight and absent_db is None:
+        return shares
+    masks = masks / masks.sum(dim=-1, keepdim=True).clamp_min(1e-8)
+    if absent_db is not None:
+        weight = weight_of_masks(masks, magnitude, weight, absent_db, round(AROUND * frame_rate))
+    return shares + weight * (masks - shares)
 
 
 def weight_of_masks(masks, magnitude, usual, absent_db, reach):

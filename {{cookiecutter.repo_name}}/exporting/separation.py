@@ -6,7 +6,7 @@ from torch import nn
 from algorithms import DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from algorithms.masks import between, consistent
 from algorithms.model_input import level_range
-from algorithms.presence import AROUND, weight_of_masks
+from algorithms.presence import blended
 from compat import nussl
 from errors import UserError
 from model import EXTRAS
@@ -201,7 +201,7 @@ class ClusterSeparation(MaskedSeparation):
             )
         self.clusters = Clusters(count, args.get("percentile", 90), args.get("beta", 5.0))
         self.mask_weight, self.absent_db = args.get("mask_weight", 0.0), args.get("absent_db")
-        self.reach = round(AROUND * metadata["sample_rate"] / self.stft.hop_length)
+        self.frame_rate = metadata["sample_rate"] / self.stft.hop_length
         self.binary = args.get("mask_type", "soft") == "binary"
 
     def describe(self):
@@ -217,15 +217,10 @@ class ClusterSeparation(MaskedSeparation):
             own = (own.norm(dim=-2) if own.ndim == 5 else own).flatten(0, 2)
         masks = self.clusters(embedding.flatten(0, 2), outputs["mix_magnitude"].flatten(), own)
         masks = masks.unflatten(0, shape)
-        if self.mask_weight or self.absent_db is not None:
-            own = (own / own.sum(dim=-1, keepdim=True).clamp_min(1e-8)).unflatten(0, shape)
-            masks = masks + self._weight(own, outputs["mix_magnitude"]) * (own - masks)
+        if own is not None:
+            given = masks, own.unflatten(0, shape), outputs["mix_magnitude"]
+            masks = blended(*given, self.mask_weight, self.absent_db, self.frame_rate)
         return _one_hot(masks) if self.binary else masks
-
-    def _weight(self, own, magnitude):
-        if self.absent_db is None:
-            return self.mask_weight
-        return weight_of_masks(own, magnitude, self.mask_weight, self.absent_db, self.reach)
 
 
 EXPORTS = {
