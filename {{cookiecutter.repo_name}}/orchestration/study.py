@@ -148,8 +148,8 @@ class Study:
         return Claimed(trial, slot, about["seeds"], values)
 
     def _sampler(self, slot):
-        """A sampler for one trial. With the same seed every trial would draw the same values, so
-        that the trial's number is added to the seed of `sampler.args` or else of the sweep."""
+        """A sampler for one trial. With the same seed every trial would draw the same values: the
+        trial's number is added to the seed, that of `sampler.args` or the sweep's."""
         component = self.settings.sampler
         given = component.args.get("seed") if component else None
         seed = ((self.seed if given is None else given) + slot) % 2**32

@@ -294,6 +294,8 @@ def test_what_is_recorded_is_compared_with_the_network(write_config, monkeypatch
     for name, value in network(inputs).items():
         assert torch.equal(value, trainer.model(inputs)[name])
     assert len(network.recorded) == 1
+    next(trainer.model.parameters()).requires_grad_(False)  # train.freeze
+    assert Graphs(trainer.model)(inputs).keys() == trainer.model(inputs).keys()
     network = Graphs(trainer_of(write_config("again", args=STEADY)).model)
     before = {name: value.clone() for name, value in network.model.state_dict().items()}
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", stale)
