@@ -6,10 +6,12 @@ Recorded: the excerpt of MUSDB18's test set that the package stempeg contains (6
 song; needs ffmpeg). With --folder: also the test split of stems as data_prep/debian/songs.yml makes
 them, recorded voices over recorded music. Everything at 16 kHz in mono, in pieces of 4 seconds, of
 which medians are shown; of each style of the built-in sample one snippet of each of N test songs
-(without the packages that sampled instruments need, of the plain one only).
+(without the packages that sampled instruments need, of the plain one only). The static mask of a
+set is learnt from its own train split, that of the one song from the folder's.
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -21,9 +23,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"))
 
-from dataset import Sample  # noqa: E402  (the template is found by the line above)
+from dataset import Sample, StemFolder  # noqa: E402  (the template is found by the line above)
 from errors import UserError  # noqa: E402
-from evaluation import score_item  # noqa: E402
+from evaluation import StaticMask, score_item  # noqa: E402
 
 from benchmarks.recordings import LABELS, PARAMS, PROJECT, RATE, clip, item_of, of_folder  # noqa: E402
 
@@ -31,7 +33,7 @@ SECONDS = 4
 BANDS = (125, 250, 500, 1000, 2000, 4000)  # Hz, the centres of octaves
 FRAME = 1024
 SILENT = -60  # dB of full scale
-IDEAL = "ideal ratio mask"
+MASKS = ("static mask", "ideal ratio mask")
 
 
 def statistics(sound):
@@ -67,8 +69,9 @@ def decibels(power):
     return 10 * np.log10(power)
 
 
-def of_item(item):
-    """{(source, name): number} of each piece of an item in which all sources sound."""
+def of_item(item, static):
+    """{(source, name): number} of each piece of an item in which all sources sound; static: a
+    StaticMask, or None."""
     sounds = {name: source.audio_data[0] for name, source in item["sources"].items()}
     length = SECONDS * RATE
     for first in range(0, len(sounds["vocals"]) - length + 1, length):
@@ -81,9 +84,9 @@ def of_item(item):
         ratio = np.mean(piece["vocals"] ** 2) / np.mean(piece["accompaniment"] ** 2)
         found["both", "vocals over accompaniment, dB"] = decibels(ratio)
         part = item_of(item["metadata"]["name"], {name: s[None] for name, s in piece.items()})
-        for row in score_item(part, {}, {}):
-            if row["method"] == IDEAL:
-                key = f"{IDEAL}, improvement of SI-SDR, dB"
+        for row in score_item(part, {}, {MASKS[0]: static} if static else {}):
+            if row["method"] in MASKS:
+                key = f"{row['method']}, improvement of SI-SDR, dB"
                 found[row["source"], key] = row["si_sdr_improvement"]
         yield found
 
@@ -95,9 +98,9 @@ def items_of(data, indices):
         yield item_of(data.tracks[index].name, dict(zip(data.labels, sounds, strict=True)))
 
 
-def summary(items):
+def summary(items, static):
     """{(source, name): (median, 10th, 90th percentile)} over all pieces, and how many these are."""
-    pieces = [found for item in items for found in of_item(item)]
+    pieces = [found for item in items for found in of_item(item, static)]
     columns = {key: [piece[key] for piece in pieces] for key in pieces[0]}
     return {
         key: [float(np.percentile(column, at)) for at in (50, 10, 90)]
@@ -116,28 +119,35 @@ def main():
     sets = {}
     with tempfile.TemporaryDirectory() as temporary:
         for style in ("plain", "produced"):
-            data = Sample(temporary, "test", RATE, 1, PARAMS, style=style)
+            of_style = functools.partial(Sample, temporary, style=style)
+            train, test = (of_style(split, RATE, 1, PARAMS) for split in ("train", "test"))
             indices = [10 * song + 7 * song % 10 for song in range(args.songs)]
             try:
-                data.ensure(indices)
+                for data in (train, test):
+                    data.ensure(indices)
             except UserError as error:
                 print(f"built-in sample, {style}: left out: {error}")
                 continue
-            sets[f"built-in sample, {style} (synthesised)"] = summary(items_of(data, indices))
-    sets["stempeg's excerpt (recorded)"] = summary([clip()])
+            static = StaticMask(map(train.excerpt, indices), RATE, PARAMS)
+            found = summary(items_of(test, indices), static)
+            sets[f"built-in sample, {style} (synthesised)"] = found
+    static = None
+    if folder:
+        train = StemFolder(folder, "train", RATE, 1, PARAMS, layout="stems")
+        static = StaticMask.learnt_from(train)
+    sets["stempeg's excerpt (recorded)"] = summary([clip()], static)
     if folder:
         kinds = {}
         for kind, _, item in of_folder(folder, sys.maxsize):
             kinds.setdefault(kind, []).append(item)
         for kind, items in sorted(kinds.items()):
-            sets[f"Debian's voices, {kind} (recorded)"] = summary(items)
+            sets[f"Debian's voices, {kind} (recorded)"] = summary(items, static)
     counts = ", ".join(f"{name}: {count}" for name, (_, count) in sets.items())
     print(f"Median (10th to 90th percentile) of pieces of {SECONDS} s. Pieces: {counts}\n")
     print(f"| source | | {' | '.join(sets)} |\n|---|---|{'---|' * len(sets)}")
     for source, key in next(iter(sets.values()))[0]:
-        cells = [
-            "{:.1f} ({:.1f} to {:.1f})".format(*found[source, key]) for found, _ in sets.values()
-        ]
+        values = [found.get((source, key)) for found, _ in sets.values()]
+        cells = ["{:.1f} ({:.1f} to {:.1f})".format(*value) if value else "" for value in values]
         print(f"| {source} | {key} | {' | '.join(cells)} |")
     if args.json:
         rows = [

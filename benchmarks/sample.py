@@ -3,9 +3,10 @@
     python -m benchmarks.sample [--quick] [--style STYLE] [--songs N] [--folder DATA]
         [--json FILE]
 
-Of each test song one snippet is scored. The static mask is one gain a frequency, the share of
-each source in the power of training songs: a set that it solves would teach nothing. The ideal
-ratio and binary masks know the sources: a set that they cannot solve could not be learned.
+Of each test song one snippet is scored. The static mask is one gain a frequency, the share of each
+source in the power of training songs: a set that it separates better than recordings would be too
+easy. The ideal ratio and binary masks know the sources: a set that they cannot solve could not be
+learned.
 """
 
 import argparse
@@ -22,9 +23,9 @@ from evaluation import ORACLES, StaticMask, format_table, score_item, tabulate  
 
 RATE = 16000
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
-# (system, source, bound on the mean SI-SDR improvement in dB)
+# (system, source): bound on the mean SI-SDR improvement in dB
 GOALS = {
-    ("static mask", "vocals"): ("<", 1.5),
+    ("static mask", "vocals"): ("<", 3.4),  # of recorded, re-sung voices: benchmarks.realism
     ("ideal ratio mask", "vocals"): (">", 8.0),
     ("ideal ratio mask", "accompaniment"): (">", 4.0),
 }

@@ -7,6 +7,9 @@ Snippets of the validation split of the built-in sample (synthesised), and with 
 the validation split of a folder of stems, as data_prep/debian/songs.yml makes it (recorded). Each
 row changes one of the `args` of best_model/config.yml, or the level at which the network reads: the
 mean improvement of SI-SDR over the mixture in dB, and the CPU time as a part of the first row's.
+Rows of `ALONE` also say what a source by itself leaves in the estimate of the other one: the mean
+energy, in dB of its own, of a voice without music in `accompaniment` and of music without a voice
+in `vocals`.
 """
 
 import argparse
@@ -41,6 +44,7 @@ CHANGES = {  # of one argument at a time
     "tuning": (None,),
     "absent_db": (None, -6.0, -15.0),
 }
+ALONE = ("mask_weight", "absent_db")
 SOFTER_DB = (-10, -20)  # than the items are
 ANY_LEVEL = {"mean": 0.0, "std": 200.0}  # `level_db` with which every mixture stays as it is
 
@@ -78,6 +82,17 @@ def scored(item, make, gain):
     return {r["source"]: r["si_sdr_improvement"] for r in rows if r["method"] == METHOD}, seconds
 
 
+def left_by_each(item, make):
+    """[dB]: the energy that each source by itself leaves in the estimate of the other one."""
+    left = []
+    for name, other in zip(reversed(LABELS), (0, 1), strict=True):
+        alone = item["sources"][name]
+        estimate = estimates_of(make(alone), alone)[other].audio_data
+        energies = [float(np.square(sound).sum()) for sound in (estimate, alone.audio_data)]
+        left.append(10 * np.log10(max(energies[0], 1e-12) / max(energies[1], 1e-12)))
+    return left
+
+
 def items_of(sample, folder, count):
     """Yields (kind, item)."""
     data = Sample(sample, "val", RATE, 1, PARAMS)
@@ -92,19 +107,23 @@ def items_of(sample, folder, count):
 
 def table(count, sample, folder):
     """[{"setting": ..., "time": ..., kind: "vocals/accompaniment"}], a row for each variant."""
-    ways, found, seconds, kinds = variants(), {}, {}, []
+    ways, found, left, seconds, kinds = variants(), {}, {}, {}, []
     for kind, item in items_of(sample, folder, count):
         kinds.append(kind)
         for title, (make, gain) in ways.items():
             scores, taken = scored(item, make, gain)
             found.setdefault((kind, title), []).append([scores[name] for name in reversed(LABELS)])
             seconds[title] = seconds.get(title, 0.0) + taken
+            if title == AS_SHIPPED or title.startswith(ALONE):
+                left.setdefault((kind, title), []).append(left_by_each(item, make))
     rows = []
     for title in ways:
         row = {"setting": title, "time": f"{seconds[title] / seconds[AS_SHIPPED]:.2f}"}
         for kind in dict.fromkeys(kinds):
             means = np.mean(found[kind, title], axis=0)
             row[f"{kind}, {kinds.count(kind)} items"] = "/".join(f"{mean:.2f}" for mean in means)
+            alone = np.mean(left.get((kind, title), [[]]), axis=0)
+            row[f"{kind}, alone"] = "/".join(f"{mean:.1f}" for mean in alone)
         rows.append(row)
     return rows
 

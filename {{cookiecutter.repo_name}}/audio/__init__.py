@@ -4,6 +4,7 @@ Audio is float32 `(channels, samples)`, full scale being 1. A file is as long as
 even if the header is wrong: each format has a module here that checks it.
 """
 
+from .coding import mp3_kilobits, through_mp3
 from .conversion import convert, resampled_length
 from .lengths import sound_file
 from .levels import level_db, refuse_loudest
@@ -21,11 +22,13 @@ __all__ = [
     "flac_holds",
     "info",
     "level_db",
+    "mp3_kilobits",
     "opened",
     "read",
     "resampled_length",
     "sound_file",
     "read_excerpt",
     "refuse_loudest",
+    "through_mp3",
     "trim_silence",
 ]

@@ -56,6 +56,31 @@ class LowPass(Section):
     )
 
 
+class Reverb(Section):
+    """How reverberant and how often the rooms are that sources of training excerpts are put in."""
+
+    rt60: Bounds[Annotated[float, Field(ge=0.05, le=10)]] = Field(
+        description="[min, max] seconds in which the reverberation falls by 60 dB"
+    )
+    wet_db: Bounds[Decibels] = Field(
+        (-20.0, -6.0), description="[min, max] level of the reverberation under the direct sound"
+    )
+    probability: Probability = Field(
+        1.0, description="the probability that a source is put in a room"
+    )
+
+
+class MP3(Section):
+    """How strongly and how often the sources of training excerpts are compressed."""
+
+    kilobits: Bounds[Annotated[float, Field(ge=8, le=320)]] = Field(
+        description="[lowest, highest] bit rate of a source in kbit/s, drawn uniformly in octaves"
+    )
+    probability: Probability = Field(
+        1.0, description="the probability that the sources of an excerpt are compressed"
+    )
+
+
 class Augment(Section):
     """The augmentation of training excerpts."""
 
@@ -107,6 +132,16 @@ class Augment(Section):
     )
     low_pass: LowPass | None = Field(
         None, description="{hertz: [2000, 8000], probability: 0.2}; null: none"
+    )
+    reverb: Reverb | None = Field(
+        None,
+        description="{rt60: [0.2, 1.5], probability: 0.3}: a room for each source, which is in "
+        "its target too; null: none",
+    )
+    mp3: MP3 | None = Field(
+        None,
+        description="{kilobits: [32, 128], probability: 0.2}: each source is coded and decoded "
+        "by itself, so that they still add up to the mixture; null: none",
     )
 
 

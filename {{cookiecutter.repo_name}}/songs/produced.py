@@ -13,6 +13,7 @@ from .voice import ExpressiveSinger
 
 SUNG = 0.25  # the least share of an excerpt in which there is a note of the voice
 SMOOTHING = 0.1  # seconds over which the compressor takes the power
+BIT_RATES = (96, 128, 160, 192, 256)  # kbit/s of MP3
 
 
 class ProducedSong(Song):
@@ -38,6 +39,8 @@ class ProducedSong(Song):
         self.is_doubled = rng.random() < 0.4
         self.drives = {stem: rng.uniform(0, 1.5) for stem in ("drums", "other")}
         self.threshold, self.ratio = LEVEL * amplitude(rng.uniform(-3, 6)), rng.uniform(1, 4)
+        rng = np.random.default_rng([*self.key, 5])
+        self.kilobits = int(rng.choice(BIT_RATES)) if rng.random() < 0.3 else None
 
     def _compose(self, rng, split, seconds):
         return compose_arranged(rng, split, seconds)

@@ -12,19 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
-from audio import convert, encode_stem
+from audio import convert, encode_stem, through_mp3
 from errors import UserError
 from files import write_files
 
 from .produced import ProducedSong
 from .song import SPLITS, STEMS, Song
-from .sound import SAMPLE_RATE
+from .sound import SAMPLE_RATE, samples
 
 SECONDS = 4.0
+LEAD = 0.25  # seconds before a snippet in which an MP3 encoder settles
 PER_SONG = 10
 STYLES = {"plain": Song, "produced": ProducedSong}
 # goes up when the snippets' sound or format changes: old files are not taken for new
-RECIPES = {"plain": "recipe2", "produced": "produced1"}
+RECIPES = {"plain": "recipe2", "produced": "produced2"}
 
 
 def snippet_name(split, song, snippet):
@@ -54,6 +55,16 @@ def locate(name, seed=0, style="plain"):
     return song, float(starts[snippet])
 
 
+def _compressed(song, start):
+    """{stem: (samples, 2)} of a snippet as MP3 leaves it: each stem by itself, as in MUSDB18, so
+    that they still add up to the song. The encoder begins a little before."""
+    stems = song.render(start - LEAD, LEAD + SECONDS)
+    return {
+        stem: through_mp3(sound.T.astype(np.float32), SAMPLE_RATE, song.kilobits).T[samples(LEAD) :]
+        for stem, sound in stems.items()
+    }
+
+
 def render(name, folder, sample_rate, num_channels, seed=0, style="plain"):
     """Make `folder/name/{vocals,drums,bass,other}.wav`, all four or none; same bytes each time.
 
@@ -61,7 +72,7 @@ def render(name, folder, sample_rate, num_channels, seed=0, style="plain"):
         UserError: the folder cannot be written to; a package for sampled instruments is missing.
     """
     song, start = locate(name, seed, style)
-    stems = song.render(start, SECONDS)
+    stems = song.render(start, SECONDS) if song.kilobits is None else _compressed(song, start)
     length = int(round(SECONDS * sample_rate))
     sounds = {
         stem: convert(stems[stem].T, SAMPLE_RATE, sample_rate, num_channels)[:, :length]

@@ -22,7 +22,11 @@ class Song:
     `render(start, seconds)` makes the stems of just that stretch: sounds that began before it ring
     into it, and two stretches that overlap agree. Singers, instruments and drum kits of one split
     never occur in another.
+
+    kilobits: the bit rate of MP3 in which the song's snippets are, or None.
     """
+
+    kilobits = None
 
     def __init__(self, split, number, seed=0, seconds=84.0):
         if split not in SPLITS:

@@ -184,6 +184,69 @@ def test_a_low_pass_leaves_nothing_above_its_cutoff_and_all_below_it(folder):
     assert 10 < sum(level > 0.1 for level in highest) < 30
 
 
+def test_a_room_adds_a_tail_that_decays_as_asked(tmp_path):
+    click = np.zeros((LENGTH, 2))
+    click[100] = 0.5
+    for name in "ab":
+        layouts.save(tmp_path / name / "x.wav", click, RATE, subtype="FLOAT")
+    data = StemFolder(tmp_path, "train", RATE, 2, PARAMS)
+    room = {"rt60": [0.2, 0.2], "wet_db": [-6, -6]}
+    levels = []
+    for epoch in range(20):
+        item = Excerpts(data, LENGTH, 0, Augment(reverb=room))[epoch, 0]
+        one, other = tails = item["sources"].numpy() - data.excerpt(0)
+        assert torch.equal(item["mix"], item["sources"].sum(dim=0))
+        assert not np.array_equal(one, other) and not np.array_equal(one[0], one[1])
+        assert np.abs(tails[..., : 100 + RATE // 200]).max() < 1e-7  # nothing for 5 ms
+        energy = np.square(tails).sum(axis=-1) / 0.5**2
+        assert 10 * np.log10(energy) == pytest.approx(-6, abs=0.1)
+        levels.append(
+            10 * np.log10(np.square(tails).mean(axis=(0, 1)).reshape(-1, 400).mean(axis=1))
+        )
+    levels = np.mean(levels, axis=0)[2:]  # a level each 25 ms, the predelay behind us
+    slope = np.polyfit(0.025 * np.arange(6), levels[:6], 1)[0]
+    assert slope == pytest.approx(-60 / 0.2, rel=0.05)
+
+
+def test_compressed_sources_stay_in_time_and_add_up_to_the_mixture(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = np.cumsum(rng.standard_normal((4 * RATE, 2)), axis=0)
+    noise = 0.02 * (noise - np.apply_along_axis(np.convolve, 0, noise, np.ones(50) / 50, "same"))
+    for name in "ab":
+        layouts.save(tmp_path / name / "x.wav", noise * (1 + (name == "b")), RATE, subtype="FLOAT")
+    data = StemFolder(tmp_path, "train", RATE, 2, PARAMS)
+    errors = []
+    for kilobits in (160, 64, 24, 16):
+        plan = Augment(mp3={"kilobits": [kilobits, kilobits]})
+        item = Excerpts(data, 2 * RATE, 0, plan)[0, 0]
+        before = Excerpts(data, 2 * RATE, 0, Augment(gain_db=[0, 0]))[0, 0]["sources"]
+        assert torch.allclose(item["mix"], item["sources"].sum(dim=0), atol=1e-6)
+        lost = item["sources"] - before
+        errors.append(float(10 * torch.log10(lost.square().sum() / before.square().sum())))
+        for one, other in zip(item["sources"].numpy(), before.numpy(), strict=True):
+            spectra = [np.fft.rfft(sound[0], 4 * RATE) for sound in (one, other)]
+            assert np.argmax(np.fft.irfft(spectra[0] * spectra[1].conj())) == 0
+    assert errors == sorted(errors) and errors[0] < -15 and errors[-1] > errors[0] + 3
+
+
+@pytest.mark.parametrize(
+    ("rate", "kilobits", "message"),
+    [
+        (16000, [64, 256], r"found \[64, 256\], but MP3 at 16000 Hz has 8 to 160 kbit/s"),
+        (44100, [8, 128], r"found \[8, 128\], but MP3 at 44100 Hz has 32 to 320 kbit/s"),
+        (96000, [64, 128], r"MP3 has no sample rate of 96000 Hz; it has 8000, 11025"),
+    ],
+)
+def test_a_bit_rate_that_mp3_does_not_have_is_refused(
+    sample_folder, tmp_path, rate, kilobits, message
+):
+    plain = plain_config(tmp_path, sample_folder)
+    plain["signal"] = {"sample_rate": rate}
+    plain["datasets"]["train"]["augment"] = {"mp3": {"kilobits": kilobits}}
+    with pytest.raises(UserError, match=f"datasets.train.augment.mp3.*{message}"):
+        trainer_of(write(tmp_path / "config.yml", plain))
+
+
 def test_an_equaliser_leaves_a_click_where_it_was(tmp_path):
     click = np.zeros(LENGTH)
     click[LENGTH // 2] = 0.5
@@ -273,6 +336,8 @@ EVERYTHING = {
     "time_stretch": {"speed": [0.9, 1.1], "probability": 0.5},
     "low_pass": {"hertz": [1000, 8000], "probability": 0.5},
     "speed": {"factor": [0.95, 1.05], "probability": 0.5},
+    "reverb": {"rt60": [0.1, 0.3], "probability": 0.5},
+    "mp3": {"kilobits": [32, 128], "probability": 0.5},
 }
 
 

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import soundfile
 from fresh_processes import bytes_of, in_a_fresh_process
 
 from compat import nussl
@@ -193,6 +194,32 @@ def test_the_same_snippet_has_the_same_bytes_in_another_process(tmp_path):
     snippets.render("30001003", tmp_path, 16000, 1, style="produced")
     here = bytes_of(tmp_path / "30001003")
     assert bytes_of(tmp_path / "other" / "30001003") == here and len(here) == 4
+
+
+@installed
+def test_some_songs_are_as_mp3_leaves_them(tmp_path):
+    numbers = range(60)
+    rates = [ProducedSong("train", number).kilobits for number in numbers]
+    assert 10 < sum(rate is not None for rate in rates) < 26
+    number = next(number for number in numbers if rates[number] == 128)
+    name = snippets.snippet_name("train", number, 2)
+    snippets.render(name, tmp_path, SAMPLE_RATE, 2, style="produced")
+    song, start = snippets.locate(name, style="produced")
+    plain = song.render(start, snippets.SECONDS)
+    for stem in STEMS:
+        coded, _ = soundfile.read(tmp_path / name / f"{stem}.wav")
+        window = np.hanning(len(coded))
+        one, other = (
+            np.fft.rfft(window * sound.mean(axis=1), 2 * len(sound))
+            for sound in (coded, plain[stem])
+        )
+        assert np.argmax(np.fft.irfft(one * other.conj())) == 0  # in time
+        gain = np.vdot(coded, plain[stem]) / np.vdot(coded, coded)
+        lost = np.square(gain * coded - plain[stem]).sum() / np.square(plain[stem]).sum()
+        assert -45 < 10 * np.log10(lost) < -10
+        if stem == "drums":  # LAME's low pass
+            highest = np.fft.rfftfreq(2 * len(coded), 1 / SAMPLE_RATE) > 18000
+            assert np.abs(one[highest]).mean() < 0.1 * np.abs(other[highest]).mean()
 
 
 @installed

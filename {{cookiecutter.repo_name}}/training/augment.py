@@ -7,10 +7,12 @@ and after an interruption.
 import librosa
 import numpy as np
 import scipy.fft
+import scipy.signal
 
 import audio
 
 TRIES = 10  # so many stretches are drawn while one is silent
+PREDELAY = (0.005, 0.03)  # seconds from the direct sound to a room's reverberation
 BANDS = 62.5 * 2.0 ** np.arange(0, 9)  # Hz; an equaliser's gain is drawn for each
 
 
@@ -36,6 +38,10 @@ def draw(data, index, length, rng, augment=None):
     sources = warp(sources, data.sample_rate)
     rest = warp(rest, data.sample_rate) if data.mixture == "file" else np.zeros_like(sources[0])
     sources = _mixed_anew(sources, augment, data, rng)
+    if augment.mp3 is not None and rng.random() < augment.mp3.probability:
+        kilobits = float(2 ** rng.uniform(*np.log2(augment.mp3.kilobits)))
+        coded = [audio.through_mp3(sound, data.sample_rate, kilobits) for sound in (*sources, rest)]
+        sources, rest = np.stack(coded[:-1]), coded[-1]
     return sources.sum(axis=0) + rest, sources, name
 
 
@@ -89,10 +95,12 @@ def _song(data, index):
 
 
 def _mixed_anew(sources, plan, data, rng):
-    """The sources with their timbres, channels, signs and levels drawn."""
+    """The sources with their timbres, rooms, channels, signs and levels drawn."""
     if plan.equalizer_db:
         sources = _equalized(sources, plan.equalizer_db, data.sample_rate, rng)
     for number in range(len(sources)):
+        if plan.reverb is not None and rng.random() < plan.reverb.probability:
+            sources[number] = _in_a_room(sources[number], plan.reverb, data.sample_rate, rng)
         if rng.random() < plan.swap_channels:
             sources[number] = sources[number][::-1].copy()
         if rng.random() < plan.flip_polarity:
@@ -129,6 +137,22 @@ def _equalized(sources, most_db, sample_rate, rng):
     curves = np.stack([np.interp(octaves, np.log2(BANDS), gains) for gains in gains_db])
     spectrum *= (10 ** (curves / 20)).astype(np.float32)[:, None]
     return scipy.fft.irfft(spectrum, padded, axis=-1)[..., : sources.shape[-1]]
+
+
+def _in_a_room(sound, plan, sample_rate, rng):
+    """A source (channels, samples) with the late reverberation of a room drawn for it: white noise
+    that decays exponentially, another in each channel (Moorer, "About this reverberation business",
+    Computer Music Journal 1979)."""
+    rt60 = rng.uniform(*plan.rt60)
+    delay = int(rng.uniform(*PREDELAY) * sample_rate)
+    count = min(int(rt60 * sample_rate), sound.shape[1])
+    decay = 10 ** (-3 * np.arange(count) / (rt60 * sample_rate))
+    response = np.zeros((len(sound), delay + count))
+    response[:, delay:] = rng.standard_normal((len(sound), count)) * decay
+    energy = np.square(response).sum(axis=1, keepdims=True)
+    response *= np.sqrt(10 ** (rng.uniform(*plan.wet_db) / 10) / np.maximum(energy, 1e-12))
+    wet = scipy.signal.oaconvolve(sound, response.astype(np.float32), axes=1)
+    return sound + wet[:, : sound.shape[1]]
 
 
 def _padded(length, sample_rate):

@@ -2,6 +2,7 @@
 
 import logging
 
+import audio
 from errors import UserError, amount
 
 from .loading import Excerpts, load
@@ -43,7 +44,7 @@ class Plan:
         self.settings, self.train_data, self.shard = settings, train_data, shard
         rate = train_data.sample_rate
         length = front_end.segment(settings.segment, rate)
-        _check_sources(augment, train_data.labels)
+        _check_augment(augment, train_data)
         stages = [(s.epochs, front_end.segment(s.segment, rate)) for s in settings.curriculum]
         lengths = _lengths(train_data)
         _warn_of_silence(train_data, lengths, length)
@@ -108,15 +109,27 @@ class Plan:
         return size
 
 
-def _check_sources(augment, labels):
-    """Refuse gains of sources that are not there."""
+def _check_augment(augment, data):
+    """Refuse gains of sources that are not there, and bit rates that MP3 does not have."""
+    key = "datasets.train.augment"
     gains = (augment and augment.source_gain_db) or {}
-    unknown = [name for name in gains if name not in labels]
+    unknown = [name for name in gains if name not in data.labels]
     if unknown:
         raise UserError(
-            f"datasets.train.augment.source_gain_db: there is no source {unknown[0]!r} in the "
-            f"training data; its sources are {', '.join(labels)}"
+            f"{key}.source_gain_db: there is no source {unknown[0]!r} in the training data; "
+            f"its sources are {', '.join(data.labels)}"
         )
+    if augment is not None and augment.mp3 is not None:
+        try:
+            least, most = audio.mp3_kilobits(data.sample_rate)
+        except UserError as error:
+            raise UserError(f"{key}.mp3: {error}") from error
+        low, high = augment.mp3.kilobits
+        if low < least or high > most:
+            raise UserError(
+                f"{key}.mp3.kilobits: found [{low:g}, {high:g}], but MP3 at {data.sample_rate} Hz "
+                f"has {least} to {most} kbit/s"
+            )
 
 
 def _shown(hours):

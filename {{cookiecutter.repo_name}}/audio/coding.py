@@ -1,0 +1,63 @@
+"""What a lossy codec leaves of a sound."""
+
+import io
+
+import numpy as np
+import soundfile
+
+from errors import UserError
+
+from .mp3 import RATES
+
+BOUNDS = {3: (32, 320), 2: (8, 160), 0: (8, 64)}  # kbit/s of MPEG-1, MPEG-2 and MPEG-2.5
+LATE = 1105  # samples by which LAME and a decoder are late where nothing in the file says so
+
+
+def mp3_kilobits(sample_rate):
+    """(lowest, highest) bit rate of MP3, in kbit/s, at a sample rate.
+
+    Raises:
+        UserError: MP3 does not have this sample rate.
+    """
+    for version, rates in RATES.items():
+        if sample_rate in rates:
+            return BOUNDS[version]
+    known = ", ".join(str(rate) for rate in sorted(sum(RATES.values(), ())))
+    raise UserError(f"MP3 has no sample rate of {sample_rate} Hz; it has {known}")
+
+
+def through_mp3(sound, sample_rate, kilobits):
+    """What MP3 (LAME, constant bit rate) leaves of a sound, in time and on the level of it.
+
+    Args:
+        sound: float32 (channels, samples); more than two channels are coded one by one.
+        kilobits: a second, for one file; the encoder takes the nearest that MP3 has.
+
+    Returns:
+        float32 (channels, samples).
+
+    Raises:
+        UserError: MP3 does not have this sample rate; libsndfile is older than 1.1.
+    """
+    least, most = mp3_kilobits(sample_rate)
+    if "MP3" not in soundfile.available_formats():
+        raise UserError(
+            f"libsndfile {soundfile.__libsndfile_version__} writes no MP3; version 1.1 does, which "
+            "the wheels of the package soundfile contain"
+        )
+    if len(sound) > 2:
+        each = [through_mp3(channel[None], sample_rate, kilobits) for channel in sound]
+        return np.concatenate(each)
+    level = float(np.clip((most - kilobits) / (most - least), 0, 1))
+    file = io.BytesIO()
+    options = {"bitrate_mode": "CONSTANT", "compression_level": level}
+    soundfile.write(file, sound.T, sample_rate, format="MP3", **options)
+    file.seek(0)
+    coded = soundfile.read(file, dtype="float32", always_2d=True)[0].T
+    length = sound.shape[1]
+    coded = coded[:, LATE if coded.shape[1] > length else 0 :][:, :length]
+    coded = np.pad(coded, ((0, 0), (0, length - coded.shape[1])))
+    # LAME makes most sounds 0.45 dB softer
+    power = float(np.square(coded, dtype=np.float64).sum())
+    gain = float(np.vdot(coded.astype(np.float64), sound)) / power if power > 0 else 1.0
+    return coded * np.float32(gain)
