@@ -63,7 +63,7 @@ class Reverb(Section):
         description="[min, max] seconds in which the reverberation falls by 60 dB"
     )
     wet_db: Bounds[Decibels] = Field(
-        (-20.0, -6.0), description="[min, max] level of the reverberation under the direct sound"
+        [-20.0, -6.0], description="[min, max] level of the reverberation under the direct sound"
     )
     probability: Probability = Field(
         1.0, description="the probability that a source is put in a room"
