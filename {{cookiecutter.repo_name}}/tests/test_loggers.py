@@ -175,7 +175,7 @@ def test_mlflow_says_where_it_tries_to_connect(write_config, monkeypatch, caplog
     monkeypatch.setitem(sys.modules, "mlflow", stand_in)
     monkeypatch.setattr("training.loggers.handlers.MLflowLogger", refused)
     path = write_config(loggers=[{"class": "MLflow"}])
-    with caplog.at_level("INFO"), pytest.raises(UserError, match="MLflow does not begin"):
+    with caplog.at_level("INFO"), pytest.raises(UserError, match="MLflow cannot start"):
         fit(path)
     assert "MLflow: connecting to http://elsewhere:5000" in caplog.text
 
@@ -188,7 +188,7 @@ def test_a_service_that_does_not_begin_is_one_message(write_config, monkeypatch)
     stand_in.init, stand_in.log, stand_in.finish = init, None, lambda: None
     monkeypatch.setitem(sys.modules, "wandb", stand_in)
     path = write_config(loggers=[{"class": "WandB", "args": {"project": "separation"}}])
-    with pytest.raises(UserError, match=r"WandB does not begin \(No API key .* login`.\); log in"):
+    with pytest.raises(UserError, match=r"WandB cannot start \(No API key .* login`.\); log in"):
         fit(path)
     del (plain := yaml.safe_load(path.read_text()))["train"]["loggers"]
     fit(write(path, plain))  # the folder is free

@@ -31,7 +31,7 @@ def test_each_generator_goes_on_where_it_was_saved(tmp_path, library):
 
 def test_processes_draw_other_numbers_from_one_seed():
     drawn = []
-    for process in range(3):
-        random_state.seed(0, process, processes=3)
+    for rank in range(3):
+        random_state.seed(0, rank, world_size=3)
         drawn.append([draw() for draw in DRAWS.values()])
     assert drawn[0] != drawn[1] != drawn[2] != drawn[0]

@@ -167,7 +167,7 @@ def test_the_best_model_is_written_again_or_its_absence_is_refused(begun, caplog
     state["history"]["rows"][0]["val_loss"] = -1.0  # the first epoch was the best one
     torch.save(state, trainer.latest)
     trainer.best.unlink(missing_ok=True)
-    with pytest.raises(UserError, match="best.model.pth: is not there, .* in epoch 1, "):
+    with pytest.raises(UserError, match="best.model.pth: is missing, .* of epoch 1, "):
         fit(begun)
 
 

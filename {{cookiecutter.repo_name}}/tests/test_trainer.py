@@ -181,7 +181,7 @@ def test_a_model_without_the_state_of_its_training_is_not_overwritten(write_conf
     trainer = fit(path)
     trainer.latest.unlink()
     before = trainer.best.read_bytes()
-    with pytest.raises(UserError, match="best.model.pth is there but latest.pth"):
+    with pytest.raises(UserError, match="best.model.pth: exists without latest.pth"):
         fit(path)
     assert trainer.best.read_bytes() == before
 

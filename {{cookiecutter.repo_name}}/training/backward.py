@@ -14,14 +14,14 @@ def accumulate_gradients(trainer, batch):
     Returns:
         {"loss": the total loss, and each of its terms}: scalar tensors without gradient.
     """
-    names, losses = [], 0.0
+    losses = {}
     parts = _parts(batch, trainer.settings.accumulate)
     for number, part in enumerate(parts):
         fraction = len(part["name"]) / len(batch["name"])
         # processes exchange their gradients once, after the last part
         with weights.no_sync(trainer.network, number < len(parts) - 1), weights.compiling():
-            losses = losses + _backward(trainer, trainer.front_end(part), fraction, names)
-    return dict(zip(names, losses, strict=True))
+            _add(losses, _backward(trainer, trainer.front_end(part), fraction))
+    return losses
 
 
 def _parts(batch, count):
@@ -36,16 +36,28 @@ def _parts(batch, count):
     ]
 
 
-def _backward(trainer, features, fraction, names):
-    """The losses of a part, which is `fraction` of the batch, after its backward pass."""
+def _backward(trainer, features, fraction):
+    """The forward and backward pass of a part, which is `fraction` of the batch.
 
-    def losses(outputs, features, of_part=1.0):
+    Returns:
+        {name: loss of the part times `fraction`}, so that the parts add up to the batch.
+    """
+
+    def backward(outputs, features, of_part=1.0):
         total, terms = trainer.compute_losses(outputs, features)
-        trainer.scaler.scale(fraction * of_part * total).backward()
-        names[:] = ["loss", *terms]
-        return fraction * of_part * torch.stack([total, *terms.values()]).detach()
+        weight = fraction * of_part
+        trainer.scaler.scale(weight * total).backward()
+        return {name: weight * loss.detach() for name, loss in {"loss": total, **terms}.items()}
 
     if trainer.trunk_and_heads is None:
-        return losses(trainer.forward(features, trainer.network), features)
+        return backward(trainer.forward(features, trainer.network), features)
+    losses = {}
     items = trainer.settings.head_items or 1
-    return trainer.trunk_and_heads.backward(features, items, trainer.forward, losses)
+    for part in trainer.trunk_and_heads.backward(features, items, trainer.forward, backward):
+        _add(losses, part)
+    return losses
+
+
+def _add(sums, losses):
+    for name, loss in losses.items():
+        sums[name] = sums.get(name, 0.0) + loss

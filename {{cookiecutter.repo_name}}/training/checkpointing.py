@@ -67,7 +67,7 @@ class Checkpoints:
         trainer.engine.load_state_dict(
             {
                 "iteration": state["iteration"],
-                # fewer than are done already: `fit` has nothing to do
+                # ignite refuses fewer epochs than are done; `fit` then has nothing to do
                 "max_epochs": max(trainer.settings.epochs, len(trainer.history.rows)),
                 "epoch_length": trainer.plan.steps_per_epoch,
             }
@@ -75,7 +75,7 @@ class Checkpoints:
         rank, world_size = trainer.shard
         if len(state["random"]) == world_size:
             random_state.restore(state["random"][rank], trainer.device)
-        else:  # another number of processes than before: each draws its own numbers from here on
+        else:  # resumed in another number of processes, which have no random states to restore
             random_state.seed(trainer.seed + state["iteration"], rank, world_size)
         if distributed.is_main_process():
             self._restore_best(trainer)
@@ -92,47 +92,53 @@ class Checkpoints:
     # ---- the models ---------------------------------------------------------------------------
 
     def keep_best(self, trainer, complete=False):
-        """Write the model of the last epoch if it is one of the best; remove the one that no longer
-        is. To be called in the main process.
+        """Write the model of the last epoch if it is one of the best, and remove those that are no
+        longer. To be called in the main process.
 
-        complete: leave the files that hold the model of that epoch already.
+        complete: do not write a file that holds the model of the last epoch already.
         """
         keep, epoch = trainer.settings.keep_best, len(trainer.history.rows)
-        best, name = trainer.history.best_epochs(keep), "epoch{:04d}.model.pth".format
+        best = trainer.history.best_epochs(keep)
         if epoch not in best:
             return
-        paths = [self.best.with_name(name(epoch))] if keep > 1 else []
+        of_epochs = {number: self.best.with_name(f"epoch{number:04d}.model.pth") for number in best}
+        paths = [of_epochs[epoch]] if keep > 1 else []
         paths += [self.best] if epoch == best[0] else []
         for path in paths:
             if not (complete and _epoch_in(path) == epoch):
                 checkpoints.save_model(path, trainer.eval_model, self._model_metadata(trainer))
-        for path in self.best.parent.glob("epoch*.model.pth") if keep > 1 else ():
-            if path.name not in map(name, best):
-                path.unlink()
+        if keep > 1:
+            for path in self.best.parent.glob("epoch*.model.pth"):
+                if path not in of_epochs.values():
+                    path.unlink()
 
     def refuse_model_without_state(self):
         """Raise a UserError if there is a model that a new training run would overwrite."""
         if self.best.exists():
             raise UserError(
-                f"{self.best} is there but {self.latest.name}, from which its training "
-                "could be resumed, is not; it would be overwritten. Choose another "
-                "info.output_folder, or move it away"
+                f"{self.best}: exists without {self.latest.name}, from which its training could be "
+                "resumed, and would be overwritten; choose another info.output_folder, or move it "
+                "away"
             )
 
     def _restore_best(self, trainer):
-        """Write what is missing of the best models, if their weights are still there, those of the
-        last epoch: the run may have been killed before it wrote them."""
-        best, there = trainer.history.best_epochs(1), self.best.exists()
+        """Write the best model if the run was killed between latest.pth and its file: that is the
+        case if the last epoch is the best, whose weights latest.pth holds.
+
+        Raises:
+            UserError: the file of an earlier epoch's best model is missing.
+        """
+        best, existed = trainer.history.best_epochs(1), self.best.exists()
         if not trainer.within_epoch:
             self.keep_best(trainer, complete=True)
         if best and not self.best.exists():
             raise UserError(
-                f"{self.best}: is not there, though the run in {self.latest.name} was at "
-                f"its best in epoch {best[0]}, and only this file held those weights; put it "
+                f"{self.best}: is missing, and only this file held the weights of epoch "
+                f"{best[0]}, the best of the run in {self.latest.name}; put it "
                 f"back, or move {self.latest} away to train again"
             )
-        if best and not there:
-            log.warning("%s was not there and is written again", self.best)
+        if best and not existed:
+            log.warning("%s was missing and is written again", self.best)
 
     def _model_metadata(self, trainer):
         """What nussl expects in the file of a trained model."""

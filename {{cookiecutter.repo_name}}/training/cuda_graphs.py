@@ -13,8 +13,8 @@ from torch import nn
 import distributed
 from errors import UserError, in_one_line
 
-MOVED = 1.01  # factor of the weights with which what was recorded is tried
-CLOSE = 0.02  # of the largest value: kernels that add in another order, in half precision
+SCALED = 1.01  # factor of the weights with which a recorded graph is compared with the network
+TOLERANCE = 0.02  # of the largest value: half-precision kernels that add in another order
 
 
 def with_graphs(trainer, unused=()):
@@ -35,14 +35,15 @@ def with_graphs(trainer, unused=()):
             f"train.cuda_graphs needs a CUDA device, and this run is on {trainer.device}; write "
             "false"
         )
-    others = {
+    incompatible = {
         "train.compile: true": settings.compile,
         "train.checkpointing: true": settings.checkpointing,
         "train.accumulate above 1": settings.accumulate > 1,
         "train.head_items": settings.head_items is not None,
         "more than one process": distributed.world_size() > 1,
     }
-    if clashing := [name for name, there in others.items() if there]:
+    clashing = [name for name, is_used in incompatible.items() if is_used]
+    if clashing:
         raise UserError(
             f"train.cuda_graphs does not go with {', '.join(clashing)}; write cuda_graphs: false, "
             "or leave the other out"
@@ -51,9 +52,10 @@ def with_graphs(trainer, unused=()):
 
 
 class Graphs(nn.Module):
-    """A network that records its passes when it first meets inputs of a shape, and replays them.
+    """A network that records its forward and backward pass for inputs of a new shape, and replays
+    the recording for further inputs of this shape.
 
-    Its outputs and gradients are memory of the graph: they hold until the next pass.
+    Outputs and gradients lie in the memory of the graph: the next pass overwrites them.
 
     Args:
         model: a nussl SeparationModel on a CUDA device.
@@ -75,8 +77,8 @@ class Graphs(nn.Module):
     def _record(self, inputs):
         """The model with these inputs as a function of their tensors.
 
-        Recording runs the model a few times; what it draws and the statistics that it keeps are
-        set back.
+        Recording runs the model a few times; random numbers and running statistics are restored
+        afterwards.
 
         Raises:
             UserError: the model does something that cannot be recorded.
@@ -85,16 +87,16 @@ class Graphs(nn.Module):
         low, enabled = torch.get_autocast_dtype(device.type), torch.is_autocast_enabled(device.type)
         tensors = tuple(value.detach().clone() for value in inputs.values())
         with (
-            _state_kept(self.model, device),
-            _weights_in_place(self.model),
+            _state_restored(self.model, device),
+            _without_flattening(self.model),
             torch.autocast(device.type, dtype=low, enabled=enabled, cache_enabled=False),
         ):
-            plain = _Positional(self.model, list(inputs))
+            eager = _Positional(self.model, list(inputs))
             try:
                 recorded = torch.cuda.make_graphed_callables(
-                    copy.copy(plain), tensors, allow_unused_input=self.allow_unused
+                    copy.copy(eager), tensors, allow_unused_input=self.allow_unused
                 )
-                same = _same_passes(plain, recorded, tensors)
+                same = _same_passes(eager, recorded, tensors)
             except RuntimeError as error:
                 raise UserError(
                     "train.cuda_graphs: this network cannot be recorded "
@@ -102,8 +104,8 @@ class Graphs(nn.Module):
                 ) from error
         if not same:
             raise UserError(
-                "train.cuda_graphs: what was recorded of this network does not give what the "
-                "network gives; write false"
+                "train.cuda_graphs: the graph recorded of this network gives other outputs or "
+                "gradients than the network itself; write false"
             )
         return recorded
 
@@ -120,22 +122,22 @@ class _Positional(nn.Module):
 
 
 @contextlib.contextmanager
-def _state_kept(model, device):
-    """A context after which the model's buffers and weights, and the random numbers to come, are
-    as they were."""
-    kept = [*model.buffers(), *model.parameters()]
-    values = [tensor.detach().clone() for tensor in kept]
+def _state_restored(model, device):
+    """A context at whose end the weights and buffers of a model, and torch's random state, are what
+    they were at its beginning."""
+    tensors = [*model.buffers(), *model.parameters()]
+    values = [tensor.detach().clone() for tensor in tensors]
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
     with torch.no_grad():
-        for tensor, value in zip(kept, values, strict=True):
+        for tensor, value in zip(tensors, values, strict=True):
             tensor.copy_(value)
 
 
 @contextlib.contextmanager
-def _weights_in_place(model):
-    """A context in which recurrent layers leave their weights where they are in memory, as nussl's
-    do not: a graph reads them there."""
+def _without_flattening(model):
+    """A context in which recurrent layers do not flatten their weights, as nussl's do in each pass:
+    that moves them in memory, and a graph reads them where they were recorded."""
     layers = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
     for layer in layers:
         layer.flatten_parameters = lambda: None
@@ -146,23 +148,24 @@ def _weights_in_place(model):
             del layer.flatten_parameters
 
 
-def _same_passes(plain, recorded, tensors):
-    """Do both give the same outputs and gradients, for weights other than those recorded with?"""
+def _same_passes(eager, recorded, tensors):
+    """Do both give the same outputs and gradients, for other weights than at the recording?"""
     with torch.no_grad():
-        for parameter in plain.parameters():
-            parameter.mul_(MOVED)
-    trained = [parameter for parameter in plain.parameters() if parameter.requires_grad]
-    expected, found = (_passes(one, tensors, trained) for one in (plain, recorded))
-    for ours, theirs in zip(expected, found, strict=True):
-        most = max((value.abs().max() for value in ours), default=torch.zeros(()))
-        if any((a - b).abs().max() > CLOSE * most for a, b in zip(ours, theirs, strict=True)):
+        for parameter in eager.parameters():
+            parameter.mul_(SCALED)
+    trained = [parameter for parameter in eager.parameters() if parameter.requires_grad]
+    expected = _passes(eager, tensors, trained)
+    replayed = _passes(recorded, tensors, trained)
+    for ours, theirs in zip(expected, replayed, strict=True):
+        limit = TOLERANCE * max((value.abs().max() for value in ours), default=torch.zeros(()))
+        if any((a - b).abs().max() > limit for a, b in zip(ours, theirs, strict=True)):
             return False
     return True
 
 
 def _passes(network, tensors, parameters):
-    """([outputs], [gradients]) of the sum of their means, as float32."""
-    torch.manual_seed(0)  # of dropout
+    """([outputs], [gradients of the sum of their means]), float32."""
+    torch.manual_seed(0)  # the same dropout in both
     outputs = [value for value in network(*tensors).values() if value.requires_grad]
     total = sum(value.float().mean() for value in outputs)
     gradients = torch.autograd.grad(total, parameters, materialize_grads=True)

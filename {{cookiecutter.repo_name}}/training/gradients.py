@@ -19,7 +19,7 @@ class Clipping:
 
     def __init__(self, settings):
         self.settings = settings
-        self.norms = array.array("d")  # of all steps: AutoClip's memory
+        self.norms = array.array("d")  # of all steps, whose percentile is AutoClip's limit
 
     def __call__(self, parameters, norm):
         """Scale the gradients of `parameters`, whose norm is `norm` (a scalar tensor)."""

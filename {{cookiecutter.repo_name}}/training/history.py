@@ -13,7 +13,7 @@ class Means:
     """Means of scalars, over the steps of an epoch or the items of the validation data.
 
     Args:
-        finite_only: leave out what is not finite: in float16 the norm of a gradient may overflow.
+        finite_only: leave out NaN and infinity: in float16 the norm of a gradient may overflow.
     """
 
     def __init__(self, finite_only=True):
@@ -62,8 +62,8 @@ class History:
     """One row per epoch: `rows`, dicts.
 
     One column decides which epoch is the best: the lowest validation loss, the lowest training
-    loss if there is no validation data, or the highest validation score if there is one. Epochs
-    without validation, or of which that number is not finite, are never the best.
+    loss if there is no validation data, or the highest validation score if there is one. An epoch
+    without validation, or where that number is NaN or infinite, is never the best.
 
     Attributes:
         key: the column that decides.
@@ -83,19 +83,19 @@ class History:
         """Add the row of an epoch.
 
         Raises:
-            UserError: it has not the number that decides.
+            UserError: it lacks the number that decides.
         """
         if self.key not in row:
             step = "train_step" if self.key == "train_loss" else "validation_step"
             raise UserError(
-                f"{step} returns no 'loss', which decides which epoch is the best; let it return "
-                "one with what else it returns"
+                f"{step} returns no 'loss', which decides which epoch is the best; add the key "
+                "'loss' to the dict that it returns"
             )
         self.rows.append(row)
 
     def costs(self):
-        """[(cost, epoch)] of the epochs that have the number that decides, in order: the loss, or
-        the negative of the score; infinite where it is not finite."""
+        """[(cost, epoch)] of the validated epochs, in order. The cost is the loss or the negative
+        score, infinity if that is NaN."""
         rows = [row for row in self.rows if row[self.key] is not None]
         return [(self._cost(row[self.key]), row["epoch"]) for row in rows]
 
@@ -112,12 +112,12 @@ class History:
         return [epoch for cost, epoch in sorted(self.costs())[:count] if cost < math.inf]
 
     def check_best(self):
-        """Raise a UserError if epochs are over and none of them is the best."""
+        """Raise a UserError if there are epochs, but none that can be the best."""
         if self.rows and not self.best_epochs(1):
             raise UserError(
                 f"the {self._decides} is NaN or infinite in every epoch, so that none is the best "
-                "and no model is kept. If the training loss is finite, look at the validation data "
-                "and at what the network does in eval mode alone, as batch normalisation does"
+                "and no model is saved. If the training loss is finite, check the validation data, "
+                "and layers that behave differently in eval mode, such as batch normalisation"
             )
 
     def without_improvement(self):

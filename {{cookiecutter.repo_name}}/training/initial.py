@@ -15,45 +15,52 @@ SHOWN = 4  # of the tensors that do not fit
 
 
 class Match(NamedTuple):
-    """How a checkpoint fits a model.
+    """How the tensors of a checkpoint fit those of a model, as torch's `load_state_dict` says it.
 
-    taken: {name of a tensor here: its name in the checkpoint}.
-    absent: names here that the checkpoint lacks.
-    left: names in the checkpoint that have no place here.
-    resized: {name here: (shape here, shape in the checkpoint)}.
+    loaded: {name in the model: name in the checkpoint} of tensors of the same shape.
+    missing: names in the model that the checkpoint does not have.
+    unexpected: names in the checkpoint that the model does not have.
+    mismatched: {name in the model: (shape in the model, shape in the checkpoint)}.
     """
 
-    taken: dict
-    absent: list
-    left: list
-    resized: dict
+    loaded: dict
+    missing: list
+    unexpected: list
+    mismatched: dict
 
     @property
     def complete(self):
-        return not (self.absent or self.left or self.resized)
+        return not (self.missing or self.unexpected or self.mismatched)
 
 
-def match(here, there, modules=None):
-    """Which tensors of a checkpoint are those of which tensors of a model.
+def match(model, checkpoint, modules=None):
+    """Which tensor of a checkpoint goes into which tensor of a model.
 
     Args:
-        here, there: {name: tensor} of the model and of the checkpoint's.
-        modules: {module here: module there}; None: all, by the same names.
+        model, checkpoint: {name: tensor} of each.
+        modules: {module of the model: module of the checkpoint}, the only ones that are compared;
+            None: everything, by the same names.
     """
-    pairs, of_there = {}, {}
-    for ours, theirs in (modules or {None: None}).items():
-        mine = [name for name in here if ours is None or is_below(name, ours)]
-        pairs |= {name: name if ours is None else theirs + name[len(ours) :] for name in mine}
-        of_there |= dict.fromkeys(n for n in there if theirs is None or is_below(n, theirs))
-    taken, resized = {}, {}
-    for name, other in pairs.items():
-        if other in there and here[name].shape == there[other].shape:
-            taken[name] = other
-        elif other in there:
-            resized[name] = (tuple(here[name].shape), tuple(there[other].shape))
-    absent = [name for name, other in pairs.items() if other not in there]
-    left = [name for name in of_there if name not in pairs.values()]
-    return Match(taken, absent, left, resized)
+    if modules is None:
+        names = {name: name for name in model}  # in the model: in the checkpoint
+        offered = list(checkpoint)
+    else:
+        names, offered = {}, []
+        for ours, theirs in modules.items():
+            below = [name for name in model if is_below(name, ours)]
+            names |= {name: theirs + name.removeprefix(ours) for name in below}
+            offered += [name for name in checkpoint if is_below(name, theirs)]
+    loaded, missing, mismatched = {}, [], {}
+    for name, other in names.items():
+        if other not in checkpoint:
+            missing.append(name)
+        elif model[name].shape == checkpoint[other].shape:
+            loaded[name] = other
+        else:
+            mismatched[name] = (tuple(model[name].shape), tuple(checkpoint[other].shape))
+    wanted = {*names.values()}
+    unexpected = [name for name in dict.fromkeys(offered) if name not in wanted]
+    return Match(loaded, missing, unexpected, mismatched)
 
 
 def problems(model, metadata, described, settings):
@@ -68,49 +75,51 @@ def problems(model, metadata, described, settings):
     Raises:
         UserError: the checkpoint is missing, damaged, or no model.
     """
-    other, its = checkpoints.load_model(settings.checkpoint)
-    here, there = tensors(model), tensors(other)
-    wrong = {
-        ours: no_such_module(ours, here, patterns=False)
-        or no_such_module(theirs, there, settings.checkpoint, patterns=False)
-        for ours, theirs in (settings.modules or {}).items()
-    }
-    if any(wrong.values()):
-        yield from ((f"modules.{name}", text) for name, text in wrong.items() if text)
+    other, its_metadata = checkpoints.load_model(settings.checkpoint)
+    ours, theirs = tensors(model), tensors(other)
+    unknown = False
+    for name, its_name in (settings.modules or {}).items():
+        text = no_such_module(name, ours, patterns=False)
+        text = text or no_such_module(its_name, theirs, settings.checkpoint, patterns=False)
+        if text:
+            unknown = True
+            yield f"modules.{name}", text
+    if unknown:
         return
-    if signal := _of_another_signal(model, other, metadata, its):
+    signal = _different_signal(model, other, metadata, its_metadata)
+    if signal:
         yield (
             "checkpoint",
             f"{settings.checkpoint} was trained with {signal}; its weights mean something else "
             "here: write its values, or start from a model that was trained with these",
         )
         return
-    found = match(here, there, settings.modules)
-    if found.complete or (not settings.strict and found.taken):
+    found = match(ours, theirs, settings.modules)
+    if found.complete or (not settings.strict and found.loaded):
         return
-    sources = its.get("labels")
+    sources = its_metadata.get("labels")
     known = (
         f" (trained on {amount(len(sources), 'source')}: {', '.join(sources)})" if sources else ""
     )
     advice = "write the model as it is there, name the modules to take in `modules`"
     if settings.strict:
         advice += ", or write strict: false, which keeps the random initialisation of the rest"
-    its_model = (its.get("experiment") or {}).get("model")
+    its_model = (its_metadata.get("experiment") or {}).get("model")
     yield (
         "checkpoint",
         f"{settings.checkpoint}{known} does not fit: {'; '.join(_differences(found))}"
-        f"{_settings_that_differ(described, its_model)}; {advice}",
+        f"{_different_args(described, its_model)}; {advice}",
     )
 
 
-def _of_another_signal(model, other, here, there):
-    """The keys of `signal` that differ, as text."""
+def _different_signal(model, other, here, there):
+    """The keys of `signal` that differ between the metadata `here` and `there`, as text."""
     values = {
         f"signal.{key}": (there[key], here[key])
         for key in ("sample_rate", "num_channels")
         if there[key] != here[key]
     }
-    if {*model.input, *other.input} != {"mix_audio"}:  # else no spectrum is looked at
+    if {*model.input, *other.input} != {"mix_audio"}:  # models of waveforms use no STFT
         stft = there["stft_params"], here["stft_params"]
         for key in ("window_length", "hop_length", "window_type"):
             theirs, ours = (getattr(params, key) for params in stft)
@@ -123,19 +132,19 @@ def _differences(found):
     """What does not fit, a phrase each."""
     sizes = [
         f"{name} is {list(theirs)} there and {list(ours)} here"
-        for name, (ours, theirs) in found.resized.items()
+        for name, (ours, theirs) in found.mismatched.items()
     ]
     yield from sizes[:SHOWN]
     if len(sizes) > SHOWN:
         yield f"{len(sizes) - SHOWN} more of other sizes"
-    for names, text in ((found.absent, "it lacks"), (found.left, "it also has")):
+    for names, text in ((found.missing, "it lacks"), (found.unexpected, "it also has")):
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             yield f"{text} {', '.join(names[:SHOWN])}{more}"
 
 
-def _settings_that_differ(here, there):
-    """The arguments of the builder that differ, as text; "" where that is not known."""
+def _different_args(here, there):
+    """The arguments of the builder that differ, as text; "" if none do, or they are not known."""
     if not there or not here.get("builder") or there.get("builder") != here["builder"]:
         return ""
     ours, theirs = here.get("args", {}), there.get("args", {})
@@ -158,26 +167,26 @@ def load(model, settings, labels, ordered):
         ordered: does the model give the sources in their order?
 
     Returns:
-        lines that say what was taken, and what was not.
+        lines that say which modules were loaded, and which were not.
     """
-    other, its = checkpoints.load_model(settings.checkpoint)
-    here, there = tensors(model), tensors(other)
-    found = match(here, there, settings.modules)
-    for name, theirs in found.taken.items():
-        here[name].copy_(there[theirs])
+    other, its_metadata = checkpoints.load_model(settings.checkpoint)
+    ours, theirs = tensors(model), tensors(other)
+    loaded = match(ours, theirs, settings.modules).loaded
+    for name, its_name in loaded.items():
+        ours[name].copy_(theirs[its_name])
     digest = checkpoints.digest(settings.checkpoint)
-    drawn = [name for name in here if name not in found.taken]
-    of_there = [name for name in there if name not in found.taken.values()]
     lines = [
-        f"initial weights of {settings.checkpoint} (SHA-256 {digest[:12]}): {_summary(found.taken)}"
+        f"initial weights of {settings.checkpoint} (SHA-256 {digest[:12]}): {_summary(loaded)}"
     ]
-    if drawn:
-        lines.append(f"  randomly initialised: {_summary(drawn)}")
-    if of_there:
-        lines.append(f"  not loaded: {_summary(of_there)}")
-    before = its.get("labels") or labels
-    if len(before) != len(labels) or (ordered and before != labels):
-        lines.append(f"  it was trained on {', '.join(before)}; here are {', '.join(labels)}")
+    initialised = [name for name in ours if name not in loaded]
+    if initialised:
+        lines.append(f"  randomly initialised: {_summary(initialised)}")
+    unused = [name for name in theirs if name not in loaded.values()]
+    if unused:
+        lines.append(f"  not loaded: {_summary(unused)}")
+    its_labels = its_metadata.get("labels") or labels
+    if len(its_labels) != len(labels) or (ordered and its_labels != labels):
+        lines.append(f"  it was trained on {', '.join(its_labels)}; here are {', '.join(labels)}")
     return lines
 
 

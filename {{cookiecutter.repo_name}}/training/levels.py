@@ -1,5 +1,5 @@
-"""The levels of the mixtures that a network was trained on, for its checkpoint: separation brings
-recordings that are softer or louder to them."""
+"""The levels of the mixtures that a network was trained on, stored in its checkpoint: separation
+scales recordings that are softer or louder to them."""
 
 import math
 

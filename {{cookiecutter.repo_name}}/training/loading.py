@@ -37,8 +37,8 @@ class Excerpts(Dataset):
         return {"mix": torch.from_numpy(mix), "sources": torch.from_numpy(sources), "name": name}
 
     def __getitems__(self, keys):
-        """The batch of these keys; in a worker, what is wrong with a file comes as {"error": text}:
-        an exception would reach the main process with the worker's traceback for its message."""
+        """The batch of these keys; in a worker, {"error": text} if a file cannot be read: torch
+        would put the traceback of the worker into the message of an exception."""
         try:
             return self._batch(keys)
         except UserError as error:
@@ -47,8 +47,8 @@ class Excerpts(Dataset):
             return {ERROR: str(error)}
 
     def _batch(self, keys):
-        """Each excerpt is copied into the batch as soon as it is drawn: to stack a list of all at
-        the end would go through memory twice."""
+        """As `default_collate` of all items, but each excerpt is copied into the batch while it is
+        in the cache."""
         batch = {"name": []}
         for number, key in enumerate(keys):
             item = self[key]
@@ -61,7 +61,7 @@ class Excerpts(Dataset):
 
 
 def _empty(shape):
-    """A float32 tensor; in a worker, in memory that the main process is handed without a copy."""
+    """An uninitialised float32 tensor; in a worker, in memory shared with the main process."""
     if get_worker_info() is None:
         return torch.empty(shape)
     # as torch's own default_collate does
@@ -88,10 +88,9 @@ def load(excerpts, batches, num_workers, pin_memory=False):
             collate_fn=_unchanged,
             num_workers=num_workers,
             multiprocessing_context=worker_context() if num_workers else None,
-            worker_init_fn=_follow_the_main_process,
+            worker_init_fn=_init_worker,
             pin_memory=pin_memory,
-            # its own: a DataLoader draws its workers' seed when it starts, and must not take it
-            # from the numbers that dropout would have drawn
+            # its own: the seed of the workers must not change the random numbers of dropout
             generator=torch.Generator(),
         )
     )
@@ -120,8 +119,8 @@ def _unchanged(batch):
 
 
 def worker_context():
-    """Workers are not forked from this process, whose threads would not survive it; on Linux and
-    macOS they are forked from a server that has imported what they need once for all."""
+    """How workers start: on Linux and macOS from a fork server that has imported what they need;
+    forked from this process they would lack its threads, and may hang."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -129,9 +128,9 @@ def worker_context():
     return context
 
 
-def _follow_the_main_process(_):
-    """Ignore SIGTERM and SIGINT sent to the process group: the main process saves its state and
-    stops the workers. They also exit if it dies."""
+def _init_worker(_):
+    """Ignore SIGTERM and SIGINT, which the whole process group gets: the main process saves its
+    state and stops the workers. If it dies, they exit too."""
     exit_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

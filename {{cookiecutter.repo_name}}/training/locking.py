@@ -9,7 +9,7 @@ from pathlib import Path
 import locks
 from errors import UserError
 
-UNKNOWN = "of which nothing is known yet"
+UNKNOWN = "process unknown"
 
 
 class Lock:

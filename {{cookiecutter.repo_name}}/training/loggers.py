@@ -1,7 +1,7 @@
 """Experiment loggers: what `class` under `train.loggers` in a YAML file may name.
 
-Each uses the logger of pytorch-ignite of that name. It records, of every step, what `train_step`
-returns and the learning rate, and of every epoch the row of history.csv.
+Each wraps the logger of that name in pytorch-ignite. It records what `train_step` returns and the
+learning rate after every step, and the row of history.csv after every epoch.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class Demonstration(NamedTuple):
 
 
 class Logger:
-    """Attach ignite's logger, which is made when training begins, in the main process only.
+    """A logger of ignite, which `build` makes when training begins, in the main process only.
 
     Args:
         folder: the output folder of the experiment.
@@ -114,7 +114,7 @@ class WandB(Logger):
         _require("wandb", "WandB")
 
     def build(self):
-        with _beginning("WandB", 'log in, or write args: {mode: "offline"}'):
+        with _starting("WandB", 'log in, or write args: {mode: "offline"}'):
             return handlers.WandBLogger(
                 project=self.project,
                 mode=self.mode,
@@ -140,17 +140,17 @@ class MLflow(Logger):
         import mlflow
 
         uri = self.tracking_uri or mlflow.get_tracking_uri()
-        log.info("MLflow: connecting to %s, which it tries for some minutes", uri)
-        with _beginning("MLflow", "look at tracking_uri"):
+        log.info("MLflow: connecting to %s, which may take some minutes", uri)
+        with _starting("MLflow", "check tracking_uri"):
             logger = handlers.MLflowLogger(tracking_uri=self.tracking_uri)
             mlflow.set_tag("mlflow.runName", self.name)
         return logger
 
 
 @contextlib.contextmanager
-def attached(trainer):
-    """A context in which the main process shows a progress bar, and a trainer's loggers record what
-    it does."""
+def loggers_attached(trainer):
+    """A context with a progress bar and a trainer's loggers, both in the main process only; the
+    loggers are closed at its end."""
     try:
         if distributed.is_main_process():
             bar = handlers.ProgressBar(persist=False, disable=None)
@@ -163,8 +163,9 @@ def attached(trainer):
             logger.close()
 
 
-def show(trainer):
-    """Let a trainer's loggers show how its model separates."""
+def show_separation(trainer):
+    """Let each logger show a separation by the best model, which is computed once, when the first
+    logger asks for it; the time does not count towards `train.max_minutes`."""
     demonstration = functools.cache(lambda: trainer.demonstrate(trainer))
     with trainer.stopping.paused():
         for logger in trainer.loggers:
@@ -172,18 +173,18 @@ def show(trainer):
 
 
 @contextlib.contextmanager
-def _beginning(logger, advice):
-    """A context in which a service is asked to begin; each has errors of its own.
+def _starting(logger, advice):
+    """A context in which a logging service starts, each with exceptions of its own.
 
     Raises:
-        UserError: it does not: nobody is logged in, no server answers.
+        UserError: it cannot start: nobody is logged in, no server answers.
     """
     try:
         yield
     except Exception as error:
         reason = in_one_line(error, 200)
         raise UserError(
-            f"train.loggers: {logger} does not begin ({reason}); {advice}, or remove the logger"
+            f"train.loggers: {logger} cannot start ({reason}); {advice}, or remove the logger"
         ) from error
 
 

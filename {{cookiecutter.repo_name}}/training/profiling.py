@@ -14,7 +14,7 @@ from .shapes import meta_step
 
 
 def peak_memory(device):
-    """The largest number of bytes in use so far: on the GPU, or by this process."""
+    """Peak memory so far in bytes: allocated on the GPU, or resident of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -22,12 +22,13 @@ def peak_memory(device):
 
 
 def measure(trainer, steps=3):
-    """Take a few steps on real batches. Afterwards the trainer is no longer fit to train: its
-    weights have moved.
+    """Measure a few steps on real batches. They change the weights, so that the trainer cannot be
+    used for training afterwards.
 
     Returns:
-        {"seconds": of a step, "loading": of a batch (medians), "first": seconds of the first step,
-        "memory": bytes above those in use before, "batch": the last one}.
+        {"first": seconds of the first step, "seconds": of the others (median), "loading": seconds
+        to load a batch (median), "memory": peak above the memory in use before, in bytes, "batch":
+        the last batch}.
     """
     plan = trainer.plan
     first = plan.batches.keys(0)[: (steps + 1) * plan.batches.batch_size]

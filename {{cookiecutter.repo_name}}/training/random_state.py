@@ -6,18 +6,17 @@ import numpy as np
 import torch
 
 
-def seed(number, process=0, processes=1):
-    """Start the generators of python, numpy and torch; each of many processes at a place of its
-    own."""
-    if processes > 1:
-        number = int(np.random.SeedSequence([number, process, processes]).generate_state(1)[0])
+def seed(number, rank=0, world_size=1):
+    """Seed the generators of python, numpy and torch, differently in each process."""
+    if world_size > 1:
+        number = int(np.random.SeedSequence([number, rank, world_size]).generate_state(1)[0])
     random.seed(number)
     np.random.seed(number % 2**32)
     torch.manual_seed(number)
 
 
 def capture(device):
-    """The generators of python, numpy and torch, on the CPU and on `device`."""
+    """The states of the generators of python, numpy and torch, on the CPU and on `device`."""
     version, numbers, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state()
     return {

@@ -24,8 +24,7 @@ def settings_of(config):
 
 
 def tracks_of(data):
-    """What tells a dataset from another of the same config: how many tracks, and a digest of their
-    names and lengths."""
+    """A fingerprint of a dataset: how many tracks, and a digest of their names and lengths."""
     tracks = [(track.name, data.length_of(index)) for index, track in enumerate(data.tracks)]
     digest = hashlib.sha256(json.dumps(tracks).encode()).hexdigest()
     return {"tracks": len(tracks), "digest": digest}
@@ -42,7 +41,7 @@ def compare(latest, before, now):
         [what has changed and takes effect from now on], a line each.
 
     Raises:
-        UserError: with every difference that makes it a different run.
+        UserError: with every difference that does not allow it.
     """
     refused, changed = [], []
     for key in sorted({*before["settings"], *now["settings"]}):
@@ -59,7 +58,7 @@ def compare(latest, before, now):
             refused.append(f"datasets.{split} has tracks of other names or lengths now")
     if refused:
         raise UserError(
-            f"{latest}: holds a training run that was begun with other settings or data:\n  "
+            f"{latest}: holds a training run that was started with other settings or data:\n  "
             + "\n  ".join(refused)
             + "\nchoose another info.output_folder for a new training run, move the old one away, "
             "or change the settings back to resume it"

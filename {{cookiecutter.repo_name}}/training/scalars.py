@@ -52,13 +52,13 @@ def _kind(value):
 
 
 def check_finite(scalars, batch, step, latest, overflow_allowed=False):
-    """Refuse a step that would spoil the weights.
+    """Raise an error before a step that would make the weights NaN or infinite.
 
     Args:
         scalars: {name: number} of the step.
-        batch: of waveforms, with their names.
-        step: its number; latest: path of the last good state; both for the message.
-        overflow_allowed: the gradient may overflow (float16, whose scaler skips the step).
+        batch: the waveforms and their names; step: its number; latest: path of the last state. All
+            for the message.
+        overflow_allowed: in float16 the gradient may overflow: the GradScaler skips such a step.
 
     Raises:
         UserError: NaN or infinity; the text names the values, the files and the likely cause.
@@ -82,8 +82,8 @@ def check_finite(scalars, batch, step, latest, overflow_allowed=False):
 
 
 def warn_of_not_finite(scalars, batch):
-    """Log which validation items have a loss that is NaN or infinite. By such a loss an epoch is
-    never the best (`History.costs`).
+    """Log which validation items have a loss that is NaN or infinite: the epoch then cannot be the
+    best (`History.costs`).
 
     Args:
         scalars: {name: number} of the batch.

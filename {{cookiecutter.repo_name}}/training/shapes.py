@@ -10,15 +10,15 @@ from errors import UserError, amount
 
 from .losses.model import inputs_of
 
-ITEMS = 3  # in the batch: not two, as there are often two sources, which may be confused with it
-REFUSALS = (ValueError, RuntimeError, KeyError, IndexError, AssertionError, TypeError)
+ITEMS = 3  # in the batch: another number than that of the sources, often 2, shows swapped axes
+SHAPE_ERRORS = (ValueError, RuntimeError, KeyError, IndexError, AssertionError, TypeError)
 
 
 def meta_step(trainer, items=ITEMS):
     """The tensors of a training step, on the meta device.
 
-    A network or loss that needs numbers (`.item()`, a condition on a tensor) takes the step on the
-    trainer's device, on noise.
+    A network or loss that needs values (`.item()`, a condition on a tensor) runs on the trainer's
+    device instead, on noise.
 
     Returns:
         (features, outputs, total loss, the model).
@@ -56,8 +56,8 @@ def _step(trainer, items, device):
 
 @contextlib.contextmanager
 def _naming_modules(model):
-    """Note in an error of a graph which of its modules was last called; refuse one that returns
-    nothing."""
+    """A context in which exceptions of a graph get a note with the module that was called last, and
+    a module that returns None raises one."""
     called = []
 
     def refuse_none(module, _, output):
@@ -76,8 +76,8 @@ def _naming_modules(model):
 
 
 def _shorten(model):
-    """Let the recurrent layers of a model on the meta device, which takes milliseconds for each
-    frame there, compute the first frame and repeat it: shapes and graph stay what they are."""
+    """Let recurrent layers compute only the first frame and repeat it, as each frame takes
+    milliseconds on the meta device. Shapes and the autograd graph stay the same."""
 
     def first_frame(rnn, forward, data, *state):
         if not torch.is_tensor(data):  # a packed sequence
@@ -97,20 +97,20 @@ def check_shapes(trainer):
     """Compute the loss on the meta device, and look for the parameters in its graph.
 
     Returns:
-        the names of the parameters that no loss reaches (unused parameters).
+        the names of the unused parameters: trainable ones, on which no loss depends.
 
     Raises:
         UserError: the shapes of data, model and losses do not agree, a loss has no gradient, or
-            depends on weights that nothing trains.
+            depends on weights that are neither trained nor saved.
     """
     try:
         _, _, total, model = meta_step(trainer)
-    except REFUSALS as error:
+    except SHAPE_ERRORS as error:
         if isinstance(error, TypeError) and "forward()" not in str(error):
-            raise  # not of the inputs that a graph gives a module
+            raise  # a bug in a module, not an input that its `forward` does not take
         labels = trainer.train_data.labels
         raise UserError(
-            f"the model, the losses and the data do not fit ({_said(error, trainer.model)}); "
+            f"the model, the losses and the data do not fit ({_reason(error, trainer.model)}); "
             f"the data have {amount(len(labels), 'source')}: {', '.join(labels)}"
         ) from error
     if not total.requires_grad:
@@ -118,44 +118,49 @@ def check_shapes(trainer):
             "train.loss: has no gradient; a loss has to be computed by torch alone, "
             "without detach(), item() or numpy()"
         )
-    reached = _leaves(total)
-    _refuse_strangers(trainer, model, reached)
-    return [name for name, p in model.named_parameters() if p.requires_grad and p not in reached]
+    used = _leaves(total)
+    _check_saved(trainer, model, used)
+    return [name for name, p in model.named_parameters() if p.requires_grad and p not in used]
 
 
-def _said(error, model):
+def _reason(error, model):
     """What went wrong in a step, and where in the graph, as text."""
-    said = next(iter(str(error).splitlines()), type(error).__name__)  # an assert may be silent
     if isinstance(error, KeyError) and error.args[0] in model.layers:
         name = error.args[0]
         return f"{name} returns several things; connect {name}:0 of a tuple, {name}:key of a dict"
-    return "; ".join([said, *getattr(error, "__notes__", ())])
+    text = str(error) or type(error).__name__  # an assert may have no message
+    return "; ".join([text.splitlines()[0], *getattr(error, "__notes__", ())])
 
 
-def _refuse_strangers(trainer, model, reached):
-    """Raise a UserError if the loss reaches weights that are neither trained nor saved: parameters
-    of a loss, layers that the model keeps in a plain list."""
-    kept = [part for part in trainer.state.values() if isinstance(part, torch.nn.Module)]
-    known = {parameter for part in (model, *kept) for parameter in part.parameters()}
+def _check_saved(trainer, model, used):
+    """Raise a UserError if the loss depends on weights that are neither trained nor saved:
+    parameters of a loss, or of layers that the model holds in a plain list.
+
+    used: the leaf tensors that the loss depends on.
+    """
+    saved = [part for part in trainer.state.values() if isinstance(part, torch.nn.Module)]
+    known = {parameter for part in (model, *saved) for parameter in part.parameters()}
     known |= {one for group in trainer.optimizer.param_groups for one in group["params"]}
     of_losses = {
         parameter: f"{key} of train.loss.{name}"
         for name, term in trainer.losses.items()
         for key, parameter in term.loss.named_parameters()
     }
-    strangers = sorted(of_losses.get(p, f"a tensor {(*p.shape,)}") for p in reached - known)
-    if strangers:
+    unknown = sorted(of_losses.get(p, f"a tensor {(*p.shape,)}") for p in used - known)
+    if unknown:
         raise UserError(
-            f"the loss depends on weights that are no part of the model: {', '.join(strangers)}; "
-            "they would be neither trained nor saved. Keep layers in torch.nn.ModuleList, not in a "
-            "list; fix what is not trained by requires_grad_(False); to train those of a loss, "
-            "register it in a trainer of your own and give them to the optimizer"
+            f"the loss depends on weights that are no part of the model: {', '.join(unknown)}; "
+            "they would be neither trained nor saved. Keep layers in a torch.nn.ModuleList, not in "
+            "a list; freeze weights that are not to be trained by requires_grad_(False); to train "
+            "those of a loss, register it in a trainer of your own and give them to the optimizer"
         )
 
 
 def _leaves(tensor):
-    """The tensors whose gradient `tensor.backward()` would compute, which takes seconds on the meta
-    device: its operations are written in Python there."""
+    """The leaf tensors that `tensor` depends on, found in its autograd graph.
+
+    `tensor.backward()` would find them too, but takes seconds on the meta device.
+    """
     leaves, seen, rest = set(), set(), [tensor.grad_fn]
     while rest:
         node = rest.pop()

@@ -12,7 +12,7 @@ SIGTERM = "SIGTERM was received"
 
 
 class Stopping:
-    """The reasons for which a training run stops, and the time that it took.
+    """Decides when a training run stops, and measures how long it has trained.
 
     Attributes:
         reason: why it stops now, as text; None if it does not.
@@ -46,9 +46,9 @@ class Stopping:
     @contextlib.contextmanager
     def paused(self):
         """What is done in this context does not count towards train.max_minutes."""
-        began = time.monotonic()
+        start = time.monotonic()
         yield
-        self._clock += time.monotonic() - began
+        self._clock += time.monotonic() - start
 
     def after_step(self, step):
         """Set `reason` if this step was the last. All processes must give the same answer."""
@@ -59,21 +59,22 @@ class Stopping:
         elif distributed.any_process(self._out_of_time()):
             self.reason = self.reason or self._time_is_used_up()
         elif self._out_of_steps(step):
-            self.reason = self.reason or f"{amount(self.steps, 'step')} taken"
+            self.reason = self.reason or self._steps_taken()
 
     def after_epoch(self):
         """Set `reason` if the patience of `train.early_stopping` is used up."""
         self.reason = self.reason or self._out_of_patience()
 
     def before(self, epochs_done, step):
-        """Set `reason` if a training run that is resumed has nothing left to do: has it not?"""
+        """Is a training run over before its first step, as one that is resumed may be? Sets
+        `reason` if so."""
         if epochs_done >= self.settings.epochs:
             done = amount(len(self.history.rows), "epoch")
             self.reason = f"{done} trained, train.epochs is {self.settings.epochs}"
         elif self._out_of_time():
             self.reason = self._time_is_used_up()
         elif self._out_of_steps(step):
-            self.reason = f"{amount(self.steps, 'step')} taken"
+            self.reason = self._steps_taken()
         else:
             self.reason = self._out_of_patience()
         return self.reason is not None
@@ -95,6 +96,9 @@ class Stopping:
 
     def _time_is_used_up(self):
         return f"train.max_minutes of {self.settings.max_minutes:g} is used up"
+
+    def _steps_taken(self):
+        return f"{amount(self.steps, 'step')} taken"
 
     def _out_of_patience(self):
         patience = self.settings.early_stopping

@@ -19,7 +19,7 @@ from .gradients import Clipping
 from .history import History, Means
 from .levels import Levels
 from .locking import Lock
-from .loggers import attached, show
+from .loggers import loggers_attached, show_separation
 from .losses.model import inputs_of
 from .optimizers import OPTIMIZERS, SCHEDULERS, scheduler_args
 from .parameters import Frozen, parameter_groups
@@ -36,9 +36,9 @@ log = logging.getLogger("train")
 class Trainer:
     """Train a model on excerpts, keep the best, stop and resume at any step.
 
-    To change it, subclass it, override a method of the first part below, and add the class to
-    `TRAINERS` in `training/__init__.py`: `train.class` in a YAML file then picks it. Arguments of
-    the subclass come from `train.args`; `register` makes more state part of the checkpoint::
+    To change it, override a method from `build_optimizer` to `validation_step` in a subclass, and
+    add that to `TRAINERS` in `training/__init__.py`: `train.class` in a YAML file then picks it.
+    Its arguments come from `train.args`; `register` makes more state part of the checkpoint::
 
         class Distilled(Trainer):
             def __init__(self, setup, decay: float = 0.99):
@@ -49,15 +49,16 @@ class Trainer:
 
     Attributes:
         model, losses, front_end, settings, train_data, val_data, seed, device: as in `Setup`.
-        network: what `forward` is called with in training: the model, compiled, recorded or data
-            parallel; `prepare` makes it, and precision and scaler.
+        network: what `train_step` calls: the model, or a wrapper of it (torch.compile, CUDA graphs,
+            DistributedDataParallel). `prepare` makes it, `precision` and `scaler`.
+        eval_model: the model that is validated and saved: `model`, or the average of its weights.
+        optimizer, schedule, clipping: what changes the weights in a step.
+        average: the moving average of the weights; None without `train.ema_decay`.
         frozen: the parameters that are not trained. levels: of the mixtures, for the checkpoint.
-        eval_model: the model that is validated and kept: `model`, or the average of its weights.
-        optimizer, schedule, clipping, average: what a step works with.
         state: {name: object with `state_dict` and `load_state_dict`}, all that latest.pth holds.
-        plan: which excerpts are read. history: a row per epoch. stopping: when it ends.
+        plan: which excerpts are read. history: a row per epoch. stopping: when the run ends.
         engine: the ignite Engine that runs the steps; its `state.iteration` counts them.
-        folder, latest, best: the output folder, the checkpoint, the best model.
+        folder, latest, best: paths of the output folder, the checkpoint and the best model.
     """
 
     def __init__(self, setup):
@@ -70,35 +71,36 @@ class Trainer:
         self.front_end = setup.front_end.to(self.device)
         self.shard = (distributed.rank(), distributed.world_size())
         data = (self.train_data, self.val_data)
-        self.plan = Plan(self.settings, self.front_end, *data, self.seed, self.shard, setup.augment)
+        settings = self.settings
+        self.plan = Plan(settings, self.front_end, *data, self.seed, self.shard, setup.augment)
         self.state = {}
         self.register("model", self.model)
-        self.frozen = Frozen(self.model, self.settings.freeze)
-        self.average = weights.averaged(self.model, self.settings.ema_decay)
+        self.frozen = Frozen(self.model, settings.freeze)
+        self.average = weights.averaged(self.model, settings.ema_decay)
         if self.average is not None:
             self.register("average", self.average)
         self.optimizer = self.register("optimizer", self.build_optimizer())
-        moves = self.settings.scheduler_every, self.settings.warmup_steps
-        schedule = Schedule(self.optimizer, self.build_scheduler(), *moves)
+        schedule = Schedule(
+            self.optimizer, self.build_scheduler(), settings.scheduler_every, settings.warmup_steps
+        )
         self.schedule = self.register("schedule", schedule)
-        self.clipping = self.register("clipping", Clipping(self.settings.gradient_clip))
+        self.clipping = self.register("clipping", Clipping(settings.gradient_clip))
         self.means = self.register("means", Means())  # of this epoch so far
         self.levels = self.register("levels", Levels())
         score = setup.score.name if setup.score else None
         self.history = self.register("history", History(self.val_data is not None, score))
-        self.stopping = self.register("stopping", Stopping(self.settings, self.history))
-
+        self.stopping = self.register("stopping", Stopping(settings, self.history))
         self.checkpoints = Checkpoints(self.folder, setup.metadata, setup.identity)
         self.latest, self.best = self.checkpoints.latest, self.checkpoints.best
-        self.lock, self._restored = Lock(self.folder), None
+        self.lock, self._restored = Lock(self.folder), None  # None: `restore` was not called
         self.engine = self._build_engine()
 
     def prepare(self):
-        """Check that model, losses and data fit, and make the model ready for this device; called
+        """Check that model, losses and data fit, and set up the network for this device; called
         once, after the `__init__` of a subclass.
 
         Raises:
-            UserError: shapes that do not agree, a precision that the device does not have, a
+            UserError: shapes that do not agree, a precision that the device does not support, a
                 scheduler that ends before the run.
         """
         self.schedule.check_length(self.settings.epochs, self.plan.steps_per_epoch)
@@ -156,8 +158,8 @@ class Trainer:
                 samples), "name": [str]}, on the device.
 
         Returns:
-            {name: number}: the loss, its terms and the norm of the gradient. Every entry reaches
-            history.csv as its mean over the epoch, the loggers and the progress bar.
+            {name: number}: the loss, its terms and the norm of the gradient. All of them go to the
+            loggers and the progress bar, and their means over the epoch to history.csv.
         """
         self.frozen.train_mode(self.model)
         self.optimizer.zero_grad(set_to_none=True)
@@ -178,8 +180,7 @@ class Trainer:
 
     @torch.no_grad()
     def validation_step(self, batch):
-        """The losses of a batch as in `train_step`, without gradient: {name: number}, of which the
-        mean over all items reaches history.csv."""
+        """The losses of a batch, {name: number}; their means over all items go to history.csv."""
         features = self.front_end(batch)
         total, terms = self.compute_losses(self.forward(features, self.eval_model.eval()), features)
         return to_numbers({"loss": total, **terms})
@@ -220,10 +221,11 @@ class Trainer:
         return "\n".join([self.plan.describe(), where, *self.started_from])
 
     def fit(self, steps=None):
-        """Train until the epochs, the minutes or the patience are used up; resume what had begun.
+        """Train until `train.epochs`, `max_minutes`, `early_stopping` or `steps` ends the run, and
+        resume it from latest.pth if there is one.
 
         Args:
-            steps: end after this step, if it comes first; counted from the beginning.
+            steps: number of steps, including those before the run was resumed; None: no limit.
 
         Returns:
             the path of the best model.
@@ -238,12 +240,12 @@ class Trainer:
         try:
             if self._restored:
                 log.info("%s", "\n  ".join(self._restored))
-            if not self._epoch_is_due and self._is_over():
+            if not self._epoch_end_is_pending and self._is_over():
                 log.info("nothing to do: %s", self.stopping.reason)
                 self.history.check_best()
                 return self.best
-            with attached(self):
-                if self._epoch_is_due:
+            with loggers_attached(self):
+                if self._epoch_end_is_pending:
                     self.engine.fire_event(Events.EPOCH_COMPLETED)
                 if not self._is_over():
                     log.info("%s", self.describe())
@@ -260,8 +262,8 @@ class Trainer:
         return self.best
 
     @property
-    def _epoch_is_due(self):
-        """Was the run interrupted right after the last step of an epoch?"""
+    def _epoch_end_is_pending(self):
+        """Was the run interrupted between the last step of an epoch and its validation?"""
         return self.within_epoch and self.engine.state.iteration % self.plan.steps_per_epoch == 0
 
     def _is_over(self):
@@ -293,7 +295,7 @@ class Trainer:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._stop_if_due)
         if every := self.settings.checkpoint_every:
-            engine.add_event_handler(Events.ITERATION_COMPLETED(every=every), self._save_within)
+            engine.add_event_handler(Events.ITERATION_COMPLETED(every=every), self._save_step)
         return engine
 
     def _iteration(self, batch):
@@ -328,12 +330,14 @@ class Trainer:
         row |= {f"train_{name}": value for name, value in self.means.compute().items()}
         if self.val_data is not None:
             last = self.stopping.reason or epoch == self.settings.epochs
-            due = last or epoch % self.settings.validate_every == 0
-            row |= dict.fromkeys(("val_loss", self.history.key)) if not due else self.validate()
+            if last or epoch % self.settings.validate_every == 0:
+                row |= self.validate()
+            else:
+                row |= {"val_loss": None, self.history.key: None}
         self.history.add(row)
         self.schedule.after_epoch(row[self.history.key])
         self.means.clear()
-        self.checkpoints.save(self)  # first: what is killed here is completed when it is resumed
+        self.checkpoints.save(self)  # first: if killed in between, `resume` writes the best model
         if distributed.is_main_process():
             self.checkpoints.keep_best(self)
         self._log(row)
@@ -342,8 +346,8 @@ class Trainer:
             self.engine.terminate()
 
     def validate(self):
-        """{"val_loss": the total loss, "val_...": each of its terms, and the score of
-        `train.best_by`}, means over all items."""
+        """{"val_loss": the total loss, "val_<name>": each term and the score of `train.best_by`},
+        means over all validation items."""
         weights.share_buffers(self.eval_model)
         means = Means(finite_only=False)
         for batch in self.plan.validation_batches():
@@ -355,13 +359,13 @@ class Trainer:
         return {f"val_{name}": value for name, value in {**means.compute(), **scores}.items()}
 
     def _log(self, row):
-        """The row of an epoch, to the log, history.csv and the loggers."""
+        """Write the row of an epoch to the log, history.csv and the loggers."""
         best = self.history.best_epochs(1) == [row["epoch"]]
         if distributed.is_main_process():
             write_files({self.folder / "history.csv": self.history.csv()})
         self.engine.state.metrics = {k: v for k, v in row.items() if v is not None}
         if best and self.demonstrate is not None:
-            show(self)
+            show_separation(self)
         log.info("%s", self.history.describe_last())
 
     # ---- saving and resuming ------------------------------------------------------------------
@@ -369,12 +373,11 @@ class Trainer:
     def restore(self):
         """Restore the state of the run in the output folder, if there is one.
 
-        `fit` does it too, if it was not done before.
+        `fit` calls it; calling it again does nothing.
 
         Raises:
-            UserError: the folder holds a run with other settings or data, a model without the
-                state of its run, or a state without its best model; another process trains in
-                it at this moment.
+            UserError: the folder holds a run with other settings or data, or only one of
+                latest.pth and the best model; another process is training in it.
         """
         if self._restored is not None:
             return
@@ -391,7 +394,7 @@ class Trainer:
             self.lock.release()
             raise
 
-    def _save_within(self):
-        """`train.checkpoint_every`: the end of an epoch saves by itself."""
+    def _save_step(self):
+        """`train.checkpoint_every`; after the last step of an epoch `_end_epoch` saves."""
         if self.engine.state.iteration % self.plan.steps_per_epoch:
             self.checkpoints.save(self)

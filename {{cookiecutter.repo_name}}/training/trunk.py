@@ -11,78 +11,88 @@ import torch
 
 from errors import UserError
 
-OF_NUSSL = ("Alias", "Mask")  # its heads; modules of ours say so themselves (model/extras/)
+NUSSL_HEADS = ("Alias", "Mask")  # modules of model/extras/ declare `is_head` themselves
 
 
 class TrunkAndHeads:
     """A nussl SeparationModel in two models that share its weights.
+
+    Attributes:
+        trunk: the connections of the graph before the heads; its outputs are the `boundary`.
+        heads: the rest of the graph, which reads the `boundary` and maybe some features.
+        boundary: names of the trunk's outputs that the heads read.
 
     Args:
         model: one that `can_split`.
     """
 
     def __init__(self, model):
-        cut = _cut(model)
-        before = {name for name, _ in model.connections[:cut]}
+        cut = _first_head(model)
+        of_trunk = {name for name, _ in model.connections[:cut]}
         read = [i for _, inputs in model.connections[cut:] for i in inputs if isinstance(i, str)]
-        self.crossing = sorted({i for i in read if i.split(":")[0] in before})
-        self.inputs = sorted({i for i in read if i in model.input})
+        self.boundary = sorted({name for name in read if name.split(":")[0] in of_trunk})
+        features = sorted({name for name in read if name in model.input})
         self.trunk, self.heads = copy.copy(model), copy.copy(model)
         self.trunk.connections = model.connections[:cut]
-        self.trunk.output_keys = self.crossing
+        self.trunk.output_keys = self.boundary
         self.heads.connections = model.connections[cut:]
-        self.heads.input = {name: name for name in (*self.crossing, *self.inputs)}
+        self.heads.input = {name: name for name in (*self.boundary, *features)}
 
     @staticmethod
     def can_split(model, losses):
-        """Does the model end with heads, from which all its outputs come, and begin with other
-        modules, and are all losses means over the items of a batch (`mean_over_items`)?"""
-        # the class's own statement: what a subclass computes may be no mean
+        """Can heads and losses be computed on a few items at a time?
+
+        The model has to end with heads, which give all its outputs, and to begin with other
+        modules; all losses have to be means over the items of a batch (`mean_over_items`).
+        """
+        # what the class itself declares, not a base class: a subclass may compute something else
         means = all(vars(type(loss)).get("mean_over_items", False) for loss in losses)
-        cut = _cut(model)
+        cut = _first_head(model)
         of_heads = {name for name, _ in model.connections[cut:]}
         outputs = {key.split(":")[0] for key in model.output_keys}
         return means and 0 < cut < len(model.connections) and outputs <= of_heads
 
-    def backward(self, features, items, forward, losses):
-        """Losses and gradients of a batch, `items` excerpts at a time.
+    def backward(self, features, items, forward, backward):
+        """The forward and backward pass of a batch: trunk, then heads and losses of `items`
+        excerpts at a time, then the gradients of all of them back through the trunk.
 
         Args:
-            features: what the front end made.
+            features: {name: (batch, ...)} of the front end.
             items: excerpts at a time.
             forward: function(features, network) -> outputs.
-            losses: function(outputs, features, share) -> the losses, after its backward pass;
-                share: of the batch.
+            backward: function(outputs, features, fraction of the batch) -> the losses of the heads
+                on some items, after their backward pass.
 
         Returns:
-            the losses of the batch: the sum of what `losses` returned.
+            [what `backward` returned], an entry for each `items` excerpts.
         """
-        crossing = forward(features, self.trunk)
-        count = len(next(iter(crossing.values())))
-        total, gradients = 0.0, {name: [] for name in self.crossing}
+        boundary = forward(features, self.trunk)
+        count = len(next(iter(boundary.values())))
+        losses = []
+        gradients = {name: [] for name in self.boundary}
         for first in range(0, count, items):
             rows = slice(first, min(first + items, count))
             part = {key: value[rows] for key, value in features.items()}
             leaves = {  # below a frozen trunk nothing needs a gradient
                 name: value[rows].detach().requires_grad_(value.requires_grad)
-                for name, value in crossing.items()
+                for name, value in boundary.items()
             }
             outputs = forward({**part, **leaves}, self.heads)
-            total = total + losses(outputs, part, (rows.stop - rows.start) / count)
+            losses.append(backward(outputs, part, (rows.stop - rows.start) / count))
             for name, leaf in leaves.items():
-                gradients[name].append(leaf.grad if leaf.grad is not None else leaf * 0.0)
+                gradients[name].append(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad)
             del part, leaves, outputs
-        reached = [name for name in self.crossing if crossing[name].requires_grad]
-        if reached:
+        trained = [name for name in self.boundary if boundary[name].requires_grad]
+        if trained:
             torch.autograd.backward(
-                [crossing[name] for name in reached],
-                [torch.cat(gradients[name]) for name in reached],
+                [boundary[name] for name in trained],
+                [torch.cat(gradients[name]) for name in trained],
             )
-        return total
+        return losses
 
 
-def _cut(model):
-    """How many connections come before the heads."""
+def _first_head(model):
+    """The index of the first connection of the heads: how many connections the trunk has."""
     cut = len(model.connections)
     while cut and _is_head(model.layers[model.connections[cut - 1][0]]):
         cut -= 1
@@ -90,11 +100,13 @@ def _cut(model):
 
 
 def _is_head(module):
-    return vars(type(module)).get("is_head", type(module).__name__ in OF_NUSSL)
+    return vars(type(module)).get("is_head", type(module).__name__ in NUSSL_HEADS)
 
 
 def trunk_and_heads(trainer):
-    """The network of a Trainer in two, if its heads are to run on a few items at a time; else None.
+    """`TrunkAndHeads` of a Trainer's model, or None if the whole batch is computed at once.
+
+    It is used where `train.head_items` asks for it, and on a CPU wherever it is possible.
 
     Raises:
         UserError: `train.head_items` is given, and the network or the losses do not allow it.

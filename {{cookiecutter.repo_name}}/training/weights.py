@@ -11,18 +11,19 @@ from errors import UserError, in_one_line
 
 
 def compiled(model, enabled):
-    """The model through torch.compile, if `enabled`; its weights are the same tensors. Compiled for
-    each length by itself: excerpts have another one only in another stage of the curriculum, and
-    torch cannot compile the remainders of a length that it does not know."""
+    """The model through torch.compile, if `enabled`; its weights are the same tensors."""
+    # static shapes: excerpts change their length only between the stages of a curriculum, and
+    # torch cannot compile a remainder (%) of a symbolic length
     return torch.compile(model, dynamic=False) if enabled else model
 
 
 @contextlib.contextmanager
 def compiling():
-    """A context for what is compiled when it is first called: forward and backward passes.
+    """A context for the forward and backward passes of a network, which torch.compile compiles
+    when they first run.
 
     Raises:
-        UserError: torch cannot compile it here.
+        UserError: torch cannot compile the network on this machine.
     """
     try:
         yield
@@ -37,8 +38,8 @@ def compiling():
 
 
 def checkpoint_activations(model):
-    """Have all stacks of blocks in a model compute their activations twice: attribute
-    `checkpointing` of `model.extras.sequences.Blocks`.
+    """Turn on activation checkpointing: the stacks of blocks of a model do not keep their
+    activations but compute them again in the backward pass (`model.extras.sequences.Blocks`).
 
     Raises:
         UserError: the model has no such stack.
@@ -80,17 +81,17 @@ def no_sync(network, enabled):
 
 
 def share_buffers(model):
-    """Give all processes the buffers of the first, whose model is kept: on CPUs the statistics of
-    batch normalisation are those of the excerpts that each process has seen."""
+    """Give all processes the buffers of the main process, whose model is saved: without
+    SyncBatchNorm, on CPUs, each process has running statistics of its own excerpts."""
     for buffer in model.buffers():
         distributed.broadcast(buffer)
 
 
 def averaged(model, decay):
-    """An exponential moving average of the weights, a model of its own; None without a `decay`.
+    """An exponential moving average (EMA) of the weights, as a model; None without a `decay`.
 
-    Its buffers are the model's. Polyak and Juditsky, "Acceleration of stochastic approximation by
-    averaging", SIAM J. Control Optim. 1992.
+    Buffers are copied, not averaged. Polyak and Juditsky, "Acceleration of stochastic approximation
+    by averaging", SIAM J. Control Optim. 1992.
     """
     if decay is None:
         return None

@@ -1,4 +1,4 @@
-"""Weighted inner products of embeddings and assignments, of which their losses consist."""
+"""Weighted inner products of embeddings and assignments, from which their losses are computed."""
 
 import torch
 from torch import nn
@@ -57,15 +57,16 @@ class _InnerProducts(torch.autograd.Function):
         return vwv, ywv
 
     @staticmethod
-    def backward(ctx, of_vwv, of_ywv):
+    def backward(ctx, grad_vwv, grad_ywv):
         embedding, assignments, weights, norms = ctx.saved_tensors
         gradient = torch.empty_like(embedding)
-        of_vwv = of_vwv + of_vwv.transpose(1, 2)
+        grad_vwv = grad_vwv + grad_vwv.transpose(1, 2)
         for b, i, j in _InnerProducts._blocks(embedding):
             e, norm = embedding[b, i:j], norms[b, i:j]
-            slope = torch.addmm(e @ of_vwv[b], assignments[b, i:j] * norm, of_ywv[b])  # times norm
-            # through the normalisation: what points along e changes nothing
-            along = torch.linalg.vecdot(slope, e)[:, None] / norm.square()
-            slope.addcmul_(e, along, value=-1)
-            torch.mul(slope, weights[b, i:j] / norm.square(), out=gradient[b, i:j])
+            # with respect to V, times the norm
+            grad_v = torch.addmm(e @ grad_vwv[b], assignments[b, i:j] * norm, grad_ywv[b])
+            # back through V = e / |e|: a change along e does not change V
+            along = torch.linalg.vecdot(grad_v, e)[:, None] / norm.square()
+            grad_v.addcmul_(e, along, value=-1)
+            torch.mul(grad_v, weights[b, i:j] / norm.square(), out=gradient[b, i:j])
         return gradient, None, None

@@ -12,15 +12,18 @@ EXHAUSTIVE = 3  # estimates up to which all orders are tried, on the device
 class SourceLoss(nn.Module):
     """The mean over utterances and sources of the cost of an estimate against its source.
 
-    A subclass defines `paired`, what each estimate costs against the target at its place; and
-    `pairwise`, against every target, where there is a faster way than to ask `paired` again and
-    again.
+    A subclass defines `paired`, the cost of each estimate against the target of the same index, and
+    may define `pairwise`, the cost of each against every target, where that is faster than calling
+    `paired` for each estimate.
 
     Args:
-        permutation_invariant: the estimates may come in any order: of each utterance the one that
-            costs least counts (Yu, Kolbaek, Tan and Jensen, "Permutation invariant training of deep
-            models for speaker-independent multi-talker speech separation", ICASSP 2017), and
-            estimates that are left over cost nothing. False: in the order of the targets.
+        permutation_invariant: utterance-level permutation-invariant training (uPIT): the estimates
+            may come in any order, and the permutation of each utterance that costs least counts;
+            surplus estimates cost nothing. Yu, Kolbaek, Tan and Jensen, "Permutation invariant
+            training of deep models for speaker-independent multi-talker speech separation", ICASSP
+            2017; Kolbaek, Yu, Tan and Jensen, "Multitalker speech separation with utterance-level
+            permutation invariant training of deep recurrent neural networks", TASLP 2017. False:
+            the estimates are in the order of the targets.
     """
 
     def __init__(self, permutation_invariant: bool = True):
@@ -28,8 +31,8 @@ class SourceLoss(nn.Module):
         self.permutation_invariant = permutation_invariant
 
     def forward(self, estimates, targets):
-        """estimates, targets: (batch, ..., sources); there may be more estimates than targets where
-        any order will do. Half precision is computed with as float32.
+        """estimates, targets: (batch, ..., sources); with permutation_invariant there may be more
+        estimates than targets. Half precision is computed in float32.
 
         Returns:
             the loss, a scalar.
@@ -69,8 +72,8 @@ class SourceLoss(nn.Module):
         name = type(self).__name__
         if estimates.ndim < 3 or estimates.shape[:-1] != targets.shape[:-1]:
             raise ValueError(
-                f"{name} takes estimates and targets (batch, ..., sources) that differ in nothing "
-                f"but the sources, found {shapes}"
+                f"{name} takes estimates and targets (batch, ..., sources) that may differ only in "
+                f"the number of sources, found {shapes}"
             )
         fewest = targets.shape[-1]
         if estimates.shape[-1] < fewest:

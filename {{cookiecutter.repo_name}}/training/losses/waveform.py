@@ -18,25 +18,29 @@ class _RatioLoss(SourceLoss):
         super().__init__(permutation_invariant)
         if max_db is not None and not 0 < max_db <= 120:
             raise ValueError(f"max_db must be above 0 and at most 120, found {max_db}")
-        self.share = 0.0 if max_db is None else 10 ** (-max_db / 10)
-        self.silent_share = 10 ** (-(SILENT_LIMIT if max_db is None else max_db) / 10)
+        # the soft limit as a ratio of energies: of sources that sound, and of silent ones
+        self.limit = 0.0 if max_db is None else 10 ** (-max_db / 10)
+        self.silent_limit = 10 ** (-(SILENT_LIMIT if max_db is None else max_db) / 10)
 
     def decibels(self, signal, noise, target, mixture):
-        """The mean over channels of 10 log10(noise / signal), silence apart.
+        """The mean over channels of 10 log10(noise / signal), and for silent targets of
+        10 log10(noise / mixture), both with the soft limit.
 
-        All are energies, (batch, channels, ...): of what the estimate has of the target and of the
-        rest of it, of the target, and of the mixture.
+        All arguments are energies, (batch, channels, ...): of the part of the estimate that is the
+        target and of the rest of the estimate, of the target, and of the mixture. Returns
+        (batch, ...).
         """
         silent = target <= (FLOOR * mixture).clamp_min(SILENCE)
         floor = (FLOOR * target).clamp_min(FLOOR * SILENCE)
-        noise_there = torch.where(silent, 1.0, noise + self.share * signal + floor)
-        signal_there = torch.where(silent, 1.0, signal + floor)
+        # 1 where a ratio is not used: torch.where passes on a NaN of the other side's gradient
+        numerator = torch.where(silent, 1.0, noise + self.limit * signal + floor)
+        denominator = torch.where(silent, 1.0, signal + floor)
         audible = mixture > SILENCE
-        left = noise / torch.where(audible, mixture, 1.0) + self.silent_share
+        of_mixture = noise / torch.where(audible, mixture, 1.0) + self.silent_limit
         ratio = torch.where(
             silent,
-            torch.where(audible, left, 1.0).log10(),
-            noise_there.log10() - signal_there.log10(),
+            torch.where(audible, of_mixture, 1.0).log10(),
+            numerator.log10() - denominator.log10(),
         )
         return 10 * ratio.mean(dim=1)
 
