@@ -57,7 +57,7 @@ class BSSEval:
                 # <delayed by a, delayed by b>: row j, a and column i, b
                 gram[j, :, i], gram[i, :, j] = block, block.T
         gram = gram.reshape(order * taps, order * taps)
-        # as museval: what is singular (an empty band, a channel twice) is given a little weight
+        # regularised as in museval: an empty band or a repeated channel makes the matrix singular
         gram[np.diag_indices_from(gram)] += np.finfo(float).eps
         own = self.channels * taps
         alone = [
@@ -74,7 +74,8 @@ class BSSEval:
             index: of its reference.
 
         Returns:
-            NaN in windows where a reference is silent, as museval; inf where a part is not there.
+            NaN in windows where a reference or the estimate is silent, as in museval; inf where an
+            error is 0.
         """
         estimate = np.asarray(estimate, dtype=np.float64)
         spectrum = scipy.fft.rfft(estimate, self.size)
@@ -94,6 +95,11 @@ class BSSEval:
         return np.array(ratios).T
 
     def _window(self, part, spectra, estimate, index, filters, own):
+        """[SDR, ISR, SIR, SAR] of the samples in the slice `part`.
+
+        filters: spectra of the distortion filters of all references, (sources, channels, bins,
+        channels of the estimate); own: of the reference alone, (channels, bins, channels).
+        """
         if not np.abs(self.references[..., part]).max(axis=(1, 2)).all():
             return [np.nan] * 4
         if not estimate[:, part].any():
@@ -102,23 +108,25 @@ class BSSEval:
         projected = scipy.fft.irfft(np.einsum("scf,scfd->df", spectra, filters), self.window_size)
         spatial = scipy.fft.irfft(np.einsum("cf,cfd->df", spectra[index], own), self.window_size)
         projected, spatial = projected[:, :length], spatial[:, :length]
-        true, there = np.zeros_like(projected), np.zeros_like(projected)
-        true[:, : part.stop - part.start] = self.references[index, :, part]
-        there[:, : part.stop - part.start] = estimate[:, part]
-        energy = np.square(true).sum()
+        # padded to the length of what was filtered
+        source, estimated = np.zeros_like(projected), np.zeros_like(projected)
+        source[:, : part.stop - part.start] = self.references[index, :, part]
+        estimated[:, : part.stop - part.start] = estimate[:, part]
+        energy = np.square(source).sum()
         return [
-            _decibels(energy, there - true),
-            _decibels(energy, spatial - true),
-            _decibels(np.square(spatial).sum(), projected - spatial),
-            _decibels(np.square(projected).sum(), there - projected),
+            _decibels(energy, estimated - source),  # SDR
+            _decibels(energy, spatial - source),  # ISR
+            _decibels(np.square(spatial).sum(), projected - spatial),  # SIR
+            _decibels(np.square(projected).sum(), estimated - projected),  # SAR
         ]
 
 
-def _decibels(energy, rest):
-    rest = np.square(rest).sum()
+def _decibels(energy, error):
+    """10 log10 of an energy over that of the signal `error`."""
+    noise = np.square(error).sum()
     if energy == 0:
         return -math.inf
-    return 10 * math.log10(energy / rest) if rest > 0 else math.inf
+    return 10 * math.log10(energy / noise) if noise > 0 else math.inf
 
 
 def _solver(matrix):
@@ -126,7 +134,7 @@ def _solver(matrix):
     try:
         # the transpose, which is the same, has LAPACK's order in memory: no copy of a copy
         factor = scipy.linalg.cho_factor(matrix.T, check_finite=False)
-    except np.linalg.LinAlgError:  # not positive, by rounding: museval's own way
+    except np.linalg.LinAlgError:  # not positive definite, by rounding: as museval solves all
         return lambda right: np.linalg.solve(matrix, right)
     return lambda right: scipy.linalg.cho_solve(factor, right, check_finite=False)
 
@@ -160,9 +168,9 @@ def _filtered_ratio(estimate, reference, taps):
     gram = scipy.linalg.toeplitz(lags[0])
     try:
         weights = scipy.linalg.solve(gram, lags[1], assume_a="pos")
-    except np.linalg.LinAlgError:  # an empty band: of all best filters the least one
+    except np.linalg.LinAlgError:  # an empty band: the minimum-norm solution
         weights = np.linalg.lstsq(gram, lags[1], rcond=None)[0]
     target = scipy.fft.irfft(spectra[0] * scipy.fft.rfft(weights, size), size)[:length]
-    rest = -target
-    rest[: len(estimate)] += estimate
-    return _decibels(np.square(target).sum(), rest)
+    error = -target
+    error[: len(estimate)] += estimate
+    return _decibels(np.square(target).sum(), error)

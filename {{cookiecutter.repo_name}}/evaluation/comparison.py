@@ -16,15 +16,17 @@ from files import read_json
 
 from .oracles import ORACLES
 from .scoring import ABOUT, GAIN
+from .table import scores_in
 
-SMALL = 0.001  # if no p below this is possible, a test says so
+SMALL = 0.001  # a test says so if so few songs cannot give a p value below this
 
 
 class Run(NamedTuple):
     """One evaluated experiment.
 
-    name: info.name; folder: its output folder; method: the algorithm's name in the rows; rows: as
-    `score_item` gives them; config: {dotted key: value}; history: a row an epoch, or [].
+    name: info.name, made unique. folder: its output folder. method: the algorithm's name in the
+    rows. rows: as `score_item` returns them. config: {dotted key: value}. history: the rows of
+    history.csv, or []. summary: the content of summary.json, or {}.
     """
 
     name: str
@@ -37,7 +39,8 @@ class Run(NamedTuple):
 
 
 def read_runs(folders, split):
-    """[Run] of output folders that hold an evaluation of `split`; names made different.
+    """[Run] of output folders that hold an evaluation of `split`; a name that occurs twice gets the
+    folder appended.
 
     Raises:
         UserError: a folder without one, or with damaged files.
@@ -129,27 +132,33 @@ def frame(runs, with_config=True):
 
 
 def shared(runs):
-    """(runs with only the items that every run has scored, how many items those are)."""
+    """The runs with only the items that all of them have scored.
+
+    Returns:
+        ([Run], number of these items).
+
+    Raises:
+        UserError: there is no such item.
+    """
     items = set.intersection(*({row["item"] for row in run.rows} for run in runs))
     if not items:
-        groups = _groups(runs)
-        listed = "\n".join(f"  {', '.join(str(run.folder) for run in group)}" for group in groups)
+        lines = (", ".join(str(run.folder) for run in group) for group in _groups(runs))
+        listed = "\n".join(f"  {line}" for line in lines)
         raise UserError(
             "the runs have no item in common; name those of one line in analyze.runs, which share "
             f"items, or evaluate them on the same data:\n{listed}"
         )
-    kept = [run._replace(rows=[row for row in run.rows if row["item"] in items]) for run in runs]
-    return kept, len(items)
+    runs = [run._replace(rows=[row for row in run.rows if row["item"] in items]) for run in runs]
+    return runs, len(items)
 
 
 def _groups(runs):
     """[[run]]: runs that share items with the first of their group, the largest group first."""
-    left, groups = [*runs], []
-    while left:
-        first = {row["item"] for row in left[0].rows}
-        alike = [not first.isdisjoint(row["item"] for row in run.rows) for run in left]
-        groups.append([run for run, is_alike in zip(left, alike, strict=True) if is_alike])
-        left = [run for run, is_alike in zip(left, alike, strict=True) if not is_alike]
+    rest, groups = [(run, {row["item"] for row in run.rows}) for run in runs], []
+    while rest:
+        _, first = rest[0]
+        groups.append([run for run, items in rest if items & first])
+        rest = [(run, items) for run, items in rest if not items & first]
     return sorted(groups, key=len, reverse=True)
 
 
@@ -163,9 +172,9 @@ def table_rows(runs):
         for row in run.rows
         if row["method"] == run.method
     ]
-    there = dict.fromkeys(row["method"] for row in runs[0].rows)
-    before = [name for name in ("mixture", "static mask") if name in there]
-    after = [name for name in there if name in ORACLES]
+    methods = dict.fromkeys(row["method"] for row in runs[0].rows)
+    before = [name for name in ("mixture", "static mask") if name in methods]
+    after = [name for name in methods if name in ORACLES]
     rows += [row for row in runs[0].rows if row["method"] in (*before, *after)]
     keys = [key for key in rows[0] if all(key in row for row in rows)]
     rows = [{key: row[key] for key in keys} for row in rows]
@@ -173,7 +182,7 @@ def table_rows(runs):
 
 
 def losses_of(runs):
-    """{name of the run: its loss in words}, of runs that say it in their config."""
+    """{name of the run: its loss in words}, such as "DeepClusteringLoss + 0.2 L1Loss"."""
     return {run.name: _loss(run.config) for run in runs}
 
 
@@ -188,16 +197,16 @@ def _loss(config):
 
 
 def paired_tests(runs, score):
-    """Every two runs: does one score higher on the same songs?
+    """Does one of two runs score higher on the same songs? A test for every pair and source.
 
-    Wilcoxon's signed-rank test, two-sided, of the means over the items of each song (items of a
-    song are not independent), for each source; p values corrected for the number of tests by Holm's
+    Wilcoxon's signed-rank test, two-sided, of the means over the items of each song, as items of
+    one song are not independent. The p values are corrected for the number of tests by Holm's
     method (Holm, "A simple sequentially rejective multiple test procedure", 1979).
 
     Returns:
-        [{"first", "second", "source", "songs", "difference", "p", "p_corrected", "least_p"}],
-        difference: the mean of second - first; p None where no difference is there or no song;
-        least_p: the smallest p attainable with this number of songs, 2 / 2^songs.
+        [{"first", "second", "source", "songs", "difference", "p", "p_corrected", "least_p"}].
+        difference: the mean of second - first. p: None without songs, or if all differences are 0.
+        least_p: the smallest p that this number of songs can give, 2 / 2^songs.
     """
     tests = []
     for first, second in itertools.combinations(runs, 2):
@@ -218,11 +227,12 @@ def paired_tests(runs, score):
                     "least_p": 2.0 ** (1 - len(songs)) if songs else None,
                 }
             )
+    # Holm: the smallest p times the number of tests, the next times one less, ..., never falling
     known = sorted((test["p"], i) for i, test in enumerate(tests) if test["p"] is not None)
-    so_far = 0.0
+    corrected = 0.0
     for rank, (p, number) in enumerate(known):
-        so_far = max(so_far, min(1.0, p * (len(known) - rank)))
-        tests[number]["p_corrected"] = so_far
+        corrected = max(corrected, min(1.0, p * (len(known) - rank)))
+        tests[number]["p_corrected"] = corrected
     return [{"p_corrected": None} | test for test in tests]
 
 
@@ -240,21 +250,23 @@ def _by_song(run, source, score):
 def check_score(runs, score):
     """Raise UserError where a run lacks a score."""
     for run in runs:
-        there = [k for k in run.rows[0] if k not in ABOUT and not k.endswith(GAIN)]
-        if score.removesuffix(GAIN) in there and score not in there:
-            plain = score.removesuffix(GAIN)
+        known, plain = scores_in(run.rows), score.removesuffix(GAIN)
+        if plain in known and score not in known:
             raise UserError(
                 f"analyze.scores: {score} is in the table of {plain}; write {plain} for it"
             )
-        if score not in there:
+        if score not in known:
             raise UserError(
-                f"{run.folder}: has no score {score!r}, only {', '.join(there)}; add it to "
+                f"{run.folder}: has no score {score!r}, only {', '.join(known)}; add it to "
                 "evaluate.metrics and evaluate again, or leave it out of analyze.scores"
             )
 
 
 def latex(lines, left):
-    """Rows of texts, the first the heading, as a LaTeX table (package booktabs)."""
+    """Rows of texts, the first the heading, as a LaTeX table (package booktabs).
+
+    left: how many columns are aligned to the left; the others are numbers.
+    """
     escape = {sign: "\\" + sign for sign in "&%$#_" + "{" + "}"}
     escape |= {"~": r"\textasciitilde ", "^": r"\textasciicircum ", "\\": r"\textbackslash "}
     escape = str.maketrans(escape)

@@ -15,9 +15,9 @@ def si_sdr(estimate, reference):
         estimate, reference: (channels, samples) or (samples,), of the same shape.
 
     Returns:
-        the mean over the channels in which the reference sounds: in others the score has no
-        meaning; NaN if there is none; -inf for an estimate without a trace of the reference (a
-        silent one), +inf for a perfect one.
+        the mean over the channels in which the reference is not silent, NaN if it is in all of
+        them; -inf for an estimate that is orthogonal to the reference (silence, for instance), +inf
+        for a perfect one.
 
     Raises:
         ValueError: different shapes, or a NaN in the estimate.
@@ -45,11 +45,11 @@ def si_sdr(estimate, reference):
 
 
 def sounding(reference):
-    """In which channels does a reference (channels, samples) sound: bool (channels,). Silence is
-    any constant."""
-    whole = np.sum(reference**2, axis=1)
-    rest = np.sum((reference - reference.mean(axis=1, keepdims=True)) ** 2, axis=1)
-    return rest > 1e-24 * whole  # of a constant, rounding is left
+    """Which channels of a reference (channels, samples) are not silent: bool (channels,). Any
+    constant is silence."""
+    energy = np.sum(reference**2, axis=1)
+    without_mean = np.sum((reference - reference.mean(axis=1, keepdims=True)) ** 2, axis=1)
+    return without_mean > 1e-24 * energy  # above the rounding errors of a constant
 
 
 def usdr(estimate, reference):
@@ -66,11 +66,11 @@ def usdr(estimate, reference):
         NaN of a silent reference; +inf for a perfect estimate, 0 dB for a silent one.
     """
     estimate, reference = np.asarray(estimate, float), np.asarray(reference, float)
-    energy, rest = np.sum(reference**2), np.sum((reference - estimate) ** 2)
+    energy, error = np.sum(reference**2), np.sum((reference - estimate) ** 2)
     if energy == 0:
         return float("nan")
     with np.errstate(divide="ignore"):
-        return float(10 * (np.log10(energy) - np.log10(rest)))
+        return float(10 * (np.log10(energy) - np.log10(error)))
 
 
 def best_permutation(scores):

@@ -7,11 +7,11 @@ from scipy.stats import binomtest
 
 from errors import amount
 
-SIGNIFICANCE = 0.001  # a warning where labels are right comes once in a thousand evaluations
-# The share of items in which another order than the right one scores higher. On the built-in sample
-# the static mask, the weakest method with an order, has 4 %: twice that is still called healthy.
+SIGNIFICANCE = 0.001  # of the test: at most one false warning in a thousand evaluations
+# Even with right labels another order may score higher, in this share of the items at most. On the
+# built-in sample it is 4 % for the static mask, the weakest method with an order.
 HEALTHY = 0.08
-NAMED = 10  # so many items are named in a warning
+NAMED = 10  # items that a warning names
 
 
 def orders(rows):
@@ -21,9 +21,9 @@ def orders(rows):
         rows: what `score_item` returns, of all items.
 
     Returns:
-        {method: {order: share of the items}}, the most frequent first; an order is the numbers of
-        the estimates, in the order of the sorted labels, as "0 1". Items with a silent source, of
-        which nothing can be said, are left out.
+        {method: {order: share of the items}}, the most frequent first. An order is the indices of
+        the estimates for the sorted labels, such as "0 1". Items with a silent source are left out:
+        the order of silence is arbitrary.
     """
     found = {}
     for method, items in _orders_of_items(rows).items():
@@ -34,7 +34,7 @@ def orders(rows):
 
 
 def by_chance(sources):
-    """The share of items in which another order scores higher, of so many sources without one."""
+    """The share of items in which another order scores higher if the order is random."""
     return 1 - 1 / math.factorial(sources)
 
 
@@ -66,13 +66,13 @@ def swapped(rows, methods):
 
 
 def _complaint(method, items, songs, share, p):
-    there = [(name, order) for name, _, order in items if not _is_sorted(order)]
-    ((order, _),) = Counter(order for _, order in there).most_common(1)
-    names = ", ".join(name for name, _ in there[:NAMED])
-    of_items = f"{amount(len(items), 'item')} ({len(there) / len(items):.0%}"
-    more = f" and {len(there) - NAMED} more" if len(there) > NAMED else ""
+    wrong = [(name, order) for name, _, order in items if not _is_sorted(order)]
+    ((order, _),) = Counter(order for _, order in wrong).most_common(1)
+    names = ", ".join(name for name, _ in wrong[:NAMED])
+    of_items = f"{amount(len(items), 'item')} ({len(wrong) / len(items):.0%}"
+    more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
     return (
-        f"{method}: in {len(there)} of {of_items}, of {amount(songs, 'song')}) its "
+        f"{method}: in {len(wrong)} of {of_items}, of {amount(songs, 'song')}) its "
         f"estimates fit the sorted labels better in another order (most often {order}), too "
         f"many to be chance (p = {p:.1g} for at most {share:.0%}); the labels of "
         "these items, or of its training data, look swapped, or it has not learnt which source "
@@ -82,22 +82,18 @@ def _complaint(method, items, songs, share, p):
 
 def _orders_of_items(rows):
     """{method: [(item, song, order)]} of the items in which every source has a score."""
-    items = {}
+    rows_of = {}
     for row in rows:
         if row["method"] != "mixture":
-            key = (row["method"], row["item"], row["song"])
-            items.setdefault(key, []).append((row["source"], row["estimate"], _is_known(row)))
+            rows_of.setdefault((row["method"], row["item"], row["song"]), []).append(row)
     found = {}
-    for (method, item, song), estimates in items.items():
-        order = " ".join(str(number) for _, number, _ in sorted(estimates))
-        kept = found.setdefault(method, [])
-        if all(known for *_, known in estimates):
-            kept.append((item, song, order))
+    for (method, item, song), sources in rows_of.items():
+        orders_of_method = found.setdefault(method, [])
+        if not any(math.isnan(row["si_sdr"]) for row in sources):
+            sources.sort(key=lambda row: row["source"])
+            order = " ".join(str(row["estimate"]) for row in sources)
+            orders_of_method.append((item, song, order))
     return found
-
-
-def _is_known(row):
-    return row["si_sdr"] == row["si_sdr"]
 
 
 def _is_sorted(order):

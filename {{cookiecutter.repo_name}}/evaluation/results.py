@@ -12,16 +12,16 @@ from errors import UserError
 from files import read_json, write_files
 
 MISSING = "none"
-LOCK = "evaluation.lock"  # in the folder as long as it is written to
+LOCK = "evaluation.lock"  # in the folder while an evaluation writes to it
 
 
 class Results:
-    """The folder of an evaluation; `folder/unfinished/` holds a file for each item scored.
+    """The folder of an evaluation; `folder/unfinished/` has a file for each item scored so far.
 
     Args:
-        folder: where the tables come when all items are there.
-        identity: plain data that says what is scored and how; what was scored under another one is
-            not resumed. Its key "checkpoint" must be that of everything in the folder.
+        folder: where the tables are written when all items are scored.
+        identity: plain data that says what is scored and how. Items that were scored under another
+            identity are scored again; the results of another checkpoint are not overwritten.
     """
 
     def __init__(self, folder, identity):
@@ -30,11 +30,11 @@ class Results:
 
     @contextlib.contextmanager
     def alone(self):
-        """In this context no other evaluation writes into the folder, where the file system has
-        locks: it would take items of this one, of other arguments, for its own.
+        """A context in which no other evaluation writes to the folder, as far as the file system
+        supports locks.
 
         Raises:
-            UserError: another does at this moment.
+            UserError: another evaluation is writing to it.
         """
         if not locks.AVAILABLE or not distributed.is_main_process():
             yield
@@ -52,10 +52,10 @@ class Results:
             lock.close()
 
     def begin(self):
-        """Make the folder ready; what was scored under another identity is dropped.
+        """Prepare the folder, and remove items that were scored under another identity.
 
         Returns:
-            {index: what was kept of that item}; the caller checks it, files may be damaged
+            {index: result of that item}; the caller checks them, as files may be damaged.
 
         Raises:
             UserError: the folder holds the results of another checkpoint.
@@ -67,46 +67,44 @@ class Results:
             shutil.rmtree(self.unfinished, ignore_errors=True)
             text = json.dumps(self.identity, indent=1) + "\n"
             write_files({self.unfinished / "identity.json": text})
-        kept = {}
+        results = {}
         for path in self.unfinished.glob("*.json"):
             content = _read(path)
-            if content is not None and re.fullmatch(r"\d{8}", path.stem) and _is_whole(content):
-                kept[int(path.stem)] = content
-        return kept
+            if content is not None and re.fullmatch(r"\d{8}", path.stem) and _is_result(content):
+                results[int(path.stem)] = content
+        return results
 
     def _refuse_another_checkpoint(self, content):
         if not content or "checkpoint" not in content:
             return
-        there, here = str(content["checkpoint"] or MISSING), self.identity["checkpoint"] or MISSING
-        if there != here:
+        before, now = str(content["checkpoint"] or MISSING), self.identity["checkpoint"] or MISSING
+        if before != now:
             raise UserError(
-                f"{self.folder}: holds the results of another checkpoint (SHA-256 {there[:12]}, "
-                f"now {here[:12]}); remove the folder, or give info.output_folder another name"
+                f"{self.folder}: holds the results of another checkpoint (SHA-256 {before[:12]}, "
+                f"now {now[:12]}); remove the folder, or give info.output_folder another name"
             )
 
     def keep(self, index, content):
-        """Keep what came of the item at `index`: plain data."""
+        """Write the result of the item at `index`, plain data, so that it is not scored again."""
         write_files({self.unfinished / f"{index:08d}.json": json.dumps(content)})
 
     def finish(self, contents):
-        """Write the files {name: text} of the whole, and drop what was kept of its parts."""
+        """Write the files of the whole evaluation, {name: text}, and remove those of the items."""
         write_files({self.folder / name: content for name, content in contents.items()})
         shutil.rmtree(self.unfinished, ignore_errors=True)
 
 
-def _is_whole(content):
-    """Is this what came of an item? What is damaged is scored again."""
+def _is_result(content):
+    """Has this the form of an item's result? Damaged ones are scored again."""
+    if "name" not in content:
+        return False
     rows = content.get("rows")
-    known = "failed" in content or (isinstance(rows, list) and all(map(_is_mapping, rows)))
-    return "name" in content and known
-
-
-def _is_mapping(value):
-    return isinstance(value, dict)
+    has_rows = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+    return has_rows or "failed" in content
 
 
 def _read(path):
-    """The mapping in a JSON file; None if it is not there or none."""
+    """The mapping in a JSON file; None if the file is missing, damaged or holds something else."""
     try:
         return read_json(path)
     except UserError:

@@ -32,7 +32,7 @@ class Scorer:
         self.separate = separate
 
     def with_data(self):
-        """This Scorer, after the chosen items were rendered where that is needed."""
+        """This Scorer, once the dataset has rendered the chosen items (built-in sample)."""
         self.data.ensure(self.chosen)
         return self
 
@@ -53,7 +53,7 @@ class Scorer:
         return {"name": name, "rows": rows}
 
     def is_result_of(self, index, content):
-        """Can this be what `score` returned, and not a file that was edited?"""
+        """Has this the form of what `score` returns for this item? A file may have been edited."""
         if not isinstance(content, dict) or content.get("name") != self.data.tracks[index].name:
             return False
         rows, keys = content.get("rows"), columns(self.metrics)
@@ -81,18 +81,22 @@ def score_all(scorer, build, results, num_workers, title):
     Returns:
         {index: what `Scorer.score` returns} of all chosen items in their order, in each rank.
     """
-    kept = distributed.all_gather(results.begin() if distributed.is_main_process() else None)[0]
-    kept = {i: kept[i] for i in scorer.chosen if i in kept and scorer.is_result_of(i, kept[i])}
-    left = [index for index in scorer.chosen if index not in kept]
-    mine = left[distributed.rank() :: distributed.world_size()]
-    found = {}
-    items = _score(scorer, build, mine, num_workers)
-    for index, content in tqdm(items, title, len(mine), unit="item", disable=None):
+    earlier = distributed.all_gather(results.begin() if distributed.is_main_process() else None)[0]
+    scored = {
+        index: earlier[index]
+        for index in scorer.chosen
+        if index in earlier and scorer.is_result_of(index, earlier[index])
+    }
+    due = [index for index in scorer.chosen if index not in scored]
+    of_rank = due[distributed.rank() :: distributed.world_size()]
+    new = {}
+    items = _score(scorer, build, of_rank, num_workers)
+    for index, content in tqdm(items, title, len(of_rank), unit="item", disable=None):
         results.keep(index, content)
-        found[index] = content
-    for part in distributed.all_gather(found):
-        kept |= part
-    return {index: kept[index] for index in scorer.chosen}
+        new[index] = content
+    for part in distributed.all_gather(new):
+        scored |= part
+    return {index: scored[index] for index in scorer.chosen}
 
 
 def check_scored(found):

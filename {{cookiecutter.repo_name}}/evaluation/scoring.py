@@ -11,7 +11,7 @@ from .oracles import ORACLES
 from .scale_invariant import NAMES, scale_invariant
 from .speech import pesq, stoi
 
-LIMIT = 100.0  # dB; a silent estimate counts as this bad, and neither drops out nor hides the rest
+LIMIT = 100.0  # dB: scores are clipped to +-100, so that a mean can hold a silent estimate
 SPEECH = {"stoi": stoi, "pesq": pesq}
 METRICS = {
     "scale_invariant": NAMES,
@@ -22,11 +22,12 @@ METRICS = {
     "stoi": ("stoi",),
     "pesq": ("pesq",),
 }
-ABOUT = ("item", "song", "method", "source", "estimate")  # what is no score in a row
-GAIN = "_improvement"  # a score's improvement over the mixture, in a row
-WITHOUT_GAIN = ("si_sar", "isr", "sar")  # nothing is added to the mixture: none can improve on it
-# SI-SDR of the mixture, in dB, above which it is the source already (all others are silent, or 50
-# dB softer): anything that an algorithm does costs tens of dB, which says nothing about it
+ABOUT = ("item", "song", "method", "source", "estimate")  # the columns of a row that are no scores
+GAIN = "_improvement"  # suffix of the column with a score's improvement over the mixture
+# scores of artefacts and of filtering, of which the mixture has none: no improvement is possible
+WITHOUT_GAIN = ("si_sar", "isr", "sar")
+# SI-SDR of the mixture in dB, above which it practically equals the source (all others are silent,
+# or 50 dB softer): any algorithm loses tens of dB there, which would dominate the mean improvement
 ALREADY_THERE = 50.0
 
 
@@ -48,28 +49,29 @@ def score_names(metric):
 
 
 def score_item(item, methods, named=None, metrics=("scale_invariant",), oracles=ORACLES):
-    """The scores of each method and source of a dataset's item.
+    """The scores of every method and source of an item.
 
-    The mixture itself (as the estimate of every source) and the oracles are scored beside the
-    methods. A source that is silent in this item, in all channels, has no score (NaN), and the
-    others are scored as if it were not there. A silent estimate has the worst score.
+    The mixture (as the estimate of every source) and the oracles are scored beside the methods. A
+    source that is silent in all channels of this item has no score (NaN), and the others are scored
+    without it. A silent estimate gets the lowest score.
 
     Args:
         item: nussl's {"mix", "sources", "metadata"}.
-        methods: {name: function(AudioSignal) -> [AudioSignal]}, the sources in any order: the one
-            with the highest sum of SI-SDR is taken, as clusters have no names.
-        named: the same, for methods that give the sources in the order of their sorted labels.
+        methods: {name: function(AudioSignal) -> [AudioSignal]}, the sources in any order, such as
+            clusters: the permutation with the highest sum of SI-SDR is scored.
+        named: the same, for methods that give the sources in the order of their sorted labels,
+            which are scored in this order.
         metrics: names of `METRICS`. The windows of BSS Eval last a second and do not overlap; the
             score is the median over those where no source is silent, as in SiSEC 2018. "csdr" is
             the SDR of these windows by the name that the Sound Demixing Challenge gives it.
         oracles: {name: function(mixture, sources) -> [AudioSignal]} that are scored beside them.
 
     Returns:
-        rows {"item", "song", "method", "source", "estimate", score, score + "_improvement", ...},
-        the improvement over the mixture where there can be one (not of `WITHOUT_GAIN`), NaN for a
-        source that the mixture is already (`ALREADY_THERE`);
-        "estimate" is the number of the estimate that fits the source best in the best order. (Of
-        `named` methods it is not the one that is scored, if labels are swapped.)
+        a row {"item", "song", "method", "source", "estimate", score, score + "_improvement", ...}
+        for each method and source. "estimate" is the index of the source's estimate in the
+        permutation with the highest sum of SI-SDR; of a `named` method with swapped labels it is
+        not the estimate that is scored. The improvement over the mixture is NaN for a source that
+        equals the mixture (`ALREADY_THERE`), and missing for the scores in `WITHOUT_GAIN`.
 
     Raises:
         ValueError: an estimate of another shape than its reference, or with a NaN.
@@ -84,19 +86,20 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",), oracles=
             "signal.window_length"
         )
     labels = sorted(item["sources"])
-    references = np.stack([item["sources"][label].audio_data for label in labels])
+    sources = [item["sources"][label] for label in labels]
+    references = np.stack([source.audio_data for source in sources])
     scorer = _Scorer(references.astype(np.float64), mix.sample_rate, metrics)
-    ordered = {"mixture": [mix] * len(labels)}
-    ordered |= {name: separate(mix) for name, separate in (named or {}).items()}
-    ordered |= {
-        name: oracle(mix, [item["sources"][label] for label in labels])
-        for name, oracle in oracles.items()
-    }
-    everything = {name: (estimates, True) for name, estimates in ordered.items()}
-    everything |= {name: (separate(mix), False) for name, separate in methods.items()}
-    rows, before = [], None
-    there = [si_sdr(mix.audio_data, reference) > ALREADY_THERE for reference in references]
-    for name, (signals, keeps_order) in everything.items():
+    # {method: (its estimates, are they in the order of the labels?)}
+    separated = {"mixture": ([mix] * len(labels), True)}
+    for name, separate in (named or {}).items():
+        separated[name] = separate(mix), True
+    for name, oracle in oracles.items():
+        separated[name] = oracle(mix, sources), True
+    for name, separate in methods.items():
+        separated[name] = separate(mix), False
+    is_mixture = [si_sdr(mix.audio_data, reference) > ALREADY_THERE for reference in references]
+    rows, of_mixture = [], None
+    for name, (signals, in_order) in separated.items():
         if len(signals) < len(labels):
             raise TooFewEstimates(
                 f"{name} gives {amount(len(signals), 'estimate')}, and there are {len(labels)} "
@@ -105,22 +108,25 @@ def score_item(item, methods, named=None, metrics=("scale_invariant",), oracles=
             )
         estimates = [signal.audio_data for signal in signals]
         best = scorer.best_permutation(estimates) if name != "mixture" else list(range(len(labels)))
-        taken = range(len(labels)) if keeps_order else best
-        scores = [scorer.scores(estimates[taken[i]], i) for i in range(len(labels))]
-        before = before or scores
-        for i, (label, number, score) in enumerate(zip(labels, best, scores, strict=True)):
-            about = (metadata["name"], metadata.get("song") or metadata["name"], name, label)
+        scored = range(len(labels)) if in_order else best
+        scores = [scorer.scores(estimates[number], i) for i, number in enumerate(scored)]
+        if of_mixture is None:
+            of_mixture = scores
+        for i, label in enumerate(labels):
+            song = metadata.get("song") or metadata["name"]
+            about = dict(zip(ABOUT, (metadata["name"], song, name, label, best[i]), strict=True))
             gains = {
-                key + GAIN: float("nan") if there[i] else score[key] - before[i][key]
-                for key in score
+                key + GAIN: float("nan") if is_mixture[i] else value - of_mixture[i][key]
+                for key, value in scores[i].items()
                 if key not in WITHOUT_GAIN
             }
-            rows.append(dict(zip(ABOUT, (*about, number), strict=True)) | score | gains)
+            rows.append(about | scores[i] | gains)
     return rows
 
 
 class _Scorer:
-    """The scores of estimates of the same references: what they have in common is done once."""
+    """Scores estimates of the same references; what depends on the references alone, such as the
+    correlations of BSS Eval, is computed once."""
 
     def __init__(self, references, sample_rate, metrics):
         self.references, self.sample_rate, self.metrics = references, sample_rate, metrics
@@ -142,11 +148,13 @@ class _Scorer:
         names = [name for metric in METRICS if metric in self.metrics for name in METRICS[metric]]
         if index not in self.audible:
             return dict.fromkeys(names, float("nan"))
-        result = self._ratios(estimate, self.audible.index(index), whole)
+        result = self._ratios(estimate, self.audible.index(index))
+        if "scale_invariant" in self.metrics:
+            result["si_sdr"] = whole
         if not estimate.any():
-            # by definition silence has an SNR and an SDR of 0 dB, more than many an honest estimate
+            # by definition the SNR and SDR of silence are 0 dB: above those of many real estimates
             result = dict.fromkeys(result, -LIMIT)
-        if "usdr" in self.metrics:  # by its definition also of silence, to be that of others
+        if "usdr" in self.metrics:  # also of silence as it is defined, to compare with papers
             result["usdr"] = usdr(estimate, reference)
         result = {name: _limited(value) for name, value in result.items()}
         for name in SPEECH:
@@ -154,11 +162,11 @@ class _Scorer:
                 result[name] = SPEECH[name](estimate, reference, self.sample_rate)
         return {name: result[name] for name in names}
 
-    def _ratios(self, estimate, place, whole):
+    def _ratios(self, estimate, place):
+        """The scores in dB of an estimate of the reference at `place` of the audible ones."""
         result = {}
         if "scale_invariant" in self.metrics:
             result |= scale_invariant(estimate.astype(np.float64), self.audible_references, place)
-            result["si_sdr"] = whole
         if "sdr_v3" in self.metrics:
             result["sdr_v3"] = sdr_v3(estimate, self.audible_references[place])
         if self.bss_eval is not None:
@@ -173,6 +181,6 @@ def _limited(score):
 
 
 def _median(values):
-    """The median of what is no NaN; NaN if nothing is left."""
+    """The median without NaNs; NaN if all are."""
     values = values[~np.isnan(values)]
     return float(np.median(values)) if len(values) else float("nan")

@@ -53,10 +53,10 @@ def stoi(estimate, reference, sample_rate):
 def pesq(estimate, reference, sample_rate):
     """Perceptual evaluation of speech quality, about 1 to 4.6; the mean over the channels.
 
-    ITU-T P.862.2 (wide band) at 16 kHz, P.862 at 8 kHz. It looks for utterances, and compares
-    those. A channel of the reference that has none has no score: NaN, if that is so of each; so has
-    audio of less than a quarter of a second, for which it is not defined. An estimate that has
-    none, of a reference that has some, gets 1, the least that there is.
+    ITU-T P.862.2 (wide band) at 16 kHz, P.862 at 8 kHz. PESQ looks for utterances and compares
+    these. A channel without utterances in the reference, or shorter than a quarter of a second, is
+    left out of the mean; without any channel the score is NaN. Where only the estimate has no
+    utterances, the channel gets 1, the lowest score.
 
     Args:
         estimate, reference: (channels, samples).
@@ -75,7 +75,8 @@ def pesq(estimate, reference, sample_rate):
         score = _pesq_of_a_channel(package, e, r, sample_rate)
         if score is None and _pesq_of_a_channel(package, r, r, sample_rate) is not None:
             score = 1.0
-        scores += [] if score is None else [score]
+        if score is not None:
+            scores.append(score)
     return float(sum(scores) / len(scores)) if scores else float("nan")
 
 

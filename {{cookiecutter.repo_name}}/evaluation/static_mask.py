@@ -7,14 +7,14 @@ from errors import UserError
 
 from .statistics import evenly
 
-TRACKS = 60  # of the training data that it is learnt from
+TRACKS = 60  # of the training data from which it is learnt, at most
 
 
 class StaticMask:
-    """One gain a frequency and source, the source's share of the power in training data.
+    """A gain for each frequency and source: the source's share of the power in training data.
 
-    It knows what the sources sound like on average and nothing of the mixture at hand. A model that
-    does no better has learnt no more than that; data that it separates well are too easy.
+    It uses the average spectra of the sources and nothing of the mixture. A model that scores no
+    better has learnt no more than these; data that it separates well are too easy.
 
     Args:
         excerpts: arrays (sources, channels, samples), the sources always in the same order.
@@ -45,13 +45,13 @@ class StaticMask:
         """
         frame, most = data.stft_params.window_length, 10 * data.sample_rate
         lengths = {index: data.length_of(index) for index in range(len(data))}
-        there = [index for index, length in lengths.items() if length >= frame]
-        if not there:
+        usable = [index for index, length in lengths.items() if length >= frame]
+        if not usable:
             raise UserError(
-                f"datasets.train: no track has {frame} samples, one frame of the STFT "
-                "(signal.window_length), so that no static mask can be learnt from them"
+                f"datasets.train: every track is shorter than {frame} samples, one frame of the "
+                "STFT (signal.window_length), so that no static mask can be learnt from them"
             )
-        chosen = [there[number] for number in evenly(len(there), TRACKS)]
+        chosen = [usable[number] for number in evenly(len(usable), TRACKS)]
         data.ensure(chosen)
 
         def middle(index):

@@ -179,7 +179,9 @@ def test_training_data_without_a_track_as_long_as_a_frame_are_refused_by_their_k
     data = make_data(tmp_path / "data", count=2)
     make_data(tmp_path / "data", count=2, short=(0, 1), split="train")
     status, _ = run("evaluate", data, splits=("train", "test"))
-    assert "datasets.train: no track has 256 samples, one frame of the STFT" in status
+    assert (
+        "datasets.train: every track is shorter than 256 samples, one frame of the STFT" in status
+    )
 
 
 def test_the_official_scores_stand_in_the_table_by_their_names(run, tmp_path):

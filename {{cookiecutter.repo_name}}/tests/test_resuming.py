@@ -115,7 +115,7 @@ def test_a_file_that_no_run_has_written_is_not_overwritten(write_config, name):
     own.write_text("# mine\n")
     done = forks.run("scripts.train", "-p", path)
     assert done.returncode == 1
-    assert f"{own}: is there, no training run has written it" in done.stderr
+    assert f"{own}: exists, was written by no training run" in done.stderr
     assert [p.name for p in own.parent.iterdir()] == [name] and own.read_text() == "# mine\n"
 
 
