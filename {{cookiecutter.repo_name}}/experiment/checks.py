@@ -1,4 +1,4 @@
-"""Every class and argument that a config names, looked up before any data is read."""
+"""Check the classes and arguments that a config names before any data is read."""
 
 import inspect
 
@@ -26,7 +26,7 @@ DATASET_OPTIONAL = ("split",)
 ALGORITHM_GIVEN = ("input_audio_signal", "device")
 ALGORITHM_OPTIONAL = ("model_path",)
 LOGGER_GIVEN = ("folder", "name", "config")
-REFUSALS = (  # what torch raises for values that it does not take
+BAD_VALUE = (  # exceptions of torch for values of arguments that it does not accept
     ValueError,
     TypeError,
     RuntimeError,
@@ -35,15 +35,15 @@ REFUSALS = (  # what torch raises for values that it does not take
     AttributeError,
     LookupError,
 )
-TAKEN = ("loss", "gradient_norm")  # by columns of history.csv: no names for the terms of a loss
+RESERVED = ("loss", "gradient_norm")  # other columns of history.csv: no names for loss terms
 
 
 def check(config, training=True):
     """Raise ConfigError with every unknown class and argument in the file.
 
     Args:
-        training: also make the optimiser, scheduler and losses, which may refuse a value. Torch's
-            optimisers import its compiler, which takes seconds.
+        training: also build the optimizer, scheduler and losses, which may not accept a value.
+            False is some seconds faster: torch's optimizers import its compiler.
     """
     problems = []
     for section, names_of in SECTIONS.items():
@@ -90,7 +90,7 @@ def _training_names(config):
     if train.scheduler is not None:
         problems += _check(config, "train.scheduler", SCHEDULERS, ("optimizer",))
     for name in train.loss:
-        if name in TAKEN:
+        if name in RESERVED:
             text = f"cannot be called {name}, which is another column of history.csv; rename it"
             problems.append(config.problem(f"train.loss.{name}", text))
         problems += _check(config, f"train.loss.{name}", LOSSES)
@@ -135,20 +135,20 @@ def _check(config, key, choices, given=(), optional=()):
 
 
 def _modules(name):
-    """{name: class} of what a graph may hold: modules of nussl's and of model/extras/, or `name`
-    of torch.nn."""
-    known = vars(nussl.ml.networks.modules)
+    """{name: class} of the modules that a graph may have: those of nussl and of model/extras/, and
+    `name` if it is a module of torch.nn."""
     modules = {
         key: item
-        for key, item in known.items()
+        for key, item in vars(nussl.ml.networks.modules).items()
         if isinstance(item, type) and issubclass(item, torch.nn.Module)
     }
-    of_torch = getattr(torch.nn, name, None)
-    return modules if name in modules or of_torch is None else {**modules, name: of_torch}
+    if name not in modules and hasattr(torch.nn, name):
+        modules[name] = getattr(torch.nn, name)
+    return modules
 
 
 def _check_external(config):
-    """Is there such a class, does it take these arguments?"""
+    """Check the class of another package at `model.module`, its arguments and its target."""
     try:
         kind = class_at(config.model.module)
     except ValueError as error:
@@ -161,7 +161,8 @@ def _check_external(config):
 
 
 def _check_own_loss(config):
-    """A network that is given the sources returns its loss, and nothing for other losses."""
+    """Check that a ModelLoss has a `model.target` and is the only loss: a network that gets the
+    sources returns its own loss and no audio for other losses."""
     losses = config.train.loss
     own = [name for name, term in losses.items() if term.class_name == "ModelLoss"]
     if not own or (config.model.target is not None and len(losses) == 1):
@@ -171,7 +172,7 @@ def _check_own_loss(config):
 
 
 def _check_activation(config, key):
-    """An activation that nussl's Embedding does not know would be left out without a word."""
+    """Check the activations of an Embedding: nussl silently ignores those that it does not know."""
     chosen = config.get(key, [])
     try:
         refuse_activations("it", chosen if isinstance(chosen, list) else [chosen])
@@ -181,7 +182,7 @@ def _check_activation(config, key):
 
 
 def _check_split(config, split):
-    """The split of a dataset is its key; args may repeat it, but not say another one."""
+    """Check that `args.split` of a dataset, if it is given, is the key of the dataset."""
     written = getattr(config.datasets, split).args.get("split", split)
     if written == split:
         return []
@@ -195,7 +196,8 @@ def _check_split(config, split):
 
 
 def _check_model(config):
-    """Can the graph be built, and does something provide what each loss reads?"""
+    """Check that the graph can be built, and that model and front end provide what each loss
+    reads."""
     if config.model is None:
         return []
     try:
@@ -224,12 +226,12 @@ def _check_model(config):
 
 
 def _initialised(module):
-    """A torch module and all in it: [module].
+    """A torch module and all modules in it: [module].
 
     Raises:
-        TypeError: one has not called `super().__init__()`.
+        TypeError: the `__init__` of one of them does not call `super().__init__()`.
     """
-    if not isinstance(module, torch.nn.Module):  # which is reported elsewhere
+    if not isinstance(module, torch.nn.Module):  # reported by `_wrong_keys`
         return [module]
     if "_modules" not in vars(module):
         raise TypeError(f"{type(module).__name__}.__init__ has to call super().__init__() first")
@@ -238,8 +240,8 @@ def _initialised(module):
 
 
 def _wrong_keys(component, outputs):
-    """What is wrong with the `keys` of a loss, given the outputs of the model: [(below the loss in
-    the file, text)]."""
+    """Mistakes in the `keys` of a loss, given the outputs of the model: [(suffix of the key of the
+    loss in the file, text)]."""
     kind, loss = component.class_name, LOSSES[component.class_name]
     if not issubclass(loss, torch.nn.Module):
         return [("", f"{kind} is not a torch.nn.Module, as a loss has to be")]
@@ -274,7 +276,7 @@ def _wrong_keys(component, outputs):
 
 
 def _check_training(config):
-    """Do optimiser, scheduler and losses take the values that they are given?"""
+    """Check that optimizer, scheduler and losses accept the values of their arguments."""
     if config.train is None:
         return []
     problems = []
@@ -282,14 +284,15 @@ def _check_training(config):
     def attempt(key, make):
         try:
             return make()
-        except REFUSALS as error:
+        except BAD_VALUE as error:
             text = f"refused: {str(error) or type(error).__name__}"
             problems.append(config.problem(f"{key}.args", text))
             return None
 
     chosen = config.train.optimizer
-    elsewhere = () if _trains_on_cpu(config) else ("capturable",)  # the trial is on the CPU
-    args = {name: value for name, value in chosen.args.items() if name not in elsewhere}
+    # the trial is on the CPU, where `capturable` raises an error even if the run is on a GPU
+    ignored = () if _trains_on_cpu(config) else ("capturable",)
+    args = {name: value for name, value in chosen.args.items() if name not in ignored}
     optimizer = attempt(
         "train.optimizer", lambda: try_optimizer(OPTIMIZERS[chosen.class_name], args)
     )
@@ -308,8 +311,11 @@ def _check_training(config):
 
 
 def _check_use_of_masks(config, losses):
-    """The masks of the model that is trained here weigh in its result only if they have an order;
-    losses: modules."""
+    """Check that a DeepClustering with mask_weight or absent_db has masks with an order, without
+    which they cannot be assigned to clusters.
+
+    losses: modules.
+    """
     algorithm = config.algorithm
     if algorithm is None or algorithm.class_name != "DeepClustering":
         return []

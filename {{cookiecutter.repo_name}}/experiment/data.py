@@ -44,12 +44,15 @@ def build_datasets(config, splits, optional=(), if_there=(), model=None):
     """{split: dataset} of the splits that the config has.
 
     Args:
-        optional: splits that are left out, with a warning, if their data are not there.
-        if_there: splits whose sources are compared too, if their data are there.
-        model: what `load_model_of` returned; None: the algorithm's model is not there yet.
+        splits: those that are built.
+        optional: splits that are left out, with a warning, if their data cannot be found.
+        if_there: splits that are not returned, but whose sources are compared if their data can be
+            found.
+        model: what `load_model_of` returned; None: it has not been trained yet.
 
     Raises:
         ConfigError: the splits do not have the same sources, or the algorithm gives fewer.
+        UserError: the data of one of `splits` cannot be found.
     """
     of_config = [split for split in SPLITS if getattr(config.datasets, split) is not None]
     data = {}
@@ -68,13 +71,13 @@ def build_datasets(config, splits, optional=(), if_there=(), model=None):
                 known[split] = build_dataset(config, split)
     of_splits = {split: one.labels for split, one in known.items()}
     config.require(labels.problems(config, of_splits, model))
-    if multiprocessing.parent_process() is None:  # said once
-        for doubt in _doubts(config, known, model):
-            log.warning("%s", doubt)
+    if multiprocessing.parent_process() is None:  # not once more in each worker
+        for warning in _warnings(config, known, model):
+            log.warning("%s", warning)
     return data
 
 
-def _doubts(config, data, model):
+def _warnings(config, data, model):
     """Yields warnings about valid settings that make scores misleading."""
     files = {
         split: {path for track in one.tracks for path in files_of(track)}

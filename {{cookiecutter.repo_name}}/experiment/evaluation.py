@@ -1,4 +1,4 @@
-"""The evaluation of a config: what is scored beside the algorithm, and what identifies a result."""
+"""The evaluation of a config: its methods, baselines and oracles, and what identifies a result."""
 
 import functools
 import hashlib
@@ -50,8 +50,7 @@ def build_scorer(config):
     labels = labels_of(ALGORITHMS[name], model, config.algorithm.args)
     methods, named = methods_of(name, separator, labels)
     for baseline in settings.baselines:
-        algorithm = baselines()[baseline]
-        methods[baseline] = lambda mix, make=algorithm: estimates_of(make(mix), mix)
+        methods |= methods_of(baseline, baselines()[baseline], labels=None)[0]
     in_order = dict.fromkeys(named, HEALTHY)
     names = ["mixture", name, *settings.baselines]
     if "train" in data:
@@ -60,22 +59,22 @@ def build_scorer(config):
         in_order["static mask"] = by_chance(sources) if labels is None else HEALTHY
         names.append("static mask")
     return Scorer(
-        data[settings.split],
-        evenly(len(data[settings.split]), settings.num_items),
-        methods,
-        named,
-        ("scale_invariant", *settings.metrics),
-        [*names, *ORACLES],
-        in_order,
-        functools.partial(separate_item, separator),
+        data=data[settings.split],
+        chosen=evenly(len(data[settings.split]), settings.num_items),
+        methods=methods,
+        named=named,
+        metrics=("scale_invariant", *settings.metrics),
+        names=[*names, *ORACLES],
+        in_order=in_order,
+        separate=functools.partial(separate_item, separator),
     )
 
 
 def methods_of(name, separator, labels):
-    """(methods, named) of `score_item` with an algorithm alone.
+    """An algorithm as the arguments (methods, named) of `score_item`.
 
     Args:
-        name: what it is called there.
+        name: of the method.
         separator: function(AudioSignal) -> the algorithm, ready to be called.
         labels: of its estimates in their order; None: they have no order.
     """
@@ -92,7 +91,7 @@ def by_label(labels, estimates):
 def identity(config, data):
     """What must be the same for an evaluation to be resumed: plain data."""
     plain = config.to_dict()
-    how = {
+    settings = {
         key: value
         for key, value in plain["evaluate"].items()
         if key not in ("num_items", "num_workers", "device", "page_items", "frequency")
@@ -104,7 +103,7 @@ def identity(config, data):
         "items": hashlib.sha256(json.dumps(items).encode()).hexdigest(),
         "algorithm": plain["algorithm"],
         "files": _files_of(config.algorithm),
-        "evaluate": how,
+        "evaluate": settings,
         "signal": plain["signal"],
         "datasets": plain["datasets"],
         "code": provenance.digest_of([*CODE, *CODE_FILES]),
@@ -113,7 +112,8 @@ def identity(config, data):
 
 
 def _files_of(algorithm):
-    """A digest of the folder that an algorithm reads: of names, sizes and times of its files."""
+    """A digest of the folder that an algorithm reads: names, sizes and times of its files. None if
+    it reads none."""
     argument = trait(ALGORITHMS[algorithm.class_name], "files_in")
     if argument is None:
         return None
@@ -124,25 +124,25 @@ def _files_of(algorithm):
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
-def write_evaluation(config, scorer, results, found, about):
-    """Write the results of an evaluation, if any item has some.
+def write_evaluation(config, scorer, results, items, about):
+    """Write the files of an evaluation, if any item has scores.
 
     Args:
         results: the `Results` of the evaluation.
-        found: what `score_all` returned.
-        about: its `identity`.
+        items: what `score_all` returned.
+        about: the `identity` of the evaluation.
 
     Returns:
         lines for the terminal.
     """
-    rows = [row for item in found.values() for row in item.get("rows", ())]
+    rows = [row for item in items.values() for row in item.get("rows", ())]
     if not rows:
         results.finish({})
         return []
     summary = summarize_run(
         scorer,
         rows,
-        failed={item["name"]: item["failed"] for item in found.values() if "failed" in item},
+        failed={item["name"]: item["failed"] for item in items.values() if "failed" in item},
         about={
             "experiment": config.info.name,
             "split": config.evaluate.split,

@@ -1,4 +1,4 @@
-"""What a sweep compares its trials by: is it among the numbers that they will have?"""
+"""Check that the experiments of a sweep will have the number that it compares them by."""
 
 from config.errors import closest, listed
 from evaluation import ABOUT, METRICS, columns
@@ -37,7 +37,7 @@ def _missing(goal, config):
 
 
 def _history(config):
-    """The columns of history.csv that are a number of training or of validation."""
+    """The columns of history.csv with losses, scores and the norm of the gradient."""
     terms = list(config.train.loss)
     names = [f"train_{name}" for name in ("loss", *terms, "gradient_norm")]
     if config.datasets.val is not None:

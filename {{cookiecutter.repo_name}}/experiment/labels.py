@@ -2,8 +2,8 @@
 
 from algorithms import ALGORITHMS, count_sources, labels_of
 
-FEWEST = 2  # sources that an algorithm finds which counts them for itself
-UNSAFE = set('/\\:*?"<>|')  # in the name of a file, on some system
+FEWEST = 2  # sources that an algorithm finds at least if it estimates their number
+UNSAFE = set('/\\:*?"<>|')  # not allowed in file names, on some system
 
 
 def sentence(labels):
@@ -21,7 +21,7 @@ def problems(config, labels, model=None):
 
     Args:
         labels: {split: sorted labels}.
-        model: what the algorithm's `load` returned, where its model is there.
+        model: what the algorithm's `load` returned, or None.
     """
     found = _different(config, labels)
     return found or _of_the_algorithm(config, labels, model)
@@ -63,8 +63,8 @@ def _of_the_algorithm(config, labels, model):
     count = count_sources(algorithm, args, model)
     if count is None and "num_sources" in args and len(sources) > FEWEST:
         text = (
-            f"is null: {config.algorithm.class_name} counts for itself and may find {FEWEST}, and "
-            f"{split} has {sentence(sources)}; write {len(sources)}"
+            f"is null: {config.algorithm.class_name} estimates the number and may find {FEWEST}, "
+            f"and {split} has {sentence(sources)}; write {len(sources)}"
         )
         return [config.problem(key, text)]
     if count is None or count >= len(sources):
@@ -78,15 +78,15 @@ def _of_the_algorithm(config, labels, model):
 
 
 def file_names(labels, count, taken=("mixture", "viz", "index", "separation")):
-    """What the files of `count` sources are called, without ending: their labels, where every one
-    of them can be a file's name beside those `taken`, else source0, source1, ..."""
-    free = {label.casefold() for label in labels or ()} - {*taken}
-    if labels is not None and len(free) == count and all(map(_can_be_a_name, labels)):
+    """The names of the files of `count` sources, without ending: their labels if all of these are
+    valid, different file names and none is in `taken`; otherwise source0, source1, ..."""
+    different = {label.casefold() for label in labels or ()} - {*taken}
+    if labels is not None and len(different) == count and all(map(_is_file_name, labels)):
         return list(labels)
     return [f"source{number}" for number in range(count)]
 
 
-def _can_be_a_name(label):
+def _is_file_name(label):
     return (
         label.isprintable()
         and not UNSAFE & set(label)

@@ -1,4 +1,4 @@
-"""The record in run.json: inputs and results of a training run or an evaluation."""
+"""What run.json records of a training run or an evaluation: its inputs and its results."""
 
 import contextlib
 from pathlib import Path
@@ -15,11 +15,11 @@ from training.resuming import tracks_of
 
 
 def check_folder(config):
-    """Refuse to train where a file would be overwritten that no training run has written: a run
-    writes run.json before all else.
+    """Check that training overwrites no file of the user's. A folder of a training run has a
+    run.json, which is written first.
 
     Raises:
-        UserError: with the file.
+        UserError: it would; the message names the file.
     """
     folder = Path(config.info.output_folder)
     if provenance.sessions(folder) or (folder / checkpoints.LATEST).exists():
@@ -28,15 +28,15 @@ def check_folder(config):
         path = folder / name
         if path.exists() and path.resolve() not in config.files:
             raise UserError(
-                f"{path}: is there, no training run has written it, and it would be overwritten; "
-                "move it away, or choose another info.output_folder"
+                f"{path}: exists, was written by no training run, and would be overwritten; move "
+                "it away, or choose another info.output_folder"
             )
 
 
 @contextlib.contextmanager
 def recorded_training(config, trainer):
-    """Keep the log, the session and the resolved config of a training run, in its output folder;
-    yields the session, in all but the main process an empty one."""
+    """A context that writes the log, the session and the resolved config of a training run to its
+    output folder. Yields the session, a dict to add results to; an empty one in other ranks."""
     if not distributed.is_main_process():
         yield {}
         return
@@ -50,7 +50,8 @@ def recorded_training(config, trainer):
 
 @contextlib.contextmanager
 def recorded_evaluation(config, scorer, about):
-    """The same for an evaluation, in the output folder of the experiment.
+    """A context that writes the session of an evaluation to the output folder of the experiment.
+    Yields the session, as `recorded_training` does.
 
     about: `experiment.identity` of the evaluation.
     """
@@ -72,7 +73,7 @@ def recorded_evaluation(config, scorer, about):
 
 
 def facts(config, trainer):
-    """What tells two training runs of the same config apart: plain data."""
+    """What may differ between two training runs of the same config: plain data."""
     data = {"train": trainer.train_data, "val": trainer.val_data}
     initial = config.train.initial
     return {
@@ -97,7 +98,7 @@ def describe_data(data):
 
 
 def result_of(trainer):
-    """What a training run has reached: plain data."""
+    """The results of a training run: plain data."""
     history = trainer.history
     return {
         "epochs": len(history.rows),

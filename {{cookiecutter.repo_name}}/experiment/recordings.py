@@ -24,8 +24,8 @@ def separate_recording(path, folder, make, about):
 
     Args:
         make: function(mixture) -> algorithm.
-        about: {key: plain data} for separation.json; "format": wav or flac; "picture": the name of
-            a picture to draw, if there is to be one.
+        about: {key: plain data} for separation.json (`separation_record`). "format": wav or flac;
+            "picture": the file name of a picture; without the key none is drawn.
 
     Returns:
         the content of separation.json.
@@ -51,7 +51,7 @@ def separate_recording(path, folder, make, about):
 
 
 def is_separated(path, folder, about):
-    """Does `folder` hold the sources of this very file, by this very algorithm, already?"""
+    """Does `folder` hold the sources of this file already, separated by the same algorithm?"""
     try:
         record = read_json(folder / recordings.RECORD)
         same = {key: record[key] for key in about} == json.loads(json.dumps(about))
@@ -59,11 +59,11 @@ def is_separated(path, folder, about):
         files = [folder / name for name in names]
         return same and record["input"] == _stamp(path) and all(map(Path.is_file, files))
     except (UserError, OSError, KeyError, TypeError):
-        return False  # not there, or not written by this project
+        return False  # missing, or not written by this project
 
 
 def _stamp(path):
-    """What changes when a file changes."""
+    """Path, size and time of a file, by which a change is detected."""
     stat = path.stat()
     return {"path": str(path), "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
 

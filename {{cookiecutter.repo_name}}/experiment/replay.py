@@ -1,4 +1,4 @@
-"""A run once more: what differs from what it recorded, and whether the same numbers come out."""
+"""Replay a run: train it again, say what has changed since, and compare the results."""
 
 import csv
 import itertools
@@ -21,43 +21,43 @@ from .data import build_datasets
 from .record import describe_data, digest_of
 
 REPORT = "replay.json"
-# how far a replay may be off where machine, packages or threads differ: rounding then differs, and
-# its effects grow over a training run
-LOSS = 0.05  # of the number that decided which model was the best, as a share of it
-SCORE = 0.5  # dB (or units) of the mean of a score
-SAME_SCORE = 1e-6  # of the same weights: k-means in threads adds in any order
-WITHOUT_EFFECT = ("train.loggers", "train.device")  # the device is in the session
+# tolerances where machine, packages or threads differ: so does rounding, and differences grow over
+# a training run
+LOSS = 0.05  # relative difference of the loss that decided which model was the best
+SCORE = 0.5  # difference of a mean score, in dB (or in units of the score)
+SAME_SCORE = 1e-6  # the same for the same weights: threads of k-means add in any order
+WITHOUT_EFFECT = ("train.loggers", "train.device")  # the device is compared by the session
 
 
 def recorded_run(folder):
-    """The session of `run.json` that ended a training run: a dict.
+    """The session in `run.json` in which a training run was completed: a dict.
 
     Raises:
         UserError: there is none.
     """
-    ended = [
-        one
-        for one in provenance.sessions(folder)
-        if one["script"] == "train" and one.get("result", {}).get("best_model")
+    completed = [
+        session
+        for session in provenance.sessions(folder)
+        if session["script"] == "train" and session.get("result", {}).get("best_model")
     ]
-    if not ended:
+    if not completed:
         raise UserError(
-            f"{folder}: has no run.json with a training run that ended; only what was trained by "
-            "this version of the project to its end can be replayed"
+            f"{folder}: has no run.json with a completed training run; only a run that this "
+            "version of the project has trained to its end can be replayed"
         )
-    return ended[-1]
+    return completed[-1]
 
 
 def check_comparable(run):
-    """Is there what a replay of a run is compared with, its best model and its history?
+    """Check that a run still has its best model and its history, with which a replay is compared.
 
     Raises:
-        UserError: one of them is gone or damaged.
+        UserError: one of them is missing or damaged.
     """
     best = Path(run) / checkpoints.BEST
     if not best.exists():
         raise UserError(
-            f"{best}: is not there, and a replay is compared with it; put it back, or train again "
+            f"{best}: is missing, and a replay is compared with it; put it back, or train again "
             "in another info.output_folder"
         )
     checkpoints.load_model(best)
@@ -65,12 +65,12 @@ def check_comparable(run):
 
 
 def replay_config(config, run, folder):
-    """The experiment of a run, to be trained into another folder: Config.
+    """The Config to train a run again into another folder, without its time limit and loggers.
 
     Args:
         config: the run's own, or that of one of its evaluations, as it was resolved.
         run: the folder of the run.
-        folder: where to; the time is no limit there.
+        folder: the output folder of the replay.
     """
     plain = config.to_dict()
     plain["info"]["output_folder"] = str(folder)
@@ -87,7 +87,7 @@ def _is_same(path, other):
 
 
 def next_folder(run):
-    """Where a replay goes: a folder of the run in which none has ended yet."""
+    """The folder for a replay: the first of replay, replay-2, ... without a completed one."""
     number = 1
     while True:
         folder = Path(run) / ("replay" if number == 1 else f"replay-{number}")
@@ -97,7 +97,7 @@ def next_folder(run):
 
 
 def differences(config, run, session):
-    """What is different now from what a run recorded: [line]; [] if nothing is.
+    """What has changed since a run was recorded: [line].
 
     Args:
         config: the run's, as its config.yml says it now.
@@ -128,7 +128,7 @@ def differences(config, run, session):
 
 
 def _since(session, now):
-    """What is different from a session, of what `now` says: [line]."""
+    """What has changed since a session, among the facts in `now`: [line]."""
     was, here = leaves({key: session[key] for key in now if key in session}), leaves(now)
     return _changed(was, here, [*{**was, **here}])
 
@@ -150,18 +150,18 @@ def _settings(run):
 
 
 def is_exact(session, lines):
-    """Should a replay give the same bits? On a CPU in float32, where nothing differs that matters:
-    a commit that leaves the code as it is does not.
+    """Should a replay be bit-identical? On a CPU in float32, if nothing that matters has changed:
+    another commit with the same code does not.
 
     session: of `recorded_run`; lines: `differences`.
     """
-    free = ("code.commit", "code.changed", "platform", "cores")
-    same = all(line.startswith(free) for line in lines)
+    irrelevant = ("code.commit", "code.changed", "platform", "cores")
+    same = all(line.startswith(irrelevant) for line in lines)
     return same and session["device"] == "cpu" and session["precision"] == "float32"
 
 
 def expectation(exact):
-    """What a replay is compared by, as a sentence."""
+    """The tolerances of the comparison, as a sentence."""
     if exact:
         return f"expected: the same weights and losses to the last bit, scores to {SAME_SCORE:g} dB"
     return (
@@ -171,45 +171,66 @@ def expectation(exact):
 
 
 def compare(run, replay, exact):
-    """The models, histories and scores of a run and its replay.
+    """Compare the best models, histories and scores of a run and its replay.
 
     Returns:
-        ([line that says what was found], do they agree within the bounds).
+        ([line that says what was found], do all of them agree within the tolerances).
     """
+    found = [
+        *_compare_weights(run, replay, exact),
+        *_compare_training(run, replay, exact),
+        *_compare_scores(run, replay, exact),
+    ]
+    return [line for line, _ in found], all(agrees for _, agrees in found)
+
+
+def _compare_weights(run, replay, exact):
+    """Yields (line, does it agree)."""
     ours, theirs = (checkpoints.load_model(Path(f) / checkpoints.BEST)[0] for f in (run, replay))
     pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
-    furthest = max(float((a.double() - b.double()).abs().max()) for a, b in pairs if a.numel())
-    lines = [f"weights of the best model: differ by {furthest:.3g} at most"]
-    fine = not exact or furthest == 0
+    largest = max(float((a.double() - b.double()).abs().max()) for a, b in pairs if a.numel())
+    yield f"weights of the best model: differ by {largest:.3g} at most", not exact or largest == 0
+
+
+def _compare_training(run, replay, exact):
+    """Yields (line, does it agree) for the length of the training run, its history if it should be
+    identical, and the number that decided which model was the best."""
     was, now = recorded_run(run)["result"], recorded_run(replay)["result"]
     for key in ("epochs", "steps", "best_epoch"):
         if was[key] != now[key]:
-            lines.append(f"{key}: {was[key]}, now {now[key]}")
-            fine = fine and not exact
-    if exact and (epoch := _first_difference(run, replay, was["best_by"])):
-        lines.append(f"history.csv: differs from epoch {epoch} on")
-        fine = False
-    off, score = abs(now["best"] - was["best"]), not was["best_by"].endswith("_loss")
-    within = SCORE if score else LOSS * abs(was["best"])
-    bound = within if not exact else SAME_SCORE if score else 0.0
-    fine = fine and off <= bound
-    lines.append(f"{was['best_by']}: {was['best']:.6g}, now {now['best']:.6g} ({_bound(bound)})")
+            yield f"{key}: {was[key]}, now {now[key]}", not exact
+    if exact:
+        epoch = _first_difference(run, replay, was["best_by"])
+        if epoch is not None:
+            yield f"history.csv: differs from epoch {epoch} on", False
+    is_score = not was["best_by"].endswith("_loss")
+    if exact:
+        bound = SAME_SCORE if is_score else 0.0
+    else:
+        bound = SCORE if is_score else LOSS * abs(was["best"])
+    line = f"{was['best_by']}: {was['best']:.6g}, now {now['best']:.6g} ({_bound(bound)})"
+    yield line, abs(now["best"] - was["best"]) <= bound
+
+
+def _compare_scores(run, replay, exact):
+    """Yields (line, does it agree) for the mean SI-SDR of every method, and for other scores that
+    do not agree."""
+    bound, scores_of_replay = SAME_SCORE if exact else SCORE, _scores(replay)
     for split, scores in _scores(run).items():
-        others = _scores(replay).get(split)
-        if others is None or (others and not scores):
-            gone = "not there now" if others is None else f"none that can be read in {run}"
-            lines.append(f"scores on {split}: {gone}")
-            fine = False
+        others = scores_of_replay.get(split)
+        if others is None:
+            yield f"scores on {split}: missing now", False
+            continue
+        if others and not scores:
+            yield f"scores on {split}: none that can be read in {run}", False
             continue
         for (method, score), value in scores.items():
             other = others.get((method, score), math.nan)
-            bound = SAME_SCORE if exact else SCORE
-            good = abs(other - value) <= bound or (value != value and other != other)
-            fine = fine and good
-            if not good or score == "si_sdr":
+            both_nan = math.isnan(value) and math.isnan(other)
+            agrees = abs(other - value) <= bound or both_nan
+            if not agrees or score == "si_sdr":
                 text = f"{split}, {method}, mean {score}: {value:.4f}, now {other:.4f}"
-                lines.append(f"{text} ({_bound(bound)})")
-    return lines, fine
+                yield f"{text} ({_bound(bound)})", agrees
 
 
 def _history(folder):
@@ -220,19 +241,19 @@ def _history(folder):
             return list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(
-            f"{path}: cannot be read ({error}), and replays are compared by it"
+            f"{path}: cannot be read ({error}), and a replay is compared with it"
         ) from error
 
 
 def _first_difference(run, replay, decides):
-    """The first epoch whose losses are not the same to the last bit; None if all are."""
-    left_out = {"minutes", *([] if decides.endswith("_loss") else [decides])}
-    histories = [
-        [{k: v for k, v in row.items() if k not in left_out} for row in _history(folder)]
-        for folder in (run, replay)
-    ]
-    pairs = enumerate(itertools.zip_longest(*histories), 1)
-    return next((epoch for epoch, (was, now) in pairs if was != now), None)
+    """The first epoch with a number that is not identical, other than the time and the score that
+    decides; None if there is none."""
+    ignored = {"minutes"} if decides.endswith("_loss") else {"minutes", decides}
+    rows = itertools.zip_longest(_history(run), _history(replay), fillvalue={})
+    for epoch, (was, now) in enumerate(rows, 1):
+        if any(was.get(key) != now.get(key) for key in {*was, *now} - ignored):
+            return epoch
+    return None
 
 
 def _bound(bound):
@@ -241,7 +262,7 @@ def _bound(bound):
 
 def _scores(folder):
     """{split: {(method, score): mean}} of the evaluations in a folder."""
-    found = {}
+    means = {}
     for path in sorted(Path(folder).glob("evaluation/*/scores.csv")):
         values = {}
         with open(path, newline="", encoding="utf-8") as file:
@@ -249,8 +270,8 @@ def _scores(folder):
                 for score, text in [*row.items()][len(ABOUT) :]:
                     if text not in ("", "nan"):
                         values.setdefault((row["method"], score), []).append(float(text))
-        found[path.parent.name] = {key: sum(v) / len(v) for key, v in values.items()}
-    return found
+        means[path.parent.name] = {key: sum(v) / len(v) for key, v in values.items()}
+    return means
 
 
 def evaluations(run):
@@ -258,7 +279,7 @@ def evaluations(run):
     return sorted(Path(run).glob("evaluation/*/config.yml"))
 
 
-def write_report(folder, lines, found, exact, fine):
-    """Write what was found as replay.json."""
-    report = {"differences": lines, "exact": exact, "compared": found, "agrees": fine}
+def write_report(folder, changes, compared, exact, agrees):
+    """Write replay.json: the lines of `differences` and of `compare`, and their verdicts."""
+    report = {"differences": changes, "exact": exact, "compared": compared, "agrees": agrees}
     write_files({Path(folder) / REPORT: json.dumps(report, indent=1) + "\n"})

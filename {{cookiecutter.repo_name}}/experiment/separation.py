@@ -21,7 +21,7 @@ log = logging.getLogger("experiment")
 
 
 def build_separator(config, device):
-    """A function that makes `algorithm` of the config for an AudioSignal, ready to be called.
+    """A function(AudioSignal) -> the algorithm of the config for this mixture, ready to be called.
 
     Raises:
         UserError: the device or the model that the algorithm needs is not there.
@@ -34,7 +34,7 @@ def build_separator(config, device):
         args["device"] = device
     if (path := model_path(config)) is not None:
         args["model_path"] = path
-        # kept for the algorithm; what is wrong with it is found now, not at the first file
+        # loaded now, so that errors come before the first file; it stays cached for the algorithm
         _, metadata = getattr(algorithm, "load", checkpoints.load_model)(path, device)
         if multiprocessing.parent_process() is None:  # said once
             _warn_of_another_model(config, path, metadata)
@@ -56,7 +56,8 @@ def model_path(config):
 
 
 def _warn_of_another_model(config, path, metadata):
-    """Say so if the model that separates is not the one that this experiment trains."""
+    """Warn if the model that separates is not the one that this experiment trains, or was trained
+    with another signal or network."""
     if config.train is None:
         return
     if (PROJECT / path).resolve() != (PROJECT / best_model(config)).resolve():
@@ -66,17 +67,19 @@ def _warn_of_another_model(config, path, metadata):
             path,
             best_model(config),
         )
-    trained = metadata.get("experiment") or {}
-    now = config.to_dict()
-    differ = [
-        f"{key} = {was.get(key)!r}, here {here.get(key)!r}"
-        for section in ("signal", "model")
-        for was, here in [(flat(trained.get(section), section), flat(now.get(section), section))]
-        for key in sorted({*was, *here})
-        if trained.get(section) and was.get(key) != here.get(key) and key != section
-    ]
-    if differ:
-        log.warning("%s: was trained with %s", path, "; ".join(differ[:5]))
+    trained, now = metadata.get("experiment") or {}, config.to_dict()
+    differences = []
+    for section in ("signal", "model"):
+        if not trained.get(section):
+            continue
+        was, here = flat(trained[section], section), flat(now.get(section), section)
+        differences += [
+            f"{key} = {was.get(key)!r}, here {here.get(key)!r}"
+            for key in sorted({*was, *here} - {section})
+            if was.get(key) != here.get(key)
+        ]
+    if differences:
+        log.warning("%s: was trained with %s", path, "; ".join(differences[:5]))
 
 
 def model_digest(config):
@@ -86,7 +89,7 @@ def model_digest(config):
 
 
 def load_model_of(config, device):
-    """The model that the algorithm reads, and its metadata; None if it needs none of ours."""
+    """(model, metadata) that the algorithm reads; None for an algorithm without `load`."""
     algorithm = ALGORITHMS[config.algorithm.class_name]
     if not hasattr(algorithm, "load"):
         return None
@@ -97,7 +100,7 @@ def separate_item(separator, item):
     """Separate a dataset's item: `algorithms.Result`.
 
     Raises:
-        UserError: what is wrong with this audio, with the item's name.
+        UserError: the audio cannot be separated; the message names the item.
     """
     with errors_named(item["metadata"]["name"]):
         return separate(separator(item["mix"]), item["mix"])

@@ -1,5 +1,5 @@
-"""What a training run starts from and what it changes, checked against the model before any data
-are read: initial weights, frozen modules, groups of the optimizer, the score of the best model."""
+"""Keys of `train` that depend on the model, checked before any data is read: initial weights,
+frozen modules, groups of the optimizer, the score that decides which model is the best."""
 
 import inspect
 
@@ -21,13 +21,15 @@ def check_start(config, model):
 
     model: of the config, on the meta device.
     """
-    found = [*_check_initial(config, model), *_check_frozen(config, model)]
-    return [*found, *([] if found else _check_groups(config, model)), *_check_best_by(config)]
+    problems = [*_check_initial(config, model), *_check_frozen(config, model)]
+    if not problems:  # groups are checked on what is not frozen
+        problems += _check_groups(config, model)
+    return [*problems, *_check_best_by(config)]
 
 
 def _check_initial(config, model):
     settings, plain = config.train.initial, config.to_dict()["model"]
-    if settings is None or is_begun(config):  # resumed with the weights that it has
+    if settings is None or is_begun(config):  # a resumed run has its weights already
         return
     try:
         for key, message in initial.problems(model, describe_signal(config), plain, settings):
@@ -38,8 +40,8 @@ def _check_initial(config, model):
 
 def _check_frozen(config, model):
     patterns = config.train.freeze or ()
-    wrong = {i: no_such_module(pattern, tensors(model)) for i, pattern in enumerate(patterns)}
-    for number, message in wrong.items():
+    for number, pattern in enumerate(patterns):
+        message = no_such_module(pattern, tensors(model))
         if message:
             yield config.problem(f"train.freeze[{number}]", message)
     Frozen(model, patterns)
@@ -48,21 +50,21 @@ def _check_frozen(config, model):
 
 
 def _check_groups(config, model):
-    """model: its frozen parameters are."""
-    groups, here = config.train.optimizer.groups or (), tensors(model)
+    """model: whose frozen parameters have `requires_grad` False (`_check_frozen`)."""
+    groups, known = config.train.optimizer.groups or (), tensors(model)
     optimizer = OPTIMIZERS[config.train.optimizer.class_name]
-    given = [*inspect.signature(optimizer).parameters]
+    arguments = [*inspect.signature(optimizer).parameters]
     of_groups = groups_of(trainable(model), groups)[1:]
     for number, (group, names) in enumerate(zip(groups, of_groups, strict=True)):
         key = f"train.optimizer.groups[{number}]"
-        wrong = {i: no_such_module(name, here) for i, name in enumerate(group.modules)}
-        for place, message in wrong.items():
+        messages = [no_such_module(name, known) for name in group.modules]
+        for place, message in enumerate(messages):
             if message:
                 yield config.problem(f"{key}.modules[{place}]", message)
-        if not any(wrong.values()) and not names:
+        if not any(messages) and not names:
             text = "what it names is frozen, or in a group above; remove it"
             yield config.problem(f"{key}.modules", text)
-        problems = check_args(config, key, optimizer, ("params",), optional=given)
+        problems = check_args(config, key, optimizer, ("params",), optional=arguments)
         yield from problems
         try:
             args = {**config.train.optimizer.args, **({} if problems else group.args)}

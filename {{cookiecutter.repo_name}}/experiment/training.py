@@ -19,24 +19,24 @@ from .data import build_datasets, build_stft_params
 from .separation import demonstrate
 from .validation import ValidationScore
 
-# what the program supplies to a builder
-MODEL_GIVEN = ("num_features", "num_audio_channels", "sample_rate")
+MODEL_GIVEN = ("num_features", "num_audio_channels", "sample_rate")  # to a builder, from `signal`
 
 
 def build_graph(config):
-    """The model as plain data, as nussl's SeparationModel takes it."""
+    """The model as plain data, as nussl's SeparationModel takes it: of a module of another package,
+    spelt out in the file, or of a builder."""
     section = config.model
     if section.module is not None:
-        axes = section.input, section.output, section.target
-        return external_network(section.module, section.args, *axes)
+        return external_network(
+            section.module, section.args, section.input, section.output, section.target
+        )
     if section.builder is None:
         return section.graph
-    builder = BUILDERS[section.builder]
-    signal = config.signal
+    builder, signal = BUILDERS[section.builder], config.signal
     values = (signal.num_features, signal.num_channels, signal.sample_rate)
-    given = dict(zip(MODEL_GIVEN, values, strict=True))
     takes = inspect.signature(builder).parameters
-    return builder(**section.args, **{key: given[key] for key in given if key in takes})
+    given = {k: value for k, value in zip(MODEL_GIVEN, values, strict=True) if k in takes}
+    return builder(**section.args, **given)
 
 
 def build_front_end(config, names):
@@ -52,7 +52,12 @@ def build_front_end(config, names):
 
 
 def build_trainer(config):
-    """The trainer with all that it works on; weights are drawn from `info.seed`."""
+    """The trainer of a config, ready to `fit`, with model, losses, data, front end and loggers. The
+    weights are initialised from `info.seed` or `train.initial`.
+
+    Raises:
+        UserError: the device or the data are not there, or model, losses and data do not fit.
+    """
     device = devices.choose(config.train.device)
     torch.manual_seed(config.info.seed)
     graph = build_graph(config)
@@ -97,7 +102,7 @@ def build_trainer(config):
 
 
 def is_begun(config):
-    """Is there a run in the output folder, which is resumed? It has its weights already."""
+    """Does the output folder hold a training run, which would be resumed?"""
     return (Path(config.info.output_folder) / checkpoints.LATEST).exists()
 
 
@@ -116,14 +121,16 @@ def describe_signal(config):
 
 
 def gives_order(losses):
-    """Does a model that is trained by these losses (modules) give the sources in their order?"""
+    """Does a model that is trained with these losses (modules) give the sources in the order of
+    their labels? It does if a loss compares them in this order, and none is permutation-invariant.
+    """
     invariant = [getattr(loss, "permutation_invariant", None) for loss in losses]
     return False in invariant and True not in invariant
 
 
 def _model_metadata(config, model, losses, train_data, val_data):
-    """What nussl's own separation classes read from a checkpoint, and ours: `labels`, and if the
-    model gives the sources in their order."""
+    """The metadata of a checkpoint: what nussl's separation classes read, and for ours `labels` of
+    the sources, `ordered` (`gives_order`) and the whole `experiment`."""
     transforms = nussl.datasets.transforms
     if "mix_audio" in model.input:
         features = [transforms.GetAudio()]
@@ -132,21 +139,23 @@ def _model_metadata(config, model, losses, train_data, val_data):
     else:
         features = [transforms.PhaseSensitiveSpectrumApproximation(), transforms.MagnitudeWeights()]
     pipeline = transforms.Compose([*features, transforms.ToSeparationModel()])
-    described = describe_signal(config)
+    signal = describe_signal(config)
 
-    def of(data):
+    def dataset(data):
         return {
-            **described,
+            **signal,
             "name": type(data).__name__,
             "folder": data.folder,
             "transforms": pipeline,
         }
 
     metadata = {
-        **described,
-        "train_dataset": of(train_data),
+        **signal,
+        "train_dataset": dataset(train_data),
         "labels": train_data.labels,
         "ordered": gives_order(term.loss for term in losses.values()),
         "experiment": config.to_dict(),
     }
-    return metadata if val_data is None else {**metadata, "val_dataset": of(val_data)}
+    if val_data is not None:
+        metadata["val_dataset"] = dataset(val_data)
+    return metadata

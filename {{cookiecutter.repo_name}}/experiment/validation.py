@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 
 import distributed
 from algorithms import ALGORITHMS, labels_of
@@ -17,17 +18,17 @@ from .evaluation import methods_of
 
 log = logging.getLogger("train")
 
-DIGITS = 6  # of a score; in more, sums in another order differ
+DIGITS = 6  # to which a score is rounded: further ones depend on the order of sums
 
 
 def metric_of(score):
-    """The name in `METRICS` of what computes the column `score`; None if nothing does."""
+    """The key of `METRICS` whose columns include `score`; None if there is none."""
     return next((metric for metric in METRICS if score in score_names(metric)), None)
 
 
 class ValidationScore:
     """The mean score of validation items, separated by the experiment's algorithm with the weights
-    that are validated.
+    of `trainer.eval_model`.
 
     Attributes:
         name: of the score.
@@ -45,7 +46,7 @@ class ValidationScore:
             require(self.metric)
         self.algorithm, self.args = ALGORITHMS[config.algorithm.class_name], config.algorithm.args
         self.chosen = evenly(len(data), settings.num_items)
-        self.left_out = set()  # items that cannot be scored, each said once
+        self.left_out = set()  # items that cannot be scored; each is logged once
 
     def __call__(self, trainer):
         """{name: the mean over items and sources}, the same in all processes.
@@ -61,18 +62,18 @@ class ValidationScore:
         model = InMemory(trainer.eval_model.eval(), metadata)
         means = Means()
         for index in self.chosen[distributed.rank() :: distributed.world_size()]:
-            found = self._scores(model, trainer.device, index)
-            values = [value for value in found if value == value]  # NaN: a silent source
+            scores = self._scores(model, trainer.device, index)
+            values = [score for score in scores if not math.isnan(score)]  # NaN: a silent source
             if values:
                 means.add({self.name: sum(values) / len(values)}, count=len(values))
         random_state.restore(before, trainer.device)
-        scores = means.compute()
-        if self.name not in scores:
+        mean = means.compute().get(self.name)
+        if mean is None:
             raise UserError(
                 f"train.best_by: none of {amount(len(self.chosen), 'item')} of the validation "
                 f"data has a {self.name}; choose another score, or remove the key"
             )
-        return {self.name: round(scores[self.name], DIGITS)}
+        return {self.name: round(mean, DIGITS)}
 
     def _scores(self, model, device, index):
         """The score of each source of an item."""

@@ -57,8 +57,8 @@ def visualize(config):
     files["index.html"] = page_of_one(title, item, result, method, rows, about, settings.frequency)
     before = files_of(folder)
     write_files({folder / name: content for name, content in files.items()})
-    for left in {*before} - {*files}:  # of another number of sources, or other names
-        (folder / left).unlink(missing_ok=True)
+    for name in {*before} - {*files}:  # of an earlier run with other sources
+        (folder / name).unlink(missing_ok=True)
     return [folder / file for file in files]
 
 
@@ -70,8 +70,10 @@ def _choose(data, settings):
 
 def _scores(method, item, result):
     """The rows of `score_item` for a Result."""
-    ordered = result.labels and by_label(result.labels, result.estimates)
-    scored = {method: lambda mix: ordered or result.estimates}
-    unnamed, named = (scored, {}) if ordered is None else ({}, scored)
+    methods, named = {}, {}
+    if result.labels is None:
+        methods[method] = lambda mix: result.estimates
+    else:
+        named[method] = lambda mix: by_label(result.labels, result.estimates)
     with errors_named(item["metadata"]["name"]):
-        return score_item(item, unnamed, named)
+        return score_item(item, methods, named)

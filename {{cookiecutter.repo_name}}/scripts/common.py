@@ -1,4 +1,4 @@
-"""What every script shares: one argument, one file, and errors reported in one place."""
+"""The command line that all scripts share: one argument, one file, errors reported in one place."""
 
 import argparse
 import importlib
@@ -19,12 +19,19 @@ OWN = Path(__file__)
 
 
 def run(main, description, needs, argv=None):
-    """Parse `-p file.yml`, check the file, call `main(config)` in the project's folder. Where
-    standard output is closed (`| head`), the work goes on.
+    """Parse `-p file.yml`, check the file, and call `main(config)` in the project's folder.
+
+    Mistakes in the file are reported before anything heavy is imported. If the reader of standard
+    output ends (`| head`), the script goes on.
 
     Exit status: 0; 1 with one message per mistake on stderr; 130 after Ctrl-C; 75 if SIGTERM ended
-    a training run that can be resumed. Mistakes in the file are reported before anything heavy is
-    imported.
+    a training run that can be resumed.
+
+    Args:
+        main: function(config), what the script does.
+        description: its text for `--help`.
+        needs: the sections that its file must have.
+        argv: the arguments; None: those of the command line.
     """
     memory.keep_freed_memory()
     caches.settle()
@@ -38,7 +45,7 @@ def run(main, description, needs, argv=None):
         help="the experiment, or the folder of a run",
     )
     path = _in_project(parser.parse_args(argv).path)
-    if hasattr(sys.stdout, "reconfigure"):  # print names that are not UTF-8 all the same
+    if hasattr(sys.stdout, "reconfigure"):  # file names need not be valid UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     terminal = _Terminal(sys.stdout)
     terminal.setFormatter(_Labelled())
@@ -53,14 +60,14 @@ def run(main, description, needs, argv=None):
     except SystemExit as error:
         system_exit = error
     terminal.flush()
-    if "distributed" in sys.modules:  # else there is only this process
+    if "distributed" in sys.modules:  # otherwise there is only this process
         sys.modules["distributed"].hard_exit(system_exit)
     if system_exit:
         raise system_exit
 
 
 class _Terminal(logging.StreamHandler):
-    """Standard output. Once nobody reads it any more (`| head`), what is left goes nowhere."""
+    """Standard output, discarded once its reader has ended (`| head`)."""
 
     def flush(self):
         try:
@@ -79,7 +86,7 @@ class _Terminal(logging.StreamHandler):
 
 
 class _Labelled(logging.Formatter):
-    """The message alone; a warning says that it is one."""
+    """The message alone, and "warning: " before warnings."""
 
     def format(self, record):
         text = super().format(record)
@@ -87,23 +94,24 @@ class _Labelled(logging.Formatter):
 
 
 def names():
-    """The names of all scripts, those included that a user has added."""
+    """The names of all scripts, including those that a user has added."""
     return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path != OWN)
 
 
 def needs_of(script):
-    """The sections of its file that a script cannot do without."""
+    """The sections that the file of a script must have."""
     return getattr(importlib.import_module(f"scripts.{script}"), "NEEDS", ())
 
 
 def check_all(configs, sweep=None):
-    """Check the classes and arguments in many files, in a process that takes torch away with it.
+    """Check the classes and arguments in several files, in a process of its own, so that the memory
+    of torch is freed afterwards.
 
     Args:
         configs: of the files. sweep: the config of the sweep whose trials they are, if any.
 
     Raises:
-        ConfigError: with all that is wrong with the first file that is, or with the sweep's goal.
+        ConfigError: with all mistakes in the first file that has some, or in the sweep's goal.
     """
     with pool.process_pool(1) as executor:
         executor.submit(_check, configs, sweep).result()
@@ -120,19 +128,20 @@ def _check(configs, sweep):
 
 
 def _in_project(path):
-    """The path of a file in the current folder or, if it is not there, in the project's folder,
-    which becomes the current one: relative paths in the file mean the project's folder."""
+    """The path of a file in the current folder or else in the project's folder. The latter becomes
+    the current folder: relative paths in the file are relative to the project."""
     path = Path(path)
     if Path.cwd() != PROJECT:
-        here = path.absolute()
-        path = here if here.exists() or not (PROJECT / path).exists() else path
+        in_current = path.absolute()
+        if in_current.exists() or not (PROJECT / path).exists():
+            path = in_current
         os.chdir(PROJECT)
     return path
 
 
 def _loaded(path, needs):
-    """The config in a file. A folder stands for its config.yml and, if that is of a training run,
-    for the run that is in it now, wherever it was when it was trained."""
+    """The config in a file. A folder stands for its config.yml; if it is that of a training run
+    that was moved or copied, `info.output_folder` is where the folder is now."""
     is_folder = path.is_dir()
     given = config.load(path / "config.yml" if is_folder else path, needs=needs)
     here = runs.here(given)

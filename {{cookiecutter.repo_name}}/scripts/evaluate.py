@@ -19,7 +19,7 @@ def main(config):
 
 
 def evaluate(config):
-    """Score in this process, alone or with others that run the same."""
+    """Score in this process, which may be one of several ranks."""
     with memory.imports():
         import distributed
         import experiment
@@ -33,11 +33,11 @@ def evaluate(config):
     if distributed.is_main_process():
         log.info("%s", experiment.announcement(scorer.data))
     with results.alone(), experiment.recorded_evaluation(config, scorer, about):
-        found = score_all(scorer, build, results, settings.num_workers, f"scoring {settings.split}")
+        items = score_all(scorer, build, results, settings.num_workers, f"scoring {settings.split}")
         if distributed.is_main_process():
-            for line in experiment.write_evaluation(config, scorer, results, found, about):
+            for line in experiment.write_evaluation(config, scorer, results, items, about):
                 log.info("%s", line)
-        check_scored(found)
+        check_scored(items)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,15 @@ NEEDS = ("pipeline",)
 def main(config):
     from orchestration import pipeline
 
-    made = pipeline.Pipeline(config, pipeline.read_steps(config, names(), needs_of))
-    reasons = made.plan()
+    steps = pipeline.read_steps(config, names(), needs_of)
+    planned = pipeline.Pipeline(config, steps)
+    reasons = planned.plan()
     for line in pipeline.plan_lines(reasons):
         log.info("%s", line)
-    due = [made.steps[name].config for name, reason in reasons.items() if reason]
+    due = [steps[name].config for name, reason in reasons.items() if reason]
     if due and not config.pipeline.plan:
         check_all(due)  # before the first one runs
-        made.run()
+        planned.run()
 
 
 if __name__ == "__main__":

@@ -17,26 +17,25 @@ def main(config):
         from experiment import replay
         from scripts import evaluate, train
 
-    before = config.path.parent
-    session, folder = replay.recorded_run(before), replay.next_folder(before)
-    replay.check_comparable(before)
-    again = replay.replay_config(config, before, folder)
+    original = config.path.parent
+    session, folder = replay.recorded_run(original), replay.next_folder(original)
+    replay.check_comparable(original)
+    again = replay.replay_config(config, original, folder)
     experiment.check(again)
-    lines = replay.differences(config, before, session)
-    exact = replay.is_exact(session, lines)
-    log.info(
-        "%s", "\n  ".join([f"{amount(len(lines), 'difference')} from {before}/run.json", *lines])
-    )
+    changes = replay.differences(config, original, session)
+    exact = replay.is_exact(session, changes)
+    count = amount(len(changes), "difference")
+    log.info("%s", "\n  ".join([f"{count} from {original}/run.json", *changes]))
     log.info("%s", replay.expectation(exact))
     train.train(again, session["result"]["steps"])
-    for path in replay.evaluations(before):
-        evaluate.evaluate(replay.replay_config(configuration.load(path), before, folder))
-    found, fine = replay.compare(before, folder, exact)
-    replay.write_report(folder, lines, found, exact, fine)
-    log.info("%s", "\n".join(found))
-    if not fine:
-        raise UserError(f"{folder / replay.REPORT}: another result than that of {before}")
-    log.info("%s is reproduced in %s", before, folder)
+    for path in replay.evaluations(original):
+        evaluate.evaluate(replay.replay_config(configuration.load(path), original, folder))
+    compared, agrees = replay.compare(original, folder, exact)
+    replay.write_report(folder, changes, compared, exact, agrees)
+    log.info("%s", "\n".join(compared))
+    if not agrees:
+        raise UserError(f"{folder / replay.REPORT}: the result differs from that of {original}")
+    log.info("%s is reproduced in %s", original, folder)
 
 
 if __name__ == "__main__":

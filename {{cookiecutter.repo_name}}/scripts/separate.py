@@ -19,11 +19,11 @@ def main(config):
     experiment.check(config, training=False)
     make = experiment.build_separator(config, config.separate.device)
     about = experiment.separation_record(config)
-    failed, done = [], 0
+    failed, skipped = [], 0
     for path, folder in files:
         try:
             if experiment.is_separated(path, folder, about):
-                done += 1
+                skipped += 1
                 continue
             with experiment.errors_named(path):
                 record = experiment.separate_recording(path, folder, make, about)
@@ -34,8 +34,8 @@ def main(config):
                 raise
             failed.append(str(path))
             log.error("error: %s", error)
-    if done:
-        log.info("%d of %s separated before", done, amount(len(files), "file"))
+    if skipped:
+        log.info("%d of %s separated before", skipped, amount(len(files), "file"))
     if failed:
         count = f"{len(failed)} of {amount(len(files), 'file')} not separated (see above):"
         raise UserError("\n  ".join([count, *failed]))

@@ -16,17 +16,17 @@ def main(config):
 
 
 def train(config, steps=None):
-    """Train in this process, alone or with others that run the same; at most so many steps."""
+    """Train in this process, which may be one of several ranks, for at most `steps` steps."""
     with memory.imports():
         import distributed
         import experiment
 
     experiment.check(config)
     experiment.check_folder(config)
-    if not distributed.is_main_process():  # which logs for all
+    if not distributed.is_main_process():  # the main process logs for all
         logging.getLogger("train").setLevel(logging.WARNING)
     trainer = experiment.build_trainer(config)
-    trainer.restore()  # refuses a folder that holds something else before anything is written
+    trainer.restore()  # before anything is written: it raises an error if the run is another one
     for data in filter(None, (trainer.train_data, trainer.val_data)):
         distributed.local_main_process_first(lambda data=data: data.ensure(range(len(data))))
     with experiment.recorded_training(config, trainer) as session:

@@ -180,7 +180,7 @@ def test_what_a_replay_cannot_be_compared_with_is_said_before_it_trains(
 
 def test_a_folder_without_a_finished_training_is_one_message(tmp_path, write_config):
     path = write_config()
-    assert "has no run.json with a training run that ended" in call(replay_script, path)
+    assert "has no run.json with a completed training run" in call(replay_script, path)
 
 
 def test_an_error_is_the_outcome_of_a_session_and_one_that_was_killed_has_no_end(tmp_path):
