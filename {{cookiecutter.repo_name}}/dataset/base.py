@@ -81,7 +81,9 @@ class StemDataset(nussl.datasets.BaseDataset):
 
         Tracks without a length are measured by the caller.
         """
-        raise NotImplementedError
+        raise UserError(
+            f"{type(self).__name__} lists no tracks; give it a method list_tracks(folder)"
+        )
 
     def recognises(self, folder):
         """Does `folder` look like this dataset? For "did you mean"; cheap."""

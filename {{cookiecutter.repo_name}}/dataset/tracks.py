@@ -57,10 +57,12 @@ def listed(tracks, name):
             wrong = f"lists a {type(track).__name__} ({track})"
         elif not all(type(files) in (list, tuple) for files in track.stems.values()):
             wrong = f"gives the track {track.name!r} a stem that is not a list of files"
+        elif not track.stems or not all(track.stems.values()):
+            wrong = f"gives the track {track.name!r} no stems, or a stem without files"
         else:
             continue
         raise UserError(
-            f"{name}.list_tracks {wrong}; " + "it has to list Track(name, {label: [file]})"
+            f"{name}.list_tracks {wrong}; it has to list Track(name, {{label: [file]}})"
         )
     return tracks
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import yaml
-from trainings import write
+from trainings import fit, write
 
 import config
 import experiment
@@ -86,9 +86,40 @@ class NoTerms(Trainer):
         return super().compute_losses(outputs, features)[0]
 
 
+class EarlyPart(Trainer):
+    def __init__(self, setup):
+        self.part = self.register("part", torch.nn.Linear(1, 1))
+        super().__init__(setup)
+
+
+class PlainPart(Trainer):
+    def __init__(self, setup):
+        super().__init__(setup)
+        self.counts = self.register("counts", {"steps": 0})
+
+
+class NoOptimizer(Trainer):
+    def build_optimizer(self):
+        super().build_optimizer()
+
+
+class NumberForScheduler(Trainer):
+    def build_scheduler(self):
+        return 0.9
+
+
+class NoOutputs(Trainer):
+    def forward(self, features, network):
+        super().forward(features, network)
+
+
 @pytest.mark.parametrize(
     ("trainer", "message"),
     [
+        (EarlyPart, "EarlyPart.__init__ registers 'part' before it calls super().__init__(setup)"),
+        (PlainPart, "the 'counts' of PlainPart is a dict; what is registered has to have"),
+        (NoOptimizer, "the 'optimizer' of NoOptimizer is a NoneType; what is registered has to"),
+        (NumberForScheduler, "build_scheduler returns a float; it has to return a scheduler"),
         (EarlyTrainer, "EarlyTrainer.__init__ has to call super().__init__(setup)"),
         (NoTerms, "NoTerms.compute_losses returns a Tensor; it has to return two things"),
     ],
@@ -96,6 +127,13 @@ class NoTerms(Trainer):
 def test_a_trainer(write_config, monkeypatch, trainer, message):
     monkeypatch.setitem(TRAINERS, "Own", trainer)
     assert message in refusal(write_config(), train={"class": "Own"})
+
+
+@pytest.mark.parametrize("builder", ["deep_clustering", "mask_inference"])
+def test_a_forward_that_returns_nothing(write_config, monkeypatch, builder):
+    monkeypatch.setitem(TRAINERS, "Own", NoOutputs)
+    with pytest.raises(UserError, match="NoOutputs.forward returns a NoneType; it has to return"):
+        fit(write_config(builder=builder, **{"class": "Own"}))
 
 
 class EarlyDataset(StemDataset):
@@ -113,9 +151,26 @@ class OneFile(StemDataset):
         return (Track(name, {"voice": folder / f"{name}.wav"}) for name in "ab")
 
 
+class ListsNothing(StemDataset):
+    pass
+
+
+class NoStems(StemDataset):
+    def list_tracks(self, folder):
+        return [Track("a", {})]
+
+
+class NoFiles(StemDataset):
+    def list_tracks(self, folder):
+        return [Track("a", {"voice": [], "music": [folder / "a.wav"]})]
+
+
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
+        (ListsNothing, "ListsNothing lists no tracks; give it a method list_tracks(folder)"),
+        (NoStems, "NoStems.list_tracks gives the track 'a' no stems, or a stem without files"),
+        (NoFiles, "NoFiles.list_tracks gives the track 'a' no stems, or a stem without files"),
         (EarlyDataset, "datasets.train: EarlyDataset.__init__ has to call super().__init__"),
         (Paths, "Paths.list_tracks lists a PosixPath"),
         (OneFile, "gives the track 'a' a stem that is not a list of files; it has to list Track("),

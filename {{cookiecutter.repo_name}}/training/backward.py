@@ -2,6 +2,8 @@
 
 import torch
 
+from errors import UserError
+
 from . import weights
 
 
@@ -49,11 +51,20 @@ def _backward(trainer, features, fraction):
         trainer.scaler.scale(weight * total).backward()
         return {name: weight * loss.detach() for name, loss in {"loss": total, **terms}.items()}
 
+    def forward(features, network):
+        outputs = trainer.forward(features, network)
+        if not isinstance(outputs, dict):
+            raise UserError(
+                f"{type(trainer).__name__}.forward returns a {type(outputs).__name__}; it has to "
+                "return a dict of name: tensor, the outputs of the network"
+            )
+        return outputs
+
     if trainer.trunk_and_heads is None:
-        return backward(trainer.forward(features, trainer.network), features)
+        return backward(forward(features, trainer.network), features)
     losses = {}
     items = trainer.settings.head_items or 1
-    for part in trainer.trunk_and_heads.backward(features, items, trainer.forward, backward):
+    for part in trainer.trunk_and_heads.backward(features, items, forward, backward):
         _add(losses, part)
     return losses
 

@@ -15,6 +15,23 @@ log = logging.getLogger("train")
 KEYS = ("begun_with", "iteration", "random")  # of latest.pth, beside those of `Trainer.state`
 
 
+def refuse_wrong_part(trainer, name, part):
+    """Raise an error if `part` cannot be a part of the state of a trainer, under this name."""
+    kind = type(trainer).__name__
+    if not hasattr(trainer, "state"):
+        raise UserError(
+            f"train.class: {kind}.__init__ registers {name!r} before it calls "
+            "super().__init__(setup); call that first"
+        )
+    if name in (*trainer.state, *KEYS):
+        raise ValueError(f"the state of a Trainer has a {name!r} already; choose another name")
+    if not (hasattr(part, "state_dict") and hasattr(part, "load_state_dict")):
+        raise UserError(
+            f"train.class: the {name!r} of {kind} is a {type(part).__name__}; what is registered "
+            "has to have the methods state_dict and load_state_dict"
+        )
+
+
 class Checkpoints:
     """`checkpoints/` in the output folder of a training run.
 

@@ -21,6 +21,11 @@ class Schedule:
     """
 
     def __init__(self, optimizer, scheduler=None, every="epoch", warmup_steps=None):
+        if scheduler is not None and not hasattr(scheduler, "step"):
+            raise UserError(
+                f"train.class: build_scheduler returns a {type(scheduler).__name__}; it has to "
+                "return a scheduler of torch, or None"
+            )
         self.optimizer, self.scheduler, self.every = optimizer, scheduler, every
         self.warmup_steps, self.steps = warmup_steps or 0, 0
         self.rates = self._optimizer_rates

@@ -13,7 +13,7 @@ from files import write_files
 
 from . import precision, random_state, weights
 from .backward import accumulate_gradients
-from .checkpointing import KEYS, Checkpoints
+from .checkpointing import Checkpoints, refuse_wrong_part
 from .cuda_graphs import with_graphs
 from .gradients import Clipping
 from .history import History, Means
@@ -197,8 +197,7 @@ class Trainer:
         Returns:
             `part`.
         """
-        if name in (*self.state, *KEYS):
-            raise ValueError(f"the state of a Trainer has a {name!r} already; choose another name")
+        refuse_wrong_part(self, name, part)
         self.state[name] = part
         return part
 
