@@ -85,14 +85,17 @@ def resample(audio, length):
 if __name__ == "__main__":
     if not sys.argv[1:]:
         sys.exit("usage: python separate.py song.wav ...")
-    separate = load()
+    separate, failed = load(), False
     for name in sys.argv[1:]:
         try:
             audio, sample_rate = soundfile.read(name, dtype="float32", always_2d=True)
             sources = separate(audio.T, sample_rate)
         except (OSError, soundfile.SoundFileError, ValueError) as error:
-            sys.exit(f"error: {name}: cannot be separated ({error})")
+            print(f"error: {name}: cannot be separated ({error})", file=sys.stderr)
+            failed = True
+            continue
         for source, sound in sources.items():
             path = Path(name).with_suffix(f".{source}.wav")
             soundfile.write(path, sound.T, sample_rate, subtype="FLOAT")
             print(path)
+    sys.exit(failed)

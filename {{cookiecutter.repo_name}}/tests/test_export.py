@@ -219,6 +219,15 @@ def test_the_example_separates_without_torch_and_without_the_project(written, tm
 
 
 @pytest.mark.slow
+def test_the_example_separates_what_it_can_of_several_files(written, tmp_path):
+    soundfile.write(tmp_path / "b.wav", recording(1.0, RATE, 1).T, RATE)
+    command = [sys.executable, str(written / "separate.py"), "a.wav", "b.wav"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "error: a.wav: cannot be separated" in done.stderr
+    assert done.stdout.split() == ["b.accompaniment.wav", "b.vocals.wav"]
+
+
+@pytest.mark.slow
 def test_the_code_of_the_card_runs_and_audio_as_soundfile_gives_it_is_refused(
     written, tmp_path, monkeypatch
 ):
@@ -379,5 +388,14 @@ def test_a_page_from_the_disk_separates_in_a_browser_as_onnxruntime_does(written
         assert browser.run("return document.querySelectorAll('audio').length") == 2
         links = browser.run("return [...document.querySelectorAll('a')].map((a) => a.download)")
         assert links == ["song.accompaniment.wav", "song.vocals.wav"]
+        wrong = {"nan": np.where(np.arange(mixture.shape[1]) == 99, np.nan, mixture)}
+        wrong["opposite"] = np.stack([mixture[0], -mixture[0]])
+        for name, message in (("nan", "NaN or infinite"), ("opposite", "2 channels cancel")):
+            sound = wrong[name].astype(np.float32)
+            soundfile.write(tmp_path / f"{name}.wav", sound.T, RATE, subtype="FLOAT")
+            browser.press("#file", str(tmp_path / f"{name}.wav"))
+            refused = f"{name}.wav: cannot be separated"
+            browser.wait(lambda text=refused: text in browser.run(state), "the page", 60)
+            assert message in browser.run(state)
     finally:
         browser.close()
