@@ -1,4 +1,4 @@
-"""Scripts as processes of this machine: started, watched, stopped."""
+"""Scripts as processes on this machine: start, poll and stop them."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 
 from pool import STOP_AT_END_OF_INPUT
 
-PATIENCE = 60  # seconds that a script gets to stop in
+PATIENCE = 60  # seconds that a script has to stop before it is killed
 
 
 def command_of(script, file):
@@ -16,13 +16,17 @@ def command_of(script, file):
 
 
 class Local:
-    """Starts scripts as processes of this machine, which stop when this process ends, even if it is
-    killed: they notice the end of their standard input."""
+    """Starts scripts as processes on this machine. They stop when this process ends, even if it is
+    killed, as their standard input then ends."""
 
     def start(self, command, log, locks=()):
-        """Start a command whose output goes to the end of the file `log`: a `Process`.
+        """Start a command whose output is appended to the file `log`.
 
-        locks: that it holds too, as long as it runs.
+        Args:
+            locks: `locking.Lock`s that the process holds too, as long as it runs.
+
+        Returns:
+            a `Process`.
         """
         environment = {**os.environ, STOP_AT_END_OF_INPUT: "1", "PYTHONUNBUFFERED": "1"}
         with open(log, "ab") as file:
@@ -38,14 +42,14 @@ class Local:
             )
 
     def attach(self, job):
-        """Nothing: the processes of a run that was killed have ended or are ending."""
+        """None: there is no process to find again, as all stop with the run that started them."""
         return None
 
 
 class Process:
     """A script that was started here."""
 
-    job = None  # what another process could find it by
+    job = None  # plain data by which another run can find it again (`slurm.Job`)
 
     def __init__(self, popen):
         self.popen = popen
@@ -58,16 +62,16 @@ class Process:
         return status
 
     def how(self, status):
-        """How it ended, as text, by an exit status other than 0."""
+        """An exit status other than 0, as text."""
         return f"it was killed by signal {-status}" if status < 0 else f"exit status {status}"
 
     def stop(self):
-        """Ask it to stop: a training run saves its state and leaves with 75."""
+        """Ask it to stop by SIGTERM: a training run saves its state and exits with status 75."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
 
     def wait(self, seconds=PATIENCE):
-        """Its exit status; it is killed if it has not ended by then."""
+        """Wait for its exit status; after `seconds` it is killed."""
         try:
             self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -77,7 +81,7 @@ class Process:
 
 
 class Sigterm:
-    """Notes that SIGTERM was received, as a context: `received` is then true."""
+    """A context that catches SIGTERM: `received` is true afterwards."""
 
     def __enter__(self):
         self.received = False
@@ -92,7 +96,7 @@ class Sigterm:
 
 
 def last_lines(log, count=1):
-    """The last lines of a script's output that are not empty, as text; "" if there is none."""
+    """The last `count` lines of a script's output that are not empty, as text; "" without any."""
     try:
         with open(log, "rb") as file:
             file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""Locks on files that a process shares with those that it starts, and loses when all have ended."""
+"""File locks that a process shares with those that it starts, held until all of them have ended."""
 
 import time
 from pathlib import Path
@@ -8,17 +8,20 @@ from errors import UserError
 
 
 class Lock:
-    """A lock on a file, as a context.
+    """A file lock, as a context.
 
-    A process that inherits `descriptors` holds it too: the lock of a script that outlives whoever
-    started it is taken until the script has ended. The system takes it from processes that are
-    killed.
+    A process that inherits `descriptors` holds the lock too: if a script outlives the process that
+    started it, the lock is held until the script has ended. The system releases the locks of a
+    process that is killed.
 
     Args:
-        path: of a file for nothing else, made where it is missing.
-        seconds: how long to wait for another holder.
-        refusal: what to tell the user then.
-        waiting: called once if there is something to wait for.
+        path: of the lock file, which is made if it is missing.
+        seconds: how long to wait while another process holds the lock.
+        refusal: the error message after that.
+        waiting: function(), called once before waiting.
+
+    Raises:
+        UserError: on entering the context, if another process holds the lock for too long.
     """
 
     def __init__(self, path, seconds=0.0, refusal="", waiting=lambda: None):
@@ -31,7 +34,10 @@ class Lock:
         return (self.file.fileno(),) if self.file and locks.AVAILABLE else ()
 
     def take(self):
-        """Take the lock if it is free: was it?
+        """Take the lock if it is free.
+
+        Returns:
+            whether it was free.
 
         Raises:
             UserError: its folder cannot be written.
@@ -46,19 +52,19 @@ class Lock:
             self.file = None
 
     def __enter__(self):
-        deadline, said = time.monotonic() + self.seconds, False
+        deadline, is_waiting = time.monotonic() + self.seconds, False
         while not self.take():
             if time.monotonic() >= deadline:
                 self.close()
                 raise UserError(f"{self.path.parent}: {self.refusal}")
-            if not said:
+            if not is_waiting:
                 self.waiting()
-                said = True
+                is_waiting = True
             time.sleep(0.05)
         return self
 
-    def try_it(self):
-        """Raise a UserError if another holds it."""
+    def check_free(self):
+        """Raise a UserError if another process holds the lock."""
         with self:
             return
 

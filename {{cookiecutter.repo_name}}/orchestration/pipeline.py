@@ -1,4 +1,4 @@
-"""A pipeline: its steps, read and checked, and which of them have something to do."""
+"""A pipeline: its steps, read and checked, and which of them have to run."""
 
 import graphlib
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Step:
     name: str
     script: str
     config: configuration.Config
-    file: Path  # what the script is given
-    needs: list
-    log: Path  # what the script printed
-    record: Record
-    launcher: configuration.Section | None  # where it runs
+    file: Path  # the script's -p: the step's own file, or a resolved one if `with` changes keys
+    needs: list  # names of the steps before it
+    log: Path  # the output of the script
+    record: Record  # what it has read and written
+    launcher: configuration.Section | None  # the section `launcher` that applies to it
 
 
 def read_steps(config, scripts, needs_of):
@@ -38,7 +38,7 @@ def read_steps(config, scripts, needs_of):
     Raises:
         ConfigError: with everything that is wrong with the steps and their files.
     """
-    problems, found = [], {}
+    problems, configs = [], {}
     for name, step in config.pipeline.steps.items():
         key = f"pipeline.steps.{name}"
         if step.script not in scripts:
@@ -52,7 +52,7 @@ def read_steps(config, scripts, needs_of):
             problems.append(config.problem(f"{key}.config", text))
             continue
         try:
-            found[name] = configuration.load(
+            configs[name] = configuration.load(
                 step.config,
                 needs_of(step.script),
                 f"scripts.{step.script}",
@@ -61,8 +61,8 @@ def read_steps(config, scripts, needs_of):
             )
         except configuration.ConfigError as error:
             problems += error.problems
-    problems += _wrong_places(config, found)
-    problems += _circles(config, found)
+    problems += _shared_outputs(config, configs)
+    problems += _cycles(config, configs)
     problems += slurm.problems_of(config, "launcher", config.launcher)
     for name, step in config.pipeline.steps.items():
         problems += slurm.problems_of(config, f"pipeline.steps.{name}.launcher", step.launcher)
@@ -70,7 +70,7 @@ def read_steps(config, scripts, needs_of):
     folder = Path(config.info.output_folder)
     graph = {name: step.needs for name, step in config.pipeline.steps.items()}
     return {
-        name: _step(config, name, found[name], folder)
+        name: _step(config, name, configs[name], folder)
         for name in graphlib.TopologicalSorter(graph).static_order()
     }
 
@@ -90,10 +90,10 @@ def _step(config, name, settings, folder):
     )
 
 
-def _wrong_places(config, found):
-    """Problems: steps that write the same files, or where the pipeline keeps its own."""
-    places, own = {}, Path(config.info.output_folder).absolute()
-    for name, settings in found.items():
+def _shared_outputs(config, configs):
+    """Problems: steps that write the same files as another step or as the pipeline itself."""
+    writers, own = {}, Path(config.info.output_folder).absolute()
+    for name, settings in configs.items():
         script = config.pipeline.steps[name].script
         if script == "train" and own.is_relative_to(Path(settings.info.output_folder).absolute()):
             yield config.problem(
@@ -103,7 +103,7 @@ def _wrong_places(config, found):
             )
         outputs = traces.outputs_of(script, settings)
         for path in outputs[:1]:
-            first = places.setdefault((script, path.absolute()), name)
+            first = writers.setdefault((script, path.absolute()), name)
             if first != name:
                 yield config.problem(
                     f"pipeline.steps.{name}",
@@ -112,47 +112,48 @@ def _wrong_places(config, found):
                 )
 
 
-def _circles(config, found):
+def _cycles(config, configs):
     """Problems: steps that run a pipeline which runs itself, directly or by its own steps."""
-    for name, settings in found.items():
+    for name, settings in configs.items():
         step = config.pipeline.steps[name]
         if step.script != "pipeline":
             continue
         try:
-            circle = _circle([config.path, Path(step.config)], settings)
-        except configuration.ConfigError as error:  # of the files of its own steps
+            cycle = _cycle([config.path, Path(step.config)], settings)
+        except configuration.ConfigError as error:  # in the files of its own steps
             yield from error.problems
             continue
-        if circle:
-            text = f"{' runs '.join(map(str, circle))}: a cycle; remove one of these"
+        if cycle:
+            text = f"{' runs '.join(map(str, cycle))}: a cycle; remove one of these"
             yield config.problem(f"pipeline.steps.{name}.config", text)
 
 
-def _circle(files, config):
-    """The files of pipelines, each of which runs the next, on to one that is among them already; []
-    if there is none.
+def _cycle(files, config):
+    """Depth-first search for a cycle of pipelines: the files, each of which runs the next, up to
+    the first that repeats; [] if there is none.
 
     Args:
-        files: from the first one down to that of `config`.
+        files: from the first pipeline down to that of `config`.
     """
     if any(file.resolve() == files[-1].resolve() for file in files[:-1]):
         return files
     for step in config.pipeline.steps.values():
         file = Path(step.config)
-        if step.script == "pipeline" and file.is_file():  # what is missing is found by its own run
+        if step.script == "pipeline" and file.is_file():  # a missing file is reported by its run
             inner = configuration.load(file, ("pipeline",), "scripts.pipeline", step.changes)
-            if circle := _circle([*files, file], inner):
-                return circle
+            cycle = _cycle([*files, file], inner)
+            if cycle:
+                return cycle
     return []
 
 
 class Pipeline:
-    """The steps of a pipeline, and what is known of them.
+    """The steps of a pipeline, and which of them are up to date.
 
     Args:
         config: of the pipeline.
-        steps: of `read_steps`.
-        launcher: a function of a step's section `launcher` (or None) that gives a launcher.
+        steps: what `read_steps` returned.
+        launcher: function(section `launcher` of a step, or None) -> launcher.
     """
 
     def __init__(self, config, steps, launcher=slurm.launcher_of):
@@ -162,10 +163,10 @@ class Pipeline:
         for step in steps.values():
             self.digests.known |= step.record.read().get("digests", {})
 
-    # ---- what there is to do --------------------------------------------------------------------
+    # ---- planning -------------------------------------------------------------------------------
 
     def plan(self):
-        """{name: why it will run, "" if it will not}, from what is there now."""
+        """{name of each step: why it has to run, "" if it is up to date}."""
         reasons = {}
         for name, step in self.steps.items():
             before = [need for need in step.needs if reasons[need]]
@@ -173,45 +174,45 @@ class Pipeline:
         return reasons
 
     def reason(self, step):
-        """Why a step has to run, "" if it has not; steps that it needs are taken to be done."""
-        before = step.record.read()
-        if not before:
+        """Why a step has to run, "" if it is up to date; the steps that it needs count as done."""
+        record = step.record.read()
+        if not record:
             return "it was not run here yet"
-        found = records.differences(before["read"], self.depends_on(step))
-        if found:
-            return "; ".join(found)
-        if before["state"] != "done":
-            return before.get("failed") or "it was stopped before it was done"
-        for path, digest in before["left"].items():
+        differences = records.differences(record["read"], self.depends_on(step))
+        if differences:
+            return "; ".join(differences)
+        if record["state"] != "done":
+            return record.get("failed") or "it was stopped before it was done"
+        for path, digest in record["left"].items():
             if self.digests.of(path) != digest:
-                gone = not Path(path).exists()
-                return f"{path}, which it wrote, is {'not there' if gone else 'another file'} now"
+                state = "another file" if Path(path).exists() else "missing"
+                return f"{path}, which it wrote, is {state} now"
         return ""
 
-    def replaced(self, before):
-        """Of the files that a step left, by its record: those in whose place is another now."""
-        left = before.get("left", {})
-        return [path for path in left if self.digests.of(path) not in (left[path], "")]
+    def replaced(self, record):
+        """The files that a step has written, by its record, and that have changed since."""
+        written = record.get("left", {})
+        return [path for path in written if self.digests.of(path) not in (written[path], "")]
 
     def depends_on(self, step):
         return records.depends_on(step.script, step.config, self.digests)
 
-    # ---- doing it -------------------------------------------------------------------------------
+    # ---- running --------------------------------------------------------------------------------
 
     def run(self):
-        """Run all steps that have something to do.
+        """Run all steps that are not up to date.
 
         Raises:
             UserError: a step failed; those that do not need it were run.
             Interrupted: SIGTERM was received.
         """
-        refusal = "another run of this pipeline is at work; wait for it, or stop it"
+        refusal = "another run of this pipeline is active; wait for it, or stop it"
         with Lock(self.folder / "pipeline.lock", refusal=refusal), Sigterm() as sigterm:
             PipelineRun(self, sigterm).run()
 
 
 def plan_lines(reasons):
-    """The lines that say what `Pipeline.plan` found."""
+    """The result of `Pipeline.plan` as lines, one a step."""
     width = max(map(len, reasons))
     return [
         f"{name:{width}}  {f'to run: {reason}' if reason else 'up to date'}"

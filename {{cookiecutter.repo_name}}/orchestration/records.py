@@ -1,4 +1,4 @@
-"""What a step has done, kept in a file: what it read, with which code, and what it left."""
+"""The record of a pipeline's step, in a file: what it depends on, and the files that it wrote."""
 
 import hashlib
 import importlib.metadata
@@ -13,11 +13,11 @@ from files import read_json, write_files
 
 from . import traces
 
-LISTED = 3  # so many differences are named
+LISTED = 3  # differences that are named
 
 
 class Digests:
-    """SHA-256 of files; one that has kept its size and time is not read again.
+    """SHA-256 of files; a file with the same size and time as before is not read again.
 
     Args:
         known: {path: [size, time in ns, digest]} of an earlier run.
@@ -27,7 +27,7 @@ class Digests:
         self.known = dict(known)
 
     def of(self, path):
-        """The digest of a file, "" if it is not there."""
+        """The digest of a file, "" if it is missing."""
         try:
             stat = Path(path).stat()
         except OSError:
@@ -51,10 +51,14 @@ class Record:
         self.path = Path(path)
 
     def read(self):
-        """Its content: {"state": "begun" or "done", "read": of `depends_on`, ...}; {} without."""
+        """Its content; {} if the file is missing or damaged.
+
+        {"state": "begun" or "done", "read": what `depends_on` returned, "began": time, "job": of
+        the process, "left": {path that it wrote: digest}, "failed": why, ...}
+        """
         try:
             return read_json(self.path, ("state", "read")) if self.path.exists() else {}
-        except UserError:  # damaged: as good as none
+        except UserError:
             return {}
 
     def write(self, **content):
@@ -62,7 +66,8 @@ class Record:
 
 
 def depends_on(script, config, digests):
-    """What a result of `script` depends on: {"settings", "inputs", "code", "versions"}, plain."""
+    """What the result of a script depends on: {"settings", "inputs", "code", "versions"}, as plain
+    data."""
     settings = traces.settings_of(script, config)
     inputs = traces.inputs_of(script, config, settings)
     return json.loads(
@@ -78,15 +83,16 @@ def depends_on(script, config, digests):
 
 
 def differences(before, now):
-    """What is different between two results of `depends_on`: [text]."""
+    """The differences between two results of `depends_on`: [text]."""
     texts = []
     for key in _changed(before, now, "settings"):
         was, here = before["settings"].get(key), now["settings"].get(key)
         texts.append(f"{key} was {show(was, 40)}, is now {show(here, 40)}")
     for path in _changed(before, now, "inputs"):
-        gone = path not in now["inputs"]
-        texts.append(f"{path} is {'not there' if gone else 'another file'} now")
-    if parts := _changed(before, now, "code"):
+        state = "another file" if path in now["inputs"] else "missing"
+        texts.append(f"{path} is {state} now")
+    parts = _changed(before, now, "code")
+    if parts:
         texts.append(f"the code in {', '.join(parts[:LISTED])} is different")
     for name in _changed(before, now, "versions"):
         was, here = before["versions"].get(name), now["versions"].get(name)
@@ -96,14 +102,14 @@ def differences(before, now):
 
 
 def another_training(before, now):
-    """Is it more that differs than what a training run may be resumed with?"""
+    """Do two results of `depends_on` differ in more than a resumed training run may change?"""
     keys = _changed(before, now, "settings")
     others = [_changed(before, now, part) for part in ("inputs", "code", "versions")]
     return not all(map(runs.may_change, keys)) or any(others)
 
 
 def versions():
-    """{package: version} of what results depend on."""
+    """{package: version} of the packages that results depend on."""
     return {**provenance.versions(), "pytorch-ignite": importlib.metadata.version("pytorch-ignite")}
 
 

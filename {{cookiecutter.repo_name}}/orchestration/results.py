@@ -1,4 +1,4 @@
-"""What came of a sweep: a table, pictures, and the best values as an experiment to train."""
+"""The results of a sweep: tables, pictures, and the best values as an experiment to train."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from .study import decoded_value
 
 STATES = {"COMPLETE": "done", "PRUNED": "ended early", "FAIL": "failed"}
 STATES |= {"RUNNING": "running", "WAITING": "waiting"}
-TICKS = 8  # values of a curve that are written below it, one by one
+TICKS = 8  # up to so many values get a tick each
 
 
 def runs_of(sweep, study):
@@ -34,7 +34,8 @@ def runs_of(sweep, study):
 
 def table_of(sweep, rows):
     """A row for each combination of values, the best first: {the varied keys, "runs", "mean",
-    "low", "high", "not done"}; low and high: Student's 95 % interval over the runs, None of one."""
+    "low", "high", "not done"}. low and high: Student's 95 % interval of the mean over the runs,
+    None of a single run."""
     goal, groups = sweep.settings.goal, {}
     for row in rows:
         groups.setdefault(tuple(row[name] for name in sweep.settings.vary), []).append(row)
@@ -98,7 +99,11 @@ def write(sweep, study):
 
 
 def _write_best(sweep, study, best):
-    """best.yml: the base with the best values, to be trained into a folder of its own."""
+    """Write best.yml: the base with the best values, to be trained into a folder of its own.
+
+    best: the first row of `table_of`; its values are text, so that a trial with the same is looked
+    for.
+    """
     for trial in study.trials():
         shown = {name: _shown(trial, name) for name in sweep.settings.vary}
         if trial.params and all(best[name] == value for name, value in shown.items()):
@@ -113,8 +118,8 @@ def _write_best(sweep, study, best):
 
 
 def pictures(sweep, study, table, rows):
-    """{name: PNG}: Optuna's history, parallel coordinates and importances, and the curve of a
-    single number that is varied; without those that so few trials do not give."""
+    """{file name: PNG}: Optuna's history, parallel coordinates and importances, if there are enough
+    trials for them, and a curve if a single number is varied."""
     import matplotlib.style
 
     matplotlib.use("Agg")
@@ -137,7 +142,7 @@ def pictures(sweep, study, table, rows):
 
 
 def _curve(name, goal, table, rows):
-    """The goal over the only key that is varied: a dot for each run, means and intervals."""
+    """The goal over the key that is varied: runs as dots, their means and intervals."""
     import matplotlib.pyplot as plt
 
     done = [row for row in rows if row["state"] == "done"]
@@ -175,8 +180,8 @@ def _png(figure):
 
 
 def _shown(trial, name):
-    """The value that a trial has for a key: a number or text as it is, anything else in one line as
-    a file may write it (null, true, [1, 2])."""
+    """The value of a trial for a key: a number or text unchanged, anything else as text in the form
+    that a file has (null, true, [1, 2])."""
     if name not in trial.params:
         return "not drawn"
     value = decoded_value(trial.params[name])

@@ -1,7 +1,8 @@
 """Scripts as jobs of a SLURM cluster, by submitit.
 
-A job is known by its number, so that whoever submitted it may end and come back. What it prints
-goes where a process of this machine would write it; submitit's own files are in `jobs/` beside it.
+A job is found again by its ID, so that the process that submitted it may end and be started again.
+Its output goes to the same file as that of a process on this machine; submitit's own files are in
+`jobs/` beside it.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from .launchers import PATIENCE, Local, Process
 
 EVERY = 3.0  # polling interval in seconds
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL")
-LOST = 1  # the exit status of a job that has ended without one: cancelled, out of memory or time
+LOST = 1  # stands for the exit status of a job without one: cancelled, out of memory or of time
 
 
 class Slurm:
@@ -56,7 +57,7 @@ class Slurm:
         return executor
 
     def start(self, command, log, locks=()):
-        """Submit a command as a job: a `Job`. locks: not for jobs, which have numbers."""
+        """Submit a command as a job: a `Job`. locks: ignored, as jobs are found by their IDs."""
         log = Path(log).absolute()
         executor = self.executor(log.parent / "jobs")
         with _submitting():
@@ -73,7 +74,7 @@ class Slurm:
         return [Job(job) for job in jobs]
 
     def attach(self, job):
-        """The job of an earlier run, by what `Job.job` was; None without one."""
+        """The `Job` of an earlier run by its attribute `job`; None for None."""
         import submitit
 
         if job is None:
@@ -83,7 +84,13 @@ class Slurm:
 
 
 class Command:
-    """What a job runs: a command in each of its tasks, whose exit status is the job's result."""
+    """The callable that a job runs in each task: a command, whose exit status is the result.
+
+    Args:
+        command: [text] to run.
+        log: file for the output of the first task; the others' have their rank in the name.
+        requeue: queue the job again if the command was interrupted and can be resumed.
+    """
 
     def __init__(self, command, log, requeue):
         self.command, self.log, self.requeue = command, log, requeue
@@ -98,17 +105,18 @@ class Command:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **together(), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **rendezvous(), "PYTHONUNBUFFERED": "1"},
             )
             status = self.process.wait()
         if status == Interrupted.status and self.requeue:
             if rank == 0:
                 subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]], check=True)
-            time.sleep(PATIENCE)  # SLURM ends this job, and starts it again
+            time.sleep(PATIENCE)  # until SLURM kills this job, to start it again
         return status
 
     def checkpoint(self):
-        """Called by submitit when the time of the job is up: stop, to be queued again."""
+        """Called by submitit before the time limit of the job: stop the command, and submit it
+        again."""
         import submitit
 
         if self.process is not None and self.process.poll() is None:
@@ -121,48 +129,50 @@ class Command:
 
 
 class Job(Process):
-    """A submitted job, polled."""
+    """A submitted job, polled every `EVERY` seconds at most."""
 
     def __init__(self, submitted):
-        self.submitted, self.asked, self.missed = submitted, float("-inf"), 0
+        self.submitted, self.last_poll = submitted, float("-inf")
+        self.absences = 0  # polls at which it was neither in the queue nor had an exit status
         self.lost = False  # has it ended without an exit status?
         self.job = {"id": submitted.job_id, "folder": str(submitted.paths.folder)}
 
     def poll(self):
-        if time.monotonic() - self.asked < EVERY:
+        if time.monotonic() - self.last_poll < EVERY:
             return None
-        self.asked = time.monotonic()
+        self.last_poll = time.monotonic()
         statuses = self._statuses()
         if None not in statuses:
             return next((status for status in statuses if status), 0)
         if _in_queue(self.job["id"]) is not False:
             return None
-        self.missed += 1  # a shared file system may show files late
-        self.lost = self.missed > 2
+        self.absences += 1  # its files may appear late on a shared file system
+        self.lost = self.absences > 2
         return LOST if self.lost else None
 
     def how(self, status):
         if not self.lost:
             return super().how(status)
         return (
-            f"job {self.job['id']} has left no exit status: it was cancelled, or its memory or "
-            f"time was used up; SLURM's own output is in {self.job['folder']}"
+            f"job {self.job['id']} ended without an exit status: it was cancelled, or ran out of "
+            f"memory or time; SLURM's own output is in {self.job['folder']}"
         )
 
     def _statuses(self):
-        """The exit status of each task; None of one that has left none."""
-        found = []
+        """The exit status of each task, None of one without a result (yet)."""
+        statuses = []
         for task in self.submitted._sub_jobs or [self.submitted]:
             if not task.paths.result_pickle.exists():
-                found.append(None)
-                continue
-            lost = task.exception() is not None
-            self.lost = self.lost or lost
-            found.append(LOST if lost else task.result())
-        return found
+                statuses.append(None)
+            elif task.exception() is not None:
+                self.lost = True
+                statuses.append(LOST)
+            else:
+                statuses.append(task.result())
+        return statuses
 
     def stop(self):
-        """Nothing: jobs go on without whoever has submitted them, who finds them again."""
+        """Nothing: jobs go on without the process that submitted them, which finds them again."""
 
     def wait(self, seconds=0):
         return None
@@ -170,10 +180,10 @@ class Job(Process):
 
 @contextlib.contextmanager
 def _submitting():
-    """A context in which jobs are submitted.
+    """A context for submitting jobs.
 
     Raises:
-        UserError: SLURM refuses them.
+        UserError: SLURM rejects them.
     """
     from submitit.core.utils import FailedJobError
 
@@ -182,13 +192,13 @@ def _submitting():
     except FailedJobError as error:
         reason = in_one_line(error)
         raise UserError(
-            f"launcher: SLURM refuses the job ({reason}); change that key of the section"
+            f"launcher: SLURM rejects the job ({reason}); change that key of the section"
         ) from error
 
 
-def together():
-    """The variables by which the tasks of a job find each other; {} of a single task. The first
-    node's address is the cluster's: its name need not be one that others can look up."""
+def rendezvous():
+    """The environment variables by which torch.distributed connects the tasks of a job; {} for a
+    single task. MASTER_ADDR is the node's address, as the other nodes may not resolve its name."""
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if tasks == "1":
         return {}
@@ -210,7 +220,7 @@ def _scontrol(*arguments):
 
 
 def in_job():
-    """Is this process a part of a job that `Slurm` has submitted?"""
+    """Does this process run in a job that `Slurm` has submitted?"""
     return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
 
 
@@ -227,7 +237,7 @@ def _in_queue(job):
 
 
 def problems_of(config, key, settings):
-    """Problems of a section `launcher`: no cluster here, or a partition that it has not."""
+    """Problems of a section `launcher`: there is no SLURM on this machine, or no such partition."""
     if settings is None or settings.class_name != "slurm":
         return []
     if shutil.which("sbatch") is None:
@@ -244,5 +254,5 @@ def problems_of(config, key, settings):
 
 
 def launcher_of(settings):
-    """What a section `launcher` stands for; None: this machine."""
+    """The launcher of a section `launcher`; of None, that of this machine."""
     return Slurm(settings) if settings and settings.class_name == "slurm" else Local()

@@ -1,8 +1,8 @@
-"""The trials of a sweep in a database that many workers share: which there are, who runs which.
+"""The trials of a sweep, as a study of Optuna in a database that all workers share.
 
-Every trial is in the queue from the beginning, so that there are never more of them than asked for.
-A worker takes one under a lock, sends heartbeats while it runs, and a trial whose worker sent
-none for a while is queued again, with the same values, seed and folder.
+All trials are queued at the beginning, so that there are never more than asked for. A worker claims
+a trial under a lock and sends heartbeats while it runs it. If these stop, the trial is queued
+again, with the same values, seeds and folder.
 """
 
 import inspect
@@ -28,8 +28,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 log = logging.getLogger("sweep")
 
-MISSED = 3  # missed heartbeats after which a worker is taken for dead
-LISTED = 5  # so many differences are named
+MISSED = 3  # missed heartbeats after which a trial is queued again
+LISTED = 5  # differences that are named
 
 
 @dataclass
@@ -37,11 +37,11 @@ class Claimed:
     """A trial that this worker runs."""
 
     trial: Trial
-    slot: int  # its number in the sweep, which further attempts share
+    slot: int  # its number in the sweep; Optuna numbers each attempt at it anew
     seeds: list
     values: dict  # {key of `sweep.vary`: value}
-    beat: float = field(default_factory=time.monotonic)  # the last heartbeat
-    reported: list = field(default_factory=list)  # [(epoch, value)]
+    beat: float = field(default_factory=time.monotonic)  # the time of the last heartbeat
+    reported: list = field(default_factory=list)  # [(epoch, value)] that the pruner knows
 
 
 class Study:
@@ -51,9 +51,12 @@ class Study:
         folder: of the sweep; every worker must see the same.
         settings: the section `sweep`.
         seed: of the sampler.
-        points: [(values, seeds)] of each trial; values: {key of `vary`: value}, {} to be sampled.
-        definition: plain data that all workers of a study must agree on.
+        points: [(values, seeds)], one a trial; values: {key of `vary`: value}, {} to sample them.
+        definition: plain data that must be the same for all workers of a study.
         direction: "minimize" or "maximize".
+
+    Raises:
+        UserError: the database cannot be opened, or holds a sweep with another definition.
     """
 
     def __init__(self, folder, settings, seed, points, definition, direction):
@@ -63,7 +66,7 @@ class Study:
         with self.lock():
             try:
                 self.storage = self._open()
-                pruner = made(optuna.pruners, settings.pruner) or optuna.pruners.NopPruner()
+                pruner = build(optuna.pruners, settings.pruner) or optuna.pruners.NopPruner()
                 self.study = optuna.create_study(
                     storage=self.storage,
                     study_name=str(self.folder.absolute()),
@@ -78,7 +81,7 @@ class Study:
                     f"sweep.storage: {settings.storage or self.url} cannot be opened ({reason}); "
                     "write postgresql+psycopg://user@host/name, or leave it out"
                 ) from error
-            self._agree(json.loads(json.dumps(definition)))
+            self._check_definition(json.loads(json.dumps(definition)))
             self._queue(points)
 
     def _open(self):
@@ -93,10 +96,11 @@ class Study:
         )
 
     def lock(self):
-        """Held while something is decided that only one worker may decide."""
+        """A lock for what only one worker may do at a time, such as claiming a trial."""
         return Lock(self.folder / "study.lock", 300, "another worker still holds the study's lock")
 
-    def _agree(self, definition):
+    def _check_definition(self, definition):
+        """Store the definition in a new study; raise a UserError if that of the study differs."""
         before = self.study.user_attrs.get("definition")
         if before is None:
             self.study.set_user_attr("definition", definition)
@@ -107,31 +111,33 @@ class Study:
             show = configuration.show
             lines = [f"{k} was {show(was.get(k))}, is now {show(here.get(k))}" for k in keys]
             raise UserError(
-                f"{self.folder}: holds a sweep that was begun with other settings:\n  "
+                f"{self.folder}: holds a sweep that was started with other settings:\n  "
                 + "\n  ".join(lines)
                 + "\nchoose another info.output_folder, or move the old one away"
             )
 
     def _queue(self, points):
-        """Queue the trials that are not there yet."""
-        there = {trial.user_attrs["slot"] for trial in self.trials()}
+        """Queue the trials that are not in the study yet."""
+        queued = {trial.user_attrs["slot"] for trial in self.trials()}
         for slot, (values, seeds) in enumerate(points):
-            if slot not in there:
+            if slot not in queued:
                 coded = {name: coded_value(value) for name, value in values.items()}
                 self.study.enqueue_trial(coded, user_attrs={"slot": slot, "seeds": seeds})
 
-    # ---- taking and giving back -------------------------------------------------------------
+    # ---- claiming and finishing trials ------------------------------------------------------
 
     def claim(self):
-        """A trial to run: `Claimed`; None if there is none at the moment."""
+        """A trial to run: `Claimed`; None if none is waiting."""
         with self.lock():
             fail_stale_trials(self.study)
-            for trial in self.trials():  # whose worker was killed between two lines of this method
+            # trials that were marked as failed, but not queued again before the worker was killed
+            for trial in self.trials():
                 if trial.state == TrialState.FAIL and "message" not in trial.user_attrs:
                     self.retry(self.study, trial)
             for waiting in self.study.get_trials(states=(TrialState.WAITING,)):
                 trial_id = waiting._trial_id
-                self.storage.record_heartbeat(trial_id)  # first, or nobody misses a killed worker
+                # before it runs: a running trial without any heartbeat would never become stale
+                self.storage.record_heartbeat(trial_id)
                 if self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
                     return self._claimed(trial_id)
         return None
@@ -148,16 +154,16 @@ class Study:
         return Claimed(trial, slot, about["seeds"], values)
 
     def _sampler(self, slot):
-        """A sampler for one trial. With the same seed every trial would draw the same values: the
-        trial's number is added to the seed, that of `sampler.args` or the sweep's."""
+        """A sampler for one trial: with the seed of `sampler.args` or of the sweep, plus the number
+        of the trial, as all trials would draw the same values from one seed."""
         component = self.settings.sampler
         given = component.args.get("seed") if component else None
         seed = ((self.seed if given is None else given) + slot) % 2**32
-        sampler = made(optuna.samplers, component, seed=seed)
+        sampler = build(optuna.samplers, component, seed=seed)
         return sampler or optuna.samplers.TPESampler(seed=seed)
 
     def is_ours(self, claimed):
-        """Is a trial still this worker's? Sends a heartbeat when one is due."""
+        """Does this worker still own a trial? Sends a heartbeat when one is due."""
         if time.monotonic() - claimed.beat < self.settings.heartbeat:
             return True
         claimed.beat = time.monotonic()
@@ -170,7 +176,7 @@ class Study:
         return self.storage.get_trial(claimed.trial._trial_id).state == TrialState.RUNNING
 
     def give_back(self, claimed):
-        """Queue a trial again that was not run to its end."""
+        """Queue a trial again that this worker has not finished."""
         trial_id = claimed.trial._trial_id
         with self.lock():
             if self._is_running(claimed):
@@ -178,8 +184,14 @@ class Study:
                 self.retry(self.study, self.storage.get_trial(trial_id))
 
     def finish(self, claimed, value=None, pruned=False, message=None, **about):
-        """Keep what came of a trial: a value, or the message with which it failed. That of a trial
-        that was ended early is the last that it reported."""
+        """Store the result of a trial.
+
+        Args:
+            value: of the goal, if it is complete.
+            pruned: it was ended early; Optuna then takes the last value that was reported.
+            message: why it failed.
+            about: plain data to store with it.
+        """
         trial = claimed.trial
         with self.lock():
             if not self._is_running(claimed):
@@ -188,14 +200,17 @@ class Study:
             for name, content in {"message": message, **about}.items():
                 if content is not None:
                     trial.set_user_attr(name, content)
-            state = TrialState.PRUNED if pruned else TrialState.COMPLETE
-            state = TrialState.FAIL if message is not None else state
-            self.study.tell(trial.number, value if state == TrialState.COMPLETE else None, state)
+            if message is not None:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+            elif pruned:
+                self.study.tell(trial.number, state=TrialState.PRUNED)
+            else:
+                self.study.tell(trial.number, value, TrialState.COMPLETE)
 
-    # ---- looking ----------------------------------------------------------------------------
+    # ---- reading ----------------------------------------------------------------------------
 
     def trials(self):
-        """The trials, the last attempt of each, in their order."""
+        """The last attempt at each trial, in the order of their slots."""
         last = {}
         for trial in self.study.get_trials(deepcopy=False):
             last[trial.user_attrs["slot"]] = trial
@@ -218,35 +233,44 @@ def distribution_of(choice):
 
 
 def suggested(trial, name, choice):
-    """What a trial has for a key, drawn by its sampler if it is the first to ask."""
-    one = distribution_of(choice)
-    if isinstance(one, CategoricalDistribution):
-        return trial.suggest_categorical(name, one.choices)
-    suggest = trial.suggest_int if isinstance(one, IntDistribution) else trial.suggest_float
-    return suggest(name, one.low, one.high, log=one.log)
+    """The value of a trial for a key: of the queued ones, or drawn by the sampler."""
+    distribution = distribution_of(choice)
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    is_int = isinstance(distribution, IntDistribution)
+    suggest = trial.suggest_int if is_int else trial.suggest_float
+    return suggest(name, distribution.low, distribution.high, log=distribution.log)
 
 
 def coded_value(value):
-    """A value as a category of Optuna's: lists and mappings as text."""
+    """A value as a category of Optuna, which knows no lists and mappings: those become text."""
     return f"json:{json.dumps(value)}" if isinstance(value, list | dict) else value
 
 
 def decoded_value(value):
-    """What `coded_value` was given."""
+    """The inverse of `coded_value`."""
     is_coded = isinstance(value, str) and value.startswith("json:")
     return json.loads(value.removeprefix("json:")) if is_coded else value
 
 
-def made(module, component, **more):
-    """An object of a class of Optuna's by its name; None without one. `more` are arguments that it
-    is given, in place of those in the file, if it takes them."""
+def build(module, component, **overrides):
+    """A sampler or pruner of Optuna.
+
+    Args:
+        module: `optuna.samplers` or `optuna.pruners`.
+        component: the section with `class` and `args`; None: returns None.
+        overrides: arguments in place of those in the file, if the class takes them.
+
+    Raises:
+        UserError: the class does not accept the arguments.
+    """
     if component is None:
         return None
     cls = getattr(module, component.class_name)
     takes = inspect.signature(cls).parameters
-    more = {name: value for name, value in more.items() if name in takes}
+    overrides = {name: value for name, value in overrides.items() if name in takes}
     try:
-        return cls(**{**component.args, **more})
+        return cls(**{**component.args, **overrides})
     except (TypeError, ValueError) as error:
         raise UserError(f"{component.class_name}: refused, {error}") from error
 

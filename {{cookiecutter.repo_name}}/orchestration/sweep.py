@@ -13,16 +13,16 @@ from files import read_json
 
 from . import slurm
 
-COLUMNS = ("train_", "val_")  # how columns of history.csv begin, unlike scores
-POINTS = 500  # combinations that are read and checked one by one; of more, each value by itself
+COLUMNS = ("train_", "val_")  # prefixes of columns of history.csv, which scores do not have
+POINTS = 500  # up to so many combinations are checked each; of more, only every value once
 
 
 class Sweep:
-    """What is varied, and what it is about.
+    """A sweep: its base experiment, the values that are varied, and the goal to compare by.
 
     Args:
         config: of the sweep.
-        needs_of: a function of a script's name: the sections that it needs.
+        needs_of: function(name of a script) -> the sections that it needs.
 
     Raises:
         ConfigError: the base, or a combination of values, is wrong.
@@ -41,11 +41,11 @@ class Sweep:
         self.base = configuration.load(self.settings.base, self.needs, "scripts.sweep")
         self._check_goal()
 
-    # ---- what there is to run -----------------------------------------------------------------
+    # ---- the trials ---------------------------------------------------------------------------
 
     def points(self):
-        """[(values, seeds)]: a trial for each combination and seed of a grid; as many as
-        `sweep.trials`, to be sampled, each with all seeds, of distributions."""
+        """[(values, seeds)], one a trial. Of a grid, each combination with each seed; otherwise
+        `sweep.trials` times {} (values to be sampled) with all seeds."""
         first = self.base.info.seed
         seeds = [first + number for number in range(self.settings.seeds)]
         if not self.grid:
@@ -55,22 +55,31 @@ class Sweep:
         return [(point, [seed]) for point in points for seed in seeds]
 
     def definition(self):
-        """What all workers of the study must agree on."""
-        kept = self.settings.model_dump(by_alias=True, exclude={"workers", "heartbeat", "storage"})
+        """What must be the same for all workers of a study: plain data."""
+        excluded = {"workers", "heartbeat", "storage"}
         if not self.grid:
-            del kept["trials"]  # there may be more of them later
+            excluded.add("trials")  # more of them may be added later
         base = self.base.to_dict()
         del base["info"]["output_folder"]
-        return {"sweep": kept, "seed": self.config.info.seed, "base": base}
+        return {
+            "sweep": self.settings.model_dump(by_alias=True, exclude=excluded),
+            "seed": self.config.info.seed,
+            "base": base,
+        }
 
     def load(self, values, **more):
-        """The experiment with these values: a Config."""
+        """The experiment of a trial: a Config.
+
+        Args:
+            values: {key of `sweep.vary`: value}; a key may be several, which are varied together.
+            more: {dotted key: value} of other changes.
+        """
         changes, places = {}, {}
         written = self.config.places_below("sweep.vary")
         for name, value in values.items():
             keys = keys_of(name)
-            tied = value if len(keys) > 1 and isinstance(value, list) else [value] * len(keys)
-            changes |= dict(zip(keys, tied, strict=True))
+            of_keys = value if len(keys) > 1 and isinstance(value, list) else [value] * len(keys)
+            changes |= dict(zip(keys, of_keys, strict=True))
             places |= dict.fromkeys(keys, written.get(name, (str(self.config.path), 1)))
         return configuration.load(
             self.settings.base, self.needs, "scripts.sweep", {**changes, **more}, places
@@ -80,18 +89,18 @@ class Sweep:
         """Configs that together have every value, or bound of a distribution, at least once.
 
         Raises:
-            ConfigError: with all that is wrong with them.
+            ConfigError: with all mistakes in them.
         """
         lists = {name: _extremes(choice) for name, choice in self.settings.vary.items()}
         points = [dict(zip(lists, values, strict=True)) for values in _product(lists.values())]
-        found, problems = [], []
+        configs, problems = [], []
         for point in points:
             try:
-                found.append(self.load(point))
+                configs.append(self.load(point))
             except configuration.ConfigError as error:
                 problems += error.problems
         self.config.require([*dict.fromkeys(problems)])
-        return found
+        return configs
 
     def _check_base(self):
         base = Path(self.settings.base)
@@ -99,7 +108,7 @@ class Sweep:
             self.config.require([self.config.problem("sweep.base", no_such_file(base))])
 
     def _check_goal(self):
-        """Is there something to compare, and does it belong to what ends trials early?"""
+        """Check that there is validation data for the goal, and epochs for the pruner."""
         goal, problems = self.settings.goal, []
         if goal.startswith("val_") and self.base.datasets.val is None:
             text = f"{goal} needs validation data, and {self.settings.base} has no datasets.val"
@@ -113,7 +122,7 @@ class Sweep:
         self.config.require(problems)
 
     def check_names(self):
-        """Raise ConfigError if sampler or pruner is none of Optuna's, or does not take its args."""
+        """Raise ConfigError if Optuna has no such sampler or pruner, or it refuses its args."""
         import optuna
 
         from . import study
@@ -167,8 +176,8 @@ class Sweep:
         """The best of [(epoch, value)].
 
         Raises:
-            UserError: there is none: no epoch was validated, no item has the score, or no value is
-                finite.
+            UserError: no value is finite: no epoch was validated, no item has the score, or all are
+                NaN or infinite.
         """
         known = [value for _, value in values if value is not None and math.isfinite(value)]
         if not known:
@@ -181,6 +190,7 @@ class Sweep:
 
 
 def _extremes(choice):
+    """All values of a list, or the bounds of a distribution."""
     if isinstance(choice, list):
         return choice
     ((kind, bounds),) = choice.items()
@@ -188,12 +198,9 @@ def _extremes(choice):
 
 
 def _product(lists):
-    """All combinations; if these are too many, combinations that have every value once."""
+    """All combinations; if they are more than `POINTS`, some in which every value occurs."""
     lists = [*lists]
-    count = 1
-    for one in lists:
-        count *= len(one)
-    if count <= POINTS:
+    if math.prod(map(len, lists)) <= POINTS:
         return itertools.product(*lists)
     longest = max(map(len, lists))
-    return zip(*([one[i % len(one)] for i in range(longest)] for one in lists), strict=True)
+    return [[values[i % len(values)] for values in lists] for i in range(longest)]

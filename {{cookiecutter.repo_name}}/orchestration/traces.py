@@ -1,4 +1,4 @@
-"""What each script reads and leaves: what tells whether it has to run again."""
+"""What each script reads and writes, by which a pipeline decides whether it has to run again."""
 
 import glob
 from collections.abc import Callable
@@ -13,23 +13,31 @@ from errors import UserError
 DATA = ("audio", "dataset", "features.py", "songs", "streams.py", "compat")
 NETWORKS = (*DATA, "model", "experiment", "checkpoints.py", "devices.py")
 SEPARATION = (*NETWORKS, "algorithms")
-MANIFEST = "manifest.json"  # of a folder that scripts.prepare made: the hashes of its files
+MANIFEST = "manifest.json"  # in a folder that scripts.prepare made: the hashes of its files
 
 
 @dataclass(frozen=True)
 class Script:
-    """Of a config: the sections that a script reads and the files that it leaves; and its code."""
+    """What a script depends on and what it writes.
 
-    sections: tuple[str, ...] = ()  # dotted keys; none: all
-    code: tuple[str, ...] = (".",)  # files and folders of the project
-    leaves: Callable = lambda config: []  # paths; a folder: whatever is written there
-    reads: Callable = lambda config: []  # paths besides those that the sections name
+    Args:
+        sections: of the config that it reads, as dotted keys; none: all.
+        code: files and folders of the project with its code.
+        writes: function(config) -> [path]; a folder stands for the files that are written there.
+        reads: function(config) -> [path], besides the files that the sections name.
+    """
+
+    sections: tuple[str, ...] = ()
+    code: tuple[str, ...] = (".",)
+    writes: Callable = lambda config: []
+    reads: Callable = lambda config: []
 
 
 def _best_model(config):
-    """What an algorithm without a `model_path` reads."""
-    named = config.algorithm is None or "model_path" in config.algorithm.args
-    return [] if named else [Path(config.info.output_folder) / runs.BEST]
+    """The model of the experiment itself, which an algorithm without a `model_path` reads."""
+    if config.algorithm is None or "model_path" in config.algorithm.args:
+        return []
+    return [Path(config.info.output_folder) / runs.BEST]
 
 
 def _scores(config):
@@ -49,11 +57,11 @@ def _comparison(config):
 
 
 def _separated(config):
-    import recordings  # which imports libraries for audio
+    import recordings  # imports libraries for audio
 
     try:
         return [path for path, _ in recordings.find_all(config)]
-    except (configuration.ConfigError, UserError):  # not there yet; the script says so if it stays
+    except (configuration.ConfigError, UserError):  # missing so far; a step before may write them
         return []
 
 
@@ -109,11 +117,11 @@ SCRIPTS = {
         ("info.seed", "sweep"), (*SEPARATION, "training", "evaluation", "orchestration"), _swept
     ),
 }
-OWN = Script()  # a script that a user has added: all of its file and all code
+USERS = Script()  # of a script that a user has added: it depends on its whole file and all code
 
 
 def settings_of(script, config):
-    """{dotted key: value} of what a script reads of its config."""
+    """{dotted key: value} of the sections that a script reads."""
     plain = config.to_dict()
     values = configuration.leaves(plain)
     if script == "sweep":  # the whole experiment, with what it includes
@@ -123,7 +131,7 @@ def settings_of(script, config):
         }
         sections = (*SCRIPTS[script].sections, "base")
     else:
-        sections = SCRIPTS.get(script, OWN).sections
+        sections = SCRIPTS.get(script, USERS).sections
     return {
         key: value
         for key, value in values.items()
@@ -132,33 +140,34 @@ def settings_of(script, config):
 
 
 def inputs_of(script, config, settings):
-    """The files that a script reads: those that its settings name, manifests of the folders that
-    they name, and the model that it separates with; as far as they are there."""
-    own = {path.absolute() for path in outputs_of(script, config)}
-    found = [Path(path) for path in SCRIPTS.get(script, OWN).reads(config)]
+    """The files that a script reads, as far as they exist: those that its settings name, the
+    manifests of folders that they name, and those of `Script.reads`."""
+    outputs = {path.absolute() for path in outputs_of(script, config)}
+    paths = [Path(path) for path in SCRIPTS.get(script, USERS).reads(config)]
     for text in _texts(list(settings.values())):
-        path = Path(text)
+        paths += [Path(text), Path(text) / MANIFEST]
+    inputs = []
+    for path in dict.fromkeys(paths):
         try:
-            found += [path] if path.is_file() else []
-            found += [path / MANIFEST] if (path / MANIFEST).is_file() else []
+            if path.is_file() and path.absolute() not in outputs:
+                inputs.append(path)
         except (OSError, ValueError):  # a text that cannot be a path
             continue
-    there = dict.fromkeys(path for path in found if path.is_file())
-    return [path for path in there if path.absolute() not in own]
+    return inputs
 
 
 def outputs_of(script, config):
-    """The files by which to see whether what a script left is still there; a folder stands for all
-    that it writes into it."""
-    return [Path(path) for path in SCRIPTS.get(script, OWN).leaves(config)]
+    """The paths that a script writes: its result is up to date only while these are unchanged."""
+    return [Path(path) for path in SCRIPTS.get(script, USERS).writes(config)]
 
 
 def code_of(script):
     """The files and folders of the project that hold a script's code."""
-    return [f"scripts/{script}.py", *SCRIPTS.get(script, OWN).code]
+    return [f"scripts/{script}.py", *SCRIPTS.get(script, USERS).code]
 
 
 def _texts(value):
+    """Yields all strings in plain data."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The workers of a sweep: each runs one trial after the other, on this machine or as a job."""
+"""The workers of a sweep: each runs one trial after another, on this machine or as a job."""
 
 import contextlib
 import json
@@ -18,10 +18,12 @@ log = logging.getLogger("sweep")
 
 
 class Worker:
-    """Runs trials of a study, `sweep.workers` at a time, until there are none.
+    """Runs trials of a study, `sweep.workers` at a time, until all have ended.
 
     Args:
-        sweep: the `Sweep`. study: its `study.Study`. launcher: what starts scripts.
+        sweep: the `Sweep`.
+        study: its `study.Study`.
+        launcher: starts the scripts; None: `launchers.Local`.
     """
 
     def __init__(self, sweep, study, launcher=None):
@@ -30,39 +32,44 @@ class Worker:
         self.workers = sweep.settings.workers
 
     def work(self):
-        """Run trials until all have ended, those of other workers too.
+        """Run trials until all have ended, including those of other workers.
+
+        Each trial is a generator (`run`), which is resumed until it has nothing to wait for.
 
         Raises:
-            Interrupted: SIGTERM was received; what was running is queued again.
+            Interrupted: SIGTERM was received; unfinished trials are queued again.
         """
-        running, look = [], 0.0
-        with Sigterm() as self.sigterm:
+        running, next_claim = [], 0.0
+        with Sigterm() as sigterm:
             try:
-                while not self.sigterm.received:
-                    while len(running) < self.workers and time.monotonic() >= look:
+                while not sigterm.received:
+                    while len(running) < self.workers and time.monotonic() >= next_claim:
                         trial = self.study.claim()
                         if trial is None:
-                            look = time.monotonic() + (self.pause if not running else 1.0)
+                            next_claim = time.monotonic() + (1.0 if running else self.pause)
                             break
                         running.append(self.run(trial))
-                    running = [one for one in running if next(one, "ended") != "ended"]
+                    running = [run for run in running if next(run, "ended") != "ended"]
                     if not running and self.study.is_over():
                         return
                     time.sleep(0.05)
             finally:
-                for one in running:
-                    one.close()
+                for run in running:
+                    run.close()
         raise Interrupted("stopped by SIGTERM; the same command resumes where it stopped")
 
     def run(self, trial):
-        """A generator that runs a trial, and yields while there is something to wait for."""
+        """A generator that runs a trial: it yields while it waits for a lock or a script.
+
+        trial: of `Study.claim`.
+        """
         slot, seeds = trial.slot, trial.seeds
         folder = self.sweep.folder / "trials" / f"{slot:04d}"
-        log.info("trial %d: %s", slot, _said(trial.values, seeds))
+        log.info("trial %d: %s", slot, _described(trial.values, seeds))
         values = {}
         try:
             with contextlib.closing(Lock(folder / "trial.lock")) as lock:
-                while not lock.take():  # a training run whose worker was killed is ending
+                while not lock.take():  # held by a script whose worker was killed, until it ends
                     self._check_ours(trial)
                     yield
                 for seed in seeds:
@@ -96,7 +103,8 @@ class Worker:
         self.study.finish(trial, mean, values={str(seed): one for seed, one in values.items()})
 
     def _script(self, trial, script, file, lock):
-        """Run a script on a trial's file; "pruned" if its run was ended early."""
+        """Run a script on a trial's file. A generator that returns "done", or "pruned" if the
+        script was stopped because the pruner said so."""
         output = file.with_name(f"{script}_output.log")
         process = self.launcher.start(command_of(script, file), output, [lock])
         pruning = self.sweep.settings.pruner is not None and script == "train"
@@ -104,18 +112,19 @@ class Worker:
         try:
             while (status := process.poll()) is None:
                 self._check_ours(trial)
-                if pruning and any(
-                    trial.trial.should_prune() for _ in self._reported(trial, file.parent)
-                ):
-                    return "pruned"
+                if pruning:
+                    for _ in self._reported(trial, file.parent):
+                        if trial.trial.should_prune():
+                            return "pruned"
                 yield
         finally:
             process.stop()
             process.wait()
         if status in (Interrupted.status, -signal.SIGTERM):
             raise _ScriptStopped
-        if pruning and status == 0:  # the last epochs, by which later trials are compared
-            list(self._reported(trial, file.parent))
+        if pruning and status == 0:
+            for _ in self._reported(trial, file.parent):
+                pass  # the last epochs are reported too: later trials are compared with them
         if status:
             how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
             raise UserError(f"scripts.{script} ({how}): {last_lines(output, 3)}")
@@ -126,9 +135,9 @@ class Worker:
             raise _TakenAway
 
     def _reported(self, trial, folder):
-        """Report the epochs that have ended since to the pruner: yields after each."""
+        """Report new epochs to the pruner: yields the number of each after its report."""
         values = []
-        with contextlib.suppress(ValueError):  # no number: fails the trial in the end
+        with contextlib.suppress(ValueError):  # no number: `best_of` fails the trial at its end
             values = self.sweep.values_of(folder)
         for epoch, value in values[len(trial.reported) :]:
             trial.trial.report(value, epoch)
@@ -137,23 +146,32 @@ class Worker:
 
 
 def run_workers(sweep, study):
-    """Run all trials: here, or as an array of `sweep.workers` jobs, each of which runs this same
-    command and thus takes one trial after the other."""
+    """Run all trials, and wait until they have ended: in this process, or on a cluster as an array
+    of `sweep.workers` jobs, each of which runs the same command, scripts.sweep."""
     section, worker = sweep.config.launcher, Worker(sweep, study)
     on_cluster = section is not None and section.class_name == "slurm"
     if not on_cluster or slurm.in_job():
-        worker.workers = 1 if on_cluster else worker.workers
+        if on_cluster:
+            worker.workers = 1
         worker.work()
-        return
-    if study.is_over():
-        return
-    launcher, kept = slurm.launcher_of(section), sweep.folder / "jobs.json"
-    jobs = [launcher.attach(one) for one in read_json(kept)["jobs"]] if kept.exists() else []
-    if not [job for job in jobs if job.poll() is None]:
+    elif not study.is_over():
+        _run_jobs(sweep, study)
+
+
+def _run_jobs(sweep, study):
+    """Submit the jobs of a sweep, or find those of an earlier run, and wait for its trials.
+
+    Raises:
+        Interrupted: SIGTERM was received; the jobs go on.
+        UserError: all jobs have ended before the trials.
+    """
+    launcher, record = slurm.launcher_of(sweep.config.launcher), sweep.folder / "jobs.json"
+    jobs = [launcher.attach(job) for job in read_json(record)["jobs"]] if record.exists() else []
+    if all(job.poll() is not None for job in jobs):
         logs = [sweep.folder / "logs" / f"worker_{i}.log" for i in range(sweep.settings.workers)]
         logs[0].parent.mkdir(parents=True, exist_ok=True)
         jobs = launcher.start_array(command_of("sweep", sweep.config.path.absolute()), logs)
-        write_files({kept: json.dumps({"jobs": [job.job for job in jobs]})})
+        write_files({record: json.dumps({"jobs": [job.job for job in jobs]})})
     log.info("jobs: %s", ", ".join(job.job["id"] for job in jobs))
     with Sigterm() as sigterm:
         while not study.is_over():
@@ -161,12 +179,12 @@ def run_workers(sweep, study):
             if sigterm.received:
                 raise Interrupted("stopped by SIGTERM; the jobs go on, the same command finds them")
             if all(job.poll() is not None for job in jobs) and not study.is_over():
-                kept.unlink()
+                record.unlink()
                 raise UserError(
                     f"the jobs have ended before the trials; see {sweep.folder}/logs, and "
                     f"{sweep.folder}/logs/jobs for SLURM's own output"
                 )
-    kept.unlink()
+    record.unlink()
 
 
 class _ScriptStopped(Exception):
@@ -177,6 +195,6 @@ class _TakenAway(Exception):
     """The trial was given to another worker, as this one sent no heartbeat."""
 
 
-def _said(values, seeds):
+def _described(values, seeds):
     shown = ", ".join(f"{name} {configuration.show(value)}" for name, value in values.items())
     return f"{shown}; seed {', '.join(map(str, seeds))}"

@@ -79,7 +79,7 @@ def test_an_output_that_is_gone_or_another_is_made_again(three, tmp_path):
     go(three)
     best = tmp_path / "small" / "checkpoints" / "best.model.pth"
     best.unlink()
-    assert reasons(three)["train"] == f"{best}, which it wrote, is not there now"
+    assert reasons(three)["train"] == f"{best}, which it wrote, is missing now"
     assert go(three) == ["train"]
     table = tmp_path / "small" / "evaluation" / "test" / "table.md"
     table.write_text("by hand")
@@ -247,7 +247,7 @@ def test_killed_at_ten_moments_the_end_is_the_same(three, tmp_path):
 def test_two_runs_of_a_pipeline_do_not_mix(three):
     class Again(Quick):
         def start(self, command, log, locks=()):
-            with pytest.raises(UserError, match="another run of this pipeline is at work"):
+            with pytest.raises(UserError, match="another run of this pipeline is active"):
                 go(three)
             return super().start(command, log, locks)
 

@@ -84,7 +84,7 @@ def one_job(tmp_path):
 
 def test_a_job_that_slurm_refuses_is_one_message(tmp_path, stand_ins):
     stand_ins(sbatch="echo 'sbatch: error: Invalid account' >&2; exit 1")
-    with pytest.raises(UserError, match="SLURM refuses the job .*Invalid account.*; change that"):
+    with pytest.raises(UserError, match="SLURM rejects the job .*Invalid account.*; change that"):
         one_job(tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_a_job_without_an_exit_status_is_told_from_a_script_that_failed(
     stand_ins(sbatch="echo 'Submitted batch job 7'", squeue=f"echo {state}")
     with pytest.raises(UserError, match="1 of 1 step failed: a"):
         one_job(tmp_path)
-    assert "a: it failed (job 7 has left no exit status: it was cancelled, or" in caplog.text
+    assert "a: it failed (job 7 ended without an exit status: it was cancelled, or" in caplog.text
     assert "it has written nothing to" in caplog.text
 
 

@@ -198,7 +198,7 @@ def test_another_sweep_in_the_same_folder_is_refused(tmp_path):
     go(write(tmp_path, vary={RATE: [0.1]}))
     with pytest.raises(UserError) as caught:
         go(write(tmp_path, vary={RATE: [0.1, 0.2]}))
-    assert "holds a sweep that was begun with other settings" in str(caught.value)
+    assert "holds a sweep that was started with other settings" in str(caught.value)
     assert f"sweep.vary.{RATE}[1] was null, is now 0.2" in str(caught.value)
 
 
