@@ -1,4 +1,4 @@
-"""Long audio in overlapping chunks: where they are, and how their outputs are joined."""
+"""Long audio in overlapping chunks: their positions, the order of their sources, the crossfade."""
 
 import math
 
@@ -10,11 +10,19 @@ CLEARLY = 0.1
 
 
 class Chunks:
-    """`count` chunks of `length` frames over `frames`, overlapping by `overlap` or more.
+    """Chunks of equal length that cover a recording.
 
-    starts: the first frame of each. borders: the output of chunk i is used from frame borders[i] to
-    borders[i + 1], and faded in over the first `overlap` frames of that: the middle of what it
-    shares with the chunk before, where both have context on both sides.
+    Attributes:
+        count: of the chunks.
+        starts: the first frame of each.
+        borders: the output of chunk i is used from frame borders[i] to borders[i + 1]. Its first
+            `overlap` frames are faded in; they are in the middle of the frames that it shares with
+            the chunk before, so that both chunks have context there.
+
+    Args:
+        frames: of the whole.
+        length: of a chunk, in frames; less if the whole is shorter.
+        overlap: frames that neighbouring chunks share at least.
     """
 
     def __init__(self, frames, length, overlap):
@@ -24,34 +32,30 @@ class Chunks:
             self.count = math.ceil((frames - overlap) / (length - overlap))
         last = frames - self.length
         self.starts = np.linspace(0, last, self.count).round().astype(int).tolist()
-        shared = [
-            before + self.length - after
-            for before, after in zip(self.starts[:-1], self.starts[1:], strict=True)
-        ]
-        middles = [
-            start + (both - overlap) // 2
-            for start, both in zip(self.starts[1:], shared, strict=True)
-        ]
-        self.borders = [0, *middles, frames]
+        self.borders = [0]
+        for before, start in zip(self.starts[:-1], self.starts[1:], strict=True):
+            shared = before + self.length - start
+            self.borders.append(start + (shared - overlap) // 2)
+        self.borders.append(frames)
 
     def crossfade(self, chunks, axis=-1, unit=1):
-        """Join overlapping chunks: pieces that follow each other without a gap.
+        """Join the outputs of overlapping chunks by linear fades.
+
+        Masks that add up to 1 in both chunks add up to 1 in the fade too.
 
         Args:
             chunks: an array for each chunk, in order, with time on `axis`.
-            unit: entries on `axis` for a frame (samples: the hop length).
+            unit: entries on `axis` in a frame (the hop length, if they are samples).
 
         Yields:
-            arrays like the chunks, from one border to the next; the fades are linear, so that masks
-            that add up to 1 in both chunks still do.
+            arrays that follow each other without a gap, from one border to the next.
         """
         fade = (np.arange(self.overlap * unit, dtype=np.float32) + 0.5) / (self.overlap * unit)
         tail = None
         for number, data in enumerate(chunks):
             data = np.moveaxis(data, axis, 0)
-            first, last = (
-                (border - self.starts[number]) * unit for border in self.borders[number:][:2]
-            )
+            first = (self.borders[number] - self.starts[number]) * unit
+            last = (self.borders[number + 1] - self.starts[number]) * unit
             piece = data[first:last].copy()
             if tail is not None:
                 rise = fade[: len(tail)].reshape(-1, *[1] * (data.ndim - 1))
@@ -61,10 +65,10 @@ class Chunks:
 
 
 def align_permutations(chunks, starts, length):
-    """Give the sources of each chunk the order of those in the chunk before, by their overlap.
+    """Reorder the sources of each chunk as those of the chunk before, by their overlap.
 
-    A network that was trained without an order of its sources may output another one in each
-    chunk. The order stays where no other agrees clearly better.
+    A network that was trained permutation-invariantly may give the sources of each chunk in another
+    order. They are reordered only where another order correlates clearly better.
 
     Args:
         chunks: (sources, ..., time) for each chunk, real or complex.
@@ -83,11 +87,19 @@ def align_permutations(chunks, starts, length):
 
 
 def order_like(before, after):
-    """[index into `after`] of the source that is each of `before`: (sources, ...) both."""
+    """The order of the sources `after` that correlates best with the sources `before`.
+
+    Args:
+        before, after: (sources, ...), real or complex.
+
+    Returns:
+        for each source of `before`, its index in `after`; 0, 1, ... if no other order is clearly
+        better.
+    """
     before, after = (part.reshape(len(part), -1) for part in (before, after))
-    agreement = np.real(before @ after.conj().T)
-    _, order = linear_sum_assignment(-agreement)
+    correlation = np.real(before @ after.conj().T)
+    _, best = linear_sum_assignment(-correlation)
     same = np.arange(len(before))
-    gained = agreement[same, order].sum() - agreement[same, same].sum()
+    gain = correlation[same, best].sum() - correlation[same, same].sum()
     energy = np.sqrt(np.square(np.abs(before)).sum() * np.square(np.abs(after)).sum())
-    return order if gained > CLEARLY * energy else same
+    return best if gain > CLEARLY * energy else same

@@ -1,4 +1,4 @@
-"""Confidence measures of a clustering, without references."""
+"""Confidence measures of a clustering, which need no references."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from compat import nussl
 
-MOST_POINTS = 2000  # drawn of the loud points; more change little
+MOST_POINTS = 2000  # loud points that are measured; more change little
 MEASURES = {
     "silhouette": "silhouette_confidence",
     "posterior": "posterior_confidence",
@@ -20,12 +20,12 @@ MEASURES = {
 def confidence(algorithm):
     """nussl's confidence measures (`nussl.ml.confidence`) of a clustering that has run.
 
+    They are measured on the points to which the clusters were fitted, and are deterministic.
     Seetharaman, Wichern, Le Roux and Pardo, "Bootstrapping single-channel source separation via
-    unsupervised spatial clustering on stereo mixtures", ICASSP 2019. Of the points that clusters
-    were fitted to; deterministic.
+    unsupervised spatial clustering on stereo mixtures", ICASSP 2019.
 
     Args:
-        algorithm: one that leaves `loud_points`, as `DeepClustering`.
+        algorithm: one with `loud_points`, such as `DeepClustering`.
 
     Returns:
         {measure: number}, higher is more confident; {} if the algorithm does no clustering.
@@ -49,7 +49,8 @@ def confidence(algorithm):
 
 @contextlib.contextmanager
 def _seeded():
-    """nussl draws from numpy's global generator: seeded here, and restored afterwards."""
+    """A context in which numpy's global generator, which nussl uses, is seeded; its state is
+    restored afterwards."""
     state = np.random.get_state()
     np.random.seed(0)
     try:

@@ -15,9 +15,9 @@ class DeepAudioEstimation(NetworkSeparation, nussl.separation.deep.DeepAudioEsti
 
     nussl's class of that name for audio of any rate, length and number of channels. Audio at the
     model's rate and channels is separated by the network alone. Other audio is converted to them
-    (to mono, if the model was trained on mono), and the ratio of each estimate's magnitude to their
-    sum is a mask for the audio as it was given. Sources come in the order that the model was
-    trained on, with the input's length, rate and channels, and add up to it.
+    (to mono, if the model was trained on mono), and separated by ratio masks: each estimate's
+    magnitude over the sum of all. Sources come in the order that the model was trained on, with the
+    input's length, rate and channels, and add up to the input.
 
     Args:
         input_audio_signal: the mixture.
@@ -54,12 +54,12 @@ class DeepAudioEstimation(NetworkSeparation, nussl.separation.deep.DeepAudioEsti
         return np.moveaxis(self._consistent(sources, self.audio_signal.audio_data), 0, -1)
 
     def _consistent(self, sources, mix):
-        """(sources, channels, samples)"""
+        """(sources, channels, samples), which add up to `mix` if `mixture_consistency`"""
         return consistent(sources, mix) if self.mixture_consistency else sources
 
     def _chunk_waveforms(self):
         """The estimates of each chunk, in one order: (sources, channels, samples)."""
-        self.input.loudest(1)  # refuses silence
+        self.input.loudest(1)  # raises an error for a silent recording
         hop = self.model_metadata["stft_params"].hop_length
         # (c, n, s) -> (s, c, n)
         chunks = (

@@ -14,23 +14,25 @@ from .masks import apply_masks, one_hot
 from .network import BATCH, NetworkSeparation
 from .presence import blended
 
-MOST_SOURCES = 5  # that are looked for if num_sources is null
+MOST_SOURCES = 5  # clusters that are tried if num_sources is null
 COMPARED = 3000  # loud points on which numbers of clusters are compared
-FITTED = 80.0  # seconds of audio, in chunks from all of it, whose loud points may be fitted to
-MOST_POINTS = 50_000  # loud time-frequency points to fit clusters to; more change nothing
+FITTED = (
+    80.0  # seconds of audio, in chunks from the whole, to whose loud points clusters are fitted
+)
+MOST_POINTS = 50_000  # loud time-frequency points to which clusters are fitted; more change nothing
 
 
 class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
     """Cluster the embedding that a network gives to every time-frequency bin; clusters are masks.
 
-    nussl's class of that name, whose clustering and masks these are, for audio of any rate, length
-    and number of channels: see `NetworkSeparation`. The sources add up to the input. The same input
+    nussl's class of that name, with its clustering and masks, for audio of any rate, length and
+    number of channels: see `NetworkSeparation`. The sources add up to the input. The same input
     gives the same sources.
 
-    Audio longer than a chunk is processed in chunks. Clusters are fitted
-    once, to loud points of chunks from the whole of it, and their centres serve every chunk, so
-    that a source keeps its number from beginning to end. `features` is then not kept, and `result`
-    has the embedding of the loudest chunk.
+    Audio longer than a chunk is processed in chunks. Clusters are fitted once, to loud points of
+    chunks from the whole recording, and the same centres are used for all chunks, so that a source
+    keeps its number from beginning to end. The embedding (`features`) is then not stored, and
+    `result` has that of the loudest chunk.
 
     Clusters have no order, unless the model is a chimera whose masks were trained with one
     (`permutation_invariant: false`): then each cluster is the source whose mask it agrees with.
@@ -40,14 +42,14 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
 
     Args:
         input_audio_signal: the mixture: an AudioSignal, or a recording as in `streams`.
-        num_sources: clusters to look for; None: as many as the model has masks with an order, else
-            2 to 5, the number with the best silhouette of the
-            loud points (Rousseeuw, "Silhouettes: a graphical aid to the interpretation and
-            validation of cluster analysis", J. Comput. Appl. Math. 1987).
+        num_sources: number of clusters. None: as many as the model has masks, if these have an
+            order; otherwise 2 to 5, the number with the best silhouette of the loud points
+            (Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of
+            cluster analysis", J. Comput. Appl. Math. 1987).
         model_path: a model whose output has an "embedding".
         device: where the network runs; a torch.device.
         clustering_type: how the embedding is clustered.
-        percentile: only points louder than this percentile of the mixture are fitted to.
+        percentile: clusters are fitted to points louder than this percentile of the mixture.
         beta: how hard the masks of k-means are: exp(-beta * distance to the centre), normalised.
         mask_type: "soft", or "binary" for 0 and 1.
         random_state: seed of the clustering.
@@ -119,14 +121,14 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
             beta=beta,
             mask_type=mask_type,
         )
-        self.counted = num_sources is None and not labels
-        self.masks_of_network = None  # (bins, frames, channels, sources), where they name clusters
-        self.order = None  # [cluster of each source]
+        self.estimates_count = num_sources is None and not labels
+        self.masks_of_network = None  # (bins, frames, channels, sources), if they have an order
+        self.order = None  # [cluster of each source], if the masks of the network have an order
         self.random_state, self.mask_weight = random_state, mask_weight
         self.absent_db = absent_db
         self.channel_dim = -1
         self.metadata.update(self.model_metadata)
-        self.loud_points = None  # (points, dims), (points,): the points fitted to, their magnitudes
+        self.loud_points = None  # (points, dims), (points,): fitted points, their magnitudes
 
     @classmethod
     def labels_of(cls, model, metadata):
@@ -143,7 +145,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         return outputs["embedding"][0].transpose(0, 1).cpu().numpy()
 
     def run(self, features=None):
-        """nussl's masks; of audio longer than a chunk, chunk by chunk."""
+        """The masks as nussl's objects; of audio longer than a chunk, chunk by chunk."""
         if features is not None or self.input.chunks.count == 1:
             return super().run(features)
         masks = np.concatenate(list(self.mask_blocks()), axis=2)
@@ -158,19 +160,20 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         shares = self._responsibilities(torch.from_numpy(features))
         if masks is None:
             return shares.numpy()
-        # (f, t, ...) -> (t, f, ...)
-        given = (shares, *map(torch.from_numpy, (masks, magnitudes)))
-        return self._weighed(*(part.transpose(0, 1) for part in given)).transpose(0, 1).numpy()
+        masks, magnitudes = torch.from_numpy(masks), torch.from_numpy(magnitudes)
+        # (f, t, ...) -> (t, f, ...), and back
+        parts = (part.transpose(0, 1) for part in (shares, masks, magnitudes))
+        return self._blended(*parts).transpose(0, 1).numpy()
 
     def chunk_masks(self):
         """The masks of each chunk: (sources, bins, frames, channels)."""
         chosen = self.input.loudest(max(BATCH, round(FITTED / self.input.chunk_seconds)))
-        kept = list(self.batches(chosen))
-        self._fit(*self._loud(kept))
+        batches = list(self.batches(chosen))
+        self._fit(*self._loud(batches))
         if len(chosen) < self.input.chunks.count:
-            kept.clear()  # an embedding is large: one batch of them at a time
-        for masks in map(self._masks, kept or self.batches()):
-            yield from masks
+            batches = self.batches()  # embeddings are large: the network runs once more
+        for batch in batches:
+            yield from self._masks(batch)
 
     def _masks(self, batch):
         """(batch, sources, bins, frames, channels)"""
@@ -178,12 +181,12 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         shares = self._responsibilities(outputs["embedding"])
         if self.source_labels:
             masks = _magnitudes(outputs["mask"]).cpu()
-            shares = self._weighed(shares, masks, features["mix_magnitude"].cpu())
+            shares = self._blended(shares, masks, features["mix_magnitude"].cpu())
         return shares.permute(0, 4, 2, 1, 3).numpy()  # (b, t, f, c, s) -> (b, s, f, t, c)
 
-    def _weighed(self, shares, masks, magnitudes):
-        """The responsibilities and the network's masks, (..., frames, bins, channels, sources)
-        both, by `mask_weight` and `absent_db`; magnitudes: of the mixture."""
+    def _blended(self, shares, masks, magnitudes):
+        """Responsibilities and masks of the network, both (..., frames, bins, channels, sources),
+        averaged by `mask_weight` and `absent_db`; magnitudes: of the mixture."""
         rate = self.input.audio.sample_rate / self.input.stft_params.hop_length
         return blended(shares, masks, magnitudes, self.mask_weight, self.absent_db, rate)
 
@@ -213,8 +216,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         return one_hot(masks) if self.mask_type == self.MASKS["binary"] else masks
 
     def _loud(self, batches):
-        """The points of these chunks above the percentile: (points, dims), (points,), and their
-        masks by the network, (points, sources), where these name clusters."""
+        """The points of these chunks above the percentile: embeddings (points, dims), magnitudes
+        (points,), and masks of the network (points, sources), or None if these have no order."""
         magnitudes = torch.cat([features["mix_magnitude"] for _, features, _ in batches])
         magnitudes = magnitudes.cpu().numpy()
         loud = magnitudes >= np.percentile(magnitudes, self.percentile)
@@ -227,6 +230,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         return points, magnitudes[loud], masks
 
     def _fit(self, points, loudness, masks=None):
+        """Fit the clusters to loud points, and find their order; arguments as `_loud` returns."""
         if len(points) < self.num_sources:
             raise UserError(
                 f"has {amount(len(points), 'point')} above percentile {self.percentile:g}, too few "
@@ -237,8 +241,8 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
             some = rng.choice(len(points), MOST_POINTS, replace=False)
             points, loudness = points[some], loudness[some]
             masks = None if masks is None else masks[some]
-        if self.counted:
-            self._count(points)
+        if self.estimates_count:
+            self._estimate_count(points)
         self.clusterer.fit(points)
         self.loud_points = points, loudness
         if masks is not None:
@@ -251,7 +255,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         agreement = (masks * loudness[:, None]).T @ shares
         return linear_sum_assignment(-agreement)[1]
 
-    def _count(self, points):
+    def _estimate_count(self, points):
         """Set the number of clusters to the one with the best silhouette."""
         rng = np.random.default_rng(self.random_state)
         some = points[rng.permutation(len(points))[:COMPARED]]
@@ -264,16 +268,19 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
         self.clusterer.set_params(**{name: self.num_sources})
 
     def _responsibilities(self, features):
-        """nussl's, of a tensor (..., dims): float32 (..., sources) on the CPU, in `self.order`."""
+        """The share of each cluster in each point, as nussl computes it.
+
+        (..., dims) -> float32 (..., sources) on the CPU, in `self.order`, adding up to 1
+        """
         points = features.reshape(-1, features.shape[-1])
         if self.clustering_type == "GaussianMixture":
-            # in parts: in float64 the points of a batch take more memory than all the rest
+            # in parts, as scikit-learn computes in float64, which takes much memory
             parts = (part.cpu().numpy() for part in points.split(MOST_POINTS))
             shares = np.concatenate([self.clusterer.predict_proba(part) for part in parts])
             shares = torch.from_numpy(shares).float()
         else:
             centres = torch.as_tensor(self.clusterer.cluster_centers_).to(points)
-            # by differences: the quicker |x|^2 + |c|^2 - 2 xc loses precision near a centre
+            # from differences: the faster |x|^2 + |c|^2 - 2 xc loses precision near a centre
             exact = "donot_use_mm_for_euclid_dist"
             closeness = torch.cdist(points, centres, compute_mode=exact)
             closeness = closeness.mul_(-self.beta).exp_().add_(1e-8)
@@ -293,7 +300,7 @@ class DeepClustering(NetworkSeparation, nussl.separation.deep.DeepClustering):
 def _check(percentile, beta, random_state, mask_weight, absent_db):
     """Raise WrongArgument for numbers that are out of range."""
     wrong = [
-        f"{name} is {value}; it is {expected}"
+        f"{name} is {value}; expected {expected}"
         for name, value, is_right, expected in (
             ("percentile", percentile, 0 <= percentile < 100, "at least 0 and below 100"),
             ("beta", beta, beta >= 0, "a number from 0 up"),

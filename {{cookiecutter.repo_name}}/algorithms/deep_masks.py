@@ -63,24 +63,22 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         return masks[..., 0, :] + 1j * masks[..., 1, :] if masks.ndim == 5 else masks
 
     def in_one_order(self, outputs):
-        """The masks at each shift, their sources in the order of the first."""
+        """The outputs at each shift, with the sources of all in the order of the first."""
         if self.source_labels is not None:
             return outputs
-        first = [self._sources_first(masks) for masks in outputs[0]["mask"]]
-        others = [
-            torch.stack(
-                [
-                    masks[..., order_like(before, self._sources_first(masks))]
-                    for before, masks in zip(first, other["mask"], strict=True)
-                ]
-            )
-            for other in outputs[1:]
-        ]
-        return [outputs[0], *({"mask": masks} for masks in others)]
+        reference = [self._sources_first(masks) for masks in outputs[0]["mask"]]
+        aligned = [outputs[0]]
+        for output in outputs[1:]:
+            items = []
+            for first, masks in zip(reference, output["mask"], strict=True):
+                order = order_like(first, self._sources_first(masks))
+                items.append(masks[..., order])
+            aligned.append({"mask": torch.stack(items)})
+        return aligned
 
     def chunk_masks(self):
         """The masks of each chunk, sources in one order: (sources, bins, frames, channels)."""
-        self.input.loudest(1)  # refuses silence
+        self.input.loudest(1)  # raises an error for a silent recording
         chunks = self.input.chunks
         for masks in align_permutations(self._time_last(), chunks.starts, chunks.length):
             yield np.moveaxis(masks, -1, 2)
@@ -94,7 +92,8 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         return self._as_masks(output).transpose(3, 0, 2, 1)
 
     def postprocess(self, masks):
-        """The masks that multiply the audio: binary or not, made to add up to 1 or not."""
+        """The masks that are applied to the audio: made binary, and made to add up to 1, as the
+        arguments of the class say. (sources, ...)"""
         if self.mask_type == self.MASKS["binary"]:
             masks = one_hot(masks)
         elif not np.iscomplexobj(masks):
@@ -102,7 +101,7 @@ class DeepMaskEstimation(NetworkSeparation, nussl.separation.deep.DeepMaskEstima
         return consistent(masks, 1) if self.mixture_consistency else masks
 
     def run(self, masks=None):
-        """nussl's masks, the magnitudes of complex ones; those for the audio are kept."""
+        """The masks as nussl's objects, which hold magnitudes; `self.masks` may be complex."""
         chunks = self.input.chunks
         if masks is None and chunks.count > 1:
             whole = np.concatenate(list(chunks.crossfade(self.chunk_masks(), axis=2)), axis=2)

@@ -1,4 +1,4 @@
-"""The stems that another program has separated, to be scored beside our own."""
+"""Stems that another program has separated, so that they can be scored like any algorithm's."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ from errors import UserError, amount
 
 
 class NoItem(UserError):
-    """The mixture is no item of a dataset, so that there are no stems of it."""
+    """There are no stems for any mixture: it is no item of a dataset, or the folder is missing."""
 
     general = True
 
 
 class External(nussl.separation.base.SeparationBase):
-    """Read the stems of an item from the files of another separator, which has separated the
-    dataset's mixtures.
+    """Read the stems of an item from files that another program has written for the mixtures of the
+    dataset.
 
-    By default the stems of an item lie in a folder of its name, as most programs write them::
+    By default the stems of an item are in a folder of its name, as most programs write them::
 
         folder/
           one/  vocals.wav  no_vocals.wav
           two/  vocals.wav  no_vocals.wav
 
-    They have to be of the mixture's rate (`signal.sample_rate`), channels and length: nothing is
-    resampled, cut or padded, which would change their scores.
+    They must have the mixture's rate (`signal.sample_rate`), channels and length: resampling,
+    cutting or padding them here would change their scores.
 
     Args:
         input_audio_signal: the mixture, an item of a dataset.
@@ -34,8 +34,8 @@ class External(nussl.separation.base.SeparationBase):
             name of the item and for the value in `sources`.
 
     Raises:
-        UserError: with everything that is wrong with the stems of the item: files that are missing,
-            longer or shorter than the mixture, of another rate or number of channels, or broken.
+        UserError: with all mistakes in the stems of the item: files that are missing or broken,
+            longer or shorter than the mixture, or of another rate or number of channels.
     """
 
     #: the argument that names the sources in their order
@@ -58,7 +58,7 @@ class External(nussl.separation.base.SeparationBase):
     def run(self):
         if not self.item:
             raise NoItem(
-                "External reads what was separated of a dataset's items; it separates no recordings"
+                "External reads stems of the items of a dataset; it cannot separate recordings"
             )
         if not self.folder.is_dir():
             raise NoItem(f"{self.folder}: there is no such folder (algorithm.args.folder)")
@@ -97,18 +97,16 @@ class External(nussl.separation.base.SeparationBase):
         """
         rate, channels, samples = audio.info(path)
         mix = self.audio_signal
-        wanted = mix.audio_data.shape
+        mix_channels, mix_samples = mix.audio_data.shape
         different = []
         if rate != mix.sample_rate:
             different.append(f"has {rate} Hz, the mixture {mix.sample_rate}")
-        elif samples != wanted[1]:
-            more = "longer" if samples > wanted[1] else "shorter"
-            different.append(
-                f"is {amount(abs(samples - wanted[1]), 'sample')} {more} than the mixture "
-                f"({wanted[1]})"
-            )
-        if channels != wanted[0]:
-            different.append(f"has {amount(channels, 'channel')}, the mixture {wanted[0]}")
+        elif samples != mix_samples:
+            more = "longer" if samples > mix_samples else "shorter"
+            count = amount(abs(samples - mix_samples), "sample")
+            different.append(f"is {count} {more} than the mixture ({mix_samples})")
+        if channels != mix_channels:
+            different.append(f"has {amount(channels, 'channel')}, the mixture {mix_channels}")
         if different:
             raise UserError(f"{path}: {' and '.join(different)}")
         return audio.read(path)

@@ -17,10 +17,10 @@ PIECE = 10  # seconds of audio that are masked at once
 class Masking:
     """Multiplies a recording's STFT by masks that were made at `sample_rate` with `stft_params`.
 
-    The recording's own STFT has frames of the same duration (to 2 %), so that a mask has nearly the
-    same grid; values between its points are interpolated. Above the highest frequency of
-    the masks, a frame's mask is the mean over their highest octave. Where masks add up to
-    1, the sources add up to the recording.
+    The recording's own STFT has frames of the same duration (to 2 %), so that the masks have nearly
+    the same grid; between its points they are interpolated linearly. Above their highest frequency
+    the mean over their highest octave is used. If the masks add up to 1, the sources add up to the
+    recording.
 
     Args:
         recording: as in `streams`, of any rate and channels.
@@ -120,10 +120,13 @@ def apply_masks(signal, masks, sample_rate, stft_params):
 
 
 def over_range(masks, sample_rate, recording_rate):
-    """Masks made at `sample_rate`, over the frequencies of a recording: as `Masking` applies them.
+    """Masks made at `sample_rate`, over the frequencies of a recording, as `Masking` applies them.
 
-    masks: (sources, bins, frames), 0 Hz to half of `sample_rate`; returned are as many bins more or
-    fewer as it takes to reach half of `recording_rate`.
+    Args:
+        masks: (sources, bins, frames), from 0 Hz to `sample_rate` / 2.
+
+    Returns:
+        the same from 0 Hz to `recording_rate` / 2, with the same distance between bins.
     """
     bins = masks.shape[1]
     count = round((bins - 1) * recording_rate / sample_rate) + 1
@@ -133,10 +136,11 @@ def over_range(masks, sample_rate, recording_rate):
 
 
 def one_hot(masks):
-    """Binary masks: 1 for the first of the greatest masks of a bin, else 0: (sources, ...).
+    """Binary masks (sources, ...): 1 for the greatest mask of a bin, the first of equal ones, 0 for
+    the others.
 
     Raises:
-        UserError: complex masks, of which none is the greatest.
+        UserError: the masks are complex.
     """
     if np.iscomplexobj(masks):
         raise UserError("mask_type binary does not go with complex masks; write soft")
@@ -145,14 +149,14 @@ def one_hot(masks):
 
 
 def consistent(parts, whole):
-    """Mixture consistency: what the parts, (sources, ...), lack of the whole is given to them in
-    equal parts (Wisdom et al., "Differentiable consistency constraints for improved deep speech
-    enhancement", ICASSP 2019, equation (7))."""
+    """Mixture consistency: distribute the difference of the whole, (...), and the sum of the parts,
+    (sources, ...), equally over the parts (Wisdom et al., "Differentiable consistency constraints
+    for improved deep speech enhancement", ICASSP 2019, equation (7))."""
     return parts + (whole - parts.sum(axis=0)) / len(parts)
 
 
 def between(stft_params, shifts):
-    """The STFT parameters of masks that were made at `shifts` places within each hop.
+    """The STFT parameters of masks from `shifts` readings of a mixture, each a part of a hop later.
 
     Raises:
         WrongArgument: `shifts` is no divisor of the hop.
@@ -167,8 +171,8 @@ def between(stft_params, shifts):
 
 
 def _fast_size(length):
-    """The even number near `length` whose FFT is quick: 1412 has a large prime factor and takes
-    three times as long as 1408. `length` itself where that is even: the model's own rate."""
+    """An even number near `length` with a fast FFT: 1412 has a large prime factor and takes three
+    times as long as 1408. `length` itself if it is an even number: the model's own rate."""
     if length == int(length) and length % 2 == 0:
         return int(length)
     near = 2 * round(length / 2)

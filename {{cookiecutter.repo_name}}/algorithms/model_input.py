@@ -1,4 +1,4 @@
-"""A mixture as a model reads it: at its rate and channels, in chunks if it is long."""
+"""A mixture as a model reads it: at the model's rate and channels, in chunks if it is long."""
 
 import functools
 
@@ -14,15 +14,14 @@ from .chunks import Chunks
 
 CHUNK = 10.0  # seconds that the network reads at once; longer audio is cut into chunks
 OVERLAP = 1.0  # seconds over which a chunk is faded into the next, at most a fifth of it
-LEAST = 3  # frames of a chunk
-CANCELLED_DB = -60.0  # of a mono mix under its channels: they have opposite signs
-LEVELS_DB = (-35.0, -6.0)  # where a checkpoint says nothing of the levels of its training data
+LEAST = 3  # frames in a chunk
+CANCELLED_DB = -60.0  # level of a mono mix relative to its channels below which these cancel out
+LEVELS_DB = (-35.0, -6.0)  # if a checkpoint has no levels of its training data
 
 
 def level_range(metadata):
-    """(lowest, highest) RMS level, in dB of full scale, at which a model is given the loudest chunk
-    of a mixture: the mean of the excerpts that it was trained on, give or take a standard
-    deviation."""
+    """The (lowest, highest) RMS level of the loudest chunk at which a model reads a mixture, in dB
+    of full scale: within a standard deviation of the mean of its training excerpts."""
     trained = metadata.get("level_db")
     if trained is None:
         return LEVELS_DB
@@ -95,8 +94,8 @@ class ModelInput:
     @property
     def unchanged(self):
         """Are the model's rate and channels those of the mixture?"""
-        ours, theirs = self.audio, self.recording
-        return (ours.sample_rate, ours.num_channels) == (theirs.sample_rate, theirs.num_channels)
+        read, given = self.audio, self.recording
+        return (read.sample_rate, read.num_channels) == (given.sample_rate, given.num_channels)
 
     def as_signal(self):
         """An AudioSignal for the constructors of nussl's classes: all of a mixture that is in
@@ -111,53 +110,55 @@ class ModelInput:
         )
 
     def chunk(self, number):
-        """A chunk with the front end's margin on both sides: (channels, samples). It has whole
-        hops of the model's."""
+        """The samples of a chunk, with the front end's margin on both sides: (channels, samples).
+
+        With `shifts`, it is longer by the offset of the last reading.
+        """
         margin, hop = self.front_end.margin, self.stft_params.hop_length
-        frames = -(-self.chunks.length * hop // self.front_end.hop_length)  # of the model's
-        between = self.front_end.hop_length - hop
-        length = self.front_end.samples(frames) + between + 2 * margin
+        frames = -(-self.chunks.length * hop // self.front_end.hop_length)  # of the network's STFT
+        last_shift = self.front_end.hop_length - hop
+        length = self.front_end.samples(frames) + last_shift + 2 * margin
         return torch.from_numpy(self.audio.read(self.chunks.starts[number] * hop - margin, length))
 
     @functools.cached_property
     def gain(self):
-        """The factor by which the network reads a mixture that is softer or louder than what it was
-        trained on (`level_range`); 1 for all others."""
-        _, count = self._pieces()
+        """The factor that brings a mixture into the `level_range` of the network, for its input
+        only; 1 if it is within it."""
+        _, count = self._chunks_of_recording()
         samples = min(count, self.recording.length)
         power = self.energies.max() / (samples * self.audio.num_channels)
         level = 10 * np.log10(max(power, 1e-20))
         return float(10 ** ((np.clip(level, *self.levels) - level) / 20))
 
-    def _pieces(self):
-        """([start of each chunk], its length), in samples of the recording."""
+    def _chunks_of_recording(self):
+        """([start of each chunk], their length), in samples of the recording."""
         scale = self.recording.sample_rate * self.stft_params.hop_length / self.audio.sample_rate
         return [int(start * scale) for start in self.chunks.starts], int(self.chunks.length * scale)
 
     @functools.cached_property
     def energies(self):
-        """The energy of each chunk of the recording, mixed to as many channels as the model reads:
-        (chunks,).
+        """The energy of each chunk of the recording, mixed down to the channels that the model
+        reads: (chunks,).
 
         Raises:
-            UserError: the channels of the recording cancel each other in that mixture.
+            UserError: the channels cancel each other in the mixdown.
         """
-        starts, count = self._pieces()
-        given, read = 0.0, []
+        starts, count = self._chunks_of_recording()
+        power, energies = 0.0, []  # before and after the mixdown
         for start in starts:
             data = self.recording.read(start, count)
-            given += np.square(data).mean()
-            data = audio.convert(data, 1, 1, self.audio.num_channels)
-            read.append(np.square(data).sum())
-        if sum(read) < 10 ** (CANCELLED_DB / 10) * given * data.size:
+            power += np.square(data).mean()
+            mixdown = audio.convert(data, 1, 1, self.audio.num_channels)
+            energies.append(np.square(mixdown).sum())
+        if sum(energies) < 10 ** (CANCELLED_DB / 10) * power * mixdown.size:
             raise UserError(
                 f"its {self.recording.num_channels} channels cancel each other in mono, which the "
                 "model reads: invert those of the opposite sign, or give one channel alone"
             )
-        return np.array(read)
+        return np.array(energies)
 
     def loudest(self, most):
-        """At most `most` numbers of chunks, spread evenly over those that are not nearly silent.
+        """The numbers of at most `most` chunks, evenly among those within 40 dB of the loudest.
 
         Raises:
             UserError: the whole recording is silent.
@@ -165,6 +166,6 @@ class ModelInput:
         energies = self.energies
         if not energies.any():
             raise UserError("is silent (every sample is 0); there is nothing to separate")
-        loud = np.flatnonzero(energies > 1e-4 * energies.max())  # within 40 dB
+        loud = np.flatnonzero(energies > 1e-4 * energies.max())
         spread = np.linspace(0, len(loud) - 1, min(most, len(loud))).round().astype(int)
         return loud[spread].tolist()

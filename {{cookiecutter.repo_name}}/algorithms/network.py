@@ -1,4 +1,4 @@
-"""What all separation by a trained network shares: load it, run it on chunks, apply its masks."""
+"""Separation by a trained network: load it, run it on chunks, apply its masks."""
 
 import numpy as np
 import torch
@@ -13,24 +13,24 @@ from .traits import result_of
 from .tuning import rate_in_tune
 
 BATCH = 8  # chunks in a batch
-WITH_FRAMES = ("mix_magnitude", "embedding", "mask")  # (batch, frames, ...): what masks need
+WITH_FRAMES = ("mix_magnitude", "embedding", "mask")  # features and outputs (batch, frames, ...)
 
 
 class NetworkSeparation:
     """Mixin for nussl's classes of deep separation: mixtures of any rate, channels and length.
 
     The mixture is an AudioSignal, which is separated by calling the object, or a recording as in
-    `streams`, which is never in memory as a whole and is separated by `stream`. The network runs at
-    its own rate, on a mono version if it was trained on mono; its masks are interpolated onto an
-    STFT of the mixture, so that the sources have its length, rate and channels.
+    `streams`, which is never in memory as a whole and is separated by `stream`. The network reads
+    it at the rate of its training data, mixed to mono if these were mono. Its masks are
+    interpolated to an STFT of the mixture, so that the sources have its length, rate and channels.
 
     A subclass names the output of the network that it works on (`output_key`), calls `set_up` in
     its `__init__`, and yields the masks of each chunk (`chunk_masks`).
 
     Attributes:
         model: of the checkpoint.
-        model_metadata: of the checkpoint; with `shifts`, its STFT is that of the masks, and with
-            `tuning` its rate is the one that this mixture is read at.
+        model_metadata: of the checkpoint. With `shifts`, stft_params are those of the masks; with
+            `tuning`, sample_rate is the rate at which this mixture is read.
         front_end: makes what the model reads.
         input: the mixture as the model reads it (`ModelInput`).
         device: where the network runs.
@@ -49,7 +49,7 @@ class NetworkSeparation:
         """(model, metadata) of a checkpoint that this algorithm can use.
 
         Raises:
-            UserError: the model has another output, or reads what separation does not have.
+            UserError: the model lacks the output, or reads features of the sources.
         """
         model, metadata = checkpoints.load_model(model_path, device)
         if cls.output_key not in model.output_keys:
@@ -72,7 +72,8 @@ class NetworkSeparation:
 
     @classmethod
     def outputs_of(cls, model, metadata):
-        """How many sources a model gives; None if the algorithm decides."""
+        """How many sources a model gives, found by running it on silence; None if the algorithm
+        decides."""
         if not cls.keeps_order:
             return None
         params, device = metadata["stft_params"], next(model.parameters()).device
@@ -153,34 +154,40 @@ class NetworkSeparation:
             yield batch, *self._read_chunks(batch)
 
     def _read_chunks(self, numbers):
-        """(features, outputs) of chunks; with `shifts`, those that have frames, in the order of
-        the frames of the masks: the first of each shift, the second of each, ..."""
+        """(features, outputs) of chunks; with `shifts` those of `WITH_FRAMES`, with the frames of
+        all readings interleaved."""
         mix = torch.stack([self.input.chunk(number) for number in numbers])
         if self.shifts == 1:
             return self._read(mix, with_margin=True)
-        hop, frames = self.input.stft_params.hop_length, self.input.chunks.length
+        hop = self.input.stft_params.hop_length
         length = mix.shape[-1] - (self.shifts - 1) * hop
-        starts = [shift * hop for shift in range(self.shifts)]
-        features, outputs = zip(
-            *(self._read(mix[..., start:][..., :length], with_margin=True) for start in starts),
-            strict=True,
-        )
-        return tuple(
-            {
-                key: torch.stack([part[key] for part in parts], dim=2).flatten(1, 2)[:, :frames]
-                for key in WITH_FRAMES
-                if all(key in part for part in parts)
-            }
-            for parts in (features, self.in_one_order(outputs))
-        )
+        features, outputs = [], []
+        for shift in range(self.shifts):
+            reading = self._read(mix[..., shift * hop :][..., :length], with_margin=True)
+            features.append(reading[0])
+            outputs.append(reading[1])
+        return self._interleaved(features), self._interleaved(self.in_one_order(outputs))
+
+    def _interleaved(self, readings):
+        """The tensors (batch, frames, ...) of all shifts as one: the first frame of each shift, the
+        second of each, ..."""
+        interleaved = {}
+        for key in WITH_FRAMES:
+            if all(key in reading for reading in readings):
+                frames = torch.stack([reading[key] for reading in readings], dim=2).flatten(1, 2)
+                interleaved[key] = frames[:, : self.input.chunks.length]
+        return interleaved
 
     def in_one_order(self, outputs):
         """The outputs at each shift, [{name: tensor}], with their sources in the same order."""
         return outputs
 
     def _read(self, mix, **how):
-        """(features, outputs) of mixtures (batch, channels, samples), at a level that networks are
-        trained on; waveforms have the level of the mixture."""
+        """(features, outputs) of mixtures (batch, channels, samples).
+
+        The network reads them at the level of its training data; estimated waveforms are scaled
+        back.
+        """
         gain = self.input.gain
         features = self.front_end({"mix": mix.to(self.device) * gain}, **how)
         outputs = self._outputs(features)
@@ -199,7 +206,7 @@ class NetworkSeparation:
         raise NotImplementedError
 
     def postprocess(self, masks):
-        """What is done to the masks after the chunks are joined."""
+        """The masks that are applied, from those of the joined chunks."""
         return masks
 
     def mask_blocks(self):

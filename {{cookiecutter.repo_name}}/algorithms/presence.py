@@ -1,13 +1,13 @@
-"""A network's own masks beside clusters, and alone where a source is absent.
+"""Masks of a chimera network averaged with its clusters, and used alone where a source is absent.
 
-Clusters divide whatever there is among all sources, an instrumental passage too; masks can leave
-a source empty.
+Clusters divide every passage among all sources, even an instrumental one; masks can leave a source
+silent.
 """
 
 import torch
 
-AROUND = 0.4  # seconds before and after a frame whose energy is looked at
-OVER_DB = 10.0  # below the level of absence, over which the weight of the masks rises to 1
+AROUND = 0.4  # seconds before and after a frame over which energies are averaged
+OVER_DB = 10.0  # range below `absent_db` over which the weight of the masks rises to 1
 
 
 def blended(shares, masks, magnitude, weight, absent_db, frame_rate):
@@ -19,7 +19,8 @@ def blended(shares, masks, magnitude, weight, absent_db, frame_rate):
         masks: of the network, the same shape.
         magnitude: of the mixture, (..., frames, bins, channels).
         weight: of the masks, 0 to 1.
-        absent_db: where it rises (`weight_of_masks`); None: nowhere.
+        absent_db: level of a source below which the weight rises (`weight_of_masks`); None: it is
+            the same everywhere.
         frame_rate: frames a second.
 
     Returns:
@@ -40,9 +41,9 @@ def weight_of_masks(masks, magnitude, usual, absent_db, reach):
     Args:
         masks: (..., frames, bins, channels, sources), which add up to 1.
         magnitude: of the mixture, (..., frames, bins, channels).
-        usual: the weight where all sources are there.
-        absent_db: in dB, of the energy of the mixture.
-        reach: frames before and after each that are looked at.
+        usual: the weight where all sources are present.
+        absent_db: in dB relative to the energy of the mixture.
+        reach: frames before and after each over which energies are averaged.
 
     Returns:
         (..., frames, 1, 1, 1)

@@ -1,17 +1,17 @@
-"""Repet, which says what it needs of a recording that is too short for it."""
+"""nussl's Repet, with error messages for recordings that are too short for it."""
 
 from compat import nussl
 from errors import UserError, WrongArgument
 
 
 class Repet(nussl.separation.primitive.Repet):
-    """nussl's Repet: what repeats over what does not."""
+    """Separate the repeating background from the foreground, as nussl's class of that name."""
 
     def _calculate_repeating_period(self):
         """The period, in frames.
 
         Raises:
-            UserError: the recording is shorter than three of the least periods.
+            UserError: the recording is shorter than three times `min_period`.
             WrongArgument: `max_period` is below `min_period`.
         """
         try:

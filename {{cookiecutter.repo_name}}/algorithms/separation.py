@@ -12,10 +12,10 @@ OVERLAP = 5  # seconds over which its chunks are faded into each other
 
 
 class Streamed:
-    """Any algorithm on a recording; `pieces()` are the sources.
+    """Runs any algorithm on a recording of any length; `pieces()` yields the sources.
 
     Networks have a `stream` of their own. Any other algorithm separates chunks, whose sources are
-    aligned by their overlap; a repetition is found only within a chunk.
+    aligned by their overlap; a repetition (`Repet`) is found only within a chunk.
 
     Args:
         make: function(mixture) -> algorithm: a class with its arguments.

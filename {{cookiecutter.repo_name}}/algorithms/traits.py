@@ -1,6 +1,6 @@
-"""What an algorithm declares, and the result of running it.
+"""What an algorithm declares by class attributes, and the result of running it.
 
-Any subclass of nussl's base classes works in every script. What it does not declare is as here::
+Any subclass of nussl's base classes works in every script. These are the defaults::
 
     output_key = None      the output of a network that it works on ("mask", ...); None: no network
     streams = False        it takes a recording of `streams`, and has `NetworkSeparation.stream`
@@ -12,8 +12,8 @@ Any subclass of nussl's base classes works in every script. What it does not dec
 one): then the class has `labels_of(model, metadata)`, and with it `load(model_path, device)`, which
 returns the two, and `outputs_of(model, metadata)`, how many sources it gives; see
 `NetworkSeparation`.
-A class that keeps masks or an embedding elsewhere than nussl's base classes returns a `Result` from
-a method `result(estimates)`.
+A class that stores masks or an embedding elsewhere than nussl's base classes returns a `Result`
+from a method `result(estimates)`.
 """
 
 import inspect
@@ -142,8 +142,8 @@ def _form(signal):
 def separate(algorithm, mix):
     """Run an algorithm that was made for the AudioSignal `mix`: Result.
 
-    Masks are those of nussl's `MaskSeparationBase`, embeddings those of nussl's
-    `ClusteringSeparationBase`; a class that has others gives them by a method `result(estimates)`.
+    Masks and embeddings are those that nussl's `MaskSeparationBase` and `ClusteringSeparationBase`
+    store, unless the class has a method `result(estimates)`.
     """
     estimates = estimates_of(algorithm, mix)
     if hasattr(algorithm, "result"):
@@ -152,7 +152,7 @@ def separate(algorithm, mix):
 
 
 def result_of(algorithm, estimates):
-    """What nussl's base classes keep of a run, as a Result."""
+    """The masks and the embedding that nussl's base classes store, as a Result."""
     base = nussl.separation.base
     masks = embedding = loud = clusters = None
     if isinstance(algorithm, base.MaskSeparationBase) and algorithm.result_masks:

@@ -1,4 +1,4 @@
-"""How the music of a recording is tuned, and the rate at which its notes have other pitches."""
+"""The tuning of the music in a recording, and the sample rate that compensates for it."""
 
 import numpy as np
 import scipy.fft
@@ -6,13 +6,13 @@ import scipy.fft
 from errors import WrongArgument
 
 FRAME = 0.256  # seconds of a spectrum
-PIECES, SECONDS = 16, 4.0  # stretches of a recording that are looked at, and the length of each
+PIECES, SECONDS = 16, 4.0  # excerpts of a recording that are analysed, and the length of each
 LOWEST, HIGHEST = 80.0, 4000.0  # Hz, where notes are looked for
 LEAST = 0.1  # of the greatest magnitude of a frame: smaller peaks are not notes
 WIDTH = 10.0  # cents, of the kernel that smooths the histogram: as far as voices of a chorus differ
 NEAR = 12  # cents to both sides of its maximum
-SURE = 0.28  # of the weight has to be that near; it is 0.25 of noise, 0.25 to 0.31 of speech
-DEVIATION = 7.0  # cents: smaller ones are left, since the estimate is no better than a few
+SURE = 0.28  # share of the weight within NEAR of a tuned recording; noise: 0.25, speech: 0.25-0.31
+DEVIATION = 7.0  # cents: smaller deviations are ignored, as the estimate is off by a few itself
 STEP = 10  # Hz: rates with a common divisor are resampled in short blocks
 
 
@@ -51,11 +51,11 @@ def tuning_of(sounds, sample_rate, reference=440.0):
     circular statistics", ISMIR 2007, for another statistic of the same deviations).
 
     Args:
-        sounds: stretches of it, each (samples,), in any number.
+        sounds: excerpts of it, any number of arrays (samples,).
         reference: frequency of A4 in Hz.
 
     Returns:
-        (cents, -50 to 50; the part of the weight that is within 12 cents of it).
+        (deviation in cents, -50 to 50; the share of the weight within 12 cents of it).
     """
     histogram = np.zeros(100)
     for sound in sounds:
@@ -76,7 +76,7 @@ def tuning_of(sounds, sample_rate, reference=440.0):
 
 
 def _pieces(recording):
-    """Stretches from all of a recording, mixed to one channel: each (samples,)."""
+    """Excerpts spread over a recording, mixed to one channel: yields (samples,)."""
     length = max(1, min(recording.length, int(SECONDS * recording.sample_rate)))
     count = min(PIECES, -(-recording.length // length))
     for start in np.linspace(0, recording.length - length, count).astype(int).tolist():

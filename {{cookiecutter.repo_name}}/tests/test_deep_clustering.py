@@ -166,10 +166,10 @@ def test_a_model_without_an_embedding_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"percentile": 200}, "percentile is 200; it is at least 0 and below 100"),
-        ({"percentile": 100}, "percentile is 100; it is at least 0 and below 100"),
-        ({"beta": -1.0}, "beta is -1.0; it is a number from 0 up"),
-        ({"random_state": -1}, r"random_state is -1; it is a seed, from 0 to 2\^32-1"),
+        ({"percentile": 200}, "percentile is 200; expected at least 0 and below 100"),
+        ({"percentile": 100}, "percentile is 100; expected at least 0 and below 100"),
+        ({"beta": -1.0}, "beta is -1.0; expected a number from 0 up"),
+        ({"random_state": -1}, r"random_state is -1; expected a seed, from 0 to 2\^32-1"),
     ],
 )
 def test_a_number_out_of_its_range_is_refused_for_all_recordings(model_path, args, message):

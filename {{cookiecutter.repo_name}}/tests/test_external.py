@@ -125,7 +125,7 @@ def test_labels_that_the_data_do_not_have_are_refused_before_anything_is_scored(
 
 def test_a_recording_has_no_stems_of_another_program():
     mix = nussl.AudioSignal(audio_data_array=np.ones((1, 100)), sample_rate=RATE)
-    with pytest.raises(UserError, match="it separates no recordings"):
+    with pytest.raises(UserError, match="it cannot separate recordings"):
         External(mix, "x", STEMS)()
     assert "External" not in baselines()
 

@@ -129,9 +129,9 @@ def test_masks_without_an_order_cannot_be_weighed(model_path):
         DeepClustering(mix, 2, model_path, mask_weight=0.5)
     with pytest.raises(UserError, match="absent_db is -10, and it has no masks .*; write null"):
         DeepClustering(mix, 2, model_path, absent_db=-10)
-    with pytest.raises(UserError, match="absent_db is 3; it is dB below 0, or null"):
+    with pytest.raises(UserError, match="absent_db is 3; expected dB below 0, or null"):
         DeepClustering(mix, 2, model_path, absent_db=3)
-    with pytest.raises(UserError, match="mask_weight is 2; it is a weight, from 0 to 1"):
+    with pytest.raises(UserError, match="mask_weight is 2; expected a weight, from 0 to 1"):
         DeepClustering(mix, 2, model_path, mask_weight=2)
 
 

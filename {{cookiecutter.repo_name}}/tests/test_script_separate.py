@@ -123,7 +123,7 @@ def test_missing_files_and_patterns_without_a_match_are_reported_at_once(run, tm
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"beta": -1}, "beta is -1; it is a number from 0 up"),
+        ({"beta": -1}, "beta is -1; expected a number from 0 up"),
         ({"chunk": 0.001}, "chunk is 0.001 s; .* at least 3 of them make a chunk"),
     ],
 )
