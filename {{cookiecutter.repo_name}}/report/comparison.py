@@ -13,7 +13,7 @@ log = logging.getLogger("analyze")
 
 
 def comparison_files(runs, scores):
-    """{file name: content} of a comparison; prints the tables and what the tests say.
+    """The files of a comparison, {name: content}; logs the tables and the results of the tests.
 
     Args:
         runs: [comparison.Run] with the same items.
@@ -38,6 +38,7 @@ def comparison_files(runs, scores):
 
 
 def _files_of_score(runs, score, table):
+    """The tables and plots of one score; the boxes show its improvement, if it has one."""
     flat = [
         {"run": row["method"], "source": row["source"]}
         | {f"{score}_{key}": value for key, value in row[score].items()}

@@ -38,8 +38,8 @@ MASK = ("gray", (0, 1), "share")
 
 @contextlib.contextmanager
 def drawing(size, layout="constrained"):
-    """A figure of so many inches in this project's style. matplotlib is imported here: most of what
-    imports this module draws nothing."""
+    """A context with a figure of `size` inches in this project's style. matplotlib is imported
+    here, as most of the scripts that import this module draw nothing."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -92,14 +92,17 @@ def draw_separation(title, mix, result, frequency="auto", about=None):
 
 
 def draw_recording(title, recording, result, paths):
-    """viz.png of a recording that was separated: of ten seconds, those around the part whose
-    embedding is drawn, or the loudest.
+    """Draw ten seconds of a separated recording: around the part whose embedding is drawn, or the
+    loudest ones.
 
     Args:
         title: a line above everything.
         recording: as in `streams`.
         result: `algorithms.Result` without estimates.
         paths: of the files of the sources.
+
+    Returns:
+        the bytes of a PNG file.
     """
     rate = recording.sample_rate
     if result.span is None:
@@ -122,7 +125,7 @@ def draw_recording(title, recording, result, paths):
 
 
 def png(figure, about=None):
-    """The bytes of a figure as a PNG file, whatever characters the names in it have."""
+    """The bytes of a figure as a PNG file; characters that cannot be drawn are replaced."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
@@ -136,8 +139,8 @@ def png(figure, about=None):
 
 
 def _grid(figure, rows, widths):
-    """Places for axes, with the same margins at any size. matplotlib's layouts, which measure all
-    texts first, take nearly as long as drawing the figure."""
+    """A GridSpec with the same margins in inches at any size. matplotlib's own layouts measure all
+    texts first, which takes nearly as long as drawing the figure."""
     width, height = figure.get_size_inches()
     left, right, bottom, top, between = 0.65, 0.15, 0.5, 0.75, 0.75  # inches
     columns = len(widths)
@@ -156,7 +159,7 @@ def _grid(figure, rows, widths):
 
 
 def _draw_bins(figure, axes, mix, values, axis, title, color="black", kind=LEVEL):
-    """(bins, frames) over the seconds and kilohertz of `mix`, with a bar that explains colors."""
+    """Draw `values` (bins, frames) over the seconds and kHz of `mix`, with a colorbar."""
     colors, limits, unit = kind
     image = axes.imshow(
         axis.rows(values),
@@ -177,8 +180,8 @@ def _draw_bins(figure, axes, mix, values, axis, title, color="black", kind=LEVEL
 
 
 def _draw_waveform(axes, signal, color, title, mix):
-    """Minimum and maximum of short blocks: what a waveform looks like from afar; with an outline,
-    since a block of a single sample has no area."""
+    """Draw the minimum and maximum of short blocks as an area, with an outline, as a block of a
+    single sample has no area."""
     data = signal.audio_data.mean(axis=0)
     block = max(1, len(data) // 1500)
     blocks = data[: len(data) // block * block].reshape(-1, block)

@@ -1,4 +1,4 @@
-"""Folders of scripts.visualize: one for each item and experiment, known by its viz.png."""
+"""The folders of scripts.visualize: one for each item and experiment, named in its viz.png."""
 
 import json
 import re
@@ -17,7 +17,8 @@ def picture_fields(info, files):
 
 
 def folder_of(info, place, number):
-    """`place/number`; if that is another experiment's, the number with this one's name."""
+    """The folder for an item: `place/number`, or `place/number_name`, ... if another experiment
+    has written that."""
     name = re.sub(r"[^\w-]+", "_", info.name).strip("_")[:60]
     others = (f"{number}_{name}" if i == 1 else f"{number}_{name}_{i}" for i in count(1))
     folder = place / number
@@ -27,7 +28,7 @@ def folder_of(info, place, number):
 
 
 def fields_of(picture):
-    """The text fields of a viz.png; {} if it is not there, or not written by this project."""
+    """The text fields of a viz.png; {} if it is missing, or not written by this project."""
     try:
         with Image.open(picture) as image:
             found = {key: image.info[key] for key in (EXPERIMENT, OUTPUT_FOLDER, FILES)}

@@ -38,8 +38,8 @@ class FrequencyAxis:
         return (np.log(np.maximum(hertz, LOWEST)) - low) / (high - low)
 
     def rows(self, values):
-        """(bins, frames) of an STFT at even steps of the axis: the same shape. A row is the mean
-        of the bins that it covers, or the nearest bin."""
+        """Resample (bins, frames) of an STFT to even steps of the axis: the same shape. A row is
+        the mean of the bins that it covers, or the nearest bin."""
         if self.scale == "linear":
             return values
         bins = len(values)
@@ -61,7 +61,7 @@ class FrequencyAxis:
         else:
             low = 100 if self.scale == "mel" else LOWEST
             marks = [hertz for hertz in MARKS if low < hertz <= self.highest]
-        # where two would overlap, the lower one is left out
+        # from the top down; a tick that would overlap the one above is left out
         places, texts = [], []
         for hertz in marks[::-1]:
             place = float(self.place(hertz))

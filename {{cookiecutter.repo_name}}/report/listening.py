@@ -16,12 +16,12 @@ from .frequency import FrequencyAxis
 from .views import FLOOR, embedding_plane, level_db
 
 PARTS = Path(__file__).parent / "page"
-SECONDS = 30  # of a longer item so many are on the page, from its middle
+SECONDS = 30  # of audio on the page: the middle of a longer item
 PEAKS = 600  # bars of a waveform
 POINTS = 800  # dots in the plane of the embedding
 WIDEST = 700  # pixels of a spectrogram
-SHADES = 32  # of its colours: a fraction of the size of a full picture, and it looks the same
-COLORS = 5  # that page.css has for sources
+SHADES = 32  # colours of a spectrogram: far smaller files, which look the same
+COLORS = 5  # for sources in page.css
 
 
 def listening_page(title, about, items, table=None, summary=None, warnings=()):
@@ -32,9 +32,9 @@ def listening_page(title, about, items, table=None, summary=None, warnings=()):
         about: {term: text}, what the results depend on.
         items: what `page_item` gives, in the order of their numbers.
         table: rows for the sortable table of items, {"name", "number": of the item on the page or
-            None, "scores": {column: number or None}}; None: the items are listed without one.
-        summary: rows of texts for the table of methods, the first the heading, and the name of the
-            method to stress: (lines, name).
+            None, "scores": {column: number or None}}; None: no table.
+        summary: (rows of texts for the table of methods, the first the heading; name of the method
+            to highlight); None: no table.
         warnings: sentences at the top of the page.
     """
     terms = "".join(
@@ -44,7 +44,7 @@ def listening_page(title, about, items, table=None, summary=None, warnings=()):
     notes = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in warnings)
     stage = '<div id="stage"></div>'
     data = json.dumps({"items": items})
-    for sign in "<>&":  # "<!--<script>" in a name would keep the browser from finding the end
+    for sign in "<>&":  # "<!--<script>" in a name would hide the end of the script from the browser
         data = data.replace(sign, f"\\u{ord(sign):04x}")
     page = (PARTS / "page.html").read_text(encoding="utf-8")
     parts = {
@@ -64,6 +64,7 @@ def listening_page(title, about, items, table=None, summary=None, warnings=()):
 
 
 def _methods(lines, own):
+    """The table of methods as HTML; `own`: the method to highlight."""
     head, *rows = lines
     cells = "".join(
         f'<th scope="col"{" class=text" if place < 2 else ""}>{html.escape(cell)}</th>'
@@ -85,13 +86,12 @@ def _methods(lines, own):
 
 
 def _items(table):
-    """The table that is sorted by the first column of numbers, the best first."""
+    """The table of items as HTML, sorted by the first column of numbers, the best first."""
     columns = list(table[0]["scores"])
-    low = -np.inf
 
     def key(row):
         value = row["scores"][columns[0]]
-        return low if value is None else value
+        return -np.inf if value is None else value
 
     head = '<th scope="col" aria-sort="none"><button type="button">Item</button></th>'
     for place, column in enumerate(columns):
@@ -117,8 +117,8 @@ def _items(table):
         body += f'<tr{mark}><th scope="row">{name}</th>{cells}{listen}</tr>'
     count = sum(row["number"] is not None for row in table)
     return (
-        f'<p class="soft">{amount(len(table), "item")}, of which {count} can be played here: the '
-        'best, the worst. Headings sort.</p><div class="scroll tall" tabindex="0" role="region" '
+        f'<p class="soft">{amount(len(table), "item")}; {count} can be played here, the best and '
+        'the worst. Headings sort.</p><div class="scroll tall" tabindex="0" role="region" '
         'aria-labelledby="items-title"><table class="sortable"><thead><tr>'
         f'{head}<th scope="col"><span class="hidden">Listen</span></th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
@@ -152,16 +152,14 @@ def page_item(
     """
     axis = FrequencyAxis(frequency, mix.sample_rate)
     rate, length = mix.sample_rate, mix.signal_length
-    most = SECONDS * rate
-    part = slice(0, length)
-    if length > most:
-        part = slice((length - most) // 2, (length - most) // 2 + most)
+    count = min(length, SECONDS * rate)
+    part = slice((length - count) // 2, (length - count) // 2 + count)
     mixture = {"label": "mixture", "kind": "", "source": None, "signal": mix, "scores": ""}
     peak = max(np.abs(track["signal"].audio_data).max() for track in [mixture, *tracks])
     peak = max(float(peak), 1e-9)
-    seconds = (part.stop - part.start) / rate
+    seconds = count / rate
     note = ""
-    if length > most:
+    if count < length:
         note = (
             f"{seconds:.0f} s from {part.start / rate:.1f} s of {length / rate:.1f} s; "
             "the pictures show the whole"
@@ -210,7 +208,8 @@ def _text(content):
 
 
 def _sound(data, rate, peak):
-    """A FLAC file of 16 bits; where one would clip, all of an item are turned down together."""
+    """A 16-bit FLAC file as base64. If one signal of an item would clip, all of them are scaled
+    down by the same factor; peak: of all."""
     buffer = io.BytesIO()
     scaled = data / max(1.0, peak / 0.999)
     soundfile.write(buffer, scaled.T, rate, format="FLAC", subtype="PCM_16")
@@ -218,7 +217,7 @@ def _sound(data, rate, peak):
 
 
 def _peaks(data, peak):
-    """[[lowest, highest]] of short stretches, -127 to 127."""
+    """[[minimum, maximum]] of short blocks of a waveform, -127 to 127."""
     mono = data.mean(axis=0) / peak * 127
     edges = np.linspace(0, len(mono), min(PEAKS, len(mono)) + 1).astype(int)
     blocks = [mono[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
@@ -258,11 +257,11 @@ def _plane(embedding, loud, cluster_of, span):
     flat = np.round(flat / max(np.abs(flat).max(), 1e-9) * 127).astype(int)
     sources = cluster_of.reshape(-1)[chosen]
     part = "" if span is None else f" from {span[0]:.0f} to {span[1]:.0f} s (the loudest)"
-    said = (
+    caption = (
         f"The embedding of {len(chosen)} loud bins{part} in the plane of their two principal "
         f"components ({share:.0%} of the variance), coloured by source"
     )
     points = [
         [int(x), int(y), _colour(int(source))] for (x, y), source in zip(flat, sources, strict=True)
     ]
-    return {"points": points, "alt": said, "caption": said}
+    return {"points": points, "alt": caption, "caption": caption}

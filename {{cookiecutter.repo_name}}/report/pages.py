@@ -1,5 +1,9 @@
 """The listening pages of scripts.evaluate and scripts.visualize, from their scores."""
 
+import math
+
+import numpy as np
+
 import provenance
 from evaluation.table import TITLES, table_lines
 
@@ -23,22 +27,21 @@ def page_of_many(config, scorer, summary, rows, sentences):
     """The page of an evaluation, with the best and the worst items to listen to.
 
     Args:
-        scorer: the Scorer of the evaluation, which separates them once more.
+        scorer: the Scorer of the evaluation, which separates these items again.
         summary: the content of summary.json; rows: the scores of all items.
-        sentences: what a reader of the scores has to know.
+        sentences: about the scores (`evaluation.sentences`).
     """
     method, settings = config.algorithm.class_name, config.evaluate
     own = [row for row in rows if row["method"] == method]
     table = _table(own)
-    on_page = _best_and_worst(table, settings.page_items)
     indices = {scorer.data.tracks[index].name: index for index in scorer.chosen}
     items = []
-    for entry in on_page:
+    for number, entry in enumerate(_best_and_worst(table, settings.page_items)):
+        entry["number"] = number
         item = scorer.data[indices[entry["name"]]]
+        of_item = [row for row in own if row["item"] == entry["name"]]
         result = scorer.separate(item)
-        mine = [row for row in own if row["item"] == entry["name"]]
-        items.append(_item(len(items), item, result, method, mine, settings.frequency))
-        entry["number"] = items[-1]["number"]
+        items.append(_item(number, item, result, method, of_item, settings.frequency))
     about = {
         "Scored": " ".join(sentences),
         "Model": summary["model_path"] or "none",
@@ -58,7 +61,7 @@ def _versions(versions):
 
 
 def _table(own):
-    """A row an item: the mean SI-SDR improvement, and that of each source."""
+    """A row for each item: its mean SI-SDR improvement, and that of each source."""
     items = {}
     for row in own:
         items.setdefault(row["item"], {})[row["source"]] = _known(row["si_sdr_improvement"])
@@ -72,7 +75,8 @@ def _table(own):
 
 
 def _known(value):
-    return value if value == value else None  # NaN: no score
+    """A score, or None for NaN: there is none."""
+    return None if math.isnan(value) else value
 
 
 def _best_and_worst(table, count):
@@ -85,13 +89,16 @@ def _best_and_worst(table, count):
 
 
 def _item(number, item, result, method, rows, frequency):
-    mine = {row["source"]: row for row in rows if row["method"] == method}
-    tracks, masks, place = [], [], {}
+    """The content of `page_item` for a separated item: for each source the reference, and the
+    estimate that was scored."""
+    row_of = {row["source"]: row for row in rows if row["method"] == method}
+    tracks, masks = [], []
+    source_of_estimate = {}
     for source, label in enumerate(sorted(item["sources"])):
-        row = mine[label]
-        # what is scored: of sources with an order the one of this label, else the one that fits
-        taken = row["estimate"] if result.labels is None else result.labels.index(label)
-        place[taken] = source
+        row = row_of[label]
+        # of estimates with an order that of this label, otherwise the one that fits best
+        estimate = row["estimate"] if result.labels is None else result.labels.index(label)
+        source_of_estimate[estimate] = source
         tracks += [
             {
                 "label": label,
@@ -104,38 +111,40 @@ def _item(number, item, result, method, rows, frequency):
                 "label": label,
                 "kind": "estimate",
                 "source": source,
-                "signal": result.estimates[taken],
+                "signal": result.estimates[estimate],
                 "scores": _scores(row),
             },
         ]
         if result.masks is not None:
-            masks.append((label, source, result.masks[taken]))
-    for left in range(len(result.estimates)):
-        if left not in place:  # more estimates than sources
-            place[left] = len(place)
+            masks.append((label, source, result.masks[estimate]))
+    for estimate, signal in enumerate(result.estimates):
+        if estimate not in source_of_estimate:  # more estimates than sources
+            source_of_estimate[estimate] = len(source_of_estimate)
             tracks.append(
                 {
-                    "label": f"estimate {left}",
+                    "label": f"estimate {estimate}",
                     "kind": "of no source",
-                    "source": place[left],
-                    "signal": result.estimates[left],
+                    "source": source_of_estimate[estimate],
+                    "signal": signal,
                     "scores": "",
                 }
             )
-    source_of = None
+    cluster_of = None
     if result.clusters is not None:
-        source_of = sum((result.clusters == taken) * source for taken, source in place.items())
+        cluster_of = np.zeros_like(result.clusters)
+        for estimate, source in source_of_estimate.items():
+            cluster_of[result.clusters == estimate] = source
     return page_item(
         number,
         item["metadata"]["name"],
         item["mix"],
         tracks,
         masks,
-        result.embedding,
-        result.loud,
-        source_of,
-        result.span,
-        frequency,
+        embedding=result.embedding,
+        loud=result.loud,
+        cluster_of=cluster_of,
+        span=result.span,
+        frequency=frequency,
     )
 
 

@@ -16,7 +16,7 @@ def boxes(runs, title):
         runs: {name: {source: [score]}}.
 
     Returns:
-        the bytes of a PNG file, as all of these.
+        the bytes of a PNG file.
     """
     sources = sorted({source for scores in runs.values() for source in scores})
     size = (max(3 + 2.2 * len(sources), 6), max(1.5 + 0.55 * len(runs), 2.4))
@@ -47,7 +47,8 @@ def boxes(runs, title):
 
 
 def against_input(runs, title, unit=""):
-    """Each item's score over that of the mixture: above the line, separation helped.
+    """A scatter plot of each item's score over that of the mixture: PNG bytes. Items above the
+    diagonal were improved.
 
     Args:
         runs: {name: {source: [(score of the mixture, score)]}}.
@@ -74,11 +75,12 @@ def against_input(runs, title, unit=""):
 
 
 def learning_curves(runs, losses=None):
-    """Training and validation loss over the epochs, a panel for each loss: they have other units.
+    """Training and validation loss over the epochs: PNG bytes. Runs with different losses are in
+    different panels, as the values are not comparable.
 
     Args:
-        runs: {name: [{"epoch", "train_loss", "val_loss", ...}]}, a row as in history.csv.
-        losses: {name: what its loss is}; None: the names of its terms in the rows.
+        runs: {name: [{"epoch", "train_loss", "val_loss", ...}]}, the rows of history.csv.
+        losses: {name: its loss in words}; None: the names of its terms in the rows.
     """
     panels = {}
     for name, rows in runs.items():

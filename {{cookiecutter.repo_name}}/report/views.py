@@ -3,11 +3,12 @@
 import numpy as np
 from sklearn.decomposition import PCA
 
-FLOOR = -80  # dB under the loudest bin, the lowest level shown
+FLOOR = -80  # dB relative to the loudest bin: the lowest level shown
 
 
 def level_db(signal, reference=None):
-    """The STFT's magnitude, the mean of the channels, in dB under `reference`: (bins, frames).
+    """The magnitude of the STFT, averaged over channels, in dB relative to `reference` and at least
+    `FLOOR`: (bins, frames).
 
     Args:
         signal: an AudioSignal.
