@@ -1,6 +1,7 @@
-"""Checkpoints: written whole or not at all, loaded without running code from them.
+"""Checkpoints: written atomically, and loaded without running code from them.
 
-Models are nussl's files (`SeparationModel.save`), so that repaired nussl alone can load them.
+Models are files of nussl's `SeparationModel.save`, so that nussl as repaired in `compat/` can load
+them without the rest of this project.
 """
 
 import functools
@@ -34,7 +35,8 @@ def load(path, device="cpu"):
     """Read what `save` wrote.
 
     Raises:
-        UserError: no such file, not a checkpoint, cut short, or more in it than data.
+        UserError: the file is missing, damaged, no checkpoint, or holds more than tensors and plain
+            data.
     """
     path = Path(path)
     if not path.exists():
@@ -53,7 +55,7 @@ def load(path, device="cpu"):
             f"checkpoint ({reason[:160]}); load only files from sources that you "
             "trust; otherwise train again"
         ) from error
-    except Exception as error:  # whatever an unpickler stumbles over in bytes that are not its own
+    except Exception as error:  # an unpickler may raise anything for bytes that are no pickle
         text = str(error).splitlines()[0] if str(error) else ""
         reason = text if " " in text else f"{type(error).__name__} {text}".strip()
         raise UserError(
@@ -73,7 +75,7 @@ def save_model(path, model, metadata):
 
 
 class InMemory(NamedTuple):
-    """A model that is at hand, in place of the path of a checkpoint.
+    """A model in memory, in place of the path of a checkpoint.
 
     model: in evaluation mode, on the device that it is to run on.
     metadata: as `save_model` takes it.
@@ -87,7 +89,7 @@ class InMemory(NamedTuple):
 
 
 def load_model(path, device="cpu"):
-    """(model in evaluation mode on `device`, its metadata); the same objects while the file stays.
+    """(model in evaluation mode on `device`, its metadata), cached until the file changes.
 
     path: of a file, or an `InMemory`.
 
@@ -111,14 +113,14 @@ def _load_model(path, device, stamp):
         )
     try:
         model, metadata = _built(content, path)
-        metadata = {**content["metadata"], **metadata}  # nussl passes on only what it knows itself
-        for key, what in _wrong(metadata):
-            raise UserError(f"{key} in its metadata is {metadata.get(key)!r}, not {what}")
+        metadata = {**content["metadata"], **metadata}  # nussl drops the keys that it does not know
+        for key, expected in _wrong(metadata):
+            raise UserError(f"{key} in its metadata is {metadata.get(key)!r}, not {expected}")
         if not all(value.isfinite().all() for value in content["state_dict"].values()):
             raise UserError("it has weights that are NaN or infinite; train again")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except Exception as error:  # a file that anybody may have written, built by nussl and torch
+    except Exception as error:  # nussl and torch may raise anything for a damaged file
         reason = in_one_line(error)
         raise UserError(
             f"{path}: the model in it cannot be built ({reason}); its weights and its "
@@ -141,7 +143,7 @@ def _built(content, path):
 
 
 def _wrong(metadata):
-    """Yields (key, what it has to be) of metadata that separation cannot work with."""
+    """Yields (key, what is expected) of invalid metadata."""
     for key in ("sample_rate", "num_channels"):
         if not (isinstance(metadata[key], int) and metadata[key] > 0):
             yield key, "a number above 0"
@@ -161,12 +163,14 @@ def _is_list_of_names(value):
 
 
 def _is_spread(value):
-    """Is it {"mean": a number, "std": one that is not negative}?"""
-    found = [value.get(key) for key in ("mean", "std")] if isinstance(value, dict) else [None]
-    numbers = all(isinstance(one, int | float) and math.isfinite(one) for one in found)
-    return numbers and value["std"] >= 0
+    """Is it {"mean": a finite number, "std": one that is not negative}?"""
+    if not isinstance(value, dict):
+        return False
+    numbers = [value.get(key) for key in ("mean", "std")]
+    finite = all(isinstance(one, int | float) and math.isfinite(one) for one in numbers)
+    return finite and value["std"] >= 0
 
 
 def digest(path):
-    """SHA-256 of a checkpoint file: what says that two results come from the same weights."""
+    """SHA-256 of a checkpoint file, by which results of the same weights are recognised."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

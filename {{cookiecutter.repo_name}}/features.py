@@ -20,24 +20,24 @@ TARGET = Literal["phase_sensitive", "magnitude"]
 class FrontEnd(nn.Module):
     """Waveforms, spectra, magnitudes, targets and weights of a batch, under nussl's names.
 
-    Equal to nussl's transforms GetAudio, PhaseSensitiveSpectrumApproximation (or
-    MagnitudeSpectrumApproximation) and MagnitudeWeights applied to each item (tests hold it to
-    1e-5), but for a whole batch at once, on its device. No gradient flows through them.
+    The same (tested to 1e-5) as nussl's transforms GetAudio, PhaseSensitiveSpectrumApproximation
+    (or MagnitudeSpectrumApproximation) and MagnitudeWeights for each item, but for a whole batch at
+    once, on its device. No gradient flows through them.
 
     Args:
         window_length, hop_length: in samples.
-        window_type: a name that nussl knows, "sqrt_hann" for instance.
-        target: what `source_magnitudes` and `ideal_binary_mask` are made of, "phase_sensitive"
-            (Erdogan, Hershey, Watanabe and Le Roux, ICASSP 2015) or "magnitude".
+        window_type: a name that nussl knows, such as "sqrt_hann".
+        target: how `source_magnitudes`, and from them `ideal_binary_mask`, are computed:
+            "phase_sensitive" (Erdogan, Hershey, Watanabe and Le Roux, ICASSP 2015) or "magnitude".
         names: of the features to compute; None: all.
 
     Raises:
         ValueError: an unknown target or feature.
     """
 
-    #: made of the mixture alone: what a network may read, since separation has nothing else
+    #: computed from the mixture alone: networks may read these, as separation has no sources
     of_mixture = ["mix_audio", "mix_spectrum", "mix_magnitude", "weights"]
-    #: made of the sources too: for losses
+    #: computed from the sources too: for losses
     of_sources = ["source_audio", "source_spectra", "source_magnitudes", "ideal_binary_mask"]
     #: everything that `forward` can add to a batch
     features = [*of_mixture, *of_sources]
@@ -65,7 +65,7 @@ class FrontEnd(nn.Module):
             )
         self.target = target
         self.window_length, self.hop_length = window_length, hop_length
-        self.odd = window_length % 2  # half a window before and after the signal is one short
+        self.odd = window_length % 2  # twice half a window, rounded down, is one sample too few
         window = nussl.AudioSignal.get_window(window_type, window_length)
         self.register_buffer("window", torch.as_tensor(window, dtype=torch.float32))
 
@@ -74,7 +74,7 @@ class FrontEnd(nn.Module):
         """Add a feature of the mixture.
 
         Args:
-            name: by which networks and losses read it.
+            name: under which networks and losses read it.
             compute: function(audio, spectrum) -> tensor, batch first; audio: float32 (batch,
                 channels, samples); spectrum: complex (batch, frames, bins, channels).
         """
@@ -85,7 +85,7 @@ class FrontEnd(nn.Module):
         cls.features.append(name)
 
     def samples(self, frames):
-        """How many samples have just `frames` STFT frames."""
+        """How many samples have exactly `frames` STFT frames, without padding to a whole hop."""
         return (frames - 1) * self.hop_length + self.odd
 
     def segment(self, seconds, sample_rate):
@@ -93,12 +93,12 @@ class FrontEnd(nn.Module):
         return self.samples(1 + max(1, round(seconds * sample_rate / self.hop_length)))
 
     def _missing(self, length):
-        """How many samples `length` is short of whole frames."""
+        """How many zeros pad `length` samples to a whole number of hops."""
         return (self.odd - length) % self.hop_length
 
     @property
     def margin(self):
-        """Samples around the first and the last frame's middle that these frames reach into."""
+        """Half a window: by how many samples frames extend beyond their centres."""
         return self.window_length // 2
 
     def stft(self, audio, with_margin=False):
@@ -106,12 +106,12 @@ class FrontEnd(nn.Module):
 
         The signal is padded with zeros by half a window, and at its end to a whole number of hops.
 
-        with_margin: the signal has `margin` samples more at either end, what surrounds it in a
-            longer one, in place of the zeros; without these it is `samples(frames)` long.
+        with_margin: the signal is an excerpt of a longer one, with `margin` samples more at either
+            end in place of the zeros; without these it has `samples(frames)` samples.
         """
         if not with_margin:
             padding = (self.margin, self.margin + self._missing(audio.shape[-1]))
-            # one copy for all padding; center=True would make another
+            # a single copy; center=True would pad once more
             audio = nn.functional.pad(audio, padding)
         spectrum = torch.stft(
             audio.reshape(-1, audio.shape[-1]),
@@ -160,32 +160,32 @@ class FrontEnd(nn.Module):
         """
         samples = batch["mix"].to(self.window.dtype)
         inside = slice(self.margin, samples.shape[-1] - self.margin) if with_margin else slice(None)
-        made = {"mix_audio": samples[..., inside]}
+        computed = {"mix_audio": samples[..., inside]}
         if self.names - {"mix_audio", "source_audio"}:
             # (b, c, f, t) -> (b, t, f, c)
             mix = self.stft(samples, with_margin).permute(0, 3, 2, 1)
-            made["mix_spectrum"] = torch.view_as_real(mix)
-            made["mix_magnitude"] = magnitude = _magnitude(mix)
+            computed["mix_spectrum"] = torch.view_as_real(mix)
+            computed["mix_magnitude"] = magnitude = _magnitude(mix)
             if "weights" in self.names:
-                made["weights"] = _weights(magnitude)
+                computed["weights"] = _weights(magnitude)
             for name in self.names & {*self.registered}:
-                made[name] = self.registered[name](made["mix_audio"], mix)
+                computed[name] = self.registered[name](computed["mix_audio"], mix)
         if "sources" in batch:
             audio = batch["sources"].to(self.window.dtype)
-            made["source_audio"] = audio.permute(0, 2, 3, 1)
+            computed["source_audio"] = audio.permute(0, 2, 3, 1)
             if self.names & {"source_spectra", "source_magnitudes", "ideal_binary_mask"}:
                 # (b, s, c, f, t) -> (b, t, f, c, s)
                 sources = self.stft(audio).permute(0, 4, 3, 2, 1)
-                made["source_spectra"] = torch.view_as_real(sources).transpose(-1, -2)
+                computed["source_spectra"] = torch.view_as_real(sources).transpose(-1, -2)
             if self.names & {"source_magnitudes", "ideal_binary_mask"}:
-                made["source_magnitudes"] = (
+                computed["source_magnitudes"] = (
                     _magnitude(sources)
                     if self.target == "magnitude"
                     else _phase_sensitive(sources, mix[..., None], magnitude[..., None])
                 )
             if "ideal_binary_mask" in self.names:
-                made["ideal_binary_mask"] = ideal_binary_mask(made["source_magnitudes"])
-        return {**batch, **{name: made[name] for name in made if name in self.names}}
+                computed["ideal_binary_mask"] = ideal_binary_mask(computed["source_magnitudes"])
+        return {**batch, **{name: computed[name] for name in computed if name in self.names}}
 
 
 def _magnitude(spectrum):

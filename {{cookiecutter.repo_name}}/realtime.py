@@ -1,6 +1,6 @@
-"""Separation of audio as it arrives, block by block, by networks where no frame sees a later one.
+"""Separation of audio as it arrives, block by block, by causal networks.
 
-The network runs on the new frames alone (`model/causal.py`). The sources are those of the whole
+The network runs on new frames only (`model/causal.py`). The sources equal those of the whole
 recording.
 """
 
@@ -18,14 +18,14 @@ from errors import UserError
 from model import EXTRAS
 from model.causal import check_causal, remembering
 
-SMALLEST = 1e-10  # what the squared windows add up to is not less
+SMALLEST = 1e-10  # floor of the sum of squared windows
 
 
 def as_floats(name, audio):
-    """A numpy array of an array or tensor of finite floats; `name` is what messages call it.
+    """An array or tensor of finite floats as a numpy array; `name`: of it, in error messages.
 
     Raises:
-        UserError: it holds other numbers, NaN, infinity, or is too loud for float32.
+        UserError: it holds integers, NaN or infinity, or is too loud for float32.
     """
     if isinstance(audio, torch.Tensor):
         audio = audio.detach().cpu()
@@ -45,12 +45,12 @@ def as_floats(name, audio):
 
 
 class Stream:
-    """Sources of a recording that comes in blocks of any size.
+    """Separates a recording that arrives in blocks of any size.
 
     Attributes:
-        names: of the sources.
+        names: of the sources in their order; None: they have no order.
         sample_rate: of the blocks, in Hz.
-        latency: samples by which a source is behind the mixture at most: one frame.
+        latency: by how many samples the sources lag behind the mixture at most: one frame.
 
     Args:
         algorithm: the class that separates, `DeepAudioEstimation` or `DeepMaskEstimation`.
@@ -59,7 +59,7 @@ class Stream:
         channels: of the blocks.
 
     Raises:
-        UserError: the algorithm or the network needs more than what came before.
+        UserError: the algorithm or the network needs later samples.
     """
 
     def __init__(self, algorithm, model, args, channels=1):
@@ -75,15 +75,15 @@ class Stream:
         self.sample_rate, self.names = metadata["sample_rate"], algorithm.labels_of(*model)
         kind = _Filters if algorithm is DeepAudioEstimation else _Masks
         self._frames = kind(network, metadata, args)
-        of_model = metadata["num_channels"]
-        if channels != of_model and not (kind is _Masks and of_model == 1):
-            raise UserError(f"channels is {channels}; the network separates {of_model}")
+        num_channels = metadata["num_channels"]
+        if channels != num_channels and not (kind is _Masks and num_channels == 1):
+            raise UserError(f"channels is {channels}; the network separates {num_channels}")
         self.latency = self._frames.size
-        self._skipped = self._frames.before  # zeros before the first sample, yet to be left out
-        self._buffer = torch.zeros(channels, self._frames.before)
-        self._given = self._done = 0
-        self._tail = None
-        self._ended, self._dimensions = False, 2
+        self._buffer = torch.zeros(channels, self._frames.before)  # samples of incomplete frames
+        self._tail = None  # the end of the last frames, to which the next ones are added
+        self._skip = self._frames.before  # samples of the zeros before the recording, to be dropped
+        self._received = self._returned = 0  # samples so far
+        self._finished, self._ndim = False, 2
 
     def __call__(self, block):
         """Take the next samples of the mixture.
@@ -92,12 +92,12 @@ class Stream:
             block: floats, (samples,) or (channels, samples), any number of samples.
 
         Returns:
-            {name: what is ready of the source}, shaped like the block but for the number of
-            samples, which may be 0: all sources of samples that are `latency` ago, and more.
+            {name: next samples of the source}, shaped like the block, but with another number of
+            samples, which may be 0: all that are complete, those of `latency` samples ago at least.
 
         Raises:
-            UserError: another number of channels, no finite floats, or a stream that has been
-                finished.
+            UserError: the block has another number of channels or is no array of finite floats; the
+                stream is finished.
         """
         block = as_floats("a block", block).astype(np.float32)
         channels = len(self._buffer)
@@ -107,27 +107,32 @@ class Stream:
                 f"a block has the shape {block.shape}, expected ({channels}, samples)"
                 + (" or (samples,)" if channels == 1 else "")
             )
-        if self._ended:
+        if self._finished:
             raise UserError("the stream is finished; separator.stream() begins another")
         samples = torch.from_numpy(np.atleast_2d(block))
-        self._given += samples.shape[1]
-        self._dimensions = block.ndim
-        return self._named(self._push(samples), block.ndim)
+        self._received += samples.shape[1]
+        self._ndim = block.ndim
+        return self._named(self._push(samples))
 
     def finish(self):
-        """What is left at the end of the recording: {name: the source}, shaped like the blocks."""
-        if self._ended:
+        """The remaining samples of the recording: {name: source}, shaped like the blocks.
+
+        Raises:
+            UserError: the stream is finished already.
+        """
+        if self._finished:
             raise UserError("the stream is finished already")
-        self._ended = True
-        rest = self._frames.before + -self._given % self._frames.hop
-        sources = self._push(torch.zeros(len(self._buffer), rest))
-        if self._done < self._given:  # the last frame has no other to wait for
-            last = self._finished(self._tail, np.zeros(self._tail.shape[1:], np.float32))
+        self._finished = True
+        padding = self._frames.before + -self._received % self._frames.hop
+        sources = self._push(torch.zeros(len(self._buffer), padding))
+        if self._returned < self._received:  # nothing is added to the tail of the last frame
+            last = self._complete(self._tail, np.zeros(self._tail.shape[1:], np.float32))
             sources = np.concatenate([sources, last], axis=-1)
-        return self._named(sources, self._dimensions)
+        return self._named(sources)
 
     def _push(self, samples):
-        """(sources, channels, samples) that are complete."""
+        """Run the network on the frames that are complete with these samples, and overlap-add them:
+        (sources, channels, samples) to which no later frame adds anything."""
         frames = self._frames
         self._buffer = torch.cat([self._buffer, samples], dim=1)
         count = (self._buffer.shape[1] - frames.size) // frames.hop + 1
@@ -142,23 +147,23 @@ class Stream:
             waves[..., : self._tail.shape[-1]] += self._tail
         ready, self._tail = np.split(waves, [count * frames.hop], axis=-1)
         mixture = data[:, : count * frames.hop].cpu().numpy()
-        return self._finished(ready, mixture)
+        return self._complete(ready, mixture)
 
-    def _finished(self, waves, mixture):
-        """The sources of complete samples, without those before the first and after the last."""
+    def _complete(self, waves, mixture):
+        """The sources of overlap-added samples, without the padding around the recording."""
         sources = self._frames.finished(waves, mixture)
-        skipped = min(self._skipped, sources.shape[-1])
-        self._skipped -= skipped
-        sources = sources[..., skipped:][..., : self._given - self._done]
-        self._done += sources.shape[-1]
+        skipped = min(self._skip, sources.shape[-1])
+        self._skip -= skipped
+        sources = sources[..., skipped:][..., : self._received - self._returned]
+        self._returned += sources.shape[-1]
         return np.ascontiguousarray(sources, dtype=np.float32)
 
-    def _named(self, sources, axes):
+    def _named(self, sources):
+        """{name: source}, each with as many dimensions as the last block."""
         names = self.names or [f"source{number}" for number in range(len(sources))]
-        return {
-            name: source[0] if axes == 1 else source
-            for name, source in zip(names, sources, strict=True)
-        }
+        if self._ndim == 1:
+            sources = sources[:, 0]
+        return dict(zip(names, sources, strict=True))
 
 
 class _Filters:
@@ -181,16 +186,17 @@ class _Filters:
         self.num_sources = layers["mask"].embedding_size
 
     def __call__(self, data, count):
-        """(channels, samples) of `count` frames -> (sources, channels, samples), which overlap with
-        those before and after."""
+        """(channels, samples) of `count` frames -> (sources, channels, samples), to be added to
+        those of the frames before and after."""
         return self.network({"mix_audio": data[None]})["audio"][0].permute(2, 0, 1)
 
     def finished(self, waves, mixture):
+        """The sources, from overlap-added outputs: (sources, channels, samples) both."""
         return consistent(waves, mixture) if self.consistent else waves
 
 
 class _Encoder(nn.Module):
-    """An `Encoder` of samples that are whole frames, without padding."""
+    """An `Encoder` without padding: it is given the samples of whole frames."""
 
     def __init__(self, module):
         super().__init__()
@@ -204,7 +210,7 @@ class _Encoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """A `Decoder` that cuts nothing off."""
+    """A `Decoder` without the cut to the length of the mixture."""
 
     def __init__(self, module):
         super().__init__()
@@ -217,7 +223,10 @@ class _Decoder(nn.Module):
 
 
 class _Masks:
-    """Frames of the STFT, under the network's masks."""
+    """Frames of the STFT, multiplied by the network's masks.
+
+    Attributes: as of `_Filters`.
+    """
 
     def __init__(self, network, metadata, args):
         params = metadata["stft_params"]
@@ -238,13 +247,14 @@ class _Masks:
         self.num_sources = DeepMaskEstimation.outputs_of(copy.deepcopy(network), metadata)
 
     def __call__(self, data, count):
-        """As `_Filters`; one part more: what the squared windows add up to."""
+        """As `_Filters`, with one signal more behind the sources: the squared windows, by whose sum
+        `finished` divides."""
         frames = data.unfold(1, self.size, self.hop) * self.window
         spectrum = torch.fft.rfft(frames)  # (c, t, f)
         read = spectrum.mean(dim=0, keepdim=True) if self.mono else spectrum
         read = read.permute(1, 2, 0)[None] / self.window.sum()  # (1, t, f, c)
-        there = {"mix_magnitude": read.abs(), "mix_spectrum": torch.view_as_real(read)}
-        masks = self.network({name: there[name] for name in self.network.input})["mask"][0]
+        features = {"mix_magnitude": read.abs(), "mix_spectrum": torch.view_as_real(read)}
+        masks = self.network({name: features[name] for name in self.network.input})["mask"][0]
         if masks.ndim == 5:
             masks = torch.view_as_complex(masks.transpose(-1, -2).contiguous())
         masks = masks.permute(3, 2, 0, 1)  # (t, f, c, s) -> (s, c, t, f)
@@ -259,4 +269,5 @@ class _Masks:
         return waves[:, 0, 0].unflatten(0, (-1, len(spectrum)))
 
     def finished(self, waves, mixture):
+        """As `_Filters.finished`; the masks are consistent already."""
         return waves[:-1] / np.maximum(waves[-1:], SMALLEST)

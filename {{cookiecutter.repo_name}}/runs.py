@@ -1,5 +1,5 @@
-"""The output folder of a run: where things are in it, what may change when it is resumed, and how
-evaluated ones are found."""
+"""The output folder of a run: its files, the settings that may change when it is resumed, and how
+evaluated runs are found."""
 
 import glob
 from pathlib import Path
@@ -8,7 +8,7 @@ from config.plain import is_below
 from files import PROJECT
 
 BEST = Path("checkpoints") / "best.model.pth"  # in info.output_folder
-MAY_CHANGE = (  # when a training run is resumed; any other change would make it a different run
+MAY_CHANGE = (  # when a training run is resumed; any other change makes it a different run
     "datasets.train.args.folder",
     "datasets.val.args.folder",
     "train.accumulate",
@@ -36,8 +36,8 @@ def may_change(key):
 
 
 def here(config):
-    """A config for the folder that it was read in, as `info.output_folder`, if that is the folder
-    of a training run, which may have been moved or copied; else the config itself."""
+    """A config whose `info.output_folder` is the folder that it was read from, if this is the
+    folder of a training run, which may have been moved or copied; otherwise the config itself."""
     folder = config.path.absolute().parent
     is_run = config.path.name == "config.yml" and any((folder / BEST.parent).glob("*.pth"))
     if not is_run or (PROJECT / config.info.output_folder).resolve() == folder.resolve():
@@ -52,18 +52,17 @@ def find_all(config):
     Raises:
         ConfigError: one of them has no evaluation of `analyze.split`.
     """
-    found, problems = [], []
+    scores = Path("evaluation") / config.analyze.split / "scores.csv"
+    folders = {}  # by resolved path: several entries may name the same folder
+    problems = []
     for number, entry in enumerate(config.analyze.runs):
-        folders = [Path(path) for path in sorted(glob.glob(entry))] or [Path(entry)]
+        matches = [Path(path) for path in sorted(glob.glob(entry))] or [Path(entry)]
         # folders that match a pattern and were not evaluated are skipped
-        place = Path("evaluation") / config.analyze.split / "scores.csv"
-        there = [path for path in folders if (path / place).is_file()]
-        if not there:
-            text = f"{entry!r} holds no {place}; run python -m scripts.evaluate first"
+        evaluated = [path for path in matches if (path / scores).is_file()]
+        if not evaluated:
+            text = f"{entry!r} holds no {scores}; run python -m scripts.evaluate first"
             problems.append(config.problem(f"analyze.runs[{number}]", text))
-        found += there
+        for path in evaluated:
+            folders.setdefault(path.resolve(), path)
     config.require(problems)
-    folders = {}
-    for path in found:  # a folder may match a pattern, and be written in other ways too
-        folders.setdefault(path.resolve(), path)
     return [*folders.values()]

@@ -28,9 +28,9 @@ def load(path, device="auto"):
     """The `Separator` of a run or of an experiment.
 
     Args:
-        path: the folder of a training run, which holds config.yml and checkpoints/, wherever it was
-            copied to; or a YAML file with `algorithm`. Looked for in the current folder, then in
-            the project's.
+        path: the folder of a training run, with config.yml and checkpoints/, which may have been
+            moved or copied; or a YAML file with `algorithm`. It is looked for in the current
+            folder, then in the project's.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
 
     Raises:
@@ -45,8 +45,9 @@ def load(path, device="auto"):
     else:
         settings = config.load(path, needs=("algorithm",))
     experiment.check(settings, training=False)
-    if (written := experiment.model_path(settings)) is not None:  # relative: to the project
-        settings.algorithm.args["model_path"] = str(PROJECT / written)
+    model_path = experiment.model_path(settings)
+    if model_path is not None:  # a relative one is relative to the project
+        settings.algorithm.args["model_path"] = str(PROJECT / model_path)
     return Separator(settings, device)
 
 
@@ -56,6 +57,10 @@ class Separator:
     Attributes:
         names: of the sources, in the order in which they are returned; None: they have no order,
             and are called source0, source1, ...
+
+    Args:
+        settings: the Config, with `algorithm`.
+        device: as of `load`.
     """
 
     def __init__(self, settings, device="auto"):
@@ -80,7 +85,7 @@ class Separator:
 
         Raises:
             UserError: the mixture is silent, too short, or no array of finite floats;
-                `sample_rate` is no rate of audio.
+                `sample_rate` is out of range.
         """
         mix, sample_rate = _checked(audio), _checked_rate(sample_rate)
         if mix.ndim == 3:
@@ -104,13 +109,14 @@ class Separator:
                 sources = stream(block)  # what is ready, stream.latency samples later at most
             rest = stream.finish()
 
-        What comes out is what the network gives for the whole recording, at its own level.
+        The sources equal those of the network for the whole recording, whose level is not changed
+        for the network.
 
         Args:
             channels: of the blocks.
 
         Raises:
-            UserError: the algorithm or its network needs more than what came before.
+            UserError: the algorithm or its network needs later samples.
         """
         return realtime.Stream(self._algorithm, self._model, self._args, channels)
 
