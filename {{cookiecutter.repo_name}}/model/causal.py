@@ -1,7 +1,7 @@
-"""Networks in which no frame sees a later one, run on the frames that are new.
+"""Causal networks (no frame depends on later ones), run on new frames only.
 
-Modules that look back are replaced by copies that keep what they need of the frames before; the
-others run as they are.
+Modules that depend on earlier frames are replaced by stateful copies, which remember what they need
+of these; the others run unchanged.
 """
 
 import torch
@@ -13,15 +13,15 @@ from .extras.convolution import TemporalBlock
 from .extras.norms import CumulativeLayerNorm
 from .replacing import copy_with
 
-# its modules that see no later frame, if none of their parts does; ours say so (model/extras/)
-OF_NUSSL = ("Alias", "AmplitudeToDB", "BatchNorm", "Mask", "RecurrentStack")
+# modules of nussl that are causal if all of their parts are; ours declare it (model/extras/)
+NUSSL_CAUSAL = ("Alias", "AmplitudeToDB", "BatchNorm", "Mask", "RecurrentStack")
 
 
 def check_causal(network):
-    """Refuse a network in which something sees frames that come later.
+    """Check that no frame of a network's output depends on later frames.
 
     Raises:
-        UserError: with the first such module.
+        UserError: one does; the message names the first module that is not causal.
     """
     for name, layer in network.layers.items():
         if reason := _looks_ahead(layer):
@@ -34,7 +34,7 @@ def check_causal(network):
 def _looks_ahead(layer):
     """Why frames of a layer depend on later ones; None if they do not."""
     kind = type(layer).__name__
-    if vars(type(layer)).get("looks_ahead", kind not in OF_NUSSL):
+    if vars(type(layer)).get("looks_ahead", kind not in NUSSL_CAUSAL):
         return f"({kind}) sees all frames"
     for part in layer.modules():
         if isinstance(part, nn.RNNBase) and part.bidirectional:
@@ -45,12 +45,14 @@ def _looks_ahead(layer):
 
 
 def remembering(network):
-    """A copy of a network that passes `check_causal`, to be given the frames of one recording in
-    order, any number at a time."""
+    """A stateful copy of a network that passes `check_causal`: it is given the frames of one
+    recording in order, any number at a time."""
     return copy_with(network, REMEMBERING)
 
 
 class _Recurrent(nn.Module):
+    """A recurrent layer that keeps its hidden state between calls."""
+
     def __init__(self, module):
         super().__init__()
         self.module, self.state = module, None
@@ -64,7 +66,7 @@ class _Recurrent(nn.Module):
 
 
 class _Block(nn.Module):
-    """A block of `ConvolutionalStack`, whose convolutions of one frame are products of matrices."""
+    """A `TemporalBlock`, stateful, with its 1x1 convolutions as matrix products."""
 
     def __init__(self, block):
         super().__init__()
@@ -72,34 +74,35 @@ class _Block(nn.Module):
         self.expand = _matrix(expand)
         self.norm, self.last_norm = _CumulativeNorm(norm), _CumulativeNorm(last_norm)
         self.depthwise = _Depthwise(depthwise)
-        ways = [block.skip] if block.residual is None else [block.residual, block.skip]
-        self.ways = [torch.cat(parts) for parts in zip(*map(_matrix, ways), strict=True)]
         self.is_last = block.residual is None
+        outputs = [block.skip] if self.is_last else [block.residual, block.skip]
+        biases, weights = zip(*map(_matrix, outputs), strict=True)
+        self.outputs = torch.cat(biases), torch.cat(weights)  # as one matrix product
 
     def forward(self, data):
-        """(1, num_channels, frames) -> two of them, as the block"""
+        """(1, num_channels, frames) -> the same shape twice: for the next block, the skip path"""
         inner = self.norm(self.activation(torch.addmm(*self.expand, data[0])))
         inner = self.last_norm(self.last_activation(self.depthwise(inner)))
-        ways = torch.addmm(*self.ways, inner)[None]
+        outputs = torch.addmm(*self.outputs, inner)[None]
         if self.is_last:
-            return data, ways
-        residual, skip = ways.chunk(2, dim=1)
+            return data, outputs
+        residual, skip = outputs.chunk(2, dim=1)
         return data + residual, skip
 
 
 def _matrix(module):
-    """(bias, weight) of a convolution of one frame, for torch.addmm."""
+    """(bias, weight) of a 1x1 convolution, for torch.addmm: (out, 1), (out, in)."""
     return module.bias[:, None], module.weight[..., 0]
 
 
 class _Depthwise(nn.Module):
-    """A causal convolution of each channel by itself: a sum over its taps of shifted frames."""
+    """A stateful causal depthwise convolution: the sum over its taps of shifted frames."""
 
     def __init__(self, module):
         super().__init__()
-        (self.dilation,), self.reach = module.dilation, 2 * module.padding[0]
+        (self.dilation,), self.reach = module.dilation, 2 * module.padding[0]  # frames looked back
         self.taps, self.bias = module.weight[:, 0].split(1, dim=1), module.bias[:, None]
-        self.memory, self.end = None, 0
+        self.memory, self.end = None, 0  # buffer of frames, of which `end` are used
 
     def forward(self, data):
         """(channels, frames) -> the same shape"""
@@ -112,8 +115,8 @@ class _Depthwise(nn.Module):
         return out
 
     def _remember(self, data):
-        """Write the frames behind those before, whose last `reach` are moved to the front when
-        there is no room left."""
+        """Append frames to the buffer. When it is full, a new one begins with the last `reach`
+        frames."""
         channels, frames = data.shape
         if self.memory is None or self.end + frames > self.memory.shape[1]:
             memory = data.new_zeros(channels, 2 * self.reach + 8 * frames)
@@ -125,21 +128,24 @@ class _Depthwise(nn.Module):
 
 
 class _CumulativeNorm(nn.Module):
+    """A `CumulativeLayerNorm` that keeps its sums between calls."""
+
     def __init__(self, module):
         super().__init__()
         self.module, self.count, self.sums = module, 0, None
 
     def forward(self, data):
-        """(..., num_features, frames)"""
+        """(..., num_features, frames) -> the same shape"""
         data = data.float()
         features, frames = data.shape[-2:]
-        new = torch.stack([data.sum(dim=-2), data.square().sum(dim=-2)]).double().cumsum(dim=-1)
+        # of all frames so far, in float64: (2, ..., frames)
+        sums = torch.stack([data.sum(dim=-2), data.square().sum(dim=-2)]).double().cumsum(dim=-1)
         if self.sums is not None:
-            new += self.sums
-        self.sums = new[..., -1:]
+            sums += self.sums
+        self.sums = sums[..., -1:]
         counts = torch.arange(self.count + 1, self.count + frames + 1, device=data.device)
         self.count += frames
-        mean, power = (new / (counts * features)).unsqueeze(-2)
+        mean, power = (sums / (counts * features)).unsqueeze(-2)
         scale = (power - mean.square()).clamp_min_(0).add_(self.module.eps).rsqrt_()
         centred = (data - mean.float()).mul_(scale.float())
         return torch.addcmul(self.module.bias, centred, self.module.weight)

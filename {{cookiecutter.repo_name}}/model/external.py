@@ -12,13 +12,12 @@ def external_network(path, args, input=None, output=None, target=None):
         mix_audio (batch, channels, samples) -> audio (batch, channels, samples, sources)
 
     Args:
-        path: dotted, of a torch.nn.Module; it may be imported from here on.
+        path: dotted, of a torch.nn.Module; checkpoints that name it may be loaded from now on.
         args: of the class.
         input, output, target: as in `extras.external.ExternalNetwork`.
 
     Returns:
-        the graph, as nussl's SeparationModel takes it. It says which package, of which version,
-        the class is of.
+        the graph, as nussl's SeparationModel takes it, with the name and version of the package.
     """
     allow(path)
     package, version = package_of(path)

@@ -1,4 +1,4 @@
-"""Writing the graphs of nussl's `SeparationModel`, and refusing arguments that make none."""
+"""Builds the graphs of nussl's `SeparationModel`, and checks the arguments of builders."""
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softmax", "unit_norm", "l1_norm")
 
@@ -8,11 +8,11 @@ SPLIT_RNN: Bands = [[1000, 100], [4000, 250], [8000, 500], [16000, 1000], [20000
 
 
 class Graph:
-    """A graph under construction: inputs, then modules, each fed by what is there by then.
+    """A graph under construction: inputs, then modules, each connected to earlier ones.
 
     Args:
-        name: what the model is called.
-        inputs: what the front end provides.
+        name: of the model.
+        inputs: names of the features that it reads (`features.FrontEnd`).
     """
 
     def __init__(self, name, *inputs):
@@ -21,13 +21,23 @@ class Graph:
         self.connections = []
 
     def add(self, module_name, inputs, class_name, **args):
-        """A module `module_name` of the class, fed by `inputs` (names, or {argument: value})."""
+        """Add a module.
+
+        Args:
+            module_name: in the graph, and as an input of later modules.
+            inputs: names of modules or features, or {argument of forward: such a name}.
+            class_name: of nussl or in `model.extras.EXTRAS`.
+            args: of the class.
+
+        Returns:
+            module_name.
+        """
         self.modules[module_name] = {"class": class_name, "args": args}
         self.connections.append([module_name, list(inputs)])
         return module_name
 
     def finished(self, *output):
-        """The graph as plain data, which returns the modules named."""
+        """The graph as plain data; its outputs are those of the modules named."""
         return {
             "name": self.name,
             "modules": self.modules,

@@ -1,14 +1,14 @@
-"""Networks that compute the same in another way: copies with other modules in their places."""
+"""Copies of networks in which some modules are replaced by others that compute the same."""
 
 import copy
 
 
 def copy_with(network, replacements):
-    """A copy of a network, in evaluation mode, without the gradients of its weights.
+    """A copy of a network in evaluation mode, without gradients, with some modules replaced.
 
     Args:
         network: a torch module.
-        replacements: {class: function(module of that class) -> the module in its place}.
+        replacements: {class: function(module of this class) -> the new module}.
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for parent in list(network.modules()):

@@ -60,7 +60,7 @@ def deep_clustering(
         the graph, as nussl's SeparationModel takes it.
 
     Raises:
-        ValueError: an activation that there is not, or a stack without layers or units.
+        ValueError: an unknown activation, or a number of layers or units below 1.
     """
     graph, head = _start(
         "DeepClustering",
@@ -100,19 +100,19 @@ def mask_inference(
     num_channels: int = 32,
     sample_rate=None,
 ):
-    """Mask inference: a mask for each source, and the mixture times it::
+    """Mask inference: a mask for each source, multiplied by the mixture::
 
         mix_magnitude (batch, frames, bins, channels)
         -> mask, estimates (batch, frames, bins, channels, sources)
 
     With `train.target` phase_sensitive or magnitude the estimates are trained to be the sources'
     magnitudes (Erdogan, Hershey, Watanabe and Le Roux, "Phase-sensitive and recognition-boosted
-    speech separation using deep recurrent neural networks", ICASSP 2015); for sources without a
-    fixed order, speakers say, in the best order of each utterance (Kolbaek, Yu, Tan and Jensen,
-    "Multitalker speech separation with utterance-level permutation invariant training of deep
-    recurrent neural networks", TASLP 2017).
+    speech separation using deep recurrent neural networks", ICASSP 2015). Sources without a fixed
+    order, such as speakers, are trained with utterance-level permutation-invariant training
+    (Kolbaek, Yu, Tan and Jensen, "Multitalker speech separation with utterance-level permutation
+    invariant training of deep recurrent neural networks", TASLP 2017).
 
-    With `mask: complex` the masks turn phases too (Williamson, Wang and Wang, TASLP 2016)::
+    With `mask: complex` the masks change phases too (Williamson, Wang and Wang, TASLP 2016)::
 
         mix_magnitude, mix_spectrum (batch, frames, bins, channels, 2)
         -> mask, estimates (batch, frames, bins, channels, 2, sources)
@@ -123,7 +123,7 @@ def mask_inference(
         the graph, as nussl's SeparationModel takes it.
 
     Raises:
-        ValueError: an activation that there is not, or a stack without layers or units.
+        ValueError: an unknown activation, or a number of layers or units below 1.
     """
     graph, head = _start(
         "MaskInference",
@@ -172,7 +172,7 @@ def chimera(
     num_channels: int = 32,
     sample_rate=None,
 ):
-    """Chimera: one body, and the heads of deep clustering and of mask inference on it::
+    """Chimera: one body with two heads, those of deep clustering and of mask inference::
 
         mix_magnitude (batch, frames, bins, channels)
         -> embedding (batch, frames, bins, channels, embedding_size),
@@ -187,7 +187,7 @@ def chimera(
         the graph, as nussl's SeparationModel takes it.
 
     Raises:
-        ValueError: an activation that there is not, or a stack without layers or units.
+        ValueError: an unknown activation, or a number of layers or units below 1.
     """
     graph, head = _start(
         "Chimera",
@@ -227,7 +227,12 @@ def _start(
     num_channels,
     sample_rate,
 ):
-    """(a graph from mix_magnitude to the body, a function that adds a head to it)"""
+    """The graph up to the body, which all three networks share.
+
+    Returns:
+        (the graph, head): head(module_name, size, activation) adds a module to the body that gives
+        `size` values for each bin.
+    """
     refuse_below(1, num_layers=num_layers, hidden_size=hidden_size, num_repeats=num_repeats)
     check_probability(dropout=dropout)
     graph = Graph(name, "mix_magnitude")
@@ -235,11 +240,11 @@ def _start(
     graph.add("normalization", ["log_spectrogram"], normalization)
     bins = num_features, num_audio_channels
     if body == "recurrent":
-        below, head_class, head_args = _recurrent_body(
+        body_name, head_class, head_args = _recurrent_body(
             graph, *bins, hidden_size, num_layers, bidirectional, dropout, rnn_type
         )
     elif body == "convolutional":
-        below, head_class, head_args = _convolutional_body(
+        body_name, head_class, head_args = _convolutional_body(
             graph, *bins, hidden_size, num_layers, num_repeats, dropout
         )
     else:
@@ -248,14 +253,14 @@ def _start(
         if not bidirectional or rnn_type != "lstm":
             raise ValueError("body: band_split has bidirectional LSTMs; leave the other keys out")
         widths = band_widths(num_features, sample_rate, bands)
-        below, head_class, head_args = _band_split_body(
+        body_name, head_class, head_args = _band_split_body(
             graph, widths, num_audio_channels, num_channels, hidden_size, num_layers, dropout
         )
 
     def head(module_name, size, activation):
         graph.add(
             module_name,
-            [below],
+            [body_name],
             head_class,
             **head_args,
             embedding_size=size,
@@ -269,8 +274,12 @@ def _start(
 def _recurrent_body(
     graph, num_features, channels, hidden_size, num_layers, bidirectional, dropout, rnn_type
 ):
-    """(the name of the last module, the class of heads on it, arguments of all of them)"""
-    below = graph.add(
+    """Add the modules of the body, as all `_..._body` functions do.
+
+    Returns:
+        (name of the last module, class of the heads on it, arguments that all heads get).
+    """
+    body_name = graph.add(
         "recurrent_stack",
         ["normalization"],
         "RecurrentStack",
@@ -282,14 +291,14 @@ def _recurrent_body(
         rnn_type=rnn_type,
     )
     width = hidden_size * (2 if bidirectional else 1)
-    return below, "Embedding", {"num_features": num_features, "hidden_size": width}
+    return body_name, "Embedding", {"num_features": num_features, "hidden_size": width}
 
 
 def _convolutional_body(
     graph, num_features, channels, hidden_size, num_layers, num_repeats, dropout
 ):
     num_channels = max(hidden_size // 4, 1)
-    below = graph.add(
+    body_name = graph.add(
         "convolutional_stack",
         ["normalization"],
         "ConvolutionalStack",
@@ -300,7 +309,7 @@ def _convolutional_body(
         num_repeats=num_repeats,
         dropout=dropout,
     )
-    return below, "Embedding", {"num_features": num_features, "hidden_size": num_channels}
+    return body_name, "Embedding", {"num_features": num_features, "hidden_size": num_channels}
 
 
 def _band_split_body(
@@ -317,7 +326,7 @@ def _band_split_body(
         num_values=1,
         norm=False,
     )
-    below = graph.add(
+    body_name = graph.add(
         "band_recurrent_stack",
         ["bands"],
         "BandRecurrentStack",
@@ -326,7 +335,7 @@ def _band_split_body(
         num_layers=num_layers,
         dropout=dropout,
     )
-    return below, "BandEmbedding", of_bands
+    return body_name, "BandEmbedding", of_bands
 
 
 def _add_embedding(head, embedding_size, embedding_activation):

@@ -1,7 +1,7 @@
-"""Networks that read and write waveforms, and work on a complex spectrum between.
+"""Networks that read and write waveforms, with an STFT and its inverse inside.
 
-Their STFT is a part of them, so that losses of waveforms and of spectra train them, and separation
-takes the phases they give::
+They can be trained with losses of waveforms and of spectra, and estimate the phases of the sources
+too::
 
     mix_audio (batch, channels, samples) -> audio (batch, channels, samples, sources)
 
@@ -37,15 +37,15 @@ def band_split_rnn(
     """Band-split RNN: BLSTMs along time and across bands of the spectrum, complex masks.
 
     Luo and Yu, "Music source separation with band-split RNN", TASLP 2023
-    (https://arxiv.org/abs/2209.15174): `num_channels` N, `num_layers` pairs of BLSTMs; the paper
-    trains a network for each source, with bands of its own, this one has masks for all.
+    (https://arxiv.org/abs/2209.15174): `num_channels` N, `num_layers` pairs of BLSTMs. The paper
+    trains one network for each source, with bands of its own; this one has masks for all sources.
 
     Returns:
         the graph, as nussl's SeparationModel takes it; it also gives "mask" (batch, frames, bins,
         channels, 2, sources).
 
     Raises:
-        ValueError: bands or sizes that make no network.
+        ValueError: invalid bands or sizes.
     """
     check_probability(dropout=dropout)
     return _band_split(
@@ -88,7 +88,7 @@ def band_split_roformer(
         channels, 2, sources).
 
     Raises:
-        ValueError: bands or sizes that make no network.
+        ValueError: invalid bands or sizes.
     """
     check_probability(dropout=dropout)
     return _band_split(
@@ -122,8 +122,8 @@ def tf_gridnet(
     num_heads: int = 4,
     attention_size: int = 512,
 ):
-    """TF-GridNet: BLSTMs along both axes of the spectrum, attention between frames; the spectra of
-    the sources come out without masks.
+    """TF-GridNet: BLSTMs along both axes of the spectrum and attention between frames estimate the
+    spectra of the sources directly, without masks.
 
     Wang, Cornell, Choi, Lee, Kim and Watanabe, "TF-GridNet: integrating full- and sub-band modeling
     for speech separation", TASLP 2023 (https://arxiv.org/abs/2211.12433); its letters are those of
@@ -133,7 +133,7 @@ def tf_gridnet(
         the graph, as nussl's SeparationModel takes it.
 
     Raises:
-        ValueError: sizes that make no network.
+        ValueError: invalid sizes.
     """
     sizes = {"num_channels": num_channels, "hidden_size": hidden_size, "num_layers": num_layers}
     refuse_below(1, num_sources=num_sources, **sizes)
@@ -169,7 +169,10 @@ def _band_split(
     class_name,
     **stack,
 ):
-    """STFT, bands, stack, masks, inverse STFT."""
+    """The graph: STFT, bands, stack, masks, inverse STFT.
+
+    class_name, stack: the module between bands and masks, and its arguments.
+    """
     sizes = {key: value for key, value in stack.items() if type(value) is int}
     refuse_below(1, num_sources=num_sources, num_channels=num_channels, **sizes)
     stft = {"window_length": window_length, "hop_length": hop_length}

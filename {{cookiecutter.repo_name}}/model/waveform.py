@@ -1,18 +1,17 @@
-"""Networks that read and write waveforms by learned filters: TasNet in its four forms.
+"""Networks that read and write waveforms by learned filter banks: TasNet and its successors.
 
-All four learn the filter banks in place of an STFT (`Encoder`, `Decoder`), mask the mixture's
-representation once for each source, and give waveforms as long as the mixture::
+All four learn filter banks in place of an STFT (`Encoder`, `Decoder`), multiply the encoded mixture
+by a mask for each source, and give waveforms as long as the mixture::
 
     mix_audio (batch, channels, samples)
     -> audio (batch, channels, samples, sources),
        mask (batch, frames, num_filters, 1, sources)
 
-They differ in the network between them: LSTMs, convolutions, or on two paths recurrent layers or
-transformers.
-`num_audio_channels` comes from `signal` in the YAML file (a filter reads all channels at once);
-window_length and hop_length of the STFT have no effect here. All else are the `args` of the
-builder. The encoder's `filter_length` and `stride` are in samples; the stride is half a filter
-unless it is given.
+They differ in the separator that estimates the masks: LSTMs, dilated convolutions, or recurrent
+layers or transformers on two paths. `num_audio_channels` comes from `signal` in the YAML file (a
+filter reads all channels at once), where window_length and hop_length have no effect; the rest are
+the `args` of the builder. The encoder's `filter_length` and `stride` are in samples; by default the
+stride is half a filter.
 """
 
 from typing import Literal
@@ -46,7 +45,7 @@ def tasnet(
         the graph, as nussl's SeparationModel takes it.
 
     Raises:
-        ValueError: an activation that there is not, or sizes that make no network.
+        ValueError: an unknown activation, or invalid sizes.
     """
     check_probability(dropout=dropout)
     return _tasnet(
@@ -84,8 +83,9 @@ def conv_tasnet(
     """Conv-TasNet: dilated depthwise convolutions.
 
     In the paper's letters: `num_filters` N, `filter_length` L, `num_channels` B and Sc,
-    `hidden_size` H, `kernel_size` P, `num_layers` X, `num_repeats` R. Global layer norm; with
-    `causal` no frame sees a later one, and the norm is cumulative.
+    `hidden_size` H, `kernel_size` P, `num_layers` X, `num_repeats` R. The norm is global layer
+    norm; with `causal` it is cumulative, and no frame depends on later ones.
+
     Luo and Mesgarani, "Conv-TasNet: surpassing ideal time-frequency magnitude masking for speech
     separation", TASLP 2019 (https://arxiv.org/abs/1809.07454).
 
@@ -93,7 +93,7 @@ def conv_tasnet(
         the graph, as nussl's SeparationModel takes it.
 
     Raises:
-        ValueError: an activation that there is not, or sizes that make no network.
+        ValueError: an unknown activation, or invalid sizes.
     """
     return _tasnet(
         "ConvTasNet",
@@ -137,7 +137,7 @@ def dual_path(
         the graph, as nussl's SeparationModel takes it.
 
     Raises:
-        ValueError: an activation that there is not, or sizes that make no network.
+        ValueError: an unknown activation, or invalid sizes.
     """
     check_probability(dropout=dropout)
     return _tasnet(
@@ -183,7 +183,7 @@ def sepformer(
         the graph, as nussl's SeparationModel takes it.
 
     Raises:
-        ValueError: an activation that there is not, or sizes that make no network.
+        ValueError: an unknown activation, or invalid sizes.
     """
     check_probability(dropout=dropout)
     return _tasnet(
@@ -219,7 +219,11 @@ def _tasnet(
     gated=False,
     **stack,
 ):
-    """Encoder, stack, masks, decoder; `width`: output features of the stack."""
+    """The graph: encoder, stack, masks, decoder.
+
+    class_name, stack: the module that estimates the masks, and its arguments. width: the number of
+    its output features.
+    """
     refuse_activations("mask_activation", mask_activation)
     sizes = {key: value for key, value in stack.items() if type(value) is int}
     refuse_below(1, num_sources=num_sources, num_filters=num_filters, **sizes)

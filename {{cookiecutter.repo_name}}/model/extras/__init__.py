@@ -4,12 +4,13 @@ Write the module in a file here, import it, and add it to `EXTRAS`; from then on
 works under `model.modules` in YAML. A checkpoint that uses it needs this folder to be loaded:
 `import model.extras` is enough, also beside plain nussl.
 
-A class may say this of its modules; subclasses, which may compute something else, say it again::
+A class may declare these attributes. They are not inherited, as a subclass may compute something
+else::
 
-    is_head = True         it computes each item of a batch, and each of its frames, by itself:
+    is_head = True         each item of a batch, and each frame, is computed independently:
                            training runs it on a few items at a time (training/trunk.py)
-    looks_ahead = False    no frame of its output depends on later frames, if none of its parts
-                           does: it can separate streams (model/causal.py)
+    looks_ahead = False    no frame of its output depends on later frames, if that is so of all its
+                           parts: it can separate streams (model/causal.py)
 """
 
 from compat import nussl
@@ -63,8 +64,8 @@ def register(extras):
             in every network.
     """
     for name, module in extras.items():
-        there = getattr(nussl.ml.networks.modules, name, None)
-        of_nussl = getattr(there, "__module__", "").startswith("nussl.") and name not in REPLACED
+        existing = getattr(nussl.ml.networks.modules, name, None)
+        of_nussl = getattr(existing, "__module__", "").startswith("nussl.") and name not in REPLACED
         if of_nussl or name != module.__name__:
             what = "nussl has a module of this name" if of_nussl else "keys are names of classes"
             raise UserError(

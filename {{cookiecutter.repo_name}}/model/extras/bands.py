@@ -1,4 +1,4 @@
-"""A spectrum as bands of bins, each with its own layer, and the bands' outputs for each bin."""
+"""Band split: each band of a spectrum as a vector by layers of its own, and back to its bins."""
 
 import itertools
 
@@ -13,8 +13,8 @@ def band_widths(num_bins, sample_rate, bands):
 
     Args:
         bands: [[up to which frequency, how wide], ...] in Hz, ascending. Above the last frequency
-            bands are as wide as the last; what is left at the end, if it is less than half a band,
-            belongs to the band below.
+            bands are as wide as the last. Bins at the end that are less than half a band are part
+            of the band below.
 
     Raises:
         ValueError: `bands` is empty, unsorted or not positive.
@@ -27,8 +27,8 @@ def band_widths(num_bins, sample_rate, bands):
     bin_hz = sample_rate / 2 / (num_bins - 1)
     widths, first = [], 0
     while first < num_bins:
-        fitting = [width for limit, width in bands if first * bin_hz < limit]
-        width = max(1, round((fitting or [bands[-1][1]])[0] / bin_hz))
+        hertz = next((width for limit, width in bands if first * bin_hz < limit), bands[-1][1])
+        width = max(1, round(hertz / bin_hz))
         rest = num_bins - first - width
         if rest < width / 2 and rest < num_bins - first:
             width += rest
@@ -40,16 +40,16 @@ def band_widths(num_bins, sample_rate, bands):
 class BandSplit(nn.Module):
     """Each band of a spectrum as a vector: its own norm and linear layer.
 
-    Section II-A of Luo and Yu, "Music source separation with band-split RNN", TASLP 2023. Bands of
-    one width that follow each other are computed at once.
+    Section II-A of Luo and Yu, "Music source separation with band-split RNN", TASLP 2023.
+    Neighbouring bands of the same width are computed at once.
 
     Args:
         widths: of the bands, in bins (`band_widths`).
         num_features: of a band: N.
         num_audio_channels: 1 (mono) or 2 (stereo); a band's layer reads all of them.
         num_values: of a bin and channel: 2 for a complex spectrum, 1 for magnitudes.
-        norm: divide a band by its root mean square. Log magnitudes, of which a band's level is
-            what counts, do without.
+        norm: divide a band by its root mean square; not for log magnitudes, which would lose their
+            level.
     """
 
     looks_ahead = False
@@ -197,5 +197,5 @@ class _BandLinear(nn.Module):
 
 
 def _groups(widths):
-    """[(how many, width)] of bands of one width that follow each other."""
+    """[(number of bands, their width)] of neighbouring bands of the same width."""
     return [(len([*same]), width) for width, same in itertools.groupby(widths)]

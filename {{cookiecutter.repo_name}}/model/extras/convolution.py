@@ -7,8 +7,6 @@ from . import cpu
 from .norms import CumulativeLayerNorm, GlobalLayerNorm
 from .sequences import Blocks, as_sequences
 
-PARAMETERS = ("weight", "bias")  # of a convolution
-
 
 class ConvolutionalStack(nn.Module):
     """Dilated depthwise convolutions over the frames, each seeing twice as far as the one before.
@@ -77,8 +75,8 @@ class ConvolutionalStack(nn.Module):
 
 class TemporalBlock(nn.Module):
     """1x1 convolution, PReLU, norm, depthwise convolution, PReLU, norm, then two 1x1 convolutions:
-    back to the input, which it is added to, and to the skip path. The last block's way back leads
-    nowhere and is left out."""
+    the residual, which is added to the input, and the skip path. The last block has no residual, as
+    no block follows."""
 
     def __init__(self, num_channels, hidden_size, kernel_size, dilation, dropout, causal, last):
         super().__init__()
@@ -103,14 +101,15 @@ class TemporalBlock(nn.Module):
         self.skip = nn.Conv1d(hidden_size, num_channels, 1)
 
     def forward(self, data):
-        """(batch, num_channels, frames) -> two of them: for the next block, for the skip path"""
+        """(batch, num_channels, frames) -> two of this shape: for the next block, the skip path"""
         expand, activation, norm, depthwise, last_activation, last_norm, dropout = self.inner
         inner = depthwise(_normalized(expand(data), activation, norm))
         inner = dropout(_normalized(inner, last_activation, last_norm))
         if self.residual is None:
             return data, self.skip(inner)
-        ways = (self.residual, self.skip)  # as one product of matrices
-        weight, bias = (torch.cat([getattr(way, name) for way in ways]) for name in PARAMETERS)
+        # both as one matrix product
+        weight = torch.cat([self.residual.weight, self.skip.weight])
+        bias = torch.cat([self.residual.bias, self.skip.bias])
         residual, skip = nn.functional.conv1d(inner, weight, bias).chunk(2, dim=1)
         return data + residual, skip
 

@@ -1,7 +1,7 @@
-"""Layers whose gradients torch computes slowly on a CPU, computed in fewer passes over memory.
+"""Faster gradients of some layers on a CPU, in fewer passes over memory than torch's.
 
-Used by `ConvolutionalStack`. Elsewhere (on a GPU, on the meta device, in half precision, compiled,
-exported) torch's own layers run; the results are the same.
+Used by `ConvolutionalStack`. On other devices, in half precision, and when a network is compiled or
+exported, torch's own layers run; the results are the same.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 
 def applies_to(data):
-    """Is `data` what the functions here are for?"""
+    """Can the functions here be used for `data`?"""
     return (
         data.device.type == "cpu"
         and data.dtype in (torch.float32, torch.float64)
@@ -21,7 +21,7 @@ def applies_to(data):
 def activated_norm(data, activation, norm):
     """`norm(activation(data))` for nn.PReLU of one slope and a `GlobalLayerNorm`.
 
-    data: (batch, channels, frames), which is all that is kept for the gradient.
+    data: (batch, channels, frames), the only tensor of this size that is saved for the gradient.
     """
     return _ActivatedNorm.apply(
         data.contiguous(), activation.weight, norm.weight, norm.bias, norm.eps
@@ -29,10 +29,12 @@ def activated_norm(data, activation, norm):
 
 
 def depthwise(data, convolution, before):
-    """A convolution of each channel by itself, as many frames long as its input.
+    """A depthwise convolution (each channel by itself), whose output has as many frames as `data`.
 
-    data: (batch, channels, frames). convolution: nn.Conv1d of stride 1, with a bias. before: zeros
-    before the first frame; what is missing at the end is padded with zeros, too.
+    Args:
+        data: (batch, channels, frames).
+        convolution: nn.Conv1d of stride 1, with a bias.
+        before: zeros before the first frame; the end is padded to the same length.
     """
     (dilation,) = convolution.dilation
     shifts = [tap * dilation - before for tap in range(convolution.weight.shape[-1])]
@@ -52,14 +54,14 @@ class _ActivatedNorm(torch.autograd.Function):
     def backward(ctx, upstream):
         data, slope, weight, mean, rstd = ctx.saved_tensors
         active = torch.prelu(data, slope)
-        upstream, *of_norm = torch.ops.aten.native_group_norm_backward(
+        grad, grad_weight, grad_bias = torch.ops.aten.native_group_norm_backward(
             upstream.contiguous(), active, mean, rstd, weight, *data.shape, 1, [True] * 3
         )
-        negative = torch.clamp(data, max=0, out=active)  # prelu's own backward pass takes 6 times
-        of_slope = negative.mul_(upstream).sum().reshape(slope.shape)
-        in_place = {"grad_input": upstream}
-        torch.ops.aten.leaky_relu_backward(upstream, data, slope.item(), False, **in_place)
-        return upstream, of_slope, *of_norm, None
+        # by hand: the backward pass of torch.prelu takes 6 times as long
+        negative = torch.clamp(data, max=0, out=active)
+        grad_slope = negative.mul_(grad).sum().reshape(slope.shape)
+        torch.ops.aten.leaky_relu_backward(grad, data, slope.item(), False, grad_input=grad)
+        return grad, grad_slope, grad_weight, grad_bias, None
 
 
 class _Depthwise(torch.autograd.Function):
@@ -69,26 +71,27 @@ class _Depthwise(torch.autograd.Function):
         ctx.shifts = shifts
         out = torch.zeros_like(data).add_(bias[:, None])
         for tap, shift in zip(weight.unbind(-1), shifts, strict=True):
-            here, there = _overlap(data.shape[-1], shift)
-            out[..., here].addcmul_(data[..., there], tap)
+            outputs, inputs = _overlap(data.shape[-1], shift)
+            out[..., outputs].addcmul_(data[..., inputs], tap)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream):
         data, weight = ctx.saved_tensors
-        of_data, product, of_taps = torch.zeros_like(data), torch.empty_like(data), []
+        grad_data, product, grad_taps = torch.zeros_like(data), torch.empty_like(data), []
         for tap, shift in zip(weight.unbind(-1), ctx.shifts, strict=True):
-            here, there = _overlap(data.shape[-1], shift)
-            part = upstream[..., here]
-            of_data[..., there].addcmul_(part, tap)
-            torch.mul(part, data[..., there], out=product[..., here])
-            of_taps.append(product[..., here].sum(dim=(0, 2)))
-        of_weight = torch.stack(of_taps, dim=-1)[:, None]
-        return of_data, of_weight, upstream.sum(dim=(0, 2)), None
+            outputs, inputs = _overlap(data.shape[-1], shift)
+            part = upstream[..., outputs]
+            grad_data[..., inputs].addcmul_(part, tap)
+            torch.mul(part, data[..., inputs], out=product[..., outputs])
+            grad_taps.append(product[..., outputs].sum(dim=(0, 2)))
+        grad_weight = torch.stack(grad_taps, dim=-1)[:, None]
+        return grad_data, grad_weight, upstream.sum(dim=(0, 2)), None
 
 
 def _overlap(frames, shift):
-    """The frames, as slices, that have another one `shift` frames later, and those others."""
+    """(output frames, input frames) of a tap, as slices: output frame t reads input frame
+    t + shift, where there is one."""
     first, last = max(0, -shift), max(0, -shift, min(frames, frames - shift))
     return slice(first, last), slice(first + shift, last + shift)

@@ -8,10 +8,10 @@ from compat import nussl
 
 
 class Embedding(nussl.ml.networks.modules.Embedding):
-    """As nussl's module of that name, in whose place it is used here: same arguments, same weights.
+    """Replaces nussl's module of that name: same arguments, same weights, same outputs.
 
-    With the activation unit_norm every vector is divided by its length. autograd writes six tensors
-    of the embedding's size on the way back through that, this one.
+    With the activation unit_norm every vector is divided by its length. Autograd writes six tensors
+    of the embedding's size in the backward pass of the division, `_UnitNorm` one.
     """
 
     is_head = True

@@ -11,16 +11,16 @@ from errors import UserError
 
 INPUT = ("batch", "channels", "samples")
 OUTPUT = ("batch", "channels", "samples", "sources")
-LONGEST_REST = 8192  # samples by which an output may be shorter or longer: a frame at its end
-LARGEST_REST = 0.5  # of an excerpt in training: what is shorter has other axes
+LONGEST_REST = 8192  # samples by which an output may be shorter or longer than the mixture
+LARGEST_REST = 0.5  # of a training excerpt: if more is missing, the axes are probably wrong
 
 _packages = functools.cache(importlib.metadata.packages_distributions)  # looks at all files
 _allowed: set[str] = set()  # dotted paths that configurations name
 
 
 def allow(path):
-    """Let `ExternalNetwork` import a dotted path, because a configuration names it. What a
-    checkpoint alone names is never imported."""
+    """Let `ExternalNetwork` import a dotted path that a configuration names. A path that only a
+    checkpoint names is never imported, as importing it would run its code."""
     _allowed.add(path)
 
 
@@ -34,28 +34,30 @@ def class_at(path):
     if not module or not all(part.isidentifier() for part in path.split(".")):
         raise ValueError(f"{path!r} is no dotted path of a class, as in package.module.Class")
     try:
-        found = getattr(importlib.import_module(module), name, None)
+        kind = getattr(importlib.import_module(module), name, None)
     except ImportError as error:
         raise ValueError(f"{module} cannot be imported ({error}); is it installed?") from error
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        what = "has no" if found is None else "has a"
-        detail = f"{name}" if found is None else f"{name} that is no torch.nn.Module"
-        raise ValueError(f"{module} {what} {detail}")
-    return found
+    if kind is None:
+        raise ValueError(f"{module} has no {name}")
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise ValueError(f"{module} has a {name} that is no torch.nn.Module")
+    return kind
 
 
 def package_of(path):
-    """(name, version) of the installed package that holds a dotted path; (None, None) for code that
-    belongs to none."""
+    """(name, version) of the installed package of a dotted path; (None, None) if it is in none."""
     names = _packages().get(path.partition(".")[0])
     return (names[0], importlib.metadata.version(names[0])) if names else (None, None)
 
 
 def axes_of(text, all_of):
-    """The axes that a text names, which are `all_of` in any order; "channels" may be missing.
+    """The axes in a text such as "batch channels samples".
+
+    Args:
+        all_of: the names that must be there, in any order; "channels" may be missing.
 
     Raises:
-        ValueError: they are others.
+        ValueError: a name is missing, unknown or repeated.
     """
     axes = tuple(text.split())
     needed = {axis for axis in all_of if axis != "channels"}
@@ -68,7 +70,7 @@ def axes_of(text, all_of):
 
 
 class ExternalNetwork(nn.Module):
-    """A torch.nn.Module of any package that makes waveforms of sources from that of a mixture.
+    """A torch.nn.Module of any package that separates waveforms.
 
     Args:
         path: dotted, of the class: "bs_roformer.BSRoformer". A configuration has to have named it
@@ -79,8 +81,8 @@ class ExternalNetwork(nn.Module):
             is mono.
         target: the argument of the class's `forward` that takes the sources, with the axes of the
             output; the network then returns its loss.
-        package, version: of what made the weights; another version is refused. None: code that
-            belongs to no package.
+        package, version: with which the weights were trained; other versions are refused. None:
+            the class is in no package.
 
     Raises:
         UserError: no configuration names the path, or the package has another version.
@@ -116,8 +118,8 @@ class ExternalNetwork(nn.Module):
     def forward(self, audio, sources=None):
         """(batch, channels, samples) -> (batch, channels, samples, sources)
 
-        sources: (batch, channels, samples, sources), with `target`; the result is the loss, a
-        scalar. What is no tensor stands for no sources.
+        sources: (batch, channels, samples, sources), with `target` in training: the result is then
+        the loss, a scalar. Anything but a tensor counts as no sources.
         """
         channels, samples = audio.shape[1:]
         if "channels" not in self.input:
@@ -145,7 +147,8 @@ class ExternalNetwork(nn.Module):
         return nn.functional.pad(out, (0, 0, 0, missing))
 
     def _too_short(self, out, samples):
-        """Recordings to separate may be as short as the rest of a network; excerpts are longer."""
+        """Is so much of a training excerpt missing that the axes must be wrong? Recordings to
+        separate may be shorter than `LONGEST_REST` themselves."""
         return self.training and out.shape[2] < samples * (1 - LARGEST_REST)
 
     def _loss(self, audio, sources):

@@ -1,4 +1,4 @@
-"""Norms over all features of many frames, by the statistics of an item."""
+"""Layer norms over features and frames, by the statistics of each item."""
 
 import torch
 from torch import nn
@@ -10,8 +10,8 @@ class GlobalLayerNorm(nn.GroupNorm):
     and a bias for each feature.
 
     gLN in section II of Luo and Mesgarani, "Conv-TasNet: surpassing ideal time-frequency magnitude
-    masking for speech separation", TASLP 2019. It is torch's GroupNorm of one group, which adds up
-    an item on one multiprocessor of a GPU; here all of them do.
+    masking for speech separation", TASLP 2019. The same as torch's GroupNorm of one group, but
+    faster on a GPU, where that reduces an item on a single multiprocessor.
 
     Args:
         num_features: of a frame.
@@ -29,7 +29,7 @@ class GlobalLayerNorm(nn.GroupNorm):
 
 
 class CumulativeLayerNorm(nn.Module):
-    """Each frame normalised by mean and variance of all features of it and of the frames before.
+    """Each frame normalised by the mean and variance of the features of this and earlier frames.
 
     Equations (9) and (10) of Luo and Mesgarani, TASLP 2019.
 
@@ -76,7 +76,7 @@ class _GlobalLayerNorm(torch.autograd.Function):
         data, weight, mean, rstd = ctx.saved_tensors
         batch, channels = data.shape[:2]
         size = batch, channels, data[0, 0].numel()
-        of_data, of_weight, of_bias = torch.ops.aten.native_group_norm_backward(
+        grad_data, grad_weight, grad_bias = torch.ops.aten.native_group_norm_backward(
             upstream.contiguous(), data, mean[:, None], rstd[:, None], weight, *size, 1, [True] * 3
         )
-        return of_data, of_weight, of_bias, None
+        return grad_data, grad_weight, grad_bias, None

@@ -1,4 +1,4 @@
-"""A recurrent stack with the shortcuts of BLSTM-TasNet."""
+"""A recurrent stack with the residual connections of BLSTM-TasNet."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from .sequences import as_sequences
 
 
 class ResidualRecurrentStack(nn.Module):
-    """(B)LSTMs whose output is added to that of the layer two below, so that deep ones train.
+    """Pairs of (B)LSTM layers with residual connections around each pair but the first.
 
     The frames are normalised first. Section 2.2.2 of Luo and Mesgarani, "TasNet: time-domain audio
     separation network for real-time, single-channel speech separation", ICASSP 2018.
@@ -14,8 +14,8 @@ class ResidualRecurrentStack(nn.Module):
     Args:
         num_features: of a frame.
         hidden_size: units a direction.
-        num_layers: an even number; every second one's output is added to the next pair's.
-        bidirectional: false: causal, only past frames are seen.
+        num_layers: an even number, as they come in pairs.
+        bidirectional: false: causal.
         dropout: share of a layer's output left out while training.
     """
 

@@ -1,4 +1,4 @@
-"""What modules that run over frames share."""
+"""Helpers of modules that process sequences of frames: checkpointing, and chunks for two paths."""
 
 import torch
 from torch import nn
@@ -6,8 +6,9 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Blocks(nn.ModuleList):
-    """The blocks of a stack. With `checkpointing` (`train.checkpointing`) only what goes into a
-    block is kept for its gradient, and the rest is computed again: less memory, more time.
+    """The blocks of a stack, with activation checkpointing if `checkpointing` is set
+    (`train.checkpointing`): only the inputs of a block are stored for the backward pass, which
+    computes the other activations again.
 
     Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016
     (https://arxiv.org/abs/1604.06174).
@@ -16,7 +17,7 @@ class Blocks(nn.ModuleList):
     checkpointing = False
 
     def run(self, function, *data):
-        """`function(*data)`, where the function is a block or a part of its work."""
+        """`function(*data)`, checkpointed in training; function: a block or a part of one."""
         if self.checkpointing and self.training and torch.is_grad_enabled():
             return checkpoint(function, *data, use_reentrant=False)
         return function(*data)
@@ -28,7 +29,7 @@ def as_sequences(data):
 
 
 def refuse_odd(chunk_size):
-    """ValueError for a size of chunks that cannot overlap by half."""
+    """Raise a ValueError for an odd size: such chunks cannot overlap by half."""
     if chunk_size < 2 or chunk_size % 2:
         raise ValueError(f"chunk_size is {chunk_size}; an even number lets chunks overlap by half")
 
@@ -51,8 +52,8 @@ def chunks_of(data, chunk_size):
 
 
 def overlap_add(chunks):
-    """The inverse of `chunks_of`, each frame the sum of its two places; what was added at the end
-    is still there."""
+    """Add chunks that overlap by half: (batch, chunks, chunk_size, channels) -> (batch, frames,
+    channels). The padding that `chunks_of` put at the end is not removed."""
     first, second = (half.flatten(1, 2) for half in chunks.chunk(2, dim=2))
     hop = chunks.shape[2] // 2
     # cut off by padding: torch.export would refuse lengths where slices leave one chunk

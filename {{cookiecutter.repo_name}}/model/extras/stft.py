@@ -1,4 +1,4 @@
-"""From waveforms to a spectrum and back within a network: an STFT in place of learned filters."""
+"""STFT and inverse STFT as the first and last module of a network, in place of learned filters."""
 
 import torch
 from torch import nn
@@ -48,9 +48,9 @@ class STFTEncoder(_STFT):
 
 
 class STFTDecoder(_STFT):
-    """The way back: frames under the window again, overlapped, added, divided by what the windows
-    add up to (Griffin and Lim, "Signal estimation from modified short-time Fourier transform",
-    TASSP 1984, equation (6)).
+    """The inverse STFT: windowed frames, overlap-added and divided by the sum of squared windows
+    (Griffin and Lim, "Signal estimation from modified short-time Fourier transform", TASSP 1984,
+    equation (6)).
 
     Args:
         as `STFTEncoder`'s.
@@ -72,12 +72,12 @@ class STFTDecoder(_STFT):
         )
         window = self.window[:, None] / self.window.sum().sqrt()
         power = (window**2).expand(1, -1, frames)
-        waves = self._added(pieces * window) / self._added(power).clamp_min(1e-11)
+        waves = self._overlap_add(pieces * window) / self._overlap_add(power).clamp_min(1e-11)
         start = self.window_length // 2
         waves = waves[:, start : start + audio.shape[-1]]
         return waves.unflatten(0, (batch, channels, sources)).transpose(2, 3)
 
-    def _added(self, pieces):
+    def _overlap_add(self, pieces):
         """(waveforms, window_length, frames) -> (waveforms, samples)"""
         count, length, frames = pieces.shape
         samples = length + self.hop_length * (frames - 1)

@@ -9,8 +9,8 @@ from .sequences import Blocks
 class BandTransformerStack(nn.Module):
     """Transformers along the frames of each band, and across the bands of each frame, in turn.
 
-    Layers are normalised before (RMS) and know positions by rotation. Lu, Wang, Kong and Hung,
-    "Music source separation with band-split RoPE transformer", ICASSP 2024
+    Pre-norm layers (RMSNorm) with rotary position embeddings. Lu, Wang, Kong and Hung, "Music
+    source separation with band-split RoPE transformer", ICASSP 2024
     (https://arxiv.org/abs/2309.02612), section 2.2.
 
     Args:
@@ -18,8 +18,8 @@ class BandTransformerStack(nn.Module):
         num_layers: pairs of the two transformers (L).
         num_heads: of the attention.
         head_size: features of a head, an even number.
-        expansion: the hidden layer after the attention is so many times as wide.
-        dropout: of attention and hidden layer, while training.
+        expansion: width of the feed-forward layer, as a multiple of `num_features`.
+        dropout: of attention and feed-forward layer, in training.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class BandTransformerStack(nn.Module):
 
 
 class RotaryTransformerLayer(nn.Module):
-    """Attention and a hidden layer, each after an RMS norm and added to its input.
+    """Attention and a feed-forward layer, each after an RMSNorm and with a residual connection.
 
     Su et al., "RoFormer: enhanced transformer with rotary position embedding", 2021
     (https://arxiv.org/abs/2104.09864): queries and keys are rotated by angles that grow with the
@@ -93,10 +93,10 @@ class RotaryTransformerLayer(nn.Module):
         heads = self.queries_keys_values(self.attention_norm(data))
         heads = heads.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         queries, keys, values = heads.unbind(0)  # (b, heads, steps, head_size)
-        turn = self._rotation(data.shape[1])
+        cosines, sines = self._rotation(data.shape[1])
         attended = nn.functional.scaled_dot_product_attention(
-            rotated(queries, *turn),
-            rotated(keys, *turn),
+            rotated(queries, cosines, sines),
+            rotated(keys, cosines, sines),
             values,
             dropout_p=self.dropout if self.training else 0.0,
         )

@@ -1,15 +1,15 @@
-"""From waveforms to a learned representation and back: the outer parts of every TasNet."""
+"""Learned filter banks in place of the STFT and its inverse: encoder and decoder of all TasNets."""
 
 import torch
 from torch import nn
 
 
 class Encoder(nn.Module):
-    """A learned filter bank in place of an STFT: frames of the waveform times a matrix.
+    """A learned filter bank in place of an STFT: a strided convolution of the waveform, and a ReLU.
 
     Equation (2) of Luo and Mesgarani, "Conv-TasNet", TASLP 2019; with `gated`, equation (2) of
     their "TasNet: time-domain audio separation network for real-time, single-channel speech
-    separation", ICASSP 2018: a second filter bank's sigmoid opens the first one's output.
+    separation", ICASSP 2018: its output times the sigmoid of a second filter bank.
 
     Args:
         num_filters: N, the features of a frame.
@@ -45,10 +45,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The way back: every frame's features times a matrix, overlapped and added.
+    """The inverse filter bank, a transposed convolution: the frames of each source, overlap-added.
 
-    As long as the mixture to the sample, whatever its length: the padding that `Encoder` puts
-    around a waveform is cut off again. Equation (3) of Luo and Mesgarani 2019.
+    The padding of `Encoder` is cut off, so that the sources are exactly as long as the mixture.
+    Equation (3) of Luo and Mesgarani 2019.
 
     Args:
         as `Encoder`'s.
