@@ -1,4 +1,4 @@
-"""Are the written files what torch computes?"""
+"""Check that the exported files compute what torch computes."""
 
 import io
 
@@ -37,8 +37,18 @@ def recording(seconds, sample_rate, channels):
 
 
 def compare(separation, onnx, pt2, seconds, sample_rate, make=None):
-    """Differences to torch, as parts of the peak: [{"seconds", "channels", "onnx", "pt2", and
-    "project": to `make(AudioSignal)()`, of a recording that it separates as one chunk}].
+    """Compare the exported files with torch on test recordings.
+
+    Args:
+        separation: the `Separation` that was exported.
+        onnx, pt2: the bytes of the files.
+        seconds: lengths of the recordings.
+        make: function(AudioSignal) -> the algorithm of this project, which is compared too, for
+            recordings that it separates as one chunk; None: it is not.
+
+    Returns:
+        a row {"seconds", "channels", "onnx", "pt2", "project"} for each recording: the largest
+        differences as parts of the peak.
 
     Raises:
         UserError: one of the files differs by more than `separation.bound`, or the .pt2 refuses a

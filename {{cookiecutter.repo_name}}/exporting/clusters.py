@@ -5,24 +5,24 @@ import itertools
 import torch
 from torch import nn
 
-STARTS = 4  # first centres that are tried
+STARTS = 4  # initialisations of k-means
 STEPS = 20  # of Lloyd's algorithm
-EQUAL = 1.001  # starts that end at distances within this factor are equally good
-SHARPNESS = 200.0  # of a point's membership, in units of the points' variance
+EQUAL = 1.001  # initialisations with mean distances within this factor count as equally good
+SHARPNESS = 200.0  # of the soft assignment of points, relative to their variance
 
 
 class Clusters(nn.Module):
     """Soft masks from the embedding of a recording, as `algorithms.DeepClustering` makes them.
 
-    Lloyd's algorithm on the loud points. Where masks name the clusters, it starts from the means
-    under these; else from several starts of points that are far apart (Gonzalez, "Clustering to
-    minimize the maximum intercluster distance", 1985), of which the one with the least sum of
-    squared distances is taken. Points between two clusters belong to both, so that the centres do
-    not jump with the rounding errors of a runtime.
+    Lloyd's algorithm on the loud points. If the network's masks have an order, it starts from the
+    means weighted by these. Otherwise it starts several times, from points that are far apart
+    (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985), and the result
+    with the smallest sum of squared distances is used. Points are assigned softly, so that the
+    centres depend continuously on the rounding errors of a runtime.
 
     Args:
         num_sources: clusters.
-        percentile: points louder than this are fitted to.
+        percentile: clusters are fitted to points louder than this percentile.
         beta: of the masks exp(-beta * distance to the centre), normalised.
     """
 
@@ -65,7 +65,8 @@ class Clusters(nn.Module):
         return count + -below // 100_000  # count - ceil(below / 100,000)
 
     def _far_apart(self, points):
-        """(starts, sources, dims): one of the points, then always the farthest from those taken."""
+        """Initial centres, (starts, sources, dims): one of the points, then always the one farthest
+        from the centres so far."""
         count = points.shape[0]
         first = (2 * torch.arange(STARTS) + 1) * count // (2 * STARTS)
         centres = [points[first]]
@@ -85,8 +86,8 @@ class Clusters(nn.Module):
             centres = torch.where(count > 0.5, member @ points / count.clamp_min(0.5), centres)
         constant = points.square().sum(dim=1) / 2
         distance = (constant + _farness(points, centres).amin(dim=1)).mean(dim=1)
-        # the first of the best: several may have found the same clusters, in another order, and
-        # rounding must not choose between them
+        # the first of those that are equally good: they may be the same clusters in another order,
+        # and rounding must not choose between them
         good = distance <= EQUAL * distance.min() + 1e-6
         return centres[(good.to(torch.int64).cumsum(dim=0) == 0).sum()]
 
@@ -103,6 +104,6 @@ def _squared(points, centres):
 
 
 def _farness(points, centres):
-    """Half of the squared distances, but for what is the same for all centres of a point:
-    (starts, sources, points)"""
+    """Half of the squared distances, without |x|^2, which is the same for all centres of a point:
+    (points, dims), (starts, sources, dims) -> (starts, sources, points)"""
     return centres.square().sum(dim=-1)[..., None] / 2 - centres @ points.T

@@ -28,12 +28,12 @@ def export(model, algorithm, args, settings, name, notes="", make=None):
     """Write a trained model's folder.
 
     Args:
-        model: (nussl's SeparationModel, metadata), as a checkpoint is loaded; None of an algorithm
-            without one, which is refused.
+        model: (nussl's SeparationModel, metadata) of a checkpoint; None for an algorithm without a
+            network, which cannot be exported.
         algorithm, args: the class that separates, and its arguments.
         settings: `export` of a config.
         name, notes: for the model card.
-        make: function(AudioSignal) -> the algorithm, with which the files are compared too.
+        make: function(AudioSignal) -> the algorithm of this project, to compare the files with it.
 
     Returns:
         (path of the folder, rows of `checks.compare`)
@@ -80,12 +80,13 @@ def export(model, algorithm, args, settings, name, notes="", make=None):
 
 
 def check_packages():
-    """Refuse to export without the packages that it needs.
+    """Check that the packages that exporting needs are installed.
 
     Raises:
-        UserError: with what is not installed.
+        UserError: some are not.
     """
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
         raise UserError(
             f"exporting needs {', '.join(missing)}, not installed here: "
             f"pip install {' '.join(missing)}"
@@ -141,7 +142,7 @@ def _safetensors(network, facts):
 
 
 def _refuse_others(target):
-    """UserError if the folder holds what `export` has not written, or is a file."""
+    """Raise a UserError if the folder holds other files than those of `export`, or is a file."""
     if target.exists() and not target.is_dir():
         raise UserError(f"{target}: is a file; choose another export.output_folder")
     if target.exists() and not (target / RECORD).is_file() and any(target.iterdir()):
@@ -153,7 +154,8 @@ def _refuse_others(target):
 
 @contextlib.contextmanager
 def _replaced(target):
-    """A new folder that takes the place of `target` when all is written, and else is removed."""
+    """A context with a temporary folder, which replaces `target` at its end; after an exception it
+    is removed."""
     folder = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

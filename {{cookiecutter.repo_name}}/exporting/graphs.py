@@ -37,7 +37,7 @@ def exported(separation, sample_rate):
     with quiet(), _plain_attention():
         try:
             return torch.export.export(separation, (example,), dynamic_shapes=(sizes,))
-        except Exception as error:  # whatever a network's own code stumbles over when it is traced
+        except Exception as error:  # tracing runs the code of the network, which may raise anything
             reason = in_one_line(error)
             raise UserError(
                 f"the network cannot be exported: torch.export fails with {reason}"
@@ -128,7 +128,7 @@ def _lstm_layer(
 
 @contextlib.contextmanager
 def quiet():
-    """Without the exporters' notes about themselves."""
+    """A context without the warnings and log messages of torch's exporters."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -144,7 +144,8 @@ def quiet():
 
 @contextlib.contextmanager
 def _plain_attention():
-    """Transformers as the operations that they consist of, not torch's fused one."""
+    """A context in which transformer layers run as single operations, not as torch's fused one,
+    which cannot be exported."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

@@ -19,7 +19,7 @@ MINUTES = 5  # for npm
 
 
 def check_npm():
-    """Refuse to begin an export with a page without npm.
+    """Check that npm is there, before an export with a page begins.
 
     Raises:
         UserError: there is no npm.

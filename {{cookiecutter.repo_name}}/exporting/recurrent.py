@@ -1,5 +1,5 @@
-"""LSTMs in a form that torch.export keeps whole: it would write nn.LSTM out step by step, for as
-many steps as its example has."""
+"""LSTMs in a form that torch.export keeps as one operation: it would unroll nn.LSTM, for as many
+steps as its example has."""
 
 import torch
 from torch import nn

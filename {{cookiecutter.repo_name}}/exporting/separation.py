@@ -1,4 +1,4 @@
-"""A recording to its sources as one torch module: level, STFT, network, masks, inverse STFT."""
+"""Separation as one torch module: level, STFT, network, masks, inverse STFT."""
 
 import torch
 from torch import nn
@@ -19,8 +19,8 @@ READS = ("mix_audio", "mix_magnitude", "mix_spectrum")
 
 
 class Separation(nn.Module):
-    """What an algorithm does with a recording at the model's sample rate that is one chunk long; a
-    longer one is separated as a whole, too.
+    """An algorithm as a module, for recordings at the model's sample rate. It computes what the
+    algorithm does with a single chunk; a longer recording is separated as a whole, too.
 
     Args:
         network: nussl's SeparationModel.
@@ -29,7 +29,7 @@ class Separation(nn.Module):
         args: of the algorithm.
 
     Attributes:
-        chunk: seconds that those who run the graph should read at once; 0: a whole recording.
+        chunk: seconds that should be given to the graph at once; 0: a whole recording.
     """
 
     #: may a recording have another number of channels than the network?
@@ -41,7 +41,7 @@ class Separation(nn.Module):
         super().__init__()
         self.network = exportable(network)
         self.num_channels, self.labels = metadata["num_channels"], labels
-        # the sources of two chunks have an order in common only where they have labels
+        # without labels the sources may come in another order in each chunk
         self.chunk = (args.get("chunk") or 0.0) if labels else 0.0
         self.params, self.levels = metadata["stft_params"], level_range(metadata)
 
@@ -56,7 +56,8 @@ class Separation(nn.Module):
         return mixture.mean(dim=0, keepdim=True) if self.any_channels else mixture
 
     def sources(self, mixture, gain):
-        """`gain`: by which the network reads the mixture."""
+        """(channels, samples) -> (sources, channels, samples); the network reads the mixture times
+        `gain`."""
         raise NotImplementedError
 
     def describe(self):
@@ -79,7 +80,7 @@ class AudioSeparation(Separation):
 
 
 class MaskedSeparation(Separation):
-    """The masks of `masks`, applied to every channel of the mixture's STFT."""
+    """Masks of a subclass (`masks`), applied to every channel of the mixture's STFT."""
 
     def __init__(self, network, metadata, labels, args):
         super().__init__(network, metadata, labels, args)
@@ -116,11 +117,17 @@ class MaskedSeparation(Separation):
         return torch.stack(sources)
 
     def outputs(self, read, frames):
-        """What masks are made of, with `shifts` of all readings in turn: {"mask", "embedding",
-        "mix_magnitude": (frames, bins, channels, ...)}."""
-        # silence behind, so that every reading has as many frames
-        behind = 2 * (self.shifts - 1) * self.stft.hop_length
-        spectrum = self.stft(nn.functional.pad(read, (0, behind))) / self.scale
+        """The network's outputs for a mixture, from which the masks are computed.
+
+        With `shifts` the network reads every `shifts`-th frame, from each offset, and the frames of
+        all readings are interleaved.
+
+        Returns:
+            {"mask", "embedding", "mix_magnitude": (frames, bins, channels, ...)}
+        """
+        # zeros at the end, so that all readings have the same number of frames
+        padding = 2 * (self.shifts - 1) * self.stft.hop_length
+        spectrum = self.stft(nn.functional.pad(read, (0, padding))) / self.scale
         # (c, 2, f, t) -> (1, t, f, c, 2)
         spectrum = spectrum.permute(3, 2, 0, 1)[None]
         if self.shifts == 1:
@@ -137,10 +144,10 @@ class MaskedSeparation(Separation):
 
     def _reading(self, spectrum, audio):
         magnitude = spectrum.square().sum(dim=-1).sqrt()
-        there = {"mix_spectrum": spectrum, "mix_magnitude": magnitude, "mix_audio": audio[None]}
-        outputs = self.network({name: there[name] for name in self.network.input})
-        kept = {key: outputs[key] for key in ("mask", "embedding") if key in outputs}
-        return {**kept, "mix_magnitude": magnitude}
+        features = {"mix_spectrum": spectrum, "mix_magnitude": magnitude, "mix_audio": audio[None]}
+        outputs = self.network({name: features[name] for name in self.network.input})
+        outputs = {key: outputs[key] for key in ("mask", "embedding") if key in outputs}
+        return {**outputs, "mix_magnitude": magnitude}
 
     def masks(self, outputs):
         """(frames, bins, channels, [2,] sources) of `outputs`."""
@@ -269,9 +276,10 @@ def separation_of(algorithm, network, metadata, args):
 
 
 def _mean(data):
-    """Of (channels, samples), block by block: a runtime that adds up the millions of samples of a
-    minute in float32, one after the other, is off by 0.0003 of it."""
-    more = BLOCK + -data.shape[-1] % BLOCK  # always two blocks: torch.export takes one for fixed
+    """The mean of (channels, samples), block by block: runtimes that add the millions of samples of
+    a minute one after another in float32 are off by 0.03 %."""
+    # at least two blocks: torch.export would specialise on a single one
+    more = BLOCK + -data.shape[-1] % BLOCK
     blocks = nn.functional.pad(data, (0, more)).unflatten(-1, (-1, BLOCK))
     return blocks.sum(dim=-1).sum() / data.shape[-1] / data.shape[0]
 

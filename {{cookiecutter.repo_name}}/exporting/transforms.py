@@ -1,5 +1,5 @@
-"""Modules as an exported file holds them: the STFT and its inverse as convolutions, which every
-runtime of ONNX has, and norms that stay exact over a minute."""
+"""Modules in a form that can be exported: the STFT and its inverse as convolutions, which every
+ONNX runtime has, and norms that stay exact over minutes of audio."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from model import EXTRAS, copy_with
 
 from .recurrent import LSTM
 
-SMALLEST = 1e-10  # what the windows add up to is not less: no division by 0 at the ends
+SMALLEST = 1e-10  # floor of the sum of squared windows: no division by 0 at the ends
 
 
 class STFT(nn.Module):
@@ -97,8 +97,8 @@ class Decoder(nn.Module):
 class GlobalNorm(nn.Module):
     """What a torch.nn.GroupNorm of one group computes, one dimension after the other.
 
-    A runtime that adds up the millions of values of a minute in float32, one after the other, is
-    off by 0.0003 of their mean.
+    Runtimes that add the millions of values of a minute one after another in float32 are off by
+    0.03 % of their mean.
     """
 
     def __init__(self, module):
@@ -131,8 +131,8 @@ EXPORTED = {
 
 
 def exportable(network):
-    """A copy of a nussl SeparationModel, without gradients, in modules that the files can hold and
-    that stay exact for long recordings: see `EXPORTED`."""
+    """A copy of a nussl SeparationModel on the CPU, without gradients, with the modules in
+    `EXPORTED` replaced."""
     return copy_with(network, EXPORTED).cpu()
 
 
