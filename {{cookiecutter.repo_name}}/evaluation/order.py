@@ -25,12 +25,12 @@ def orders(rows):
         the estimates for the sorted labels, such as "0 1". Items with a silent source are left out:
         the order of silence is arbitrary.
     """
-    found = {}
+    shares = {}
     for method, items in _orders_of_items(rows).items():
         counts = Counter(order for _, _, order in items)
         total = max(counts.total(), 1)
-        found[method] = {order: n / total for order, n in counts.most_common()}
-    return found
+        shares[method] = {order: n / total for order, n in counts.most_common()}
+    return shares
 
 
 def by_chance(sources):
@@ -86,14 +86,14 @@ def _orders_of_items(rows):
     for row in rows:
         if row["method"] != "mixture":
             rows_of.setdefault((row["method"], row["item"], row["song"]), []).append(row)
-    found = {}
+    orders_of = {}
     for (method, item, song), sources in rows_of.items():
-        orders_of_method = found.setdefault(method, [])
+        orders_of_method = orders_of.setdefault(method, [])
         if not any(math.isnan(row["si_sdr"]) for row in sources):
             sources.sort(key=lambda row: row["source"])
             order = " ".join(str(row["estimate"]) for row in sources)
             orders_of_method.append((item, song, order))
-    return found
+    return orders_of
 
 
 def _is_sorted(order):

@@ -21,7 +21,7 @@ TITLES = {
     "pesq": "PESQ",
 }
 WITHOUT_UNIT = ("stoi", "pesq")
-# each has a table of its own
+# scores with a table of their own; of the others there is one table of means
 IN_FULL = ("si_sdr", "sdr", "sdr_v3", "usdr", "csdr", "stoi", "pesq")
 
 
@@ -70,8 +70,8 @@ def format_tables(table, scores, markdown=False):
 
 
 def format_table(table, markdown=False, score="si_sdr"):
-    """One score as text: mean, median, and the improvement with its 95 % interval ("-" of one
-    song); the interval is the mean's if a score has no improvement."""
+    """One score as text: mean, median, and the improvement with its 95 % interval ("-" for a single
+    song). The interval is that of the mean if the score has no improvement."""
     return aligned(table_lines(table, score), 2, markdown, _ends)
 
 
@@ -91,11 +91,11 @@ def table_lines(table, score):
         )
     ]
     for row in table:
-        value, doubted = row[score], row[gain or score]
+        value, with_interval = row[score], row[gain or score]
         numbers = [_number(value, key, score) for key in ("mean", "median")]
-        numbers += [_number(doubted, "mean", score)] if gain else []
-        low, high = (_number(doubted, key, score) for key in ("low", "high"))
-        interval = "-" if doubted["low"] is None else f"{low} to {high}"
+        numbers += [_number(with_interval, "mean", score)] if gain else []
+        low, high = (_number(with_interval, key, score) for key in ("low", "high"))
+        interval = "-" if with_interval["low"] is None else f"{low} to {high}"
         lines.append((row["method"], row["source"], str(value["count"]), *numbers, interval))
     return lines
 
@@ -112,15 +112,18 @@ def _number(statistics, key, score):
 
 
 def _ends(line):
+    """Is this the last row of a method?"""
     return line[1] == ALL
 
 
 def aligned(lines, left, markdown=False, ends=lambda line: False):
-    """Rows of texts, the first the heading, in columns; the first `left` of them to the left.
+    """Rows of texts, the first the heading, as a table in aligned columns.
 
-    ends: function(row) -> is a block of rows at its end here?
+    Args:
+        left: how many columns are aligned to the left; the others to the right.
+        ends: function(row) -> is there an empty line after it?
     """
-    least = 2 if markdown else 1  # a heading's rule has a hyphen beside its colon
+    least = 2 if markdown else 1  # Markdown marks a column that is aligned to the right by "-:"
     widths = [max(least, *(len(line[i]) for line in lines)) for i in range(len(lines[0]))]
     text = []
     for number, line in enumerate(lines):

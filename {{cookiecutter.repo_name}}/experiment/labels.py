@@ -23,31 +23,32 @@ def problems(config, labels, model=None):
         labels: {split: sorted labels}.
         model: what the algorithm's `load` returned, or None.
     """
-    found = _different(config, labels)
-    return found or _of_the_algorithm(config, labels, model)
+    return _different_splits(config, labels) or _wrong_algorithm(config, labels, model)
 
 
-def _different(config, labels):
+def _different_splits(config, labels):
+    """Splits whose sources are not those of the first split."""
     first, *others = labels
-    found = []
+    problems = []
     for split in others:
         if set(labels[split]) == set(labels[first]):
             continue
         text = f"has {sentence(labels[split])}; {first} has {sentence(labels[first])}"
-        case = {label.casefold(): label for label in labels[first]}
-        twins = [
-            f"{label} and {case[label.casefold()]}"
+        of_first = {label.casefold(): label for label in labels[first]}
+        same_but_case = [
+            f"{label} and {of_first[label.casefold()]}"
             for label in labels[split]
-            if label not in labels[first] and label.casefold() in case
+            if label not in labels[first] and label.casefold() in of_first
         ]
-        if twins:
-            text += f"; {', '.join(twins)} differ in capital letters only"
+        if same_but_case:
+            text += f"; {', '.join(same_but_case)} differ in capital letters only"
         text += "; all splits need the same: rename files, or name the sources by `groups` in args"
-        found.append(config.problem(f"datasets.{split}", text))
-    return found
+        problems.append(config.problem(f"datasets.{split}", text))
+    return problems
 
 
-def _of_the_algorithm(config, labels, model):
+def _wrong_algorithm(config, labels, model):
+    """An algorithm that gives other sources than the data have, or too few."""
     if config.algorithm is None or not labels:
         return []
     algorithm, args = ALGORITHMS[config.algorithm.class_name], config.algorithm.args

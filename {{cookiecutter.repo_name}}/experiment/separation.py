@@ -36,7 +36,7 @@ def build_separator(config, device):
         args["model_path"] = path
         # loaded now, so that errors come before the first file; it stays cached for the algorithm
         _, metadata = getattr(algorithm, "load", checkpoints.load_model)(path, device)
-        if multiprocessing.parent_process() is None:  # said once
+        if multiprocessing.parent_process() is None:  # not once more in each worker
             _warn_of_another_model(config, path, metadata)
     return functools.partial(algorithm, **args)
 

@@ -125,7 +125,7 @@ def pictures(sweep, study, table, rows):
     matplotlib.use("Agg")
     from optuna.visualization import matplotlib as draw
 
-    found = {}
+    figures = {}
     for name, function in (
         ("history", draw.plot_optimization_history),
         ("parallel_coordinates", draw.plot_parallel_coordinate),
@@ -133,12 +133,12 @@ def pictures(sweep, study, table, rows):
     ):
         with contextlib.suppress(ValueError, RuntimeError, IndexError):  # too few trials for it
             axes = function(study.study, target_name=sweep.settings.goal)
-            found[f"{name}.png"] = _png(axes.figure)
+            figures[f"{name}.png"] = _png(axes.figure)
     names = list(sweep.settings.vary)
     if len(names) == 1 and all(isinstance(row[names[0]], int | float) for row in table):
         with matplotlib.style.context("default"):  # Optuna has set another
-            found["curve.png"] = _png(_curve(names[0], sweep.settings.goal, table, rows))
-    return found
+            figures["curve.png"] = _png(_curve(names[0], sweep.settings.goal, table, rows))
+    return figures
 
 
 def _curve(name, goal, table, rows):

@@ -168,8 +168,8 @@ class Sweep:
         method = self.base.algorithm.class_name
         rows = [row for row in table if row["method"] == method and row["source"] == "all sources"]
         if not rows or goal not in rows[0]:
-            there = [key for key in (rows or table)[0] if key not in ("method", "source")]
-            raise UserError(f"{path} has no score {goal!r}; it has {listed(there)}")
+            scores = [key for key in (rows or table)[0] if key not in ("method", "source")]
+            raise UserError(f"{path} has no score {goal!r}; it has {listed(scores)}")
         return [(0, rows[0][goal]["mean"])]
 
     def best_of(self, values):

@@ -31,8 +31,8 @@ def fields_of(picture):
     """The text fields of a viz.png; {} if it is missing, or not written by this project."""
     try:
         with Image.open(picture) as image:
-            found = {key: image.info[key] for key in (EXPERIMENT, OUTPUT_FOLDER, FILES)}
-        return found | {FILES: [Path(name).name for name in json.loads(found[FILES])]}
+            fields = {key: image.info[key] for key in (EXPERIMENT, OUTPUT_FOLDER, FILES)}
+        return fields | {FILES: [Path(name).name for name in json.loads(fields[FILES])]}
     except (OSError, KeyError, ValueError, TypeError, SyntaxError):
         return {}
 
@@ -47,5 +47,5 @@ def _owner(info):
 
 
 def _is_free(picture, info):
-    found = fields_of(picture)
-    return all(found.get(key, text) == text for key, text in _owner(info).items())
+    fields = fields_of(picture)
+    return all(fields.get(key, text) == text for key, text in _owner(info).items())

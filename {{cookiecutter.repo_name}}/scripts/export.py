@@ -29,11 +29,11 @@ def main(config):
         make,
     )
     for row in rows:
-        found = ", ".join(
+        differences = ", ".join(
             f"{key} {row[key]:.1e}" for key in ("onnx", "pt2", "project") if key in row
         )
         channels = amount(row["channels"], "channel")
-        log.info("%g s, %s: differs by %s", row["seconds"], channels, found)
+        log.info("%g s, %s: differs by %s", row["seconds"], channels, differences)
     log.info("%s", folder)
 
 

@@ -41,7 +41,7 @@ class Checkpoints:
     Args:
         folder: the output folder.
         metadata: what goes into a model's file beside its weights.
-        identity: what a resumed run must share with its beginning (`resuming.settings_of`).
+        identity: the settings that are compared when the run is resumed (`resuming.settings_of`).
     """
 
     def __init__(self, folder, metadata, identity):
@@ -101,7 +101,7 @@ class Checkpoints:
         return [f"resuming at step {state['iteration']} from {self.latest}", *changed]
 
     def _begun_with(self, trainer):
-        """What must be the same when this training run is resumed."""
+        """What is compared when this training run is resumed (`resuming.compare`)."""
         data = {"train": trainer.train_data, "val": trainer.val_data}
         tracks = {name: resuming.tracks_of(part) for name, part in data.items() if part is not None}
         return {"settings": self.identity, "data": tracks}

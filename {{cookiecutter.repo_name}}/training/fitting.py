@@ -1,4 +1,4 @@
-"""Memory of a training step, and the largest batch that fits on a card, for dry_run."""
+"""Memory of a training step, and the largest batch that fits on a GPU, for dry_run."""
 
 import os
 
@@ -7,28 +7,28 @@ import torch
 from .cuda_graphs import Graphs
 
 CARDS = (8, 12, 24, 40, 80)  # GB of memory
-CONTEXT = 0.6e9  # bytes that CUDA and its libraries hold on a card
-USABLE = 0.95  # of the rest: free memory comes in pieces
+CONTEXT = 0.6e9  # bytes of the CUDA context and libraries
+USABLE = 0.95  # of the rest: memory is fragmented
 
 
 def peak_of(function, device):
-    """Bytes that a call of `function` takes at its peak, above those held before it."""
+    """Peak memory of a call of `function`, in bytes above the memory in use before it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         function()
         return torch.cuda.max_memory_allocated(device) - before
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else it reports each start and stop on stderr
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # no messages on stderr at start and stop
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profile:
         function()
-    # the profiler's own tables hold sums only, not the order in which memory came and went
+    # the tables of the profiler have only sums; the peak is found from single allocations
     records = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
-    held = peak = 0
+    used = peak = 0
     for record in sorted(records, key=lambda record: record.start_ns()):
-        held += record.nbytes()
-        peak = max(peak, held)
+        used += record.nbytes()  # negative: freed
+        peak = max(peak, used)
     return peak
 
 
@@ -49,18 +49,19 @@ def held_by(trainer):
 
 
 def memory_of_steps(trainer, batch):
-    """What steps of one and of two excerpts take, and from that, those of any batch.
+    """The memory of a step as a linear function of the batch size, from steps of one and two
+    excerpts.
 
     Args:
-        trainer: that has taken a step. Its weights move.
+        trainer: that has taken a step. The measured steps change its weights.
         batch: of the run, on the device.
 
     Returns:
-        (bytes of a step of any size, bytes more for each excerpt that is computed at a time).
+        (bytes for any batch size, bytes for each excerpt that is computed at the same time).
     """
-    if isinstance(trainer.network, Graphs):  # which keeps the memory of each size
+    if isinstance(trainer.network, Graphs):  # CUDA graphs keep the memory of every batch size
         trainer.network = trainer.model
-    held = held_by(trainer)  # with the gradients, which a step drops before it computes new ones
+    held = held_by(trainer)  # includes the gradients, which a step frees first
     gradients = sum(p.grad.nbytes for p in trainer.model.parameters() if p.grad is not None)
 
     def peak(items):
@@ -84,8 +85,8 @@ def fitting(trainer, batch):
         f"    batch_size {size:<6} {(fixed + per_item * size / parts) / 1e9:.3g} GB",
     ]
     for card in CARDS:
-        room = USABLE * (card * 1e9 - CONTEXT) - fixed
-        largest = int(max(room, 0) / per_item) * parts
+        free = USABLE * (card * 1e9 - CONTEXT) - fixed
+        largest = int(max(free, 0) / per_item) * parts
         fits = f"batch_size up to {largest}" if largest else "not even one excerpt"
         lines.append(f"    {f'{card} GB card':17} {fits}")
     return lines

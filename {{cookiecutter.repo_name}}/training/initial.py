@@ -58,8 +58,8 @@ def match(model, checkpoint, modules=None):
             loaded[name] = other
         else:
             mismatched[name] = (tuple(model[name].shape), tuple(checkpoint[other].shape))
-    wanted = {*names.values()}
-    unexpected = [name for name in dict.fromkeys(offered) if name not in wanted]
+    expected = {*names.values()}
+    unexpected = [name for name in dict.fromkeys(offered) if name not in expected]
     return Match(loaded, missing, unexpected, mismatched)
 
 

@@ -2,8 +2,8 @@
 the optimizer.
 
 A name is that of a module of the model's graph (`recurrent_stack`), of a module or parameter in it
-(`recurrent_stack.rnn`, as torch's `named_parameters` has it), or a pattern of the shell (`*.bias`).
-It stands for all that lies below it too.
+(`recurrent_stack.rnn`, as in torch's `named_parameters`), or a shell pattern (`*.bias`). It
+includes all parameters below it.
 """
 
 from fnmatch import fnmatchcase
@@ -18,7 +18,7 @@ LAYERS = "layers."  # a nussl SeparationModel has its modules in an attribute of
 
 
 def short(name):
-    """A name of torch's without the attribute that holds all modules."""
+    """A name of torch's without the prefix "layers."."""
     return name.removeprefix(LAYERS)
 
 
@@ -33,14 +33,17 @@ def trainable(model):
 
 
 def matches(name, patterns):
-    """Does any of the patterns stand for the module or parameter called `name`?"""
+    """Does any of the patterns match the module or parameter `name`, or one that it is below?"""
     return any(fnmatchcase(name, p) or fnmatchcase(name, f"{p}.*") for p in patterns)
 
 
 def no_such_module(name, names, owner="the model", patterns=True):
-    """What to say of a name that stands for none of `names`; None if it does.
+    """The error message for a name that matches none of `names`; None if it matches one.
 
-    names: of the tensors of a model. patterns: may it be a pattern?
+    Args:
+        names: of the tensors of a model.
+        owner: of these tensors, for the message.
+        patterns: may the name be a pattern?
     """
     if any(matches(one, [name]) if patterns else is_below(one, name) for one in names):
         return None
@@ -104,20 +107,20 @@ def _is_frozen(name, module, patterns):
 
 
 def groups_of(names, groups):
-    """Which parameters each group of the optimizer has.
+    """The parameters of each group of the optimizer.
 
     Args:
         names: of the parameters that are trained.
-        groups: `train.optimizer.groups` of a config; a parameter is of the first that names it.
+        groups: `train.optimizer.groups` of a config; a parameter is in the first that matches.
 
     Returns:
-        [[name]]: of those in no group, then of each group; some may be empty.
+        [[name]]: the parameters in no group, then those of each group; lists may be empty.
     """
-    found = [[] for _ in range(len(groups) + 1)]
+    of_groups = [[] for _ in range(len(groups) + 1)]
     for name in names:
         number = next((i for i, g in enumerate(groups, 1) if matches(name, g.modules)), 0)
-        found[number].append(name)
-    return found
+        of_groups[number].append(name)
+    return of_groups
 
 
 def parameter_groups(model, groups):
@@ -130,13 +133,12 @@ def parameter_groups(model, groups):
         [parameter], or with groups [{"params": [...], argument: value}]: first those in no group,
         to which the arguments of the optimizer itself apply.
     """
-    there = trainable(model)
+    parameters = trainable(model)
     if not groups:
-        return list(there.values())
-    of_groups = groups_of(there, groups)
-    args = [{}, *(group.args for group in groups)]
+        return list(parameters.values())
+    args_of_groups = [{}, *(group.args for group in groups)]
     return [
-        {"params": [there[name] for name in names], **own}
-        for names, own in zip(of_groups, args, strict=True)
+        {"params": [parameters[name] for name in names], **args}
+        for names, args in zip(groups_of(parameters, groups), args_of_groups, strict=True)
         if names
     ]

@@ -13,10 +13,10 @@ FRAMES = 8  # of the STFT, in the excerpts of a probe
 
 
 def choose(trainer, name):
-    """The precision to train in: `name`, or for "auto" bfloat16 where the device is made for it.
+    """The precision to train in: `name`, or for "auto" bfloat16 if the device has native support.
 
-    Not every processor has the arithmetic for every layer (an LSTM in bfloat16 needs AVX-512), and
-    torch finds out in the middle of a step. So the network takes a small step first.
+    Not every processor supports every layer (an LSTM in bfloat16 needs AVX-512), and torch raises
+    an error only in the middle of a step. Therefore the network is tried on a small step first.
 
     Args:
         trainer: whose model and front end are on the device to train on.
@@ -42,7 +42,7 @@ def choose(trainer, name):
 
 
 def failure(trainer, name):
-    """Why a small step of the network in `name` fails on its device; None if it does not."""
+    """The error of a small step of the network in precision `name`; None if it works."""
     if name == "float32":
         return None
     model = copy.deepcopy(trainer.model).train()
@@ -69,8 +69,9 @@ def autocast(device, name):
 
 
 def scaler(device, name):
-    """torch's GradScaler, which does nothing unless `name` is "float16": gradients that would be
-    rounded to 0 are scaled up, and steps in which one overflows are left out."""
-    if name == "float16":  # if it is the first step, torch takes the schedule to be ahead of it
+    """torch's GradScaler, which does nothing unless `name` is "float16": it scales up gradients
+    that would be rounded to 0, and skips steps in which one overflows."""
+    # if the first step is skipped, torch warns that the scheduler's step came first
+    if name == "float16":
         warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before")
     return torch.amp.GradScaler(device.type, enabled=name == "float16")

@@ -55,7 +55,7 @@ def measure(trainer, steps=3):
 
 
 def summarize(trainer):
-    """The report of dry_run, as text: `measure` and what can be said without numbers."""
+    """The report of dry_run, as text: shapes, parameters, and the results of `measure`."""
     settings, plan = trainer.settings, trainer.plan
     items = plan.batches.batch_size // (plan.shard[1] * settings.accumulate)
     features, outputs, _, _ = meta_step(trainer, items)

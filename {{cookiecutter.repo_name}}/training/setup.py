@@ -1,4 +1,4 @@
-"""What a Trainer is made of."""
+"""What a Trainer is built from."""
 
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ class Term(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """What `experiment.build_trainer` makes of a config, for a Trainer.
+    """The arguments of a Trainer, which `experiment.build_trainer` makes from a config.
 
     Args:
         settings: the section `train` of the config.
@@ -31,8 +31,8 @@ class Setup(NamedTuple):
         output_folder: where to write.
         seed: of the order of the data, the excerpts and dropout.
         metadata: what goes into the model's file beside its weights.
-        identity: {dotted key: plain value} of what a resumed run must share with its beginning
-            (`resuming.settings_of`).
+        identity: {dotted key: plain value} of the settings that are compared when the run is
+            resumed (`resuming.settings_of`).
         augment: `datasets.train.augment` of the config, or None.
         loggers: of `training.loggers`.
         started_from: lines that say which weights the model was given (`initial.load`).

@@ -1,9 +1,9 @@
 """Losses by name: what `class` under `train.loss` in a YAML file may name.
 
-A loss has `DEFAULT_KEYS`, nussl's convention: {key of the model's output or of the batch: name of
-the argument that it becomes}. One that is the mean of a cost of each item may say
-`mean_over_items = True`: on a CPU it then sees a few items of a batch at a time, which is faster
-and gives the same gradients. All others see whole batches.
+A loss has `DEFAULT_KEYS`, nussl's convention: {output of the model or feature: argument of
+`forward`}. A loss that is the mean over the items of a batch may declare `mean_over_items = True`:
+it may then be computed a few items at a time, which is faster on a CPU and gives the same
+gradients. All others get whole batches.
 """
 
 from .deep_clustering import DeepClusteringLoss

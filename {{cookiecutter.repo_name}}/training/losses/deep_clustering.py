@@ -6,7 +6,8 @@ from .inner_products import inner_products
 
 
 class DeepClusteringLoss(nn.Module):
-    """How far the affinities of the embeddings are from those of the sources, louder bins first.
+    """Squared distance of the affinities of the embeddings from those of the sources, weighted by
+    loudness.
 
     With unit-norm embeddings V (N, dims), assignments Y (N, sources) and W = diag(weights^2), over
     the N bins of an item::

@@ -8,7 +8,7 @@ from .inner_products import inner_products
 
 
 class WhitenedKMeansLoss(nn.Module):
-    """How far whitened embeddings are from the means of their sources, louder bins first.
+    """Distance of whitened embeddings from the means of their sources, weighted by loudness.
 
     With unit-norm embeddings V (N, dims), assignments Y (N, sources) and W = diag(weights^2), over
     the N bins of an item::
