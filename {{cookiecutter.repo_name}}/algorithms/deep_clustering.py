@@ -16,9 +16,7 @@ from .presence import blended
 
 MOST_SOURCES = 5  # clusters that are tried if num_sources is null
 COMPARED = 3000  # loud points on which numbers of clusters are compared
-FITTED = (
-    80.0  # seconds of audio, in chunks from the whole, to whose loud points clusters are fitted
-)
+FITTED = 80.0  # seconds of chunks from the whole, to whose loud points clusters are fitted
 MOST_POINTS = 50_000  # loud time-frequency points to which clusters are fitted; more change nothing
 
 
