@@ -62,7 +62,7 @@ def listed(tracks, name):
         else:
             continue
         raise UserError(
-            f"{name}.list_tracks {wrong}; it has to list Track(name, {{label: [file]}})"
+            f"{name}.list_tracks {wrong}; " + "it has to list Track(name, {label: [file]})"
         )
     return tracks
 
