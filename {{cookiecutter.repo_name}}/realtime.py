@@ -234,10 +234,11 @@ class _Masks:
         if self.size % 2:
             raise UserError("its STFT has an odd window, and cannot separate a stream")
         self.before = self.size // 2
-        if (shifts := args.get("shifts", 1)) != 1:
+        shifts = args.get("shifts", 1)
+        if shifts != 1:
             raise UserError(f"shifts is {shifts}; the network reads a stream once: write 1")
         if args.get("tuning") is not None:
-            raise UserError("tuning is that of a whole recording; in a stream write null")
+            raise UserError("tuning is measured on a whole recording; for a stream write null")
         self.mono = metadata["num_channels"] == 1
         self.consistent = args.get("mixture_consistency", True)
         self.binary = args.get("mask_type", "soft") == "binary"

@@ -78,16 +78,13 @@ class External(nussl.separation.base.SeparationBase):
 
     def _path(self, name):
         """The file of a source, whatever its ending."""
-        place = self.folder / self.files.replace("<item>", self.item).replace("<source>", name)
-        found = [
-            path
-            for suffix in audio.SUFFIXES
-            if (path := place.with_name(place.name + suffix)).is_file()
-        ]
-        if len(found) != 1:
-            what = f"there are {', '.join(p.name for p in found)}" if found else "is missing"
-            raise UserError(f"{place}.wav (or another ending): {what}; one file is expected")
-        return found[0]
+        stem = self.folder / self.files.replace("<item>", self.item).replace("<source>", name)
+        paths = [stem.with_name(stem.name + suffix) for suffix in audio.SUFFIXES]
+        files = [path for path in paths if path.is_file()]
+        if len(files) != 1:
+            what = f"there are {', '.join(p.name for p in files)}" if files else "is missing"
+            raise UserError(f"{stem}.wav (or another ending): {what}; one file is expected")
+        return files[0]
 
     def _read(self, path):
         """float32 (channels, samples), like the mixture.

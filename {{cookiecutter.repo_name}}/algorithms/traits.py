@@ -79,15 +79,17 @@ def count_sources(algorithm, args, model=None):
 
     model: what `NetworkSeparation.load` returned, of an algorithm that has it.
     """
-    if model is not None and (count := algorithm.outputs_of(*model)) is not None:
+    count = None if model is None else algorithm.outputs_of(*model)
+    if count is not None:
         return count
-    if labels := labels_of(algorithm, model, args):
+    labels = labels_of(algorithm, model, args)
+    if labels:
         return len(labels)
     parameter = _takes(algorithm).get("num_sources")
     if parameter is None:
         return None
     count = args.get("num_sources", parameter.default)
-    return count if isinstance(count, int) else None
+    return count if isinstance(count, int) else None  # null: the algorithm estimates it
 
 
 def labels_of(algorithm, model=None, args=None):
@@ -97,10 +99,13 @@ def labels_of(algorithm, model=None, args=None):
     """
     if model is not None:
         return algorithm.labels_of(*model)
-    if (name := trait(algorithm, "labels_in")) and name in (args or ()):
-        return list(args[name])
+    argument = trait(algorithm, "labels_in")
+    if argument and argument in (args or ()):
+        return list(args[argument])
     labels = trait(algorithm, "source_labels")
-    return None if isinstance(labels, property) or not labels else list(labels)
+    if isinstance(labels, property) or not labels:  # a property: only an instance knows them
+        return None
+    return list(labels)
 
 
 def estimates_of(algorithm, mix):

@@ -24,7 +24,7 @@ METRICS = {
 }
 ABOUT = ("item", "song", "method", "source", "estimate")  # the columns of a row that are no scores
 GAIN = "_improvement"  # suffix of the column with a score's improvement over the mixture
-# scores of artefacts and of filtering, of which the mixture has none: no improvement is possible
+# scores of artefacts and spatial distortion: a mixture has none, so that no improvement is possible
 WITHOUT_GAIN = ("si_sar", "isr", "sar")
 # SI-SDR of the mixture in dB, above which it practically equals the source (all others are silent,
 # or 50 dB softer): any algorithm loses tens of dB there, which would dominate the mean improvement

@@ -32,7 +32,8 @@ def build_separator(config, device):
         allow(config.model.module)
     if "device" in inspect.signature(algorithm).parameters:
         args["device"] = device
-    if (path := model_path(config)) is not None:
+    path = model_path(config)
+    if path is not None:
         args["model_path"] = path
         # loaded now, so that errors come before the first file; it stays cached for the algorithm
         _, metadata = getattr(algorithm, "load", checkpoints.load_model)(path, device)

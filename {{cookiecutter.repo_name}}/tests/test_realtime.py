@@ -106,7 +106,7 @@ def test_what_cannot_be_streamed_is_one_clear_error():
         Stream(DeepAudioEstimation, model, {}, channels=2)
     for args, message in (
         ({"shifts": 2}, "shifts is 2"),
-        ({"tuning": 440.0}, "tuning is that of a whole recording"),
+        ({"tuning": 440.0}, "tuning is measured on a whole recording"),
         ({"mask_type": "binary"}, "complex masks"),
     ):
         with pytest.raises(UserError, match=message):

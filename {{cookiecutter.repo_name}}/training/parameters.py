@@ -56,9 +56,9 @@ def no_such_module(name, names, owner="the model", patterns=True):
 class Frozen:
     """The parameters of a model that are not trained: they get no gradient, and no optimizer.
 
-    Layers that normalise by statistics of the batch and whose own weights are frozen (or that are
-    named themselves) use their running statistics in training too, and these stay as they are.
-    Dropout stays active.
+    Batch normalisation (or instance normalisation with running statistics) whose own weights are
+    frozen, or that is named itself, uses its running statistics in training too, and does not
+    update them. Dropout stays active.
 
     Attributes:
         names: of the parameters.

@@ -30,10 +30,12 @@ class Spread:
         return self.count
 
     def __call__(self, offset=0.5):
-        """[(index of the track, number of the excerpt in it)], sorted; offset: 0 to 1, where
-        between two points of the line the excerpts are."""
-        places = (np.arange(self.count) + offset) * (self.ends[-1] / self.count)
-        tracks = np.searchsorted(self.ends, places, side="right").clip(max=len(self.ends) - 1)
+        """[(index of the track, number of the excerpt in it)], sorted.
+
+        offset: position of all excerpts within their equal parts of the line, 0 to 1.
+        """
+        positions = (np.arange(self.count) + offset) * (self.ends[-1] / self.count)
+        tracks = np.searchsorted(self.ends, positions, side="right").clip(max=len(self.ends) - 1)
         numbers = np.arange(self.count) - np.searchsorted(tracks, tracks)
         return list(zip(tracks.tolist(), numbers.tolist(), strict=True))
 
@@ -65,24 +67,24 @@ class Curriculum:
         return self.samples
 
     def total(self, epochs):
-        """Samples in an excerpt of each of the first so many epochs, together."""
-        total, left = 0, epochs
+        """The sum over the first `epochs` epochs of the samples in an excerpt."""
+        total, remaining = 0, epochs
         for count, samples in self.stages:
-            total += min(count, left) * samples
-            left -= min(count, left)
-        return total + left * self.samples
+            total += min(count, remaining) * samples
+            remaining -= min(count, remaining)
+        return total + remaining * self.samples
 
 
 class ShuffledBatches(Sampler):
-    """Batches of keys without end, from step `first_step` on, each epoch in an order of its own.
+    """Endless batches of keys, from step `first_step` on; each epoch is shuffled anew.
 
-    A last batch that would not be full is left out.
+    A last batch that is not full is dropped.
 
     Args:
         spread: the excerpts of an epoch.
         batch_size: keys in a batch, in all processes together; fewer if an epoch has fewer.
-        seed: of the orders.
-        shard: (rank of this process, number of processes), each of which gets an equal part.
+        seed: of the shuffling.
+        shard: (rank, world size); each process gets an equal part of a batch.
     """
 
     def __init__(self, spread, batch_size, seed, first_step=0, shard=(0, 1)):
@@ -110,8 +112,7 @@ class ShuffledBatches(Sampler):
 
 
 class SameBatches(ShuffledBatches):
-    """The same `num_batches` batches of the same excerpts in every epoch, of the first tracks: to
-    overfit."""
+    """The same `num_batches` batches of excerpts of the first tracks in every epoch, to overfit."""
 
     def __init__(self, lengths, batch_size, num_batches, shard=(0, 1)):
         count = num_batches * batch_size
@@ -123,13 +124,14 @@ class SameBatches(ShuffledBatches):
 
 
 def batches_in_order(spread, batch_size, shard=(0, 1)):
-    """The same excerpts each time, in order: for validation, divided among the processes.
+    """The same excerpts each time, in order, divided among the processes: for validation.
 
-    Some processes may get an excerpt or a batch less than others; none waits for another's.
+    Some processes may get an excerpt or a batch less than others, and none waits for the others.
     """
     keys = [(0, *excerpt) for excerpt in spread()]
     batches = [keys[first : first + batch_size] for first in range(0, len(keys), batch_size)]
-    return [part for batch in batches if (part := _part(batch, shard))]
+    parts = [_part(batch, shard) for batch in batches]
+    return [part for part in parts if part]
 
 
 def _part(keys, shard):
