@@ -47,7 +47,7 @@ def inspect(data, index, settings):
                 findings.append(("silent", label, text))
             run = longest_plateau(sound, channel)
             if run >= settings.clipped_samples:
-                text = f"{path.name} is clipped ({run} samples in a row at its peak)"
+                text = f"{path.name} of {label} is clipped ({run} samples in a row at its peak)"
                 findings.append(("clipped", label, text))
     if len(set(lengths.values())) > 1 and not data.mixed_when_read:
         text = f"its files have {min(lengths.values())} to {max(lengths.values())} samples"
