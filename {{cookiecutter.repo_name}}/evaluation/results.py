@@ -12,6 +12,7 @@ from errors import UserError
 from files import read_json, write_files
 
 MISSING = "none"
+ITEM = re.compile(r"\d{8}\.json")  # the name of an item's file
 LOCK = "evaluation.lock"  # in the folder while an evaluation writes to it
 
 
@@ -61,16 +62,18 @@ class Results:
             UserError: the folder holds the results of another checkpoint.
         """
         before = _read(self.unfinished / "identity.json")
-        for content in (before, _read(self.folder / "summary.json")):
+        items = [path for path in self.unfinished.glob("*.json") if ITEM.fullmatch(path.name)]
+        # an evaluation that ended before its first item left nothing to be mixed up
+        for content in (before if items else None, _read(self.folder / "summary.json")):
             self._refuse_another_checkpoint(content)
         if before != self.identity:
             shutil.rmtree(self.unfinished, ignore_errors=True)
             text = json.dumps(self.identity, indent=1) + "\n"
             write_files({self.unfinished / "identity.json": text})
         results = {}
-        for path in self.unfinished.glob("*.json"):
+        for path in items:
             content = _read(path)
-            if content is not None and re.fullmatch(r"\d{8}", path.stem) and _is_result(content):
+            if content is not None and _is_result(content):
                 results[int(path.stem)] = content
         return results
 

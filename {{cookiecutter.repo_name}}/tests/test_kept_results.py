@@ -48,3 +48,11 @@ def test_a_folder_of_another_checkpoint_is_refused_and_left_as_it_is(tmp_path, f
     with pytest.raises(UserError, match="another checkpoint .*aaaaaaaaaaaa, now bbbbbbbbbbbb"):
         Results(tmp_path, {"checkpoint": "b" * 64}).begin()
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_folder_in_which_nothing_was_scored_is_open_to_another_checkpoint(tmp_path):
+    Results(tmp_path, {"checkpoint": "a" * 64}).begin()
+    results = Results(tmp_path, {"checkpoint": "b" * 64})
+    assert results.begin() == {}
+    results.keep(0, {"name": "x", "rows": []})
+    assert list(Results(tmp_path, {"checkpoint": "b" * 64}).begin()) == [0]
