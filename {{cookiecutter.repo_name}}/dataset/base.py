@@ -11,7 +11,17 @@ from errors import UserError, amount
 
 from .folders import around, did_you_mean, found_in
 from .splitting import SPLITS
-from .tracks import REST, Channel, complete, grouped, listed, log, measured, refuse_twins
+from .tracks import (
+    REST,
+    Channel,
+    complete,
+    grouped,
+    listed,
+    log,
+    measured,
+    plain_groups,
+    refuse_twins,
+)
 
 MANIFEST = "manifest.json"
 POLICIES = ("error", "skip", "silence")
@@ -32,7 +42,8 @@ class StemDataset(nussl.datasets.BaseDataset):
             one, and one is copied to both.
         groups: {label: [stems]}: the sources, each the sum of the stems named; "*" means all
             stems that no group names. Stems that are not named are left out, of a mixture that is
-            a sum too. None: every stem is a source.
+            a sum too. null in place of the stems takes an included label away. None: every stem is
+            a source.
     """
 
     #: what a subclass's files must be: rate in Hz, channels, stems of each track; None: anything
@@ -64,7 +75,7 @@ class StemDataset(nussl.datasets.BaseDataset):
             )
         if self.missing not in POLICIES:
             raise UserError(f"missing is {self.missing!r}; write {', '.join(POLICIES)}")
-        self.split, self.groups = split, groups
+        self.split, self.groups = split, plain_groups(groups)
         self.tracks = []
         super().__init__(
             str(folder), sample_rate=sample_rate, stft_params=stft_params, num_channels=num_channels

@@ -132,6 +132,29 @@ def _measured(track, rate, channels, padded, most_channels):
     return dataclasses.replace(track, sample_rate=rates[first], length=max(lengths.values()))
 
 
+def plain_groups(groups):
+    """`groups` as written, {label: [stems]}, without those that are null; None: every stem.
+
+    Raises:
+        UserError: no label is left, or one has something else than a list of names.
+    """
+    if groups is None:
+        return None
+    groups = {label: stems for label, stems in groups.items() if stems is not None}
+    problems = []
+    for label, stems in groups.items():
+        if isinstance(stems, str):
+            problems.append(f"groups.{label}: found the text {stems!r}; write [{stems!r}]")
+        elif not isinstance(stems, list | tuple) or not stems:
+            problems.append(f"groups.{label}: found {stems!r}, expected a list of stems")
+        elif wrong := [stem for stem in stems if not isinstance(stem, str)]:
+            problems.append(f"groups.{label}: found {wrong[0]!r}, expected the name of a stem")
+    if not groups:
+        problems.append("groups: names no source; leave it out if every stem is a source")
+    raise_all(problems)
+    return groups
+
+
 def grouped(tracks, groups, owner):
     """The tracks with stems summed to the sources that `groups` names: {label: [stems]}.
 

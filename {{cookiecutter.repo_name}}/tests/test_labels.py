@@ -130,6 +130,28 @@ def test_labels_that_differ_in_capitals_only_are_refused(tmp_path):
     assert build(tmp_path, groups=groups).labels == ["bass", "vocals"]
 
 
+def test_a_group_that_is_null_is_taken_away(tmp_path):
+    save(tmp_path, ["one/vocals", "one/bass", "one/drums"])
+    groups = {"vocals": None, "voice": ["vocals"], "band": ["*"]}
+    assert build(tmp_path, groups=groups).labels == ["band", "voice"]
+
+
+@pytest.mark.parametrize(
+    "groups, message",
+    [
+        ({}, "groups: names no source; leave it out if every stem is a source"),
+        ({"bass": None}, "groups: names no source"),
+        ({"voice": "vocals"}, r"groups.voice: found the text 'vocals'; write \['vocals'\]"),
+        ({"voice": []}, r"groups.voice: found \[\], expected a list of stems"),
+        ({"voice": [["vocals"]]}, r"groups.voice: found \['vocals'\], expected the name of a stem"),
+    ],
+)
+def test_groups_that_are_no_lists_of_stems_are_refused(tmp_path, groups, message):
+    save(tmp_path, ["one/vocals", "one/bass"])
+    with pytest.raises(UserError, match=message):
+        build(tmp_path, groups=groups)
+
+
 # ---- songs --------------------------------------------------------------------------------------
 
 
