@@ -46,13 +46,16 @@ class Masking:
 
         Args:
             blocks: (sources, bins, frames, channels) masks, real or complex, that follow each
-                other; one channel serves all. After the last frame given, the last one holds.
+                other; one channel serves all, and one channel of a recording takes their mean.
+                After the last frame given, the last one holds.
 
         Yields:
             float32 (sources, channels, samples), together as long as the recording.
         """
         held, first, done = None, 0, 0
         for block in blocks:
+            if self.recording.num_channels == 1:
+                block = block.mean(axis=-1, keepdims=True)
             held = block if held is None else np.concatenate([held, block], axis=2)
             known = math.floor((first + held.shape[2] - 2) / self.step)  # frames of ours
             ready = min((known - self.reach) * self.hop, self.recording.length)
@@ -103,7 +106,7 @@ def apply_masks(signal, masks, sample_rate, stft_params):
 
     Args:
         signal: AudioSignal of any rate and channels.
-        masks: (sources, bins, frames, channels); one channel serves all.
+        masks: (sources, bins, frames, channels); as in `Masking.stream`.
 
     Returns:
         [AudioSignal] of the length, rate and channels of `signal`, one a mask.

@@ -154,6 +154,17 @@ def test_a_mask_of_each_channel_goes_to_its_channel():
     assert np.abs(estimate[1] - audio.audio_data[1]).max() < 1e-5
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_a_mono_signal_takes_the_mean_of_the_masks_of_two_channels(rate):
+    audio = noise(rate)
+    masks = random_masks(audio, channels=2)
+    estimates = apply(audio, masks)
+    for one, other in zip(estimates, apply(audio, masks.mean(axis=-1, keepdims=True)), strict=True):
+        assert one.audio_data.shape == audio.audio_data.shape
+        assert np.array_equal(one.audio_data, other.audio_data)
+    assert np.abs(sum(e.audio_data for e in estimates) - audio.audio_data).max() < 1e-5
+
+
 def test_the_signal_itself_is_left_as_it_is():
     audio = noise(44100)
     before = audio.audio_data.copy()

@@ -50,6 +50,23 @@ def test_sources_have_names_and_the_form_of_the_mixture_and_add_up_to_it(run_fol
         assert np.abs(sum(sources.values()) - mix).max() < 1e-5
 
 
+def test_a_stereo_model_separates_mono_to_mono(tmp_path, run_folder):
+    signal = {"sample_rate": RATE, "num_channels": 2, "window_length": 256, "hop_length": 64}
+    args = {"num_sources": 2, "hidden_size": 4, "num_layers": 1}
+    plain = yaml.safe_load((run_folder / "config.yml").read_text())
+    plain["info"]["output_folder"] = str(tmp_path / "stereo")
+    plain["signal"] = {**plain["signal"], **signal}
+    plain["model"]["args"] |= args
+    path = write(tmp_path / "stereo.yml", plain)
+    scripts.common.run(train.main, "", ("train",), ["-p", str(path)])
+    separator = load(tmp_path / "stereo", "cpu")
+    for mix in (mixture(), mixture(channels=1), mixture(channels=1)[0]):
+        for rate in (RATE, 44100):
+            sources = separator(mix, rate)
+            assert {sound.shape for sound in sources.values()} == {mix.shape}
+            assert np.abs(sum(sources.values()) - mix).max() < 1e-5
+
+
 def test_a_batch_is_separated_one_by_one_and_tensors_come_back_as_tensors(run_folder):
     separator = load(run_folder, "cpu")
     batch = torch.from_numpy(np.stack([mixture(), mixture()[::-1]]))
