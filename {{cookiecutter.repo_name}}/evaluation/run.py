@@ -53,12 +53,13 @@ class Scorer:
         return {"name": name, "rows": rows}
 
     def is_result_of(self, index, content):
-        """Has this the form of what `score` returns for this item? A file may have been edited."""
+        """Has this the form of what `score` returns for an item that was scored? A file may have
+        been edited; an item that failed is tried again, as its files may have been repaired."""
         if not isinstance(content, dict) or content.get("name") != self.data.tracks[index].name:
             return False
         rows, keys = content.get("rows"), columns(self.metrics)
         if not isinstance(rows, list) or not rows:
-            return isinstance(content.get("failed"), str)
+            return False
         return all(
             isinstance(row, dict)
             and list(row) == keys

@@ -166,6 +166,23 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_table(run, trained, monk
     assert not (evaluation_of(trained) / "unfinished").exists()
 
 
+def test_what_failed_before_an_interruption_is_tried_again(run, trained, monkeypatch):
+    read, wrong = dataset.Sample.excerpt, [UserError("broken"), KeyboardInterrupt()]
+
+    def spoiled(self, index, *args, **kwargs):
+        if self.split == "test" and wrong:
+            raise wrong.pop(0)
+        return read(self, index, *args, **kwargs)
+
+    monkeypatch.setattr(dataset.Sample, "excerpt", spoiled)
+    sections = {"num_items": 2, "page_items": 0}
+    assert run("evaluate", evaluate=sections)[0] == 130
+    assert len(list((evaluation_of(trained) / "unfinished").glob("0*.json"))) == 1
+    assert run("evaluate", evaluate=sections)[0] == 0
+    summary = json.loads((evaluation_of(trained) / "summary.json").read_text())
+    assert summary["failed"] == {} and summary["items"] == 2
+
+
 @pytest.mark.slow
 def test_many_processes_give_the_same_table(run, trained):
     assert run("evaluate", evaluate={"num_items": 4})[0] == 0
