@@ -111,6 +111,9 @@ def test_a_cycle_has_to_last_as_long_as_the_run(write_config, every, total):
     assert len(fit(path(total)).history.rows) == 3
     with pytest.raises(UserError, match="or lower train.epochs to 3 "):
         trainer_of(path(total, epochs=4))
+    if every == "step":  # not to 0
+        with pytest.raises(UserError, match=f"write total_steps: {total} .a run that has begun"):
+            trainer_of(path(1))
 
 
 def test_a_first_step_that_float16_leaves_out_counts_without_a_warning_of_torch():

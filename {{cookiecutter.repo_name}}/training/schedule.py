@@ -41,14 +41,14 @@ class Schedule:
             return
         lasts = self.scheduler.total_steps
         per_epoch = steps_per_epoch if self.every == "step" else 1
-        needed = epochs * per_epoch
+        needed, fewer = epochs * per_epoch, lasts // per_epoch
         if lasts < needed:
+            lower = f", or lower train.epochs to {fewer}" if fewer else ""
             raise UserError(
                 f"train.scheduler.args: OneCycleLR lasts {amount(lasts, 'step')} (total_steps, or "
                 f"epochs times steps_per_epoch), and with scheduler_every: {self.every} it takes "
-                f"{needed} in train.epochs: {epochs}; write total_steps: "
-                f"{needed}, or lower train.epochs to {lasts // per_epoch} (a run that "
-                "has begun keeps its total_steps)"
+                f"{needed} in train.epochs: {epochs}; write total_steps: {needed}{lower} (a run "
+                "that has begun keeps its total_steps)"
             )
 
     def after_step(self):
