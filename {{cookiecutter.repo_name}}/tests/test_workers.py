@@ -1,6 +1,7 @@
 """Processes that work for another do not outlive it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -160,6 +161,18 @@ def test_a_worker_that_is_killed_while_it_hands_over_a_batch_is_one_clear_error(
 class Unreadable(Dataset):
     def __getitem__(self, key):
         raise FileNotFoundError("my.index")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
+def test_the_server_of_workers_leaves_ctrl_c_to_the_main_process():
+    code = (
+        "from multiprocessing import forkserver; from training.loading import worker_context;"
+        "worker_context(); pid = forkserver._forkserver._forkserver_pid;"
+        "print(open(f'/proc/{pid}/status').read(), open('/proc/self/status').read())"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    blocked = [int(mask, 16) for mask in re.findall(r"SigBlk:\s(\S+)", said)]
+    assert [mask >> (signal.SIGINT - 1) & 1 for mask in blocked] == [1, 0]
 
 
 def test_an_error_of_a_dataset_in_a_worker_is_not_taken_for_a_killed_worker():

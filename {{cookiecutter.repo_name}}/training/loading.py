@@ -3,6 +3,7 @@
 import math
 import multiprocessing
 import signal
+from multiprocessing import forkserver, resource_tracker
 
 import numpy as np
 import torch
@@ -120,11 +121,18 @@ def _unchanged(batch):
 
 def worker_context():
     """How workers start: on Linux and macOS from a fork server that has imported what they need;
-    forked from this process they would lack its threads, and may hang."""
+    forked from this process they would lack its threads, and may hang. Ctrl-C, which the whole
+    process group gets, is left to the main process from the start."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dataset", "training.loading"])
+    resource_tracker.ensure_running()  # which the server needs, and which lets Ctrl-C through again
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server inherits it
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
     return context
 
 
