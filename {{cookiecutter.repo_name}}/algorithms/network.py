@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+import audio
 import checkpoints
 from errors import UserError, WrongArgument
 from features import FrontEnd
@@ -126,8 +127,11 @@ class NetworkSeparation:
                 )
             self.model_metadata = self.model_metadata | {"stft_params": between(params, shifts)}
         if tuning is not None:
-            rate = rate_in_tune(recording_of(signal), tuning, self.model_metadata["sample_rate"])
-            self.model_metadata = self.model_metadata | {"sample_rate": rate}
+            recording = recording_of(signal)
+            rate = rate_in_tune(recording, tuning, self.model_metadata["sample_rate"])
+            length = audio.resampled_length(recording.length, recording.sample_rate, rate)
+            if length >= params.window_length:  # else no whole frame is left
+                self.model_metadata = self.model_metadata | {"sample_rate": rate}
         self.input = ModelInput(signal, self.model_metadata, self.front_end, chunk)
         return self.input.as_signal()
 

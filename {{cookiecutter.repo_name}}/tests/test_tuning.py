@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import torch
-from small_networks import RATE, separator
+from small_networks import PARAMS, RATE, separator
 
 import streams
 from algorithms import Streamed
@@ -91,6 +91,14 @@ def test_a_detuned_file_gives_what_it_gives_in_memory(tmp_path, builder):
     estimates = np.stack([estimate.audio_data for estimate in algorithm()])
     assert np.abs(np.concatenate(pieces, axis=-1) - estimates).max() < 1e-3
     assert np.abs(estimates.sum(axis=0) - data).max() < 1e-5
+
+
+def test_audio_of_one_frame_is_read_at_the_rate_of_the_model(tmp_path):
+    frame = music(-40)[:, : PARAMS.window_length]
+    mixture = nussl.AudioSignal(audio_data_array=frame, sample_rate=RATE)
+    algorithm = separator("mask_inference", tmp_path)(mixture, tuning=440.0)
+    assert algorithm.input.audio.sample_rate == RATE
+    assert {estimate.audio_data.shape for estimate in algorithm()} == {frame.shape}
 
 
 def test_a_tuning_that_no_music_has_is_refused_for_every_file(tmp_path):
