@@ -8,6 +8,7 @@ import sys
 from pool import STOP_AT_END_OF_INPUT
 
 PATIENCE = 60  # seconds that a script has to stop before it is killed
+MOST = 12  # lines at the end of a script's output that are searched for its error
 
 
 def command_of(script, file):
@@ -106,6 +107,14 @@ def last_lines(log, count=1):
         return ""
     lines = [line.split("\r")[-1].rstrip() for line in text.splitlines()]
     return "\n".join([line for line in lines if line][-count:])
+
+
+def error_of(log, count):
+    """The error message at the end of a script's output, all of its lines; the last `count` lines
+    if there is none."""
+    lines = last_lines(log, MOST).split("\n")
+    starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    return "\n".join(lines[starts[-1] :] if starts else lines[-count:])
 
 
 def duration(seconds):

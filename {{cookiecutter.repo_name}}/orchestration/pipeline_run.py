@@ -12,7 +12,7 @@ import config as configuration
 from errors import Interrupted, UserError, amount
 
 from . import records, traces
-from .launchers import command_of, duration, last_lines
+from .launchers import command_of, duration, error_of, last_lines
 from .locking import Lock
 
 log = logging.getLogger("pipeline")
@@ -162,7 +162,7 @@ class PipelineRun:
             log.info("%s: done in %s", step.name, duration(seconds))
             self.done.append(step.name)
             return
-        lines = last_lines(step.log, 5).replace("\n", "\n  ")
+        lines = error_of(step.log, 5).replace("\n", "\n  ")
         output = f"{step.log} says\n  {lines}" if lines else f"it has written nothing to {step.log}"
         if status == Interrupted.status or self.sigterm.received and status == -signal.SIGTERM:
             self.stopped.append(step.name)

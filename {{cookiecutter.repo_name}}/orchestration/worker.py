@@ -11,7 +11,7 @@ from errors import Interrupted, UserError
 from files import read_json, write_files
 
 from . import slurm
-from .launchers import Local, Sigterm, command_of, last_lines
+from .launchers import Local, Sigterm, command_of, error_of
 from .locking import Lock
 
 log = logging.getLogger("sweep")
@@ -127,7 +127,7 @@ class Worker:
                 pass  # the last epochs are reported too: later trials are compared with them
         if status:
             how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-            raise UserError(f"scripts.{script} ({how}): {last_lines(output, 3)}")
+            raise UserError(f"scripts.{script} ({how}): {error_of(output, 3)}")
         return "done"
 
     def _check_ours(self, trial):

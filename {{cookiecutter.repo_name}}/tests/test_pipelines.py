@@ -20,6 +20,7 @@ import scripts.common
 from config import ConfigError
 from errors import Interrupted, UserError
 from orchestration import pipeline
+from orchestration.launchers import error_of
 from scripts import pipeline as script
 
 PROJECT = Path(__file__).parents[1]
@@ -377,3 +378,17 @@ def test_a_real_pipeline_killed_in_its_training_ends_as_if_it_had_not_been(tmp_p
         [sys.executable, "-c", program, path], cwd=PROJECT, text=True, capture_output=True
     )
     assert again.stdout.count("up to date") == 2 and again.stdout.endswith("imported\n")
+
+
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        ("a\nb\nerror: the loss is nan\n", "error: the loss is nan"),
+        ("error: of a file\na\nerror: 2 of 3:\n  x\n  y\n  z\n", "error: 2 of 3:\n  x\n  y\n  z"),
+        ("a\nb\n\nc\n", "b\nc"),
+        ("", ""),
+    ],
+)
+def test_of_a_script_that_failed_its_whole_error_is_shown(tmp_path, said, words):
+    (tmp_path / "log").write_text(said)
+    assert error_of(tmp_path / "log", 2) == words
