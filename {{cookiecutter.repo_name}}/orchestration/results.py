@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import statistics
+import warnings
 
 import config as configuration
 from files import csv_text, write_files
@@ -131,7 +132,9 @@ def pictures(sweep, study, table, rows):
         ("parallel_coordinates", draw.plot_parallel_coordinate),
         ("importances", draw.plot_param_importances),
     ):
-        with contextlib.suppress(ValueError, RuntimeError, IndexError):  # too few trials for it
+        # too few trials for it: an error, or warnings of axes without a range
+        with contextlib.suppress(ValueError, RuntimeError, IndexError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             axes = function(study.study, target_name=sweep.settings.goal)
             figures[f"{name}.png"] = _png(axes.figure)
     names = list(sweep.settings.vary)

@@ -60,8 +60,9 @@ def test_every_combination_and_seed_of_lists_is_trained_once(tmp_path):
     assert again.started == []
 
 
-def test_a_trial_is_a_folder_with_a_whole_config_of_its_own(tmp_path):
+def test_a_trial_is_a_folder_with_a_whole_config_of_its_own(tmp_path, recwarn):
     go(write(tmp_path, vary={RATE: [0.5]}, seeds=2), pictures=True)
+    assert [one for one in recwarn if "visualization" in one.filename] == []
     for seed in (0, 1):
         folder = tmp_path / "sweep" / "trials" / f"000{seed}"
         one = config.load(folder / "trial.yml", needs=("train", "model"))
