@@ -76,6 +76,8 @@ class Stream:
         kind = _Filters if algorithm is DeepAudioEstimation else _Masks
         self._frames = kind(network, metadata, args)
         num_channels = metadata["num_channels"]
+        if type(channels) is not int or channels < 1:
+            raise UserError(f"channels is {channels!r}; expected a whole number, 1 or more")
         if channels != num_channels and not (kind is _Masks and num_channels == 1):
             raise UserError(f"channels is {channels}; the network separates {num_channels}")
         self.latency = self._frames.size

@@ -104,6 +104,9 @@ def test_what_cannot_be_streamed_is_one_clear_error():
     model = model_of("tasnet", {"bidirectional": False})
     with pytest.raises(UserError, match="channels is 2; the network separates 1"):
         Stream(DeepAudioEstimation, model, {}, channels=2)
+    for channels in (0, -1, 1.0, "1"):
+        with pytest.raises(UserError, match="expected a whole number, 1 or more"):
+            Stream(DeepAudioEstimation, model, {}, channels)
     for args, message in (
         ({"shifts": 2}, "shifts is 2"),
         ({"tuning": 440.0}, "tuning is measured on a whole recording"),

@@ -137,6 +137,15 @@ def test_short_excerpts_come_first(write_config):
     assert f"6 steps, {hours:.3g} h" in trainer.describe()
 
 
+def test_a_curriculum_that_is_longer_than_the_run_is_noted(write_config, caplog):
+    stages = [{"epochs": 2, "segment": 0.072}, {"epochs": 3, "segment": 0.152}]
+    trainer_of(write_config(curriculum=stages, epochs=3))
+    assert "train.curriculum lasts 5 epochs, longer than the run (train.epochs: 3)" in caplog.text
+    caplog.clear()
+    trainer_of(write_config(curriculum=stages, epochs=5))
+    assert "train.curriculum" not in caplog.text
+
+
 def test_a_curriculum_lasts_as_long_as_its_stages():
     length = Curriculum([(2, 100), (1, 200)], 400)
     assert [length(epoch) for epoch in range(5)] == [100, 100, 200, 400, 400]

@@ -46,6 +46,13 @@ class Plan:
         length = front_end.segment(settings.segment, rate)
         _check_augment(augment, train_data)
         stages = [(s.epochs, front_end.segment(s.segment, rate)) for s in settings.curriculum]
+        lasts = sum(stage.epochs for stage in settings.curriculum)
+        if lasts > settings.epochs:
+            log.warning(
+                "train.curriculum lasts %s, longer than the run (train.epochs: %d)",
+                amount(lasts, "epoch"),
+                settings.epochs,
+            )
         lengths = _lengths(train_data)
         _warn_of_silence(train_data, lengths, length)
         count = settings.excerpts_per_epoch or covering(lengths, length)
@@ -117,7 +124,7 @@ def _check_augment(augment, data):
     if unknown:
         raise UserError(
             f"{key}.source_gain_db: there is no source {unknown[0]!r} in the training data; "
-            f"its sources are {', '.join(data.labels)}"
+            f"its sources are {', '.join(data.labels)}; null takes an included key away"
         )
     if augment is not None and augment.mp3 is not None:
         try:
