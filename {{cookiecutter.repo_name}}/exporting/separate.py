@@ -29,10 +29,13 @@ def load(path=MODEL):
         mix = np.atleast_2d(audio).astype(np.float32)
         length, others = mix.shape[-1], channels != "any" and len(mix) != int(channels)
         check(mix, reads_mono=channels == "any" or others)
+        mono = len(mix) == 1
         mix = resample(mix, max(1, round(length * rate / sample_rate)))
         if others:
             mix = np.repeat(mix.mean(axis=0, keepdims=True), int(channels), axis=0)
         sources = in_chunks(run, mix, round(chunk * rate)) if chunk else run(mix)
+        if mono:
+            sources = sources.mean(axis=1, keepdims=True)
         return dict(zip(facts["sources"].split("\n"), resample(sources, length), strict=True))
 
     separate.sample_rate = rate

@@ -39,9 +39,10 @@ def draw(data, index, length, rng, augment=None):
     rest = warp(rest, data.sample_rate) if data.mixture == "file" else np.zeros_like(sources[0])
     sources = _mixed_anew(sources, augment, data, rng)
     if augment.mp3 is not None and rng.random() < augment.mp3.probability:
-        kilobits = float(2 ** rng.uniform(*np.log2(augment.mp3.kilobits)))
-        coded = [audio.through_mp3(sound, data.sample_rate, kilobits) for sound in (*sources, rest)]
-        sources, rest = np.stack(coded[:-1]), coded[-1]
+        rate, kilobits = data.sample_rate, float(2 ** rng.uniform(*np.log2(augment.mp3.kilobits)))
+        sources = np.stack([audio.through_mp3(sound, rate, kilobits) for sound in sources])
+        if rest.any():
+            rest = audio.through_mp3(rest, rate, kilobits)
     return sources.sum(axis=0) + rest, sources, name
 
 
