@@ -1,11 +1,13 @@
 """How the shipped model's scores change with level, sample rate, channels, coding and clipping.
 
-    python -m benchmarks.robustness [--quick] [--items N] [--folder STEMS] [--json FILE]
+    python -m benchmarks.robustness [--quick] [--items N] [--folder STEMS] [--config YAML]
+        [--json FILE]
 
 Snippets of the built-in sample's test split (synthesised), or with --folder tracks of the test
 split of a folder of stems. Each is changed, separated at its new rate and channels, and scored
 against references that were changed alike (those of coded and clipped mixtures are as before):
-the mean improvement of SI-SDR over the mixture in dB.
+the mean improvement of SI-SDR over the mixture in dB. --config: another experiment's algorithm, for
+example a file that includes best_model/config.yml and changes an argument.
 """
 
 import argparse
@@ -26,7 +28,7 @@ from evaluation import score_item  # noqa: E402
 
 from benchmarks.recordings import PARAMS, RATE, item_of, methods, of_folder  # noqa: E402
 
-METHOD = "the shipped model"
+METHOD = "model"
 
 
 def gain(decibels):
@@ -129,11 +131,14 @@ def main():
     parser.add_argument("--quick", action="store_true", help="5 items instead of 30")
     parser.add_argument("--items", type=int, help="so many items")
     parser.add_argument("--folder", type=Path, help="of stems, instead of the built-in sample")
+    parser.add_argument("--config", type=Path, default=PROJECT / "best_model/config.yml")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args()
     folder, target = args.folder and args.folder.absolute(), args.json and args.json.absolute()
+    file = args.config.absolute()
     os.chdir(PROJECT)  # paths in a config mean the project's folder
-    unordered, ordered = ({k: v for k, v in kind.items() if k == METHOD} for kind in methods())
+    kinds = methods(METHOD, file)
+    unordered, ordered = ({k: v for k, v in kind.items() if k == METHOD} for kind in kinds)
     scores = {}
     for mix, sources in items_of(folder, args.items or (5 if args.quick else 30)):
         for name, change in CHANGES.items():
