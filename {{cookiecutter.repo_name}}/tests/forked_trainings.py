@@ -13,7 +13,7 @@ from multiprocessing import forkserver
 
 def train(path):
     """Train in this fork, whose workers come from the server of its parent."""
-    forkserver._forkserver.ensure_running = lambda: None
+    forkserver.ensure_running = forkserver._forkserver.ensure_running = lambda: None
     try:
         fit(path)
     except BaseException:
