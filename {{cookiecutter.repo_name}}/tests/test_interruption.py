@@ -109,11 +109,14 @@ def test_killed_at_random_moments_with_two_workers_the_weights_are_the_same(
         random.integers(1, 6, kills), random.uniform(0.0, 0.05, kills), strict=True
     ):
         print(path, file=forked_trainings.stdin, flush=True)
-        for _ in range(checkpoints_later):
-            wait_for_another(latest)
-        time.sleep(seconds)
-        print(file=forked_trainings.stdin, flush=True)
-        assert int(forked_trainings.stdout.readline()) == -signal.SIGKILL
+        try:
+            for _ in range(checkpoints_later):
+                wait_for_another(latest)
+            time.sleep(seconds)
+        finally:  # else the next test would wait for ever
+            print(file=forked_trainings.stdin, flush=True)
+            status = int(forked_trainings.stdout.readline())
+        assert status == -signal.SIGKILL
         reached.append(checkpoints.load(latest)["iteration"])
     assert reached == sorted(reached) and reached[0] < reached[-1]
     finished = fit(path)
