@@ -68,7 +68,7 @@ def ours(folder, rate, channels):
     excerpts = Excerpts(data, front_end.samples(FRAMES), seed=0)
 
     def make(number):
-        item = excerpts[number, number % len(excerpts)]
+        item = excerpts[number, number % len(data)]
         with torch.no_grad():
             return front_end({key: item[key][None] for key in ("mix", "sources")})
 

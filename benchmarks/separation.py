@@ -90,7 +90,7 @@ def run(name, seconds, folder):
 
 def agreement(folder):
     """Correlation of our masks with nussl's, of one chunk and from the same first centres."""
-    import model  # noqa: F401
+    import checkpoints
     from algorithms import DeepClustering
     from compat import nussl
 
@@ -98,7 +98,11 @@ def agreement(folder):
     mix = nussl.AudioSignal(str(folder / "short.wav"))
     mix.audio_data = mix.audio_data.mean(axis=0, keepdims=True)
     mix.resample(16000)
-    mix.stft_params = nussl.STFTParams(512, 128, "sqrt_hann")
+    _, metadata = checkpoints.load_model(str(MODEL), "cpu")
+    mix.stft_params = metadata["stft_params"]
+    # ours brings the mixture to the level of the training data, nussl reads it as it is
+    level = 10 * np.log10(np.square(mix.audio_data).mean())
+    mix.audio_data = mix.audio_data * 10 ** ((metadata["level_db"]["mean"] - level) / 20)
     here = DeepClustering(mix, 2, str(MODEL))
     there = nussl.separation.deep.DeepClustering(mix, 2, str(MODEL), random_state=0)
     masks = [np.stack([mask.mask for mask in x.run()]).ravel() for x in (here, there)]
