@@ -65,7 +65,7 @@ def ours(folder, rate, channels):
         PARAMS.window_length, PARAMS.hop_length, PARAMS.window_type, names=FEATURES
     )
     data = StemFolder(folder, "train", rate, channels, PARAMS, mixture="sum")
-    excerpts = Excerpts(data, front_end.samples(FRAMES), seed=0)
+    excerpts = Excerpts(data, front_end.num_samples(FRAMES), seed=0)
 
     def make(number):
         item = excerpts[number, number % len(data)]
@@ -137,7 +137,7 @@ def peak(side, folder):
 def batches_per_second(data, batches, workers=2):
     """(batches a second from workers, reading the same bytes, in batches a second)."""
     front_end = FrontEnd(PARAMS.window_length, PARAMS.hop_length, PARAMS.window_type)
-    excerpts = Excerpts(data, front_end.samples(FRAMES), seed=0)
+    excerpts = Excerpts(data, front_end.num_samples(FRAMES), seed=0)
     order = ShuffledBatches(Spread([1] * len(data), len(data)), 40, seed=0)
     stream = load(excerpts, order, num_workers=workers)
     for _ in range(4):  # until the workers are at it

@@ -45,7 +45,7 @@ def ours(path, folder):
     from algorithms import DeepClustering, Streamed
 
     make = functools.partial(DeepClustering, num_sources=2, model_path=str(MODEL))
-    recording = streams.File(path)
+    recording = streams.FileRecording(path)
     with streams.SourceFiles(folder, recording.sample_rate, recording.length) as sources:
         for piece in Streamed(make, recording).pieces():
             sources.write(piece)

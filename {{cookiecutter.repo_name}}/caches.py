@@ -1,15 +1,15 @@
-"""The caches of libraries, all in one folder: CACHE_DIRECTORY.
+"""Puts the caches of all libraries below one folder, CACHE_DIRECTORY.
 
-Called before numba, matplotlib and torch are imported, which read their variables once. Without it
-numba writes beside its own files and matplotlib and torch into the home folder, and where neither
-may be written to, numba's error ends the import of librosa.
+Call `set_cache_folders` before numba, matplotlib and torch are imported: they read these
+environment variables once. By default numba writes beside its own source files, and matplotlib and
+torch write to the home folder. Where neither is writable, importing librosa fails in numba.
 """
 
 import os
 import tempfile
 from pathlib import Path
 
-DEFAULT = Path(__file__).parent / "cache"  # as setup/environment/ml_config.sh has it
+DEFAULT = Path(__file__).parent / "cache"  # the same default as setup/environment/ml_config.sh
 FOLDERS = {
     "NUMBA_CACHE_DIR": "numba",
     "MPLCONFIGDIR": "matplotlib",
@@ -20,22 +20,25 @@ FOLDERS = {
 }
 
 
-def settle():
-    """Give each library a folder below CACHE_DIRECTORY (by default `cache/` of the project), or
-    below a temporary folder where that cannot be written. A variable that is set keeps its value.
+def set_cache_folders():
+    """Set each library's cache variable to a folder below CACHE_DIRECTORY (default: `cache/` of the
+    project), or below a temporary folder if CACHE_DIRECTORY is not writable.
+
+    Variables that are already set keep their values.
 
     Returns:
-        the folder.
+        the folder that contains the caches.
     """
     chosen = Path(os.environ.get("CACHE_DIRECTORY") or DEFAULT).absolute()
-    folder = chosen if _is_writable(chosen) else _temporary()
+    folder = chosen if _is_writable(chosen) else _temporary_folder()
     for variable, name in FOLDERS.items():
         os.environ.setdefault(variable, str(folder / name))
     return folder
 
 
-def _temporary():
-    """A folder that this user's next run finds again; nobody else's, for code is loaded from it."""
+def _temporary_folder():
+    """A folder that this user's next run finds again. It must belong to this user alone, because
+    compiled code is loaded from it."""
     if hasattr(os, "getuid"):
         folder = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
         if _is_writable(folder, mode=0o700) and folder.stat().st_uid == os.getuid():

@@ -1,7 +1,7 @@
 """Checkpoints: written atomically, and loaded without running code from them.
 
-Models are files of nussl's `SeparationModel.save`, so that nussl as repaired in `compat/` can load
-them without the rest of this project.
+Model files are written by nussl's `SeparationModel.save`, so that nussl (as repaired in `compat/`)
+can load them without the rest of this project.
 """
 
 import functools
@@ -18,14 +18,14 @@ import torch
 from compat import nussl
 from errors import UserError, in_one_line
 from files import write_files
-from model import extras  # noqa: F401  (modules that checkpoints name)
+from model import extras  # noqa: F401  (registers the modules that checkpoints name)
 from runs import BEST as BEST
 
-LATEST = BEST.with_name("latest.pth")  # beside it: the state from which a training run is resumed
+LATEST = BEST.with_name("latest.pth")  # the state from which a training run is resumed
 
 
 def save(path, state):
-    """Write `state` (tensors and plain containers) to `path`, whole or not at all."""
+    """Write `state` (tensors and plain containers) to `path` atomically."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_files({path: buffer.getvalue()})
@@ -65,9 +65,11 @@ def load(path, device="cpu"):
 
 
 def save_model(path, model, metadata):
-    """Write a nussl SeparationModel with what is needed to use it, whole or not at all.
+    """Write a nussl SeparationModel and its metadata to `path` atomically.
 
-    metadata: nussl's: stft_params, sample_rate, num_channels, train_dataset, ...
+    Args:
+        metadata: what nussl needs to use the model: stft_params, sample_rate, num_channels,
+            train_dataset, ...
     """
     buffer = io.BytesIO()
     model.save(buffer, metadata=dict(metadata))
@@ -75,10 +77,11 @@ def save_model(path, model, metadata):
 
 
 class InMemory(NamedTuple):
-    """A model in memory, in place of the path of a checkpoint.
+    """A model in memory; `load_model` accepts it in place of a checkpoint's path.
 
-    model: in evaluation mode, on the device that it is to run on.
-    metadata: as `save_model` takes it.
+    Attributes:
+        model: the SeparationModel, in evaluation mode and on its device.
+        metadata: as for `save_model`.
     """
 
     model: Any
@@ -89,12 +92,17 @@ class InMemory(NamedTuple):
 
 
 def load_model(path, device="cpu"):
-    """(model in evaluation mode on `device`, its metadata), cached until the file changes.
+    """Load a model; the last two are cached until their files change.
 
-    path: of a file, or an `InMemory`.
+    Args:
+        path: of a checkpoint file, or an `InMemory`.
+        device: on which the model is placed (an `InMemory` stays where it is).
+
+    Returns:
+        (model in evaluation mode, its metadata).
 
     Raises:
-        UserError: as `load`, or a checkpoint that holds no model.
+        UserError: as `load`; the checkpoint holds no model, or its metadata are invalid.
     """
     if isinstance(path, InMemory):
         return path.model, path.metadata
@@ -107,14 +115,14 @@ def load_model(path, device="cpu"):
 def _load_model(path, device, stamp):
     content = load(path)
     if not isinstance(content, dict) or not {"state_dict", "metadata"} <= set(content):
-        held = ", ".join(map(str, content))[:80] if isinstance(content, dict) else type(content)
+        found = ", ".join(map(str, content))[:80] if isinstance(content, dict) else type(content)
         raise UserError(
-            f"{path}: holds no model (found: {held}); give the *.model.pth file of a training run"
+            f"{path}: holds no model (found: {found}); give the *.model.pth file of a training run"
         )
     try:
-        model, metadata = _built(content, path)
+        model, metadata = _build(content, path)
         metadata = {**content["metadata"], **metadata}  # nussl drops the keys that it does not know
-        for key, expected in _wrong(metadata):
+        for key, expected in _invalid_metadata(metadata):
             raise UserError(f"{key} in its metadata is {metadata.get(key)!r}, not {expected}")
         if not all(value.isfinite().all() for value in content["state_dict"].values()):
             raise UserError("it has weights that are NaN or infinite; train again")
@@ -129,9 +137,11 @@ def _load_model(path, device, stamp):
     return model.to(device).eval(), metadata
 
 
-def _built(content, path):
-    """(model, metadata) of a file's content: nussl's `SeparationModel.load`, which would read the
-    file a second time."""
+def _build(content, path):
+    """(model, metadata) from the content of a file.
+
+    The same as nussl's `SeparationModel.load`, which would read the file a second time.
+    """
     loader = nussl.core.migration.SafeModelLoader()
     loader.eval = "BSSEvalScale"
     metadata = loader._get_moved(dict(content["metadata"]), content, path)
@@ -142,8 +152,8 @@ def _built(content, path):
     return model, metadata
 
 
-def _wrong(metadata):
-    """Yields (key, what is expected) of invalid metadata."""
+def _invalid_metadata(metadata):
+    """Yields (key, expected value in words) of each invalid entry."""
     for key in ("sample_rate", "num_channels"):
         if not (isinstance(metadata[key], int) and metadata[key] > 0):
             yield key, "a number above 0"
@@ -151,8 +161,8 @@ def _wrong(metadata):
         yield "stft_params", "nussl's STFTParams"
     labels, levels = metadata.get("labels"), metadata.get("level_db")
     if labels is not None and not _is_list_of_names(labels):
-        yield "labels", "a list of different names"
-    if levels is not None and not _is_spread(levels):
+        yield "labels", "a list of distinct names"
+    if levels is not None and not _is_mean_and_std(levels):
         yield "level_db", "the mean and the std of levels in dB"
 
 
@@ -162,15 +172,15 @@ def _is_list_of_names(value):
     return len({*value}) == len(value)
 
 
-def _is_spread(value):
-    """Is it {"mean": a finite number, "std": one that is not negative}?"""
+def _is_mean_and_std(value):
+    """Is it {"mean": finite number, "std": finite number >= 0}?"""
     if not isinstance(value, dict):
         return False
     numbers = [value.get(key) for key in ("mean", "std")]
-    finite = all(isinstance(one, int | float) and math.isfinite(one) for one in numbers)
-    return finite and value["std"] >= 0
+    are_finite = all(isinstance(one, int | float) and math.isfinite(one) for one in numbers)
+    return are_finite and value["std"] >= 0
 
 
 def digest(path):
-    """SHA-256 of a checkpoint file, by which results of the same weights are recognised."""
+    """SHA-256 of a checkpoint file in hexadecimal; results record it to identify the weights."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

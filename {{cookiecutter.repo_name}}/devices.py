@@ -1,4 +1,4 @@
-"""The device to compute on: the only place that looks at the hardware."""
+"""Selects the torch device; no other module queries the hardware."""
 
 import contextlib
 
@@ -10,24 +10,24 @@ from errors import UserError
 
 
 def choose(name="auto"):
-    """torch.device for "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:N" or "mps".
+    """The torch.device for "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:N" or "mps".
 
-    Of several processes each gets the GPU of its own number.
+    In distributed training, "cuda" is the GPU whose index is the local rank.
 
     Raises:
         UserError: the device is not available. It is never silently replaced by the CPU.
     """
-    there = available()
-    name = there[0] if name == "auto" else name
+    names = available()
+    name = names[0] if name == "auto" else name
     if name == "cuda" and distributed.launched_world_size() > 1:
-        name = f"cuda:{distributed.local_rank()}"  # a GPU for each process
-    kind, colon, number = name.partition(":")
-    if kind not in {device.partition(":")[0] for device in there}:
-        raise UserError(f"device {name!r} is not there; this machine has {', '.join(there)}")
+        name = f"cuda:{distributed.local_rank()}"
+    kind, colon, index = name.partition(":")
+    if kind not in names:
+        raise UserError(f"device {name!r} is not available; this machine has {', '.join(names)}")
     count = torch.cuda.device_count() if kind == "cuda" else 1
-    if colon and not (number.isdecimal() and int(number) < count):
+    if colon and not (index.isdecimal() and int(index) < count):
         raise UserError(
-            f"device {name!r} is not there; this machine has {count} of kind {kind}, "
+            f"device {name!r} is not available; this machine has {count} of kind {kind}, "
             "numbered from 0"
         )
     return torch.device(name)
@@ -47,29 +47,30 @@ def describe(device):
 
 
 def computes_bfloat16(device):
-    """Has the device instructions for bfloat16? Elsewhere torch may emulate it, which is slow."""
+    """Does the device have bfloat16 instructions? Without them torch may emulate it slowly."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":  # x86 and ARM name it differently
-        there = torch.cpu.get_capabilities()
-        return any(there.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return False
 
 
-class _WithoutDraws(TorchFunctionMode):
-    """Leaves tensors as they are where they would be filled with random numbers."""
+class _SkipRandomFill(TorchFunctionMode):
+    """Makes `normal_` and `uniform_` return their tensor unchanged."""
 
-    DRAWS = {torch.Tensor.normal_, torch.Tensor.uniform_}
+    RANDOM = {torch.Tensor.normal_, torch.Tensor.uniform_}
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        return args[0] if function in self.DRAWS else function(*args, **(kwargs or {}))
+        return args[0] if function in self.RANDOM else function(*args, **(kwargs or {}))
 
 
 @contextlib.contextmanager
 def shapes_only():
-    """Tensors that are made here have a shape and no numbers.
+    """Tensors created in this context are on the meta device: they have shapes but no data.
 
-    Random numbers on the meta device alone would import torch's compiler, which takes 2 s.
+    Random initialisation is skipped: on the meta device it would import torch's compiler, which
+    takes 2 s.
     """
-    with torch.device("meta"), _WithoutDraws():
+    with torch.device("meta"), _SkipRandomFill():
         yield

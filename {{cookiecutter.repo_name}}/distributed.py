@@ -1,7 +1,7 @@
 """Data-parallel training in several processes: ranks and collective operations.
 
-The processes are started by `torchrun --nproc-per-node N -m scripts.train ...` or `srun -n N python
--m scripts.train ...`. With neither there is one process, and every function here is trivial. The
+Start the processes with `torchrun --nproc-per-node N -m scripts.train ...` or `srun -n N python -m
+scripts.train ...`. Otherwise there is one process, and the collective operations do nothing. The
 backend is NCCL for training on GPUs, else gloo, through `ignite.distributed`.
 """
 
@@ -15,10 +15,10 @@ from errors import UserError
 
 
 def launched_world_size():
-    """How many processes torchrun or srun started for this training run; 1 if neither did."""
+    """The number of processes that torchrun or srun started for this run; 1 if neither did."""
     for name in ("WORLD_SIZE", "SLURM_NTASKS"):
         if os.environ.get(name, "").isdecimal():
-            # python in the batch script itself has SLURM_NTASKS too, but no SLURM_PROCID
+            # sbatch sets SLURM_NTASKS for the batch script too, but only srun sets SLURM_PROCID
             if name == "SLURM_NTASKS" and "SLURM_PROCID" not in os.environ:
                 continue
             return int(os.environ[name])
@@ -26,10 +26,13 @@ def launched_world_size():
 
 
 def run(function, device="auto"):
-    """Initialise the process group, if there are several processes, and call `function()`.
+    """Call `function()`, within a process group if there are several processes.
 
     Args:
-        device: what `function` computes on, as in a YAML file.
+        device: the device that `function` uses, as in a YAML file.
+
+    Returns:
+        what `function` returns.
 
     Raises:
         UserError: another process has ended; there are fewer GPUs than processes.
@@ -58,12 +61,12 @@ def run(function, device="auto"):
 def hard_exit(system_exit=None):
     """End this process at once if it is one of several; else do nothing.
 
-    Exit handlers are called, the rest of the interpreter's shutdown is skipped: during it, a thread
-    of gloo that releases a tensor may abort the process (pytorch issue 190489), and torchrun would
-    report a finished training run as failed.
+    Exit handlers are called, but the rest of the interpreter's shutdown is skipped. During shutdown
+    a gloo thread that releases a tensor may abort the process (pytorch issue 190489), and torchrun
+    would report a finished training run as failed.
 
     Args:
-        system_exit: the SystemExit whose status and message to use; without it the status is 0.
+        system_exit: the SystemExit whose status and message to use; None: status 0.
     """
     if launched_world_size() == 1:
         return
@@ -86,32 +89,32 @@ def _peer_lost(error):
     )
 
 
-def _connected():
+def _is_initialized():
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def rank():
-    """The number of this process, from 0."""
-    return torch.distributed.get_rank() if _connected() else 0
+    """The rank of this process, from 0."""
+    return torch.distributed.get_rank() if _is_initialized() else 0
 
 
 def world_size():
-    """How many processes there are."""
-    return torch.distributed.get_world_size() if _connected() else 1
+    """The number of processes in the process group; 1 without one."""
+    return torch.distributed.get_world_size() if _is_initialized() else 1
 
 
 def local_rank():
-    """The number of this process on its machine, and of its GPU."""
+    """The rank of this process on its machine, which is also the index of its GPU."""
     return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
 
 
 def is_main_process():
-    """Is this rank 0, the process that logs and writes files?"""
+    """Is this rank 0, which logs and writes files?"""
     return rank() == 0
 
 
 def all_reduce(tensor):
-    """The sum of a tensor over all processes, in each of them."""
+    """The sum of `tensor` over all processes; every process gets it. `tensor` is not changed."""
     if world_size() == 1:
         return tensor
     import ignite.distributed as idist
@@ -121,20 +124,21 @@ def all_reduce(tensor):
 
 
 def broadcast(tensor):
-    """Overwrite a tensor by that of the first process."""
+    """Overwrite `tensor`, in place, by that of rank 0."""
     if world_size() > 1:
         torch.distributed.broadcast(tensor, src=0)
 
 
 def any_process(flag):
-    """Is `flag` true in any process? The same answer in each of them."""
+    """Is `flag` true in any process? Every process gets the same answer."""
     if world_size() == 1:
         return bool(flag)
     return bool(all_reduce(torch.tensor(float(bool(flag)))).item() > 0)
 
 
 def all_gather(item):
-    """The items of all processes, by rank: plain data or tensors, the same list in each process."""
+    """The items (plain data or tensors) of all processes in order of rank; every process gets the
+    same list."""
     if world_size() == 1:
         return [item]
     items = [None] * world_size()
@@ -143,8 +147,12 @@ def all_gather(item):
 
 
 def local_main_process_first(function):
-    """Call `function` in the first process of each machine, then in the others, which find
-    the files that it wrote."""
+    """Call `function` in local rank 0 of each machine, then in the other processes, which find the
+    files that the first call wrote.
+
+    Returns:
+        what `function` returned in this process.
+    """
     if world_size() == 1:
         return function()
     if local_rank() == 0:

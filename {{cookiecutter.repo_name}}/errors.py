@@ -1,43 +1,46 @@
 """Errors that users can fix: scripts print them as one message, without a traceback."""
 
-LISTED = 10  # so many problems are listed, the others counted
+LISTED = 10  # problems that an error lists; the remaining ones are counted
 
 
 class UserError(Exception):
-    """Wrong input: a file, a key, a setting.
+    """Invalid input: a file, a config key or an argument.
 
-    The text names the file or key, what was found and what would do.
+    The message names the file or key, what was found and what is accepted.
+
+    Attributes:
+        status: exit status of a script that ends with this error.
+        general: would every file fail with this error, not just one of them?
     """
 
-    status = 1  # the exit status of a script
-    general = False  # is it wrong for every file alike, not for one of them?
+    status = 1
+    general = False
 
 
 class WrongArgument(UserError):
-    """An argument with which no recording can be separated."""
+    """An invalid argument of an algorithm: no recording can be separated with it."""
 
     general = True
 
 
 class Interrupted(UserError):
-    """SIGTERM was received, and what was done so far is kept: the same command resumes. The exit
-    status is EX_TEMPFAIL of sysexits.h, "try again later"."""
+    """SIGTERM was received and the work so far is saved: the same command resumes it."""
 
-    status = 75
+    status = 75  # EX_TEMPFAIL of sysexits.h: "try again later"
 
 
 def amount(number, noun):
-    """The number and the noun, in the plural where that is due: 1 file, 2 files."""
+    """The number with the noun in singular or plural: "1 file", "2 files"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def in_one_line(error, most=300):
-    """The beginning of what an error (or text) says, `most` characters, without line breaks."""
-    return " ".join(str(error).split())[:most]
+def in_one_line(error, max_length=300):
+    """The first `max_length` characters of an error message or text, without line breaks."""
+    return " ".join(str(error).split())[:max_length]
 
 
 def raise_all(problems):
-    """Raise one UserError with all problems, if there are any."""
+    """Raise one UserError that lists all problems (an iterable of texts), if there are any."""
     problems = list(problems)
     if not problems:
         return

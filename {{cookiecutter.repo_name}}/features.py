@@ -1,8 +1,8 @@
-"""The front end of training and separation: from waveforms to what networks and losses read.
+"""The front end of training and separation: computes the inputs of networks and losses.
 
 To add a feature of the mixture, write a function in a file of your own and register it at the end
 of this one: `FrontEnd.register("log_power", log_power)`. It then works in training, evaluation and
-separation, of recordings of any length too.
+separation, including the separation of long recordings in chunks.
 """
 
 import functools
@@ -18,30 +18,31 @@ TARGET = Literal["phase_sensitive", "magnitude"]
 
 
 class FrontEnd(nn.Module):
-    """Waveforms, spectra, magnitudes, targets and weights of a batch, under nussl's names.
+    """Computes waveforms, spectra, magnitudes, targets and weights of a batch, under nussl's names.
 
-    The same (tested to 1e-5) as nussl's transforms GetAudio, PhaseSensitiveSpectrumApproximation
-    (or MagnitudeSpectrumApproximation) and MagnitudeWeights for each item, but for a whole batch at
-    once, on its device. No gradient flows through them.
+    The results equal (to 1e-5) those of nussl's transforms GetAudio,
+    PhaseSensitiveSpectrumApproximation (or MagnitudeSpectrumApproximation) and MagnitudeWeights,
+    which process one item at a time; this module processes a batch, on its device and without
+    gradients.
 
     Args:
         window_length, hop_length: in samples.
         window_type: a name that nussl knows, such as "sqrt_hann".
-        target: how `source_magnitudes`, and from them `ideal_binary_mask`, are computed:
+        target: how `source_magnitudes` (and from them `ideal_binary_mask`) are computed:
             "phase_sensitive" (Erdogan, Hershey, Watanabe and Le Roux, ICASSP 2015) or "magnitude".
-        names: of the features to compute; None: all.
+        names: the features to compute; None: all.
 
     Raises:
         ValueError: an unknown target or feature.
     """
 
-    #: computed from the mixture alone: networks may read these, as separation has no sources
+    #: computed from the mixture alone: the possible inputs of a network
     of_mixture = ["mix_audio", "mix_spectrum", "mix_magnitude", "weights"]
-    #: computed from the sources too: for losses
+    #: computed from the sources too: the targets of losses
     of_sources = ["source_audio", "source_spectra", "source_magnitudes", "ideal_binary_mask"]
-    #: everything that `forward` can add to a batch
+    #: all features that `forward` can add to a batch
     features = [*of_mixture, *of_sources]
-    #: {name: function} of the features that `register` added
+    #: {name: function} of the features added by `register`
     registered: dict[str, Callable] = {}
 
     def __init__(
@@ -65,7 +66,8 @@ class FrontEnd(nn.Module):
             )
         self.target = target
         self.window_length, self.hop_length = window_length, hop_length
-        self.odd = window_length % 2  # twice half a window, rounded down, is one sample too few
+        # padding adds window_length // 2 samples at each end: one too few for an odd window
+        self._odd = window_length % 2
         window = nussl.AudioSignal.get_window(window_type, window_length)
         self.register_buffer("window", torch.as_tensor(window, dtype=torch.float32))
 
@@ -74,9 +76,12 @@ class FrontEnd(nn.Module):
         """Add a feature of the mixture.
 
         Args:
-            name: under which networks and losses read it.
-            compute: function(audio, spectrum) -> tensor, batch first; audio: float32 (batch,
+            name: the key under which networks and losses read it.
+            compute: function(audio, spectrum) -> tensor (batch, ...); audio: float32 (batch,
                 channels, samples); spectrum: complex (batch, frames, bins, channels).
+
+        Raises:
+            ValueError: the name is taken.
         """
         if name in cls.features:
             raise ValueError(f"there is a feature {name!r} already; choose another name")
@@ -84,34 +89,37 @@ class FrontEnd(nn.Module):
         cls.of_mixture.append(name)
         cls.features.append(name)
 
-    def samples(self, frames):
-        """How many samples have exactly `frames` STFT frames, without padding to a whole hop."""
-        return (frames - 1) * self.hop_length + self.odd
+    def num_samples(self, frames):
+        """The number of samples in exactly `frames` STFT frames, without padding at the end."""
+        return (frames - 1) * self.hop_length + self._odd
 
-    def segment(self, seconds, sample_rate):
-        """How many samples an excerpt of `seconds` has: rounded to whole hops, at least one."""
-        return self.samples(1 + max(1, round(seconds * sample_rate / self.hop_length)))
+    def segment_length(self, seconds, sample_rate):
+        """The samples in an excerpt of `seconds`, rounded to whole hops, of which at least one."""
+        return self.num_samples(1 + max(1, round(seconds * sample_rate / self.hop_length)))
 
-    def _missing(self, length):
-        """How many zeros pad `length` samples to a whole number of hops."""
-        return (self.odd - length) % self.hop_length
+    def _padding(self, length):
+        """The number of zeros that pad `length` samples to a whole number of hops."""
+        return (self._odd - length) % self.hop_length
 
     @property
     def margin(self):
-        """Half a window: by how many samples frames extend beyond their centres."""
+        """Half a window, in samples: a frame extends this far to either side of its centre."""
         return self.window_length // 2
 
     def stft(self, audio, with_margin=False):
         """(..., samples) -> complex (..., bins, frames), scaled as nussl's (scipy's) STFT.
 
-        The signal is padded with zeros by half a window, and at its end to a whole number of hops.
+        The signal is padded with zeros by half a window at both ends, and then at its end to a
+        whole number of hops.
 
-        with_margin: the signal is an excerpt of a longer one, with `margin` samples more at either
-            end in place of the zeros; without these it has `samples(frames)` samples.
+        Args:
+            with_margin: the signal is an excerpt of a longer one and comes with `margin` more
+                samples at both ends, which are used in place of the zeros. Without them its length
+                has to be `num_samples(frames)`.
         """
         if not with_margin:
-            padding = (self.margin, self.margin + self._missing(audio.shape[-1]))
-            # a single copy; center=True would pad once more
+            padding = (self.margin, self.margin + self._padding(audio.shape[-1]))
+            # torch.stft(center=True) would copy the signal a second time
             audio = nn.functional.pad(audio, padding)
         spectrum = torch.stft(
             audio.reshape(-1, audio.shape[-1]),
@@ -124,14 +132,14 @@ class FrontEnd(nn.Module):
         return spectrum.reshape(*audio.shape[:-1], *spectrum.shape[-2:])
 
     def istft(self, spectrum, length):
-        """The inverse of `stft`: complex (..., bins, frames) -> (..., length)."""
+        """The inverse of `stft`: complex (..., bins, frames) -> float (..., length)."""
         audio = torch.istft(
             (spectrum * self.window.sum()).reshape(-1, *spectrum.shape[-2:]),
             self.window_length,
             self.hop_length,
             window=self.window,
             center=True,
-            length=length + self._missing(length),
+            length=length + self._padding(length),
         )
         return audio.reshape(*spectrum.shape[:-2], -1)[..., :length]
 
@@ -142,25 +150,25 @@ class FrontEnd(nn.Module):
         Args:
             batch: {"mix": (batch, channels, samples)} and, for the targets, "sources":
                 (batch, sources, channels, samples).
-            with_margin: the mixtures have a margin at either end, as in `stft`; `mix_audio` is
-                without it.
+            with_margin: the mixtures have a margin at both ends, as in `stft`; `mix_audio` is
+                returned without it.
 
         Returns:
-            a new dict with everything in `batch` and those of `names`:
+            a new dict with the entries of `batch` and these features, if they are in `names`:
             mix_audio: (batch, channels, samples);
             source_audio: (batch, channels, samples, sources);
             mix_spectrum: (batch, frames, bins, channels, 2), real and imaginary part;
             source_spectra: (batch, frames, bins, channels, 2, sources);
             mix_magnitude: (batch, frames, bins, channels);
-            weights: the same shape, the square root of the magnitude over its mean;
-            source_magnitudes: (batch, frames, bins, channels, sources); phase sensitive ones are
-            limited to [0, mix_magnitude];
-            ideal_binary_mask: the same shape, 1 for the loudest source, all 0 where none is;
-            features that were registered.
+            weights: same shape; the square root of the magnitude divided by its mean;
+            source_magnitudes: (batch, frames, bins, channels, sources); if phase sensitive, clipped
+            to [0, mix_magnitude];
+            ideal_binary_mask: same shape; 1 for the loudest source, 0 for all where sources tie;
+            registered features: as their functions return them.
         """
         samples = batch["mix"].to(self.window.dtype)
-        inside = slice(self.margin, samples.shape[-1] - self.margin) if with_margin else slice(None)
-        computed = {"mix_audio": samples[..., inside]}
+        margin = self.margin if with_margin else 0
+        computed = {"mix_audio": samples[..., margin : samples.shape[-1] - margin]}
         if self.names - {"mix_audio", "source_audio"}:
             # (b, c, f, t) -> (b, t, f, c)
             mix = self.stft(samples, with_margin).permute(0, 3, 2, 1)
@@ -178,36 +186,37 @@ class FrontEnd(nn.Module):
                 sources = self.stft(audio).permute(0, 4, 3, 2, 1)
                 computed["source_spectra"] = torch.view_as_real(sources).transpose(-1, -2)
             if self.names & {"source_magnitudes", "ideal_binary_mask"}:
-                computed["source_magnitudes"] = (
-                    _magnitude(sources)
-                    if self.target == "magnitude"
-                    else _phase_sensitive(sources, mix[..., None], magnitude[..., None])
-                )
+                if self.target == "magnitude":
+                    magnitudes = _magnitude(sources)
+                else:
+                    magnitudes = _phase_sensitive(sources, mix[..., None], magnitude[..., None])
+                computed["source_magnitudes"] = magnitudes
             if "ideal_binary_mask" in self.names:
                 computed["ideal_binary_mask"] = ideal_binary_mask(computed["source_magnitudes"])
         return {**batch, **{name: computed[name] for name in computed if name in self.names}}
 
 
 def _magnitude(spectrum):
-    # a quarter of the time of .abs(), which guards against overflow
+    # takes a quarter of the time of .abs(), which avoids overflow of the squares
     squares = torch.view_as_real(spectrum).square()
     return (squares[..., 0] + squares[..., 1]).sqrt_()
 
 
 def _weights(magnitude):
-    # nussl's, equation for equation: sqrt(m / (sum m + 1e-6) * frames * bins)
+    # as in nussl's MagnitudeWeights: sqrt(m / (sum m + 1e-6) * frames * bins)
     total = magnitude.sum(dim=(1, 2, 3), keepdim=True) + 1e-6
     return (magnitude * (magnitude.shape[1] * magnitude.shape[2] / total)).sqrt_()
 
 
 def _phase_sensitive(sources, mix, magnitude):
-    """|s| cos(angle(s) - angle(mix)) = Re(s conj(mix)) / |mix|, limited to [0, |mix|]."""
+    """|s| cos(angle(s) - angle(mix)) = Re(s conj(mix)) / |mix|, clipped to [0, |mix|]."""
     aligned = (sources * mix.conj()).real / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny)
     return torch.minimum(aligned.clamp_min_(0.0), magnitude, out=aligned)
 
 
 def ideal_binary_mask(magnitudes):
-    """1 for the one loudest source, 0 elsewhere and where sources tie: (..., sources)."""
+    """(..., sources) -> the same shape: 1 for the loudest source, 0 for the others; 0 for all where
+    the loudest ones tie."""
     sources = magnitudes.unbind(-1)
     if len(sources) == 1:
         return torch.ones_like(magnitudes)

@@ -1,4 +1,4 @@
-"""Files that are complete or absent: the one way this project writes."""
+"""Reads folders and JSON files, and writes files atomically: complete, or not at all."""
 
 import csv
 import io
@@ -10,69 +10,77 @@ from pathlib import Path
 from errors import UserError
 
 PROJECT = Path(__file__).resolve().parent  # the folder of this project
-UNFINISHED = ".unfinished"  # how names end under which files are written
+UNFINISHED = ".unfinished"  # suffix of the temporary files of `write_files`
 
 
-def readable(name):
-    """A file's name as text that can be printed and written: what in it is not UTF-8, as names from
-    a zip file of an old Windows are not, becomes an escape (`\\udce9`)."""
+def printable(name):
+    """A file's name as text that can be encoded as UTF-8. Bytes that are not UTF-8, as in names
+    from zip files of old Windows versions, become escapes (`\\udce9`)."""
     return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_hidden(name):
-    """Is this the name of a hidden file or folder? What begins with a dot: also the ._
-    files that a Mac leaves beside each file, and what `write_files` has not finished."""
+    """Is this the name of a hidden file or folder? Hidden are names with a leading dot, such as the
+    `._` files of macOS and the unfinished files of `write_files`, and the folder `__MACOSX`."""
     return name.startswith(".") or name == "__MACOSX"
 
 
-def files_below(folder, entered=lambda folder, names: True, left_out=lambda path: None):
-    """The files in a folder and below it, sorted: hidden ones are ignored, links to folders are
-    followed, without following cycles.
+def files_below(folder, enter=lambda folder, names: True, on_other=lambda path: None):
+    """All files in a folder and its subfolders, sorted by path.
+
+    Hidden files and folders are skipped. Links to folders are followed, but no folder is visited
+    twice.
 
     Args:
-        entered: of a folder below and the names of its files, is it looked into?
-        left_out: is called with what is no file: pipes, devices, links that lead nowhere.
+        enter: function(subfolder, names of its files) -> is the subfolder searched?
+        on_other: called with each path that is not a file: a pipe, a device, a broken link.
+
+    Returns:
+        [Path].
 
     Raises:
-        UserError: a folder that may not be looked into.
+        UserError: a folder cannot be read.
     """
 
     def refuse(error):
         if not isinstance(error, FileNotFoundError):
-            raise UserError(f"{error.filename}: cannot be looked into ({error.strerror})")
+            raise UserError(f"{error.filename}: cannot be read ({error.strerror})")
 
-    found, seen = [], set()
-    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        here, real = Path(place), os.path.realpath(place)
-        if real in seen or (here != Path(folder) and not entered(here, names)):
-            folders.clear()
+    found, visited = [], set()
+    for current, subfolders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        path, real = Path(current), os.path.realpath(current)
+        if real in visited or (path != Path(folder) and not enter(path, names)):
+            subfolders.clear()
             continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        found += [here / name for name in names if not is_hidden(name)]
-    files = {path: path.is_file() for path in sorted(found)}
-    for path in (path for path, is_file in files.items() if not is_file):
-        left_out(path)
-    return [path for path, is_file in files.items() if is_file]
+        visited.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
+        found += [path / name for name in names if not is_hidden(name)]
+    files = []
+    for path in sorted(found):
+        if path.is_file():
+            files.append(path)
+        else:
+            on_other(path)
+    return files
 
 
 def remove_unfinished(folder):
-    """Remove what a killed run was writing in a folder and below it."""
+    """Remove the temporary files that a killed run left in a folder and its subfolders."""
     for path in Path(folder).rglob(f".*{UNFINISHED}"):
         path.unlink(missing_ok=True)
 
 
 def read_json(path, keys=()):
-    """The content of a JSON file that this project wrote: a dict with at least these keys.
+    """The content of a JSON file that this project wrote: a dict that has at least `keys`.
 
     Raises:
-        UserError: it cannot be read, or is another's.
+        UserError: the file cannot be read, is not JSON or lacks a key.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        lacking = [key for key in keys if key not in content]
-        if not isinstance(content, dict) or lacking:
-            raise ValueError(f"no {', '.join(lacking) or 'mapping'} in it")
+        missing = [key for key in keys if key not in content]
+        if not isinstance(content, dict) or missing:
+            raise ValueError(f"no {', '.join(missing) or 'mapping'} in it")
         return content
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(
@@ -82,17 +90,16 @@ def read_json(path, keys=()):
 
 
 def write_files(contents):
-    """Write files, all of them whole or none.
+    """Write files atomically: each is either complete or absent (or the old version).
 
-    A reader, and a run after `kill -9` or a full disk, finds the old file or the new
-    one, never a part of one: everything is on the disk under other names before the first file gets
-    its own.
+    All contents are written to temporary files and flushed to disk before the first one is renamed,
+    so that `kill -9` or a full disk never leaves a partial file.
 
     Args:
-        contents: {path: bytes or text}; folders are made where they are missing.
+        contents: {path: bytes or text}; missing folders are created.
 
     Raises:
-        UserError: a folder cannot be made or written to, or the disk is full.
+        UserError: a folder cannot be created or written to, or the disk is full.
     """
     temporaries = {}
     path = None
@@ -100,12 +107,12 @@ def write_files(contents):
         for path, content in contents.items():
             path = Path(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            # 40 characters: a name may have 255 bytes, and a character up to 4
+            # cut to 40 characters of up to 4 bytes: a file name may have 255 bytes
             handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name[:40]}.", path.parent)
             temporaries[Path(name)] = path
             with os.fdopen(handle, "wb") as file:
-                # an escape is what JSON reads back as the same name
-                as_bytes = content if isinstance(content, bytes) else readable(content).encode()
+                # JSON reads the escapes back as the same file name
+                as_bytes = content if isinstance(content, bytes) else printable(content).encode()
                 file.write(as_bytes)
                 file.flush()
                 os.fsync(file.fileno())
@@ -123,16 +130,16 @@ def write_files(contents):
 
 
 def csv_text(rows):
-    """Rows, dicts with the keys of the first one, as the text of a CSV file with a heading."""
+    """The text of a CSV file with a header line; rows: [dict], all with the same keys."""
     text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]))
-    table.writeheader()
-    table.writerows(rows)
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
 
 
 def _umask():
-    """The process's file mode mask, which can only be read by setting it."""
+    """The file mode mask of the process, which can only be read by setting it."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""File locks that the system takes from a process that ends, however it ends."""
+"""File locks (flock), which the system releases when the process that holds them ends."""
 
 import errno
 import os
@@ -7,35 +7,38 @@ from errors import UserError
 
 try:
     import fcntl
-except ImportError:  # Windows: no lock
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-AVAILABLE = fcntl is not None  # on this system
+AVAILABLE = fcntl is not None
+# errors of file systems without locks
 UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-def opened(path, folder="info.output_folder"):
-    """A file to lock, opened to append and read; it and its folder are made where they are missing.
+def open_lock_file(path, setting="info.output_folder"):
+    """Open a file to be locked; the file and its folder are created if they are missing.
 
-    folder: what to choose another of where that cannot be done.
+    Args:
+        setting: what names the folder, for the error message.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the folder is not writable.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open(path, "a+", encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"{path.parent}: cannot be written ({error.strerror or error}); choose another {folder}"
+            f"{path.parent}: cannot be written ({error.strerror or error}); choose another "
+            f"{setting}"
         ) from error
 
 
-def take(file):
+def try_lock(file):
     """Lock an open file until it is closed, in all processes that have inherited it.
 
     Returns:
-        false if another process holds the lock; true if it was free, or where there are no locks
+        False if another process holds the lock; True if it was free, or if the system has no locks
         (Windows, some network file systems).
     """
     if not AVAILABLE:
@@ -50,28 +53,30 @@ def take(file):
     return True
 
 
-def taken(path, folder="info.output_folder"):
-    """A file that is there as long as it is locked: whoever has it removes it, then closes it.
+def acquire(path, setting="info.output_folder"):
+    """Create a lock file and lock it. The caller releases it: removes the file, then closes it.
 
-    folder: as of `opened`.
+    Args:
+        setting: as of `open_lock_file`.
 
     Returns:
         the locked file; None if another process holds the lock.
 
     Raises:
-        UserError: as `opened`.
+        UserError: as `open_lock_file`.
     """
     while True:
-        file = opened(path, folder)
-        if not take(file):
+        file = open_lock_file(path, setting)
+        if not try_lock(file):
             file.close()
             return None
-        if _is_at(file, path):  # else its last holder has just removed it
+        if _is_at(file, path):
             return file
-        file.close()
+        file.close()  # the previous holder removed the file after it was opened here: try again
 
 
 def _is_at(file, path):
+    """Is the open file still the one at `path`?"""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Memory of the process: settings of allocator and collector, and recognising that it ran out."""
+"""Settings of the allocator and the garbage collector, and detection of out-of-memory errors."""
 
 import contextlib
 import ctypes
@@ -6,28 +6,31 @@ import gc
 import os
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # constants of glibc's malloc.h
 
 
 def keep_freed_memory():
     """Let the process reuse memory that torch frees, and back large tensors with pages of 2 MB.
 
-    By default glibc returns large blocks to the system when they are freed, and each step of
-    training on a CPU spends up to a third of its time on getting the same memory again. Only on
-    Linux with glibc, and only before torch is imported; elsewhere nothing happens.
+    By default glibc returns freed large blocks to the system, and a training step on a CPU spends
+    up to a third of its time allocating the same memory again. Call this before torch is imported.
+    It has an effect on Linux with glibc only.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # another C library
             libc = ctypes.CDLL("libc.so.6")
-            libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the largest value allowed
+            libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the largest allowed value
             libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 @contextlib.contextmanager
-def imports():
-    """Around imports of large libraries: imports create no garbage; collecting during them and at
-    exit would cost a third of a script's start-up time."""
+def gc_paused():
+    """Pause garbage collection while large libraries are imported.
+
+    Imports create no garbage, but collecting during them and at exit takes a third of a script's
+    start-up time. What was imported is frozen, so that it is not scanned later either.
+    """
     before = len(sys.modules)
     gc.disable()
     try:
@@ -39,6 +42,7 @@ def imports():
 
 
 def is_out_of_memory(error):
-    """Is it a MemoryError, or what torch raises instead, on a GPU or on the CPU?"""
-    named = type(error).__name__ == "OutOfMemoryError"  # torch's, which may not be imported
-    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
+    """Is it a MemoryError, or the error that torch raises instead, on a GPU or on a CPU?"""
+    # by name: torch may not be imported
+    is_torch_error = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or is_torch_error or "can't allocate memory" in str(error)

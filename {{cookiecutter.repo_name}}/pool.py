@@ -1,4 +1,4 @@
-"""Processes that end when the process that started them ends, even if it is killed."""
+"""Child processes that end when their parent process ends, even if it is killed."""
 
 import atexit
 import functools
@@ -9,19 +9,19 @@ import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
 
-# the variable that tells a script to stop when its standard input ends
+# if this environment variable is set, a script stops when its standard input ends
 STOP_AT_END_OF_INPUT = "STOP_AT_END_OF_INPUT"
 
 
 def available_cores():
-    """How many of the machine's cores this process may use."""
+    """The number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def process_pool(max_workers, initializer=None, *initargs):
-    """A ProcessPoolExecutor of spawned processes, each of which calls `initializer(*initargs)`.
+    """A ProcessPoolExecutor whose processes each call `initializer(*initargs)` first.
 
-    They are spawned, not forked: the threads of torch do not survive a fork.
+    The processes are spawned, not forked: torch's threads do not survive a fork.
     """
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(max_workers, context, _initialize, (initializer, initargs))
@@ -36,8 +36,7 @@ def _initialize(initializer, initargs):
 def exit_with_parent():
     """End this process as soon as its parent has ended, for whatever reason.
 
-    Under forkserver the parent process is the fork server, whose exit says nothing about the main
-    process.
+    Under the start method forkserver the parent is the fork server, not the main process.
     """
     threading.Thread(target=_wait_for_parent, daemon=True, name="exit with parent").start()
 
@@ -48,8 +47,9 @@ def _wait_for_parent():
 
 
 def stop_at_end_of_input():
-    """If the variable STOP_AT_END_OF_INPUT is set, send this process SIGTERM when its standard
-    input ends: whoever started it keeps the other end open, and has ended then."""
+    """If the variable STOP_AT_END_OF_INPUT is set, send SIGTERM to this process when its standard
+    input ends. The process that started it holds the other end of the pipe, so the input ends when
+    that process does."""
     if os.environ.get(STOP_AT_END_OF_INPUT):
         threading.Thread(target=_wait_for_end_of_input, daemon=True, name="end of input").start()
 
@@ -60,13 +60,14 @@ def _wait_for_end_of_input():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-@functools.cache  # registered once
+@functools.cache  # so that the handler is registered once
 def kill_children_at_exit():
-    """Kill the child processes that are left when this one exits normally.
+    """Kill the remaining child processes when this process exits normally.
 
-    multiprocessing would send them SIGTERM and wait for them, forever if they ignore it.
+    multiprocessing would send them SIGTERM and wait, forever if they ignore it.
     """
-    atexit.register(_kill_children)  # called before multiprocessing's own, registered earlier
+    # exit handlers run in reverse order: this one before that of multiprocessing
+    atexit.register(_kill_children)
 
 
 def _kill_children():

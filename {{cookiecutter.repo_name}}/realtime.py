@@ -1,7 +1,7 @@
-"""Separation of audio as it arrives, block by block, by causal networks.
+"""Real-time separation by causal networks, block by block as audio arrives.
 
-The network runs on new frames only (`model/causal.py`). The sources equal those of the whole
-recording.
+The network runs on new frames only (`model/causal.py`). The sources equal those that it gives for
+the whole recording.
 """
 
 import copy
@@ -12,20 +12,23 @@ from torch import nn
 
 from algorithms import DeepAudioEstimation, DeepMaskEstimation
 from algorithms.masks import consistent, one_hot
-from audio import refuse_loudest
+from audio import check_level
 from compat import nussl
 from errors import UserError
 from model import EXTRAS
 from model.causal import check_causal, remembering
 
-SMALLEST = 1e-10  # floor of the sum of squared windows
+EPSILON = 1e-10  # lower bound of the sum of squared windows
 
 
-def as_floats(name, audio):
-    """An array or tensor of finite floats as a numpy array; `name`: of it, in error messages.
+def as_float_array(name, audio):
+    """An array or tensor of finite floats as a numpy array of the same shape.
+
+    Args:
+        name: what error messages call it.
 
     Raises:
-        UserError: it holds integers, NaN or infinity, or is too loud for float32.
+        UserError: it holds integers, NaN or infinity, or samples beyond 1e12.
     """
     if isinstance(audio, torch.Tensor):
         audio = audio.detach().cpu()
@@ -34,13 +37,13 @@ def as_floats(name, audio):
     try:
         audio = np.asarray(audio)
     except ValueError as error:
-        raise UserError(f"{name} is no array, its parts have different shapes ({error})") from error
+        raise UserError(f"{name} is not an array: its parts differ in shape ({error})") from error
     if not np.issubdtype(audio.dtype, np.floating):
         advice = "; divide 16-bit samples by 32768" if audio.dtype.kind in "iu" else ""
-        raise UserError(f"{name} is of {audio.dtype}, expected floats{advice}")
+        raise UserError(f"{name} has dtype {audio.dtype}, expected floats{advice}")
     if not np.isfinite(audio).all():
         raise UserError(f"{name} has samples that are NaN or infinite")
-    refuse_loudest(name, audio)
+    check_level(name, audio)
     return audio
 
 
@@ -48,18 +51,18 @@ class Stream:
     """Separates a recording that arrives in blocks of any size.
 
     Attributes:
-        names: of the sources in their order; None: they have no order.
+        names: labels of the sources in order; None: the model has no labels.
         sample_rate: of the blocks, in Hz.
-        latency: by how many samples the sources lag behind the mixture at most: one frame.
+        latency: the largest delay between mixture and sources, in samples: one frame.
 
     Args:
-        algorithm: the class that separates, `DeepAudioEstimation` or `DeepMaskEstimation`.
+        algorithm: `DeepAudioEstimation` or `DeepMaskEstimation` (the class).
         model: (nussl's SeparationModel, metadata).
-        args: of the algorithm.
-        channels: of the blocks.
+        args: the algorithm's arguments.
+        channels: number of channels of the blocks.
 
     Raises:
-        UserError: the algorithm or the network needs later samples.
+        UserError: the algorithm or the network is not causal; `channels` does not fit the network.
     """
 
     def __init__(self, algorithm, model, args, channels=1):
@@ -73,38 +76,39 @@ class Stream:
         self._device = next(network.parameters()).device
         network = remembering(network)
         self.sample_rate, self.names = metadata["sample_rate"], algorithm.labels_of(*model)
-        kind = _Filters if algorithm is DeepAudioEstimation else _Masks
+        kind = _TasNetFrames if algorithm is DeepAudioEstimation else _STFTFrames
         self._frames = kind(network, metadata, args)
         num_channels = metadata["num_channels"]
         if type(channels) is not int or channels < 1:
             raise UserError(f"channels is {channels!r}; expected a whole number, 1 or more")
-        if channels != num_channels and not (kind is _Masks and num_channels == 1):
+        if channels != num_channels and not (kind is _STFTFrames and num_channels == 1):
             raise UserError(f"channels is {channels}; the network separates {num_channels}")
-        self.latency = self._frames.size
-        self._buffer = torch.zeros(channels, self._frames.before)  # samples of incomplete frames
-        self._tail = None  # the end of the last frames, to which the next ones are added
-        self._skip = self._frames.before  # samples of the zeros before the recording, to be dropped
+        self.latency = self._frames.length
+        self._buffer = torch.zeros(channels, self._frames.padding)  # samples of incomplete frames
+        self._tail = None  # the overlap of the last frame with the next ones
+        self._skip = self._frames.padding  # samples of the padding that are still to be dropped
         self._received = self._returned = 0  # samples so far
         self._finished, self._ndim = False, 2
 
     def __call__(self, block):
-        """Take the next samples of the mixture.
+        """Process the next samples of the mixture.
 
         Args:
-            block: floats, (samples,) or (channels, samples), any number of samples.
+            block: floats, (samples,) or (channels, samples), with any number of samples.
 
         Returns:
-            {name: next samples of the source}, shaped like the block, but with another number of
-            samples, which may be 0: all that are complete, those of `latency` samples ago at least.
+            {name: the next samples of the source} with as many dimensions as the block. They
+            continue the samples returned before and extend to at most `latency` samples before the
+            end of the block; their number may be 0.
 
         Raises:
-            UserError: the block has another number of channels or is no array of finite floats; the
-                stream is finished.
+            UserError: the block has another number of channels or is not an array of finite floats;
+                the stream is finished.
         """
-        block = as_floats("a block", block).astype(np.float32)
+        block = as_float_array("a block", block).astype(np.float32)
         channels = len(self._buffer)
-        alone = block.ndim == 1 and channels == 1
-        if not alone and (block.ndim != 2 or len(block) != channels):
+        is_mono = block.ndim == 1 and channels == 1
+        if not is_mono and (block.ndim != 2 or len(block) != channels):
             raise UserError(
                 f"a block has the shape {block.shape}, expected ({channels}, samples)"
                 + (" or (samples,)" if channels == 1 else "")
@@ -114,7 +118,7 @@ class Stream:
         samples = torch.from_numpy(np.atleast_2d(block))
         self._received += samples.shape[1]
         self._ndim = block.ndim
-        return self._named(self._push(samples))
+        return self._with_names(self._push(samples))
 
     def finish(self):
         """The remaining samples of the recording: {name: source}, shaped like the blocks.
@@ -125,80 +129,89 @@ class Stream:
         if self._finished:
             raise UserError("the stream is finished already")
         self._finished = True
-        padding = self._frames.before + -self._received % self._frames.hop
+        padding = self._frames.padding + -self._received % self._frames.hop
         sources = self._push(torch.zeros(len(self._buffer), padding))
-        if self._returned < self._received:  # nothing is added to the tail of the last frame
-            last = self._complete(self._tail, np.zeros(self._tail.shape[1:], np.float32))
+        if self._returned < self._received:  # no frame overlaps with the tail any more
+            last = self._finalize(self._tail, np.zeros(self._tail.shape[1:], np.float32))
             sources = np.concatenate([sources, last], axis=-1)
-        return self._named(sources)
+        return self._with_names(sources)
 
     def _push(self, samples):
-        """Run the network on the frames that are complete with these samples, and overlap-add them:
-        (sources, channels, samples) to which no later frame adds anything."""
+        """Run the network on the frames that these samples complete, and overlap-add its outputs.
+
+        Returns:
+            the samples to which no later frame contributes, (sources, channels, samples).
+        """
         frames = self._frames
         self._buffer = torch.cat([self._buffer, samples], dim=1)
-        count = (self._buffer.shape[1] - frames.size) // frames.hop + 1
+        count = (self._buffer.shape[1] - frames.length) // frames.hop + 1
         if count < 1:
             return np.zeros((frames.num_sources, len(self._buffer), 0), np.float32)
-        length = (count - 1) * frames.hop + frames.size
+        length = (count - 1) * frames.hop + frames.length
         data = self._buffer[:, :length].to(self._device)
         self._buffer = self._buffer[:, count * frames.hop :]
         with torch.inference_mode():
-            waves = frames(data, count).cpu().numpy()  # (parts, channels, length)
+            waves = frames(data, count).cpu().numpy()
         if self._tail is not None:
             waves[..., : self._tail.shape[-1]] += self._tail
-        ready, self._tail = np.split(waves, [count * frames.hop], axis=-1)
+        complete, self._tail = np.split(waves, [count * frames.hop], axis=-1)
         mixture = data[:, : count * frames.hop].cpu().numpy()
-        return self._complete(ready, mixture)
+        return self._finalize(complete, mixture)
 
-    def _complete(self, waves, mixture):
-        """The sources of overlap-added samples, without the padding around the recording."""
-        sources = self._frames.finished(waves, mixture)
+    def _finalize(self, waves, mixture):
+        """The sources from overlap-added samples, without the padding around the recording."""
+        sources = self._frames.finalize(waves, mixture)
         skipped = min(self._skip, sources.shape[-1])
         self._skip -= skipped
         sources = sources[..., skipped:][..., : self._received - self._returned]
         self._returned += sources.shape[-1]
         return np.ascontiguousarray(sources, dtype=np.float32)
 
-    def _named(self, sources):
-        """{name: source}, each with as many dimensions as the last block."""
+    def _with_names(self, sources):
+        """{name: source}; the sources have as many dimensions as the last block."""
         names = self.names or [f"source{number}" for number in range(len(sources))]
         if self._ndim == 1:
             sources = sources[:, 0]
         return dict(zip(names, sources, strict=True))
 
 
-class _Filters:
-    """Frames of a TasNet: its encoder, network and decoder.
+class _TasNetFrames:
+    """Separates frames by a TasNet: encoder, network and decoder.
 
-    size, hop: of a frame, in samples. before: zeros before the first sample.
+    Attributes:
+        length, hop: of the frames, in samples.
+        padding: number of zeros before the first sample.
+        num_sources: number of outputs.
     """
 
     def __init__(self, network, metadata, args):
         layers = network.layers
         (encoder,) = [one for one in layers.values() if isinstance(one, EXTRAS["Encoder"])]
-        self.network, self.size, self.hop = network, encoder.filter_length, encoder.stride
-        self.before = self.size - self.hop
+        self.network, self.length, self.hop = network, encoder.filter_length, encoder.stride
+        self.padding = self.length - self.hop
         self.consistent = args.get("mixture_consistency", True)
         for name, layer in layers.items():
             if isinstance(layer, EXTRAS["Encoder"]):
-                layers[name] = _Encoder(layer)
+                layers[name] = _UnpaddedEncoder(layer)
             if isinstance(layer, EXTRAS["Decoder"]):
-                layers[name] = _Decoder(layer)
+                layers[name] = _UncutDecoder(layer)
         self.num_sources = layers["mask"].embedding_size
 
     def __call__(self, data, count):
-        """(channels, samples) of `count` frames -> (sources, channels, samples), to be added to
-        those of the frames before and after."""
+        """The mixture of `count` frames, (channels, samples) -> (sources, channels, samples), which
+        overlap with the outputs of the previous and next frames and are to be added to them."""
         return self.network({"mix_audio": data[None]})["audio"][0].permute(2, 0, 1)
 
-    def finished(self, waves, mixture):
-        """The sources, from overlap-added outputs: (sources, channels, samples) both."""
+    def finalize(self, waves, mixture):
+        """The sources from overlap-added outputs, both (sources, channels, samples).
+
+        mixture: the same samples of the mixture, (channels, samples).
+        """
         return consistent(waves, mixture) if self.consistent else waves
 
 
-class _Encoder(nn.Module):
-    """An `Encoder` without padding: it is given the samples of whole frames."""
+class _UnpaddedEncoder(nn.Module):
+    """An `Encoder` that does not pad: its input consists of whole frames."""
 
     def __init__(self, module):
         super().__init__()
@@ -211,8 +224,8 @@ class _Encoder(nn.Module):
         return weights.transpose(1, 2).unsqueeze(-1)
 
 
-class _Decoder(nn.Module):
-    """A `Decoder` without the cut to the length of the mixture."""
+class _UncutDecoder(nn.Module):
+    """A `Decoder` that does not cut its output to the length of the mixture."""
 
     def __init__(self, module):
         super().__init__()
@@ -224,18 +237,17 @@ class _Decoder(nn.Module):
         return waves.unflatten(0, (len(audio), -1)).permute(0, 2, 3, 1)
 
 
-class _Masks:
-    """Frames of the STFT, multiplied by the network's masks.
-
-    Attributes: as of `_Filters`.
-    """
+class _STFTFrames:
+    """Separates frames of the STFT by the network's masks. Attributes: as of `_TasNetFrames`."""
 
     def __init__(self, network, metadata, args):
         params = metadata["stft_params"]
-        self.network, self.size, self.hop = network, params.window_length, params.hop_length
-        if self.size % 2:
-            raise UserError("its STFT has an odd window, and cannot separate a stream")
-        self.before = self.size // 2
+        self.network, self.length, self.hop = network, params.window_length, params.hop_length
+        if self.length % 2:
+            raise UserError(
+                f"window_length of the model is {self.length}; a stream needs an even number"
+            )
+        self.padding = self.length // 2
         shifts = args.get("shifts", 1)
         if shifts != 1:
             raise UserError(f"shifts is {shifts}; the network reads a stream once: write 1")
@@ -244,19 +256,19 @@ class _Masks:
         self.mono = metadata["num_channels"] == 1
         self.consistent = args.get("mixture_consistency", True)
         self.binary = args.get("mask_type", "soft") == "binary"
-        window = nussl.AudioSignal.get_window(params.window_type, self.size)
+        window = nussl.AudioSignal.get_window(params.window_type, self.length)
         device = next(network.parameters()).device
         self.window = torch.as_tensor(window, dtype=torch.float32, device=device)
         self.num_sources = DeepMaskEstimation.outputs_of(copy.deepcopy(network), metadata)
 
     def __call__(self, data, count):
-        """As `_Filters`, with one signal more behind the sources: the squared windows, by whose sum
-        `finished` divides."""
-        frames = data.unfold(1, self.size, self.hop) * self.window
+        """As `_TasNetFrames`, with one more signal after the sources: the overlap-added squared
+        windows, by which `finalize` divides."""
+        frames = data.unfold(1, self.length, self.hop) * self.window
         spectrum = torch.fft.rfft(frames)  # (c, t, f)
-        read = spectrum.mean(dim=0, keepdim=True) if self.mono else spectrum
-        read = read.permute(1, 2, 0)[None] / self.window.sum()  # (1, t, f, c)
-        features = {"mix_magnitude": read.abs(), "mix_spectrum": torch.view_as_real(read)}
+        seen = spectrum.mean(dim=0, keepdim=True) if self.mono else spectrum  # by the network
+        seen = seen.permute(1, 2, 0)[None] / self.window.sum()  # (1, t, f, c)
+        features = {"mix_magnitude": seen.abs(), "mix_spectrum": torch.view_as_real(seen)}
         masks = self.network({name: features[name] for name in self.network.input})["mask"][0]
         if masks.ndim == 5:
             masks = torch.view_as_complex(masks.transpose(-1, -2).contiguous())
@@ -265,12 +277,17 @@ class _Masks:
             masks = torch.from_numpy(one_hot(masks.cpu().numpy())).to(masks.device)
         if self.consistent:
             masks = consistent(masks, 1)
-        parts = torch.fft.irfft(spectrum * masks, self.size) * self.window
+        sources = torch.fft.irfft(spectrum * masks, self.length) * self.window
         power = self.window.square().expand(1, len(spectrum), count, -1)
-        parts = torch.cat([parts, power]).flatten(0, 1).transpose(1, 2)  # (p*c, size, t)
-        waves = nn.functional.fold(parts, (1, data.shape[1]), (1, self.size), stride=(1, self.hop))
+        signals = torch.cat([sources, power])  # (s + 1, c, t, length)
+        waves = nn.functional.fold(  # overlap-add
+            signals.flatten(0, 1).transpose(1, 2),
+            output_size=(1, data.shape[1]),
+            kernel_size=(1, self.length),
+            stride=(1, self.hop),
+        )
         return waves[:, 0, 0].unflatten(0, (-1, len(spectrum)))
 
-    def finished(self, waves, mixture):
-        """As `_Filters.finished`; the masks are consistent already."""
-        return waves[:-1] / np.maximum(waves[-1:], SMALLEST)
+    def finalize(self, waves, mixture):
+        """As `_TasNetFrames.finalize`; mixture consistency was applied to the masks."""
+        return waves[:-1] / np.maximum(waves[-1:], EPSILON)

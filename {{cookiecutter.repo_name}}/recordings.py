@@ -1,4 +1,4 @@
-"""Recordings to separate: found by name, folder or pattern, and a folder for each one's sources."""
+"""Finds the recordings to separate, and chooses a folder for the sources of each."""
 
 import fnmatch
 import itertools
@@ -8,164 +8,192 @@ from typing import NamedTuple
 
 import audio
 from errors import UserError
-from files import files_below, is_hidden, read_json, readable
+from files import files_below, is_hidden, printable, read_json
 
 log = logging.getLogger("separate")
 
-RECORD = "separation.json"  # beside the sources of a recording
-SIGNS = "*?["
+RECORD = "separation.json"  # describes a separation, in the folder of the sources
+WILDCARDS = "*?["
 
 
 class Recording(NamedTuple):
-    """A file, and what its folder is called after: its path below the folder that was named."""
+    """An audio file that was found.
+
+    Attributes:
+        path: of the file.
+        relative: its path relative to the folder that was searched; the folder of the sources is
+            named after it.
+    """
 
     path: Path
-    inner: Path
+    relative: Path
 
 
 def find(entry):
-    """[Recording] of a file, a folder or a pattern; None: it is none of them.
+    """Find recordings by a file, a folder or a glob pattern.
 
-    Of a folder all audio files in it are taken; of a pattern the audio files that it fits, or all
-    that it fits where it names an ending. `**` matches any number of folders; small and capital
-    letters are the same. Hidden files and folders, and folders with separated sources, are skipped;
-    pipes and links that lead nowhere too, with a warning.
+    A folder stands for all audio files in it and its subfolders. A pattern stands for the audio
+    files that match it, or for all files that match it if it ends with a suffix. `**` matches any
+    number of folders, and case is ignored. Hidden files and folders, and folders with separated
+    sources, are skipped; so are pipes and broken links, with a warning.
+
+    Returns:
+        [Recording]; None if `entry` is neither an existing path nor a pattern.
     """
     path = Path(entry)
     if path.is_dir():
         return _below(path, _is_audio)
     if path.is_file():
         return [Recording(path, Path(path.name))]
-    if not any(sign in str(entry) for sign in SIGNS):
+    if not _has_wildcard(str(entry)):
         return None
     parts = path.parts
-    # an existing folder is taken literally, even with brackets in its name
-    fixed = next(n for n in range(len(parts) - 1, -1, -1) if Path(*parts[:n]).is_dir())
-    place, pattern = Path(*parts[:fixed]), [part.lower() for part in parts[fixed:]]
-    ending = Path(pattern[-1]).suffix
-    named = ending and not any(sign in ending for sign in SIGNS)
+    # the longest leading part that exists is taken literally, even with brackets in its name
+    count = next(n for n in range(len(parts) - 1, -1, -1) if Path(*parts[:n]).is_dir())
+    folder, pattern = Path(*parts[:count]), [part.lower() for part in parts[count:]]
+    suffix = Path(pattern[-1]).suffix
+    any_format = suffix and not _has_wildcard(suffix)
     depth = None if "**" in pattern else len(pattern)
 
-    def fits(file):
-        parts = [part.lower() for part in file.relative_to(place).parts]
-        return (named or _is_audio(file)) and _fits(parts, pattern)
+    def is_wanted(file):
+        parts = [part.lower() for part in file.relative_to(folder).parts]
+        return (any_format or _is_audio(file)) and _matches(parts, pattern)
 
-    return _below(place, fits, depth)
+    return _below(folder, is_wanted, depth)
 
 
 def find_all(config):
-    """[(audio file, folder for its sources)] of the paths, folders and patterns in the config.
+    """The recordings that `separate.files` of a config names.
+
+    Returns:
+        [(audio file, folder for its sources)].
 
     Raises:
-        ConfigError: a path is no file, or nothing was found.
+        ConfigError: a path does not exist, or nothing was found.
     """
-    found, nothing, problems = [], [], []
+    found, without_audio, problems = [], [], []
     for number, entry in enumerate(config.separate.files):
-        some = find(entry)
-        if some is None:
+        matches = find(entry)
+        if matches is None:
             key = f"separate.files[{number}]"
             text = f"there is no file or folder {entry!r}; make it, or name others or a pattern"
             problems.append(config.problem(key, text))
-        elif not some:
-            nothing.append(entry)
-        found += some or []
+        elif not matches:
+            without_audio.append(entry)
+        found += matches or []
     if not found and not problems:
         tried = ", ".join(map(repr, config.separate.files))
         text = f"no audio file is found by {tried}; put audio there, or name other files"
         problems.append(config.problem("separate.files", text))
     config.require(problems)
-    if nothing:
-        log.warning("separate.files: no audio in %s", ", ".join(map(repr, nothing)))
+    if without_audio:
+        log.warning("separate.files: no audio in %s", ", ".join(map(repr, without_audio)))
     return with_folders(found, Path(config.separate.output_folder))
 
 
 def with_folders(recordings, output):
-    """[(file, folder for its sources)], each file once.
+    """Choose a folder in `output` for the sources of each recording.
 
-    A recording that was separated before keeps its folder. Another one gets the first that is free
-    of: its name without ending, with it, and that with a number. A folder with files that are not
-    from here is not free.
+    A recording that was separated before keeps its folder. Any other gets the first free folder of:
+    its name without suffix, its name with suffix, and the latter with a number. A folder that
+    contains files which are not from a separation is not free.
+
+    Returns:
+        [(file, folder)], each file once.
     """
-    recordings = list({found.path.absolute(): found for found in reversed(recordings)}.values())
-    recordings.reverse()
-    owners = {}
+    unique = {}
+    for recording in reversed(recordings):
+        # overwritten by the first entry that found the file: that one names its folder
+        unique[recording.path.absolute()] = recording
+    recordings = list(reversed(unique.values()))
+    chosen = {}
     for recording in recordings:
-        for folder in itertools.islice(_names(recording, output), 20):
-            if folder not in owners.values() and _owner(folder) == recording.path.absolute():
-                owners[recording] = folder
+        for folder in itertools.islice(_candidates(recording, output), 20):
+            if folder not in chosen.values() and _owner(folder) == recording.path.absolute():
+                chosen[recording] = folder
                 break
-    taken = {str(folder).casefold() for folder in owners.values()}
+    taken = {str(folder).casefold() for folder in chosen.values()}
     for recording in recordings:
-        if recording in owners:
+        if recording in chosen:
             continue
-        for folder in _names(recording, output):
+        for folder in _candidates(recording, output):
             if str(folder).casefold() not in taken and _is_free(folder):
-                owners[recording] = folder
+                chosen[recording] = folder
                 taken.add(str(folder).casefold())
                 break
-    return [(recording.path, owners[recording]) for recording in recordings]
+    return [(recording.path, chosen[recording]) for recording in recordings]
 
 
-def _names(recording, output):
-    """The folders that a recording may have, the best one first."""
-    inner = recording.inner
-    stem = inner.stem.lstrip(".") or "unnamed"
-    yield output / inner.with_name(stem)
-    name = inner.name.lstrip(".")
-    yield output / inner.with_name(name)
+def _candidates(recording, output):
+    """Yields the possible folders of a recording, the preferred one first."""
+    relative = recording.relative
+    stem = relative.stem.lstrip(".") or "unnamed"
+    yield output / relative.with_name(stem)
+    name = relative.name.lstrip(".")
+    yield output / relative.with_name(name)
     for number in itertools.count(2):
-        yield output / inner.with_name(f"{name} ({number})")
+        yield output / relative.with_name(f"{name} ({number})")
 
 
 def _owner(folder):
-    """The file whose sources are in a folder, or None."""
+    """The recording whose sources are in a folder, or None."""
     try:
         return Path(read_json(folder / RECORD)["input"]["path"]).absolute()
-    except (UserError, KeyError, TypeError):  # none of ours
+    except (UserError, KeyError, TypeError):  # not the record of a separation
         return None
 
 
 def _is_free(folder):
-    """May the sources of another recording come there? Not into a folder with files of somebody
-    else, nor beside the sources of a recording that is still there."""
+    """May the sources of a new recording be written to this folder?
+
+    Not if it has files from elsewhere, or the sources of another recording that still exists.
+    """
     if (folder / RECORD).exists():
         owner = _owner(folder)
         return owner is None or not owner.exists()
     try:
         files = [path for path in folder.iterdir() if path.is_file()]
-    except OSError:  # it is not there, or writing to it will say what is wrong
+    except OSError:  # it does not exist; or it cannot be read, which writing to it will report
         return not folder.is_file()
     return all(is_hidden(path.name) for path in files)
 
 
-def _below(place, wanted, depth=None):
-    """[Recording] of the wanted files below a folder, at most `depth` parts down, but for separated
-    sources. What is called like one and is no file is mentioned."""
+def _below(folder, is_wanted, depth=None):
+    """[Recording] of the wanted files in a folder and its subfolders, except separated sources.
 
-    def entered(folder, names):
-        deep = depth is not None and len(folder.relative_to(place).parts) >= depth
-        return RECORD not in names and not deep
+    Args:
+        is_wanted: function(path) -> bool.
+        depth: search at most this many levels; None: all.
+    """
 
-    def left_out(path):
-        if wanted(path):
-            what = "a link that leads nowhere" if path.is_symlink() else "a pipe or a device"
-            log.warning("%s: is no file but %s; left out", readable(path), what)
+    def enter(subfolder, names):
+        too_deep = depth is not None and len(subfolder.relative_to(folder).parts) >= depth
+        return RECORD not in names and not too_deep
 
-    files = files_below(place, entered, left_out)
-    return [Recording(file, file.relative_to(place)) for file in files if wanted(file)]
+    def warn(path):
+        if is_wanted(path):
+            kind = "a broken link" if path.is_symlink() else "a pipe or a device"
+            log.warning("%s: skipped, because it is %s", printable(path), kind)
+
+    files = files_below(folder, enter, warn)
+    return [Recording(file, file.relative_to(folder)) for file in files if is_wanted(file)]
 
 
 def _is_audio(file):
     return file.suffix.lower() in audio.SUFFIXES
 
 
-def _fits(parts, pattern):
-    """Does a path fit a pattern, part by part?"""
+def _has_wildcard(text):
+    return any(sign in text for sign in WILDCARDS)
+
+
+def _matches(parts, pattern):
+    """Do the parts of a path match the parts of a glob pattern?"""
     if not pattern:
         return not parts
     if pattern[0] == "**":
-        last = len(pattern) == 1
-        return last or any(_fits(parts[n:], pattern[1:]) for n in range(len(parts)))
+        is_last = len(pattern) == 1
+        return is_last or any(_matches(parts[n:], pattern[1:]) for n in range(len(parts)))
     if not parts or (parts[0] != pattern[0] and not fnmatch.fnmatchcase(parts[0], pattern[0])):
         return False
-    return _fits(parts[1:], pattern[1:])
+    return _matches(parts[1:], pattern[1:])

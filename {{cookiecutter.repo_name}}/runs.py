@@ -1,5 +1,5 @@
-"""The output folder of a run: its files, the settings that may change when it is resumed, and how
-evaluated runs are found."""
+"""Output folders of runs: where the best checkpoint is, which settings may change when a run is
+resumed, and how evaluated runs are found."""
 
 import glob
 from pathlib import Path
@@ -8,7 +8,8 @@ from config.plain import is_below
 from files import PROJECT
 
 BEST = Path("checkpoints") / "best.model.pth"  # in info.output_folder
-MAY_CHANGE = (  # when a training run is resumed; any other change makes it a different run
+# keys that may change when a training run is resumed; any other change makes it a different run
+MAY_CHANGE = (
     "datasets.train.args.folder",
     "datasets.val.args.folder",
     "train.accumulate",
@@ -31,13 +32,13 @@ MAY_CHANGE = (  # when a training run is resumed; any other change makes it a di
 
 
 def may_change(key):
-    """May a dotted key of a config have another value when a training run is resumed?"""
+    """May this dotted config key have another value when a training run is resumed?"""
     return any(is_below(key, name) for name in MAY_CHANGE)
 
 
-def here(config):
-    """A config whose `info.output_folder` is the folder that it was read from, if this is the
-    folder of a training run, which may have been moved or copied; otherwise the config itself."""
+def relocated(config):
+    """The config of a training run that was moved or copied, with `info.output_folder` set to the
+    folder that it was read from. Any other config is returned itself."""
     folder = config.path.absolute().parent
     is_run = config.path.name == "config.yml" and any((folder / BEST.parent).glob("*.pth"))
     if not is_run or (PROJECT / config.info.output_folder).resolve() == folder.resolve():
@@ -47,17 +48,17 @@ def here(config):
 
 
 def find_all(config):
-    """The output folders that the paths and patterns in `analyze.runs` of a config name.
+    """The output folders that `analyze.runs` names by paths and glob patterns: [Path].
 
     Raises:
-        ConfigError: one of them has no evaluation of `analyze.split`.
+        ConfigError: an entry matches no folder with an evaluation of `analyze.split`.
     """
     scores = Path("evaluation") / config.analyze.split / "scores.csv"
-    folders = {}  # by resolved path: several entries may name the same folder
+    folders = {}  # {resolved path: path}: several entries may name the same folder
     problems = []
     for number, entry in enumerate(config.analyze.runs):
         matches = [Path(path) for path in sorted(glob.glob(entry))] or [Path(entry)]
-        # folders that match a pattern and were not evaluated are skipped
+        # a pattern may also match folders that were not evaluated
         evaluated = [path for path in matches if (path / scores).is_file()]
         if not evaluated:
             text = f"{entry!r} holds no {scores}; run python -m scripts.evaluate first"

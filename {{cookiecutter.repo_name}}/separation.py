@@ -1,4 +1,4 @@
-"""Trained models from Python::
+"""Use trained models from Python::
 
 from separation import load
 
@@ -25,41 +25,41 @@ from files import PROJECT
 
 
 def load(path, device="auto"):
-    """The `Separator` of a run or of an experiment.
+    """The `Separator` of a training run or of an experiment.
 
     Args:
-        path: the folder of a training run, with config.yml and checkpoints/, which may have been
-            moved or copied; or a YAML file with `algorithm`. It is looked for in the current
-            folder, then in the project's.
+        path: the folder of a training run (with config.yml and checkpoints/; it may have been moved
+            or copied), or a YAML file with a section `algorithm`. A relative path is searched for
+            in the current folder, then in the project's folder.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
 
     Raises:
-        ConfigError: what is wrong with the file.
-        UserError: there is no such file, no trained model, or no such device.
+        ConfigError: the YAML file is missing or invalid.
+        UserError: there is no trained model, or no such device.
     """
     path = Path(path)
     if not path.exists() and (PROJECT / path).exists():
         path = PROJECT / path
     if path.is_dir():
-        settings = runs.here(config.load(path / "config.yml", needs=("algorithm",)))
+        settings = runs.relocated(config.load(path / "config.yml", needs=("algorithm",)))
     else:
         settings = config.load(path, needs=("algorithm",))
     experiment.check(settings, training=False)
     model_path = experiment.model_path(settings)
-    if model_path is not None:  # a relative one is relative to the project
+    if model_path is not None:  # a relative path starts from the project's folder
         settings.algorithm.args["model_path"] = str(PROJECT / model_path)
     return Separator(settings, device)
 
 
 class Separator:
-    """The algorithm of a config, for arrays.
+    """Separates arrays by the algorithm of a config.
 
     Attributes:
-        names: of the sources, in the order in which they are returned; None: they have no order,
-            and are called source0, source1, ...
+        names: labels of the sources, in the order in which they are returned; None: the algorithm
+            has no labels, and the sources are called source0, source1, ...
 
     Args:
-        settings: the Config, with `algorithm`.
+        settings: the Config, with a section `algorithm`.
         device: as of `load`.
     """
 
@@ -74,26 +74,26 @@ class Separator:
         """Separate a mixture of any length, sample rate and number of channels.
 
         Args:
-            audio: floats, full scale being 1: (samples,), (channels, samples), or a batch of
-                mixtures that are separated one by one, (batch, channels, samples); a numpy array or
-                a torch tensor.
+            audio: a numpy array or torch tensor of floats with full scale 1: (samples,),
+                (channels, samples) or (batch, channels, samples). The mixtures of a batch are
+                separated one by one.
             sample_rate: in Hz.
 
         Returns:
-            {name: the source, shaped like `audio`, float32}: tensors on the CPU for a tensor. They
-            add up to the mixture.
+            {name: source}, float32 and in the shape of `audio`; tensors on the CPU if `audio` is a
+            tensor. The sources add up to the mixture.
 
         Raises:
-            UserError: the mixture is silent, too short, or no array of finite floats;
+            UserError: the mixture is silent, too short, or not an array of finite floats;
                 `sample_rate` is out of range.
         """
         mix, sample_rate = _checked(audio), _checked_rate(sample_rate)
         if mix.ndim == 3:
-            each = []
-            for number, one in enumerate(mix):
+            separated = []
+            for number, item in enumerate(mix):
                 with errors_named(f"audio[{number}]"):
-                    each.append(self._separate(one, sample_rate))
-            sources = {name: np.stack([one[name] for one in each]) for name in each[0]}
+                    separated.append(self._separate(item, sample_rate))
+            sources = {name: np.stack([s[name] for s in separated]) for name in separated[0]}
         else:
             sources = self._separate(np.atleast_2d(mix), sample_rate)
             sources = {name: sound.reshape(mix.shape) for name, sound in sources.items()}
@@ -102,26 +102,26 @@ class Separator:
         return sources
 
     def stream(self, channels=1):
-        """Separate audio as it arrives, in blocks of any size: a `realtime.Stream`::
+        """Separate audio that arrives in blocks of any size: returns a `realtime.Stream`::
 
             stream = separator.stream()
             for block in blocks:  # at stream.sample_rate
-                sources = stream(block)  # what is ready, stream.latency samples later at most
+                sources = stream(block)  # complete up to at most stream.latency samples ago
             rest = stream.finish()
 
-        The sources equal those of the network for the whole recording, whose level is not changed
-        for the network.
+        The sources equal those of the network for the whole recording. Unlike `__call__`, a stream
+        does not adjust the level of the mixture for the network.
 
         Args:
-            channels: of the blocks.
+            channels: number of channels of the blocks.
 
         Raises:
-            UserError: the algorithm or its network needs later samples.
+            UserError: the algorithm or its network is not causal.
         """
         return realtime.Stream(self._algorithm, self._model, self._args, channels)
 
     def _separate(self, mix, sample_rate):
-        """{name: (channels, samples)}"""
+        """One mixture, float32 (channels, samples) -> {name: float32 (channels, samples)}."""
         signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=sample_rate)
         estimates = self._make(signal)()
         names = self.names or [f"source{number}" for number in range(len(estimates))]
@@ -132,13 +132,13 @@ class Separator:
 
 
 def _checked(audio):
-    """The mixture as float32 (..., samples)."""
+    """The mixture, if it is valid, as a float32 array of one to three dimensions."""
     if isinstance(audio, str | Path):
         raise UserError(
-            f"audio is a {type(audio).__name__}, expected an array; soundfile.read gives one of a "
-            "file, and scripts.separate separates files"
+            f"audio is a {type(audio).__name__}, expected an array; soundfile.read reads a file as "
+            "an array, and scripts.separate separates files"
         )
-    audio = realtime.as_floats("audio", audio)
+    audio = realtime.as_float_array("audio", audio)
     if not 1 <= audio.ndim <= 3 or audio.size == 0:
         raise UserError(
             f"audio has the shape {audio.shape}, expected (samples,), (channels, samples) or "
@@ -153,7 +153,7 @@ def _checked(audio):
 
 
 def _checked_rate(sample_rate):
-    """The sample rate as an int."""
+    """The sample rate, if it is valid, as an int."""
     if isinstance(sample_rate, torch.Tensor | np.ndarray) and sample_rate.ndim == 0:
         sample_rate = sample_rate.item()
     least, most = RATES

@@ -1,7 +1,7 @@
-"""Recordings too long for memory: read in pieces, written in pieces, complete or absent.
+"""Recordings of any length: read piece by piece, and their sources written piece by piece.
 
-A recording has `sample_rate`, `num_channels`, `length` (samples) and `read(start, length)`, which
-gives float32 `(channels, length)`; beyond its ends it is silent.
+A recording is an object with `sample_rate` (Hz), `num_channels`, `length` (samples) and
+`read(start, length)`, which returns float32 `(channels, length)` and zeros beyond its ends.
 """
 
 import json
@@ -19,14 +19,14 @@ from errors import UserError, amount
 from files import read_json, write_files
 from recordings import RECORD
 
-MARGIN = 4096  # samples around a piece that is resampled, more than the resampler's filter is long
-COMPRESSED = ("MPEG", "VORBIS", "OPUS", "GSM610", "G72", "NMS_ADPCM")
-LOCK = ".separation.lock"  # there while they are written
-WAV_LIMIT = 2**32 - 2**20  # bytes; a longer WAV file is written as RF64
+MARGIN = 4096  # samples resampled on each side of a piece: longer than the resampler's filter
+COMPRESSED = ("MPEG", "VORBIS", "OPUS", "GSM610", "G72", "NMS_ADPCM")  # prefixes of subtypes
+LOCK = ".separation.lock"  # exists while the sources are written
+WAV_LIMIT = 2**32 - 2**20  # bytes; a larger file is written as RF64
 
 
-class Memory:
-    """A recording that is in memory: `data` (channels, samples)."""
+class ArrayRecording:
+    """A recording in memory; data: (channels, samples)."""
 
     def __init__(self, data, sample_rate):
         self.data, self.sample_rate = data, sample_rate
@@ -40,16 +40,17 @@ class Memory:
         return result
 
 
-class File:
+class FileRecording:
     """A recording in an audio file.
 
-    Compressed by MP3, Vorbis, Opus or for telephony (GSM 6.10) it is decoded from beginning to end
-    into a temporary file first, once instead of for each piece that is read.
+    A compressed file (MP3, Vorbis, Opus, GSM 6.10 and other telephony codecs) is decoded once into
+    a temporary file, because seeking in it is slow.
 
-    flaw: None; of a file that is cut short, what is missing: the recording is as long as decodes.
+    Attributes:
+        flaw: what is missing, if the file is truncated: `length` is what can be decoded; else None.
 
     Raises:
-        UserError: as `audio.read`, at once or when the broken place is read.
+        UserError: as `audio.read`; by the constructor, or by `read` at the damaged position.
     """
 
     def __init__(self, path):
@@ -77,7 +78,7 @@ class File:
         return data.reshape(-1, self.num_channels).T
 
     def _decode(self, file):
-        self.decoded = tempfile.TemporaryFile()  # noqa: SIM115  (as long as this object)
+        self.decoded = tempfile.TemporaryFile()  # noqa: SIM115  (kept as long as this object)
         left = self.length
         try:
             while left > 0:
@@ -93,58 +94,61 @@ class File:
         except OSError as error:
             raise UserError(
                 f"{self.path}: cannot be decoded into {tempfile.gettempdir()} "
-                f"({error.strerror or error}); free it, or set TMPDIR to another folder"
+                f"({error.strerror or error}); free space there, or set TMPDIR to another folder"
             ) from error
 
 
-class Resampled:
-    """A recording at another rate and number of channels; what is read is resampled there."""
+class ResampledRecording:
+    """A recording at another sample rate and number of channels, resampled as it is read."""
 
     def __init__(self, recording, sample_rate, num_channels):
         self.recording, self.sample_rate = recording, sample_rate
         self.num_channels = num_channels
-        whole = math.gcd(recording.sample_rate, sample_rate)
-        # `self.here` samples of ours last as long as `self.there` of the recording
-        self.here, self.there = sample_rate // whole, recording.sample_rate // whole
-        self.length = math.floor(recording.length * self.here / self.there + 0.5)
+        common = math.gcd(recording.sample_rate, sample_rate)
+        # `self.up` samples at the new rate last as long as `self.down` samples of the recording
+        self.up, self.down = sample_rate // common, recording.sample_rate // common
+        self.length = math.floor(recording.length * self.up / self.down + 0.5)
 
     def read(self, start, length):
         result = np.zeros((self.num_channels, length), dtype=np.float32)
         low, high = max(start, 0), min(start + length, self.length)
         if low >= high:
             return result
-        margin = 0 if self.here == self.there else -(-MARGIN // self.there)
-        first = max(low // self.here - margin, 0)
-        # not beyond the ends: the resampler takes them for ends, as in the whole
-        stop = min((-(-high // self.here) + margin) * self.there, self.recording.length)
-        data = self.recording.read(first * self.there, stop - first * self.there)
+        margin = 0 if self.up == self.down else -(-MARGIN // self.down)
+        # the piece begins at block `first`, where a sample of both rates coincides
+        first = max(low // self.up - margin, 0)
+        # at the ends of the recording there is no margin: the resampler treats them as it would
+        # if it resampled the whole recording
+        stop = min((-(-high // self.up) + margin) * self.down, self.recording.length)
+        data = self.recording.read(first * self.down, stop - first * self.down)
         rates = (self.recording.sample_rate, self.sample_rate)
-        data = audio.convert(data, *rates, self.num_channels)[:, low - first * self.here :]
+        data = audio.convert(data, *rates, self.num_channels)[:, low - first * self.up :]
         data = data[:, : high - low]
         result[:, low - start : low - start + data.shape[1]] = data
         return result
 
 
 class SourceFiles:
-    """Sources on their way to disk: `folder/source0.wav`, ...; used in a `with`.
+    """Writes sources to `folder/source0.wav`, ...; a context manager.
 
-    WAV files hold 32-bit floats: nothing clips, and sources add up to what they are parts of. FLAC
-    files hold 24-bit integers; what they cannot hold is left a WAV file: a source that reaches full
-    scale, and audio of more channels or a higher rate (`audio.flac_holds`). Until `finish` the
-    files have other names; without it they are removed.
+    WAV files have 32-bit floats: nothing clips, and the sources add up to the mixture. FLAC files
+    have 24-bit integers. A source that does not fit FLAC is written as WAV instead: one that
+    reaches full scale, or one with more channels or a higher rate than FLAC can have
+    (`audio.flac_holds`). The files have temporary names until `finish` is called. Without that
+    call they are removed at the end of the `with` block.
 
     Args:
-        folder: made where it is missing.
-        sample_rate, length: of every source.
+        folder: created if it is missing.
+        sample_rate, length: of every source, in Hz and samples.
         kind: "wav" or "flac".
-        titles: of the sources, what their files are called without ending; None: source0, ...
+        titles: file names of the sources, without suffix; None: source0, ...
     """
 
     def __init__(self, folder, sample_rate, length, kind="wav", titles=None):
         self.folder, self.sample_rate, self.titles = Path(folder), sample_rate, titles
         self.length, self.kind = length, kind
         self.files, self.names, self.peaks = [], [], []
-        self.made, self.lock = False, None
+        self.created_folder, self.lock = False, None
 
     def __enter__(self):
         return self
@@ -157,14 +161,15 @@ class SourceFiles:
         if self.lock is not None:
             (self.folder / LOCK).unlink(missing_ok=True)
             self.lock.close()
-        if self.made and self.folder.is_dir() and not any(self.folder.iterdir()):
+        if self.created_folder and self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
     def write(self, sources):
-        """Append (sources, channels, samples).
+        """Append (sources, channels, samples) to the files.
 
         Raises:
-            UserError: NaN or infinite samples; a disk that is full or read-only.
+            UserError: NaN or infinite samples; another process writes to the folder; the disk is
+                full or read-only.
         """
         if not np.isfinite(sources).all():
             raise UserError("the audio to write holds NaN or infinite samples")
@@ -176,16 +181,20 @@ class SourceFiles:
                 peak = float(np.abs(source).max(initial=0.0))
                 self.peaks[number] = max(self.peaks[number], peak)
         except (OSError, soundfile.LibsndfileError) as error:
-            raise self._refused(error) from error
+            raise self._write_error(error) from error
 
     def finish(self, record):
-        """Give the files their names, write `record` with these names to `separation.json`; what an
-        earlier separation left is removed, and nothing else.
+        """Give the files their final names, and write `separation.json`.
+
+        Files of an earlier separation, as listed in its `separation.json`, are removed.
+
+        Args:
+            record: content of `separation.json`; the names of the files are added as `files`.
 
         Returns:
             [path] of the sources.
         """
-        older = self._older()
+        previous = self._previous_files()
         try:
             paths = []
             for number, file in enumerate(self.files):
@@ -198,42 +207,42 @@ class SourceFiles:
                 title = self.titles[number] if self.titles else f"source{number}"
                 paths.append(self.folder / f"{title}{suffix}")
             files = [path.name for path in paths]
-            # killed from here on, the folder is known to be ours, and not to be complete
-            self._write({"input": record.get("input"), "files": [*older, *files]})
+            # if the process is killed after this, the record shows which files may be replaced
+            self._write_record({"input": record.get("input"), "files": [*previous, *files]})
             for name, path in zip(self.names, paths, strict=True):
                 os.replace(name, path)
-            for name in {*older} - {*files}:
+            for name in {*previous} - {*files}:
                 (self.folder / Path(name).name).unlink(missing_ok=True)
         except (OSError, soundfile.LibsndfileError) as error:
-            raise self._refused(error) from error
-        self._write({**record, "files": files})
+            raise self._write_error(error) from error
+        self._write_record({**record, "files": files})
         return paths
 
-    def _older(self):
-        """The names of what an earlier separation left here: its sources and its picture."""
+    def _previous_files(self):
+        """The names of the files of an earlier separation: its sources and its picture."""
         try:
             record = read_json(self.folder / RECORD)
             return [str(name) for name in (*record["files"], record.get("picture")) if name]
         except (UserError, KeyError, TypeError):
-            return []  # no record, or none of ours: nothing is touched
+            return []  # no record, or not one of a separation
 
-    def _write(self, record):
+    def _write_record(self, record):
         write_files({self.folder / RECORD: json.dumps(record, indent=1) + "\n"})
 
     def _open(self, sources, channels):
-        self.made = not self.folder.is_dir()
+        self.created_folder = not self.folder.is_dir()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.lock = locks.taken(self.folder / LOCK, "output folder") if locks.AVAILABLE else None
+        self.lock = locks.acquire(self.folder / LOCK, "output folder") if locks.AVAILABLE else None
         if locks.AVAILABLE and self.lock is None:
             raise UserError(
-                f"{self.folder}: another process separates into it at this moment; wait for it, or "
-                "choose another output folder"
+                f"{self.folder}: another process is writing sources to it; wait for it, or choose "
+                "another output folder"
             )
-        for left in self.folder.glob(".source*"):  # by one that was killed
-            left.unlink(missing_ok=True)
+        for path in self.folder.glob(".source*"):  # left by a process that was killed
+            path.unlink(missing_ok=True)
         if not audio.flac_holds(self.sample_rate, channels):
             self.kind = "wav"
-        small = self.length * channels * 4 < WAV_LIMIT
+        file_format = "WAV" if self.length * channels * 4 < WAV_LIMIT else "RF64"
         for number in range(sources):
             handle, name = tempfile.mkstemp(".wav", f".source{number}.", self.folder)
             os.close(handle)
@@ -241,20 +250,13 @@ class SourceFiles:
             self.names.append(Path(name))
             self.peaks.append(0.0)
             self.files.append(
-                audio.sound_file(
-                    name,
-                    "w",
-                    self.sample_rate,
-                    channels,
-                    "FLOAT",
-                    format="WAV" if small else "RF64",
-                )
+                audio.sound_file(name, "w", self.sample_rate, channels, "FLOAT", format=file_format)
             )
 
     def _to_flac(self, number):
         source = self.names[number]
         target = source.with_suffix(".flac")
-        self.names.append(target)  # removed, should it break off
+        self.names.append(target)  # so that it is removed if writing fails
         with (
             audio.sound_file(source) as data,
             audio.sound_file(
@@ -266,7 +268,7 @@ class SourceFiles:
         source.unlink()
         self.names[number] = self.names.pop()
 
-    def _refused(self, error):
+    def _write_error(self, error):
         reason = getattr(error, "strerror", None) or error
         return UserError(
             f"{self.folder}: cannot be written ({reason}); "

@@ -111,7 +111,7 @@ def apply_masks(signal, masks, sample_rate, stft_params):
     Returns:
         [AudioSignal] of the length, rate and channels of `signal`, one a mask.
     """
-    recording = streams.Memory(signal.audio_data, signal.sample_rate)
+    recording = streams.ArrayRecording(signal.audio_data, signal.sample_rate)
     masking = Masking(recording, sample_rate, stft_params)
     sources = np.concatenate(list(masking.stream([masks])), axis=-1)
     own = nussl.STFTParams(masking.size, masking.hop, stft_params.window_type)

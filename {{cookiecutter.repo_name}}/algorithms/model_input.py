@@ -31,7 +31,7 @@ def level_range(metadata):
 def recording_of(signal):
     """An AudioSignal, or a recording as in `streams`, as a recording."""
     if isinstance(signal, nussl.AudioSignal):
-        return streams.Memory(signal.audio_data, signal.sample_rate)
+        return streams.ArrayRecording(signal.audio_data, signal.sample_rate)
     return signal
 
 
@@ -70,9 +70,9 @@ class ModelInput:
         self.recording = recording_of(signal)
         if self.recording is not signal:
             data = audio.convert(signal.audio_data, signal.sample_rate, rate, channels)
-            self.audio = streams.Memory(data, rate)
+            self.audio = streams.ArrayRecording(data, rate)
         else:
-            self.audio = streams.Resampled(signal, rate, channels)
+            self.audio = streams.ResampledRecording(signal, rate, channels)
         shortest, hop = self.stft_params.window_length, self.stft_params.hop_length
         if self.audio.length < shortest:
             raise UserError(
@@ -117,7 +117,7 @@ class ModelInput:
         margin, hop = self.front_end.margin, self.stft_params.hop_length
         frames = -(-self.chunks.length * hop // self.front_end.hop_length)  # of the network's STFT
         last_shift = self.front_end.hop_length - hop
-        length = self.front_end.samples(frames) + last_shift + 2 * margin
+        length = self.front_end.num_samples(frames) + last_shift + 2 * margin
         return torch.from_numpy(self.audio.read(self.chunks.starts[number] * hop - margin, length))
 
     @functools.cached_property

@@ -7,7 +7,7 @@ even if the header is wrong: each format has a module here that checks it.
 from .coding import mp3_kilobits, through_mp3
 from .conversion import convert, resampled_length
 from .lengths import sound_file
-from .levels import level_db, refuse_loudest
+from .levels import check_level, level_db
 from .opening import RATES, SUFFIXES, opened
 from .reading import info, read, read_excerpt
 from .silence import trim_silence
@@ -28,7 +28,7 @@ __all__ = [
     "resampled_length",
     "sound_file",
     "read_excerpt",
-    "refuse_loudest",
+    "check_level",
     "through_mp3",
     "trim_silence",
 ]

@@ -6,13 +6,13 @@ import os
 
 import soundfile
 
-from files import readable
+from files import printable
 
 
 def sound_file(path, *args, **kwargs):
     """A SoundFile, also of a name that is not UTF-8, which soundfile refuses."""
     name = os.fspath(path) if isinstance(path, os.PathLike) else path
-    if isinstance(name, str) and readable(name) != name:
+    if isinstance(name, str) and printable(name) != name:
         name = os.fsencode(name)
     return soundfile.SoundFile(name, *args, **kwargs)
 

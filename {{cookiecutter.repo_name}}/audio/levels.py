@@ -7,7 +7,7 @@ from errors import UserError
 LOUDEST = 1e12  # times full scale; the squares of louder samples do not fit float32 for long
 
 
-def refuse_loudest(name, sound):
+def check_level(name, sound):
     """Raise a UserError that begins with `name` if finite samples exceed `LOUDEST`."""
     peak = float(np.abs(sound).max(initial=0.0))  # half precision cannot hold LOUDEST
     if peak > LOUDEST:

@@ -6,7 +6,7 @@ import soundfile
 from errors import UserError
 
 from .conversion import around, convert, resampled_length
-from .levels import refuse_loudest
+from .levels import check_level
 from .opening import opened
 
 
@@ -110,5 +110,5 @@ def _samples(path, file, start, length):
             f"{start + int(np.argmin(np.isfinite(data).all(axis=0)))}); "
             "repair the file"
         )
-    refuse_loudest(f"{path}:", data)
+    check_level(f"{path}:", data)
     return data

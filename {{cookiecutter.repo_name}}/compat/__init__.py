@@ -12,7 +12,7 @@ are those of nussl 1.1.9 as it is on PyPI.
 import caches
 from compat.imports import import_nussl
 
-caches.settle()
+caches.set_cache_folders()
 nussl = import_nussl()
 
 from compat import bugs, stack  # noqa: E402  (they import nussl, which only works by now)

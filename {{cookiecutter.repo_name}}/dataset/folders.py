@@ -8,7 +8,7 @@ from pathlib import Path
 
 import audio
 from errors import UserError
-from files import is_hidden, readable
+from files import is_hidden, printable
 
 
 def folders(folder):
@@ -53,7 +53,7 @@ def audio_files_below(folder, depth=20):
 
 def plain(name):
     """A file's name in Unicode's composed form, and one that can be written."""
-    return unicodedata.normalize("NFC", readable(name))
+    return unicodedata.normalize("NFC", printable(name))
 
 
 def pattern_of(key, text, example):

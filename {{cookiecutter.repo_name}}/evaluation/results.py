@@ -40,7 +40,7 @@ class Results:
         if not locks.AVAILABLE or not distributed.is_main_process():
             yield
             return
-        lock = locks.taken(self.folder / LOCK)
+        lock = locks.acquire(self.folder / LOCK)
         if lock is None:
             raise UserError(
                 f"{self.folder}: another evaluation is active here; wait for it, stop it, or "

@@ -10,7 +10,7 @@ from compat import nussl
 from dataset import DATASETS
 from dataset.tracks import files_of
 from errors import UserError, amount
-from files import readable
+from files import printable
 
 from . import labels
 
@@ -87,7 +87,7 @@ def _warnings(config, data, model):
         if shared := files[one] & files[other]:
             yield (
                 f"datasets.{one} and datasets.{other} share {amount(len(shared), 'file')}, "
-                f"{readable(min(shared))} for one: scores on {other} then say little about data "
+                f"{printable(min(shared))} for one: scores on {other} then say little about data "
                 "that were not trained on; give each split files of its own"
             )
     kinds = {split: one.mixture for split, one in data.items()}

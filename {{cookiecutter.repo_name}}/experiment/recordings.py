@@ -30,7 +30,7 @@ def separate_recording(path, folder, make, about):
     Returns:
         the content of separation.json.
     """
-    recording = streams.File(path)
+    recording = streams.FileRecording(path)
     if recording.flaw is not None:
         log.warning("%s: %s; only the part that decodes is separated", path, recording.flaw)
         about = {**about, "missing": recording.flaw}

@@ -42,8 +42,8 @@ class Lock:
         Raises:
             UserError: its folder cannot be written.
         """
-        self.file = self.file or locks.opened(self.path)
-        return locks.take(self.file)
+        self.file = self.file or locks.open_lock_file(self.path)
+        return locks.try_lock(self.file)
 
     def close(self):
         """Release the lock."""

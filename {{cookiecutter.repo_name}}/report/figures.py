@@ -8,7 +8,7 @@ import numpy as np
 
 import streams
 from compat import nussl
-from files import readable
+from files import printable
 
 from .frequency import FrequencyAxis
 from .views import FLOOR, embedding_plane, level_db
@@ -117,7 +117,7 @@ def draw_recording(title, recording, result, paths):
     def signal(data):
         return nussl.AudioSignal(audio_data_array=data, sample_rate=rate)
 
-    estimates = [signal(streams.File(path).read(first, length)) for path in paths]
+    estimates = [signal(streams.FileRecording(path).read(first, length)) for path in paths]
     title = f"{title}, {first / rate:.0f} to {(first + length) / rate:.0f} s of "
     title += f"{recording.length / rate:.0f} s"
     mix = signal(recording.read(first, length))
@@ -130,7 +130,7 @@ def png(figure, about=None):
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        text.set_text(readable(text.get_text()))
+        text.set_text(printable(text.get_text()))
     picture = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from files import readable
+from files import printable
 
 from .figures import COLORS, GREY, drawing, png
 
@@ -41,7 +41,7 @@ def boxes(runs, title):
             ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
             ax.set_title(source, color=color)
             ax.set_xlabel(title)
-        axes[0].set_yticks(range(1, len(runs) + 1), map(readable, runs))
+        axes[0].set_yticks(range(1, len(runs) + 1), map(printable, runs))
         axes[0].invert_yaxis()
         return png(figure)
 

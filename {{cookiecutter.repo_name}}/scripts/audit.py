@@ -12,7 +12,7 @@ NEEDS = ("datasets", "audit")
 
 
 def main(config):
-    with memory.imports():
+    with memory.gc_paused():
         import experiment
         from auditing import as_text, audit, report_files
         from errors import UserError, amount

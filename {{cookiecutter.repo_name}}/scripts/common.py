@@ -34,7 +34,7 @@ def run(main, description, needs, argv=None):
         argv: the arguments; None: those of the command line.
     """
     memory.keep_freed_memory()
-    caches.settle()
+    caches.set_cache_folders()
     pool.stop_at_end_of_input()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
@@ -118,7 +118,7 @@ def check_all(configs, sweep=None):
 
 
 def _check(configs, sweep):
-    with memory.imports():
+    with memory.gc_paused():
         import experiment
 
     for one in configs:
@@ -144,8 +144,8 @@ def _loaded(path, needs):
     that was moved or copied, `info.output_folder` is where the folder is now."""
     is_folder = path.is_dir()
     given = config.load(path / "config.yml" if is_folder else path, needs=needs)
-    here = runs.here(given)
-    if here is given:
+    relocated = runs.relocated(given)
+    if relocated is given:
         return given
     advice = "the run in this folder is used" if is_folder else "-p {0} uses the run in {0}"
     logging.warning(
@@ -154,7 +154,7 @@ def _loaded(path, needs):
         given.info.output_folder,
         advice.format(given.path.parent),
     )
-    return here if is_folder else given
+    return relocated if is_folder else given
 
 
 def _report_errors(main, path, needs):

@@ -7,7 +7,7 @@ NEEDS = ("datasets.train", "model", "train")
 
 
 def main(config):
-    with memory.imports():
+    with memory.gc_paused():
         import experiment
         from training import profiling
 

@@ -12,7 +12,7 @@ NEEDS = ("algorithm", "evaluate", "datasets")
 
 
 def main(config):
-    with memory.imports():
+    with memory.gc_paused():
         import distributed
 
     distributed.run(lambda: evaluate(config), config.evaluate.device)
@@ -20,7 +20,7 @@ def main(config):
 
 def evaluate(config):
     """Score in this process, which may be one of several ranks."""
-    with memory.imports():
+    with memory.gc_paused():
         import distributed
         import experiment
         from evaluation import Results, check_scored, score_all

@@ -11,7 +11,7 @@ NEEDS = ("algorithm", "export")
 
 
 def main(config):
-    with memory.imports():
+    with memory.gc_paused():
         import experiment
         import exporting
         from algorithms import ALGORITHMS

@@ -10,7 +10,7 @@ NEEDS = ("prepare",)
 
 
 def main(config):
-    with memory.imports():
+    with memory.gc_paused():
         import experiment
         from preparation import STEPS, prepare
 

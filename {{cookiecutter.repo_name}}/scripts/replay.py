@@ -11,7 +11,7 @@ log.setLevel(logging.INFO)
 
 
 def main(config):
-    with memory.imports():
+    with memory.gc_paused():
         import experiment
         from errors import UserError, amount
         from experiment import replay

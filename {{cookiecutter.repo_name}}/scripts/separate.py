@@ -13,7 +13,7 @@ NEEDS = ("algorithm", "separate")
 
 def main(config):
     files = recordings.find_all(config)  # before the slow imports
-    with memory.imports():
+    with memory.gc_paused():
         import experiment
 
     experiment.check(config, training=False)

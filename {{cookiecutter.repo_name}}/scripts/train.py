@@ -9,7 +9,7 @@ NEEDS = ("datasets.train", "model", "train")
 
 
 def main(config):
-    with memory.imports():
+    with memory.gc_paused():
         import distributed
 
     distributed.run(lambda: train(config), config.train.device)
@@ -17,7 +17,7 @@ def main(config):
 
 def train(config, steps=None):
     """Train in this process, which may be one of several ranks, for at most `steps` steps."""
-    with memory.imports():
+    with memory.gc_paused():
         import distributed
         import experiment
 

@@ -10,7 +10,7 @@ NEEDS = ("algorithm", "visualize", "datasets")
 
 
 def main(config):
-    with memory.imports():
+    with memory.gc_paused():
         import experiment
 
     experiment.check(config, training=False)

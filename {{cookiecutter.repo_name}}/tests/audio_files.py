@@ -35,7 +35,7 @@ def ogg(sound=None, rate=RATE, subtype="VORBIS", level=0.5):
 
 def pieces(path):
     """The whole, as `scripts.separate` reads it."""
-    recording = streams.File(path)
+    recording = streams.FileRecording(path)
     return np.hstack(
         [recording.read(start, 50_000) for start in range(0, recording.length, 50_000)]
     )[:, : recording.length], recording.flaw

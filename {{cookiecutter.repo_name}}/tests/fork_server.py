@@ -21,7 +21,7 @@ import memory
 
 def import_everything():
     """What scripts import, and torch on their first step."""
-    caches.settle()
+    caches.set_cache_folders()
     memory.keep_freed_memory()
     gc.disable()
     import matplotlib.pyplot  # noqa: F401

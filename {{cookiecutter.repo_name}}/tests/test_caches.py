@@ -30,7 +30,14 @@ IMPORT = (
 def run(code, *before, **environment):
     plain = {key: value for key, value in os.environ.items() if key not in caches.FOLDERS}
     return subprocess.run(
-        [*before, sys.executable, "-W", "ignore", "-c", "import caches; caches.settle()\n" + code],
+        [
+            *before,
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            "import caches; caches.set_cache_folders()\n" + code,
+        ],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -43,7 +50,7 @@ def test_each_library_gets_a_folder_and_what_is_set_stays(tmp_path, monkeypatch)
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("CACHE_DIRECTORY", str(tmp_path / "c"))
     monkeypatch.setenv("TORCH_HOME", "/mine")
-    assert caches.settle() == tmp_path / "c"
+    assert caches.set_cache_folders() == tmp_path / "c"
     assert os.environ["TORCH_HOME"] == "/mine"
     assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path / "c" / "numba")
     assert os.environ["MPLCONFIGDIR"] == str(tmp_path / "c" / "matplotlib")
@@ -55,8 +62,8 @@ def test_a_folder_that_cannot_be_made_is_replaced_by_a_temporary_one(tmp_path, m
     (tmp_path / "file").touch()
     monkeypatch.setenv("CACHE_DIRECTORY", str(tmp_path / "file" / "c"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert caches.settle().parent == tmp_path
-    assert caches.settle() == caches.settle()
+    assert caches.set_cache_folders().parent == tmp_path
+    assert caches.set_cache_folders() == caches.set_cache_folders()
 
 
 def test_nothing_is_written_but_below_the_folder(tmp_path):

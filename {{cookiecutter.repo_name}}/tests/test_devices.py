@@ -38,13 +38,13 @@ def test_auto_takes_the_fastest_that_is_there(machine):
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:3", "mps", "mps:0"])
 def test_an_absent_device_is_an_error_that_says_what_is_there(machine, name):
     machine()
-    with pytest.raises(UserError, match=f"device '{name}' is not there; this machine has cpu$"):
+    with pytest.raises(UserError, match=f"device '{name}' is not available; this machine has cpu$"):
         devices.choose(name)
 
 
 def test_a_gpu_is_not_taken_for_an_absent_mps(machine):
     machine(gpus=1)
-    with pytest.raises(UserError, match="'mps' is not there; this machine has cuda, cpu"):
+    with pytest.raises(UserError, match="'mps' is not available; this machine has cuda, cpu"):
         devices.choose("mps")
 
 
@@ -52,7 +52,9 @@ def test_the_number_of_a_gpu_is_checked(machine):
     machine(gpus=2)
     assert devices.choose("cuda:1") == torch.device("cuda:1")
     for name in ("cuda:2", "cuda:x", "cuda:", "cuda:-1"):
-        with pytest.raises(UserError, match=f"'{name}' is not there; this machine has 2 of kind"):
+        with pytest.raises(
+            UserError, match=f"'{name}' is not available; this machine has 2 of kind"
+        ):
             devices.choose(name)
 
 
@@ -69,5 +71,5 @@ def test_the_only_mps_and_cpu_have_the_number_0(machine):
     machine(mps=True)
     assert devices.choose("mps:0") == torch.device("mps:0")
     assert devices.choose("cpu:0") == torch.device("cpu:0")
-    with pytest.raises(UserError, match="'mps:1' is not there"):
+    with pytest.raises(UserError, match="'mps:1' is not available"):
         devices.choose("mps:1")

@@ -164,7 +164,7 @@ def test_the_inverse_gives_the_signal_back(kind, shape):
 @pytest.mark.parametrize("frames", [1, 2, 3, 100, 400])
 def test_samples_have_just_the_frames_asked_for(window, hop, frames):
     front_end = FrontEnd(window, hop, "sqrt_hann")
-    samples = front_end.samples(frames)
+    samples = front_end.num_samples(frames)
     if frames > 1:  # one frame is of padding alone
         assert front_end.stft(torch.zeros(1, samples)).shape == (1, window // 2 + 1, frames)
 
@@ -321,5 +321,5 @@ def test_an_excerpt_of_so_many_seconds_is_a_whole_number_of_hops(
     window, hop, rate, seconds, samples
 ):
     front_end = FrontEnd(window, hop, "sqrt_hann")
-    assert front_end.segment(seconds, rate) == samples
+    assert front_end.segment_length(seconds, rate) == samples
     assert front_end.stft(torch.zeros(1, samples)).shape[-1] == samples // hop + 1

@@ -72,7 +72,7 @@ def test_a_flac_file_without_a_whole_end_is_counted_and_not_believed(tmp_path, t
     path = written(tmp_path, "a.flac")
     with_total(path, total)
     path.write_bytes(path.read_bytes() + bytes(999_999))
-    for reader in (audio.info, audio.read, streams.File):
+    for reader in (audio.info, audio.read, streams.FileRecording):
         try:
             reader(path)
         except UserError as error:
@@ -88,7 +88,7 @@ def test_a_header_that_promises_without_end_costs_no_memory(tmp_path):
         "import resource, sys, audio, streams\nfrom files import UserError\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "for path in sys.argv[1:]:\n"
-        "    print(streams.File(path).length)\n"
+        "    print(streams.FileRecording(path).length)\n"
         "    for reader in (audio.info, audio.read):\n"
         "        try: reader(path)\n"
         "        except UserError: print('refused')\n"

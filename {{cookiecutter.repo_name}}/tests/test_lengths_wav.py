@@ -75,7 +75,7 @@ def test_an_impossible_rate_is_refused(tmp_path, rate):
     content = bytearray(path.read_bytes())
     content[24:28] = rate.to_bytes(4, "little")
     path.write_bytes(content)
-    for reader in (audio.info, audio.read, streams.File):
+    for reader in (audio.info, audio.read, streams.FileRecording):
         with pytest.raises(
             UserError,
             match="a.wav: (its header says .* Hz, expected 1,000 to|cannot be read as audio)",

@@ -34,7 +34,9 @@ def mixture(seconds, level_db):
 
 def separated(make, mix, streamed):
     if streamed:
-        return np.concatenate(list(Streamed(make, streams.Memory(mix, RATE)).pieces()), axis=-1)
+        return np.concatenate(
+            list(Streamed(make, streams.ArrayRecording(mix, RATE)).pieces()), axis=-1
+        )
     signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=RATE)
     return np.stack([estimate.audio_data for estimate in make(signal)()])
 

@@ -101,7 +101,7 @@ def test_pieces_resampled_one_by_one_are_those_of_the_whole(rates):
 
     data = sound(3, 2, rates[0])
     whole = audio.convert(data, *rates, 1)
-    part = streams.Resampled(streams.Memory(data, rates[0]), rates[1], 1)
+    part = streams.ResampledRecording(streams.ArrayRecording(data, rates[0]), rates[1], 1)
     assert part.length == whole.shape[1]
     for start, length in ((0, 5000), (12345, 7000), (part.length - 3000, 3000)):
         assert np.abs(part.read(start, length) - whole[:, start : start + length]).max() < 1e-5
@@ -110,7 +110,10 @@ def test_pieces_resampled_one_by_one_are_those_of_the_whole(rates):
 def test_beyond_its_ends_a_recording_is_silent(tmp_path):
     data = sound(0.1)
     soundfile.write(tmp_path / "a.wav", data.T, RATE, subtype="FLOAT")
-    for recording in (streams.Memory(data, RATE), streams.File(tmp_path / "a.wav")):
+    for recording in (
+        streams.ArrayRecording(data, RATE),
+        streams.FileRecording(tmp_path / "a.wav"),
+    ):
         read = recording.read(-10, recording.length + 20)
         assert np.array_equal(read[:, 10:-10], data)
         assert not read[:, :10].any() and not read[:, -10:].any()
@@ -121,7 +124,7 @@ def test_beyond_its_ends_a_recording_is_silent(tmp_path):
 def test_a_place_in_a_compressed_file_is_found_to_the_sample(tmp_path, suffix, subtype):
     path = tmp_path / f"a.{suffix}"
     soundfile.write(path, sound(3, 2).T, RATE, subtype=subtype)
-    whole, recording = soundfile.read(path, dtype="float32")[0].T, streams.File(path)
+    whole, recording = soundfile.read(path, dtype="float32")[0].T, streams.FileRecording(path)
     for start in (0, 1, 10_001, 31_000):
         assert np.abs(recording.read(start, 5000) - whole[:, start : start + 5000]).max() < 1e-6
 
@@ -136,7 +139,7 @@ def test_from_a_file_in_chunks_comes_what_comes_from_memory(
 ):
     data = sound(4.7, channels, rate)
     soundfile.write(tmp_path / "a.wav", data.T, rate, subtype="FLOAT")
-    pieces = list(Streamed(make(builder), streams.File(tmp_path / "a.wav")).pieces())
+    pieces = list(Streamed(make(builder), streams.FileRecording(tmp_path / "a.wav")).pieces())
     streamed = np.concatenate(pieces, axis=-1)
     algorithm = make(builder)(nussl.AudioSignal(audio_data_array=data, sample_rate=rate))
     assert algorithm.input.chunks.count > 4 and len(pieces) > 2
@@ -177,20 +180,22 @@ def test_long_sources_add_up_whatever_clusters_them(make, short_chunks, clusteri
     how = functools.partial(
         make("deep_clustering"), clustering_type=clustering, mask_type=mask_type
     )
-    pieces = list(Streamed(how, streams.Memory(data, 22050)).pieces())
+    pieces = list(Streamed(how, streams.ArrayRecording(data, 22050)).pieces())
     assert np.abs(np.concatenate(pieces, axis=-1).sum(axis=0) - data).max() < 1e-5
 
 
 def test_a_network_that_changes_its_order_is_followed(make, short_chunks, monkeypatch):
     """Each chunk is separated ideally, its sources in an order drawn by lot."""
     data = np.stack([sound(5, seed=1)[0], np.sin(2 * np.pi * 2000 * np.arange(80000) / RATE)])
-    algorithm = make("conv_tasnet")(streams.Memory(data.sum(axis=0, keepdims=True), RATE))
+    algorithm = make("conv_tasnet")(streams.ArrayRecording(data.sum(axis=0, keepdims=True), RATE))
     hop, rng = PARAMS.hop_length, np.random.default_rng(0)
 
     def batches():
         for start in algorithm.input.chunks.starts:
             samples = (algorithm.input.chunks.length - 1) * hop
-            there = streams.Memory(data, RATE).read(start * hop, samples)[rng.permutation(2)]
+            there = streams.ArrayRecording(data, RATE).read(start * hop, samples)[
+                rng.permutation(2)
+            ]
             yield None, None, {"audio": torch.from_numpy(there.T.copy())[None, None]}
 
     monkeypatch.setattr(algorithm, "batches", batches)
@@ -204,7 +209,7 @@ def test_a_classical_algorithm_takes_long_audio_too(monkeypatch, name):
     monkeypatch.setattr(separation, "CHUNK", 4)
     monkeypatch.setattr(separation, "OVERLAP", 1)
     data = sound(9.3, 1, 8000)
-    pieces = list(Streamed(ALGORITHMS[name], streams.Memory(data, 8000)).pieces())
+    pieces = list(Streamed(ALGORITHMS[name], streams.ArrayRecording(data, 8000)).pieces())
     assert len(pieces) == 3 and np.concatenate(pieces, axis=-1).shape == (2, *data.shape)
 
 
@@ -226,7 +231,7 @@ def test_a_chunk_of_another_length_is_an_argument(make, builder, monkeypatch):
 def test_silence_of_any_length_is_refused(make, short_chunks):
     for builder in SMALL:
         with pytest.raises(UserError, match="is silent"):
-            list(Streamed(make(builder), streams.Memory(0 * sound(3), RATE)).pieces())
+            list(Streamed(make(builder), streams.ArrayRecording(0 * sound(3), RATE)).pieces())
 
 
 def test_channels_that_cancel_each_other_are_refused_by_a_network_that_reads_mono(make):
@@ -235,9 +240,9 @@ def test_channels_that_cancel_each_other_are_refused_by_a_network_that_reads_mon
     for builder in SMALL:
         message = "its 2 channels cancel each other in mono, which the model reads: invert"
         with pytest.raises(UserError, match=message):
-            list(Streamed(make(builder), streams.Memory(opposite, RATE)).pieces())
+            list(Streamed(make(builder), streams.ArrayRecording(opposite, RATE)).pieces())
     made = Streamed(
-        make("mask_inference"), streams.Memory(opposite * np.float32([[1.0], [0.9]]), RATE)
+        make("mask_inference"), streams.ArrayRecording(opposite * np.float32([[1.0], [0.9]]), RATE)
     )
     assert sum(piece.shape[-1] for piece in made.pieces()) == data.shape[-1]
 
@@ -255,7 +260,7 @@ def test_a_recording_as_long_as_a_chunk_is_read_at_once(make, builder, shifts):
 def test_a_recording_mostly_of_silence_is_clustered_by_its_sound(make, short_chunks):
     data = sound(8)
     data[:, 16000:] = 0
-    work = Streamed(make("deep_clustering"), streams.Memory(data, RATE))
+    work = Streamed(make("deep_clustering"), streams.ArrayRecording(data, RATE))
     assert work.algorithm.input.loudest(2) == [0, 1]
     assert np.abs(np.concatenate(list(work.pieces()), axis=-1).sum(axis=0) - data).max() < 1e-5
 
@@ -285,7 +290,7 @@ def test_two_far_clusters_are_surer_than_one_cloud():
 
 
 def test_what_clusters_nothing_has_no_confidence(make):
-    assert confidence(make("mask_inference")(streams.Memory(sound(1), RATE))) == {}
+    assert confidence(make("mask_inference")(streams.ArrayRecording(sound(1), RATE))) == {}
 
 
 # ---- source files -------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_each_cluster_is_the_source_of_its_mask(model_path, seconds, seed):
     for label, estimate in zip(work.source_labels, work(), strict=True):
         assert energy_of(label, estimate.audio_data[0]) > 0.99
     make = functools.partial(DeepClustering, num_sources=2, model_path=model_path)
-    streamed = Streamed(make, streams.Memory(mix, RATE))
+    streamed = Streamed(make, streams.ArrayRecording(mix, RATE))
     sources = np.concatenate(list(streamed.pieces()), axis=-1)
     for label, source in zip(streamed.labels, sources, strict=True):
         assert energy_of(label, source[0]) > 0.99

@@ -78,7 +78,7 @@ def test_audit_prepare_and_evaluate_write_what_they_found(tmp_path, data):
     folder = tmp_path / "run" / "audit"
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     names = [track["name"] for track in report["tracks"]["test"]]
-    assert names == [files.readable(NAME) + "test", "plaintesttest"]
+    assert names == [files.printable(NAME) + "test", "plaintesttest"]
     assert Path(report["tracks"]["test"][0]["files"]["a"][0]).is_file()
     assert (folder / "report.html").read_text(encoding="utf-8")
     assert run(prepare, path, ("prepare",)) == 0
@@ -105,7 +105,7 @@ def test_separate_prints_and_writes_such_names(tmp_path, data):
 
 
 def test_text_is_written_whatever_is_in_it_and_json_reads_the_name_back(tmp_path):
-    assert files.readable("plain ü") == "plain ü"
-    assert files.readable(NAME) == "caf\\udce9"
+    assert files.printable("plain ü") == "plain ü"
+    assert files.printable(NAME) == "caf\\udce9"
     files.write_files({tmp_path / "a.json": json.dumps([NAME, "ü"], ensure_ascii=False)})
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [NAME, "ü"]

@@ -122,7 +122,7 @@ def test_what_cannot_be_streamed_is_one_clear_error():
         stream(np.full(5, np.nan))
     with pytest.raises(UserError, match=r"a block reaches 1e\+30, full scale being 1; divide it"):
         stream(np.full(5, 1e30))
-    with pytest.raises(UserError, match="a block is of int16, expected floats; divide 16-bit"):
+    with pytest.raises(UserError, match="a block has dtype int16, expected floats; divide 16-bit"):
         stream(np.zeros(5, np.int16))
     stream.finish()
     with pytest.raises(UserError, match="the stream is finished"):

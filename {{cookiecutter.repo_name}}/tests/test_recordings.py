@@ -127,8 +127,8 @@ def test_what_is_called_like_a_recording_and_is_no_file_is_mentioned(tmp_path, c
     assert found(tmp_path) == [str(path)]
     said = caplog.text
     for name in ("b.wav", "c.wav"):
-        assert f"{tmp_path / name}: is no file but a link that leads nowhere; left out" in said
-    assert "e.wav: is no file but a pipe or a device; left out" in said and "d.txt" not in said
+        assert f"{tmp_path / name}: skipped, because it is a broken link" in said
+    assert "e.wav: skipped, because it is a pipe or a device" in said and "d.txt" not in said
     caplog.clear()
     assert found(tmp_path / "a*.wav") == [str(path)] and not caplog.text
 
@@ -233,7 +233,7 @@ def test_two_processes_do_not_write_into_one_folder(tmp_path):
     with streams.SourceFiles(tmp_path, 8000, 100) as first:
         first.write(block)
         second = streams.SourceFiles(tmp_path, 8000, 100)
-        with second, pytest.raises(UserError, match="another process separates into it"):
+        with second, pytest.raises(UserError, match="another process is writing sources to it"):
             second.write(block)
         first.finish({"input": {}})
     names = ["separation.json", "source0.wav", "source1.wav"]

@@ -125,7 +125,7 @@ def test_ten_seconds_of_a_recording_are_drawn(axes, tmp_path, span, shown):
     for path in paths:
         soundfile.write(path, sound[0] / 2, rate, subtype="FLOAT")
     result = Result([], None, None, None, None, span)
-    draw_recording("a song", streams.Memory(sound, rate), result, paths)
+    draw_recording("a song", streams.ArrayRecording(sound, rate), result, paths)
     drawn = axes()["mixture.wav"]
     assert drawn.get_figure().get_suptitle() == f"a song, {shown}"
     assert drawn.get_xlim() == (0, 10)

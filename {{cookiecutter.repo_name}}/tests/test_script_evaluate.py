@@ -219,7 +219,7 @@ def test_files_that_are_dropped_are_counted_and_named(run, trained, monkeypatch)
 
 @pytest.mark.skipif(not locks.AVAILABLE, reason="no locks on this system")
 def test_a_folder_that_another_evaluation_writes_to_is_refused(run, trained):
-    with locks.taken(evaluation_of(trained) / "evaluation.lock"):
+    with locks.acquire(evaluation_of(trained) / "evaluation.lock"):
         status, _ = run("evaluate", evaluate={"num_items": 1})
     assert f"{evaluation_of(trained)}: another evaluation is active here; wait for it" in status
     assert run("evaluate", evaluate={"num_items": 1})[0] == 0

@@ -125,7 +125,7 @@ def test_a_device_that_is_not_there_is_refused(run, trained):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     status, _ = run("train", train={**trained["train"], "device": "cuda"})
-    assert "device 'cuda' is not there; this machine has cpu" in status
+    assert "device 'cuda' is not available; this machine has cpu" in status
 
 
 class Bomb:

@@ -124,8 +124,8 @@ def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tm
 @pytest.mark.parametrize(
     ("audio", "message"),
     [
-        (np.zeros((2, 8000), np.int16), "audio is of int16, expected floats; divide 16-bit"),
-        ("song.wav", "audio is a str, expected an array; soundfile.read gives one"),
+        (np.zeros((2, 8000), np.int16), "audio has dtype int16, expected floats; divide 16-bit"),
+        ("song.wav", "audio is a str, expected an array; soundfile.read reads a file"),
         (np.zeros((1, 1, 1, 8000)), r"has the shape \(1, 1, 1, 8000\), expected"),
         (np.zeros((8000, 2)), "more channels than samples"),
         (np.full((2, 8000), np.nan), "NaN or infinite"),
@@ -133,8 +133,8 @@ def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tm
         (1e300 * mixture(), "full scale being 1; divide it"),
         (np.zeros((2, 8000)), "is silent"),
         (np.stack([mixture(), 0 * mixture()]), r"audio\[1\]: is silent"),
-        ([mixture(), mixture(0.5)], "audio is no array, its parts have different shapes"),
-        ((mixture().T, RATE), "audio is no array"),  # all that soundfile.read gives
+        ([mixture(), mixture(0.5)], "audio is not an array: its parts differ in shape"),
+        ((mixture().T, RATE), "audio is not an array"),  # all that soundfile.read gives
         (mixture(0.001), "at least 512 are needed"),
     ],
 )

@@ -37,7 +37,7 @@ def test_shifts_are_readings_of_the_shifted_mixture_averaged(tmp_path):
 def test_shifts_of_a_file_give_what_those_of_memory_give(tmp_path, builder):
     data = sound(4.7, 2, 22050)
     how = functools.partial(separator(builder, tmp_path), chunk=1.0, shifts=4)
-    pieces = list(Streamed(how, streams.Memory(data, 22050)).pieces())
+    pieces = list(Streamed(how, streams.ArrayRecording(data, 22050)).pieces())
     algorithm = how(nussl.AudioSignal(audio_data_array=data, sample_rate=22050))
     assert algorithm.input.chunks.count > 4
     estimates = np.stack([estimate.audio_data for estimate in algorithm()])

@@ -104,7 +104,7 @@ def test_sources_of_two_recordings_joined_do_not_swap_at_any_border(sample_folde
     sources = np.concatenate(recordings, axis=-1)  # (sources, channels, samples)
     path = PROJECT / "best_model/checkpoints/best.model.pth"
     how = functools.partial(DeepClustering, num_sources=2, model_path=str(path))
-    work = Streamed(how, streams.Memory(sources.sum(axis=0), RATE))
+    work = Streamed(how, streams.ArrayRecording(sources.sum(axis=0), RATE))
     estimates = np.concatenate(list(work.pieces()), axis=-1)
     assert work.algorithm.input.chunks.count >= 7
     # (s, c, n) -> (s, stretch, n) of 5 s; which estimate goes with which source in each?

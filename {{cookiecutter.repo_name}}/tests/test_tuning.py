@@ -57,10 +57,10 @@ def test_what_is_in_tune_or_has_no_tuning_is_read_as_it_is():
     noise = 0.1 * np.random.default_rng(0).standard_normal((2, 5 * RATE)).astype(np.float32)
     sounds = (music(0), music(5), music(-5), noise, *(np.zeros((1, n)) for n in (RATE, 100, 0)))
     for sound in sounds:
-        assert rate_in_tune(streams.Memory(sound, RATE), 440.0, RATE) == RATE
-    rate = rate_in_tune(streams.Memory(music(9), RATE), 440.0, RATE)
+        assert rate_in_tune(streams.ArrayRecording(sound, RATE), 440.0, RATE) == RATE
+    rate = rate_in_tune(streams.ArrayRecording(music(9), RATE), 440.0, RATE)
     assert rate == pytest.approx(RATE * 2 ** (9 / 1200), abs=15)
-    assert rate_in_tune(streams.Memory(music(-45, 44100), 44100), 440.0, RATE) == 15590
+    assert rate_in_tune(streams.ArrayRecording(music(-45, 44100), 44100), 440.0, RATE) == 15590
 
 
 @pytest.mark.parametrize("builder", ["deep_clustering", "mask_inference"])
@@ -85,7 +85,7 @@ def test_detuned_music_is_separated_as_the_same_in_tune(tmp_path, builder):
 def test_a_detuned_file_gives_what_it_gives_in_memory(tmp_path, builder):
     data = music(-40, 22050, 4.7, channels=2)
     how = functools.partial(separator(builder, tmp_path), chunk=1.0, tuning=440.0)
-    pieces = list(Streamed(how, streams.Memory(data, 22050)).pieces())
+    pieces = list(Streamed(how, streams.ArrayRecording(data, 22050)).pieces())
     algorithm = how(nussl.AudioSignal(audio_data_array=data, sample_rate=22050))
     assert algorithm.input.audio.sample_rate == pytest.approx(RATE * 2 ** (-40 / 1200), abs=20)
     estimates = np.stack([estimate.audio_data for estimate in algorithm()])

@@ -30,7 +30,7 @@ class Lock:
         """
         if not locks.AVAILABLE or self.file is not None:
             return
-        self.file = locks.taken(self.path)
+        self.file = locks.acquire(self.path)
         if self.file is None:
             raise UserError(
                 f"{self.path.parent}: another training run is active here ({self._holder()}); "

@@ -43,9 +43,11 @@ class Plan:
     def __init__(self, settings, front_end, train_data, val_data, seed, shard=(0, 1), augment=None):
         self.settings, self.train_data, self.shard = settings, train_data, shard
         rate = train_data.sample_rate
-        length = front_end.segment(settings.segment, rate)
+        length = front_end.segment_length(settings.segment, rate)
         _check_augment(augment, train_data)
-        stages = [(s.epochs, front_end.segment(s.segment, rate)) for s in settings.curriculum]
+        stages = [
+            (s.epochs, front_end.segment_length(s.segment, rate)) for s in settings.curriculum
+        ]
         lasts = sum(stage.epochs for stage in settings.curriculum)
         if lasts > settings.epochs:
             log.warning(

@@ -46,7 +46,7 @@ def failure(trainer, name):
     if name == "float32":
         return None
     model = copy.deepcopy(trainer.model).train()
-    samples = trainer.front_end.samples(FRAMES)
+    samples = trainer.front_end.num_samples(FRAMES)
     data = trainer.train_data
     size = (2, len(data.labels), data.num_channels, samples)
     sources = torch.zeros(size, device=trainer.device)

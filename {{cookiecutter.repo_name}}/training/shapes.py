@@ -39,7 +39,7 @@ def _step(trainer, items, device):
         _shorten(model)
     front_end = copy.deepcopy(trainer.front_end).to(device)
     data = trainer.train_data
-    samples = trainer.front_end.segment(trainer.settings.segment, data.sample_rate)
+    samples = trainer.front_end.segment_length(trainer.settings.segment, data.sample_rate)
     size = (items, len(data.labels), data.num_channels, samples)
     sources = torch.rand(size, device=device) - 0.5
     features = front_end({"mix": sources.sum(dim=1), "sources": sources})
