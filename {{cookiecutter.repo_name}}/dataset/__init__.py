@@ -1,4 +1,4 @@
-"""Datasets by name: what `class` under `datasets` in a YAML file may say."""
+"""Datasets by name: the values of `class` under `datasets` in a YAML file."""
 
 from .base import StemDataset
 from .dnr import DnR

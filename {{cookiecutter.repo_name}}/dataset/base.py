@@ -1,4 +1,4 @@
-"""What every dataset shares: tracks in, nussl's items and training excerpts out."""
+"""The base class of datasets: subclasses list tracks, and it reads items and excerpts of them."""
 
 import json
 from pathlib import Path
@@ -9,18 +9,18 @@ import audio
 from compat import nussl
 from errors import UserError, amount
 
-from .folders import around, did_you_mean, found_in
+from .folders import describe_contents, nearby_folders, suggestion
 from .splitting import SPLITS
 from .tracks import (
     REST,
     Channel,
-    complete,
-    grouped,
-    listed,
+    apply_groups,
+    check_case,
+    check_groups,
+    check_tracks,
     log,
-    measured,
-    plain_groups,
-    refuse_twins,
+    with_all_labels,
+    with_lengths,
 )
 
 MANIFEST = "manifest.json"
@@ -28,105 +28,114 @@ POLICIES = ("error", "skip", "silence")
 
 
 class StemDataset(nussl.datasets.BaseDataset):
-    """A folder of tracks whose sources lie in files of their own.
+    """A dataset of tracks whose sources are separate files.
 
-    A subclass lists its tracks (`list_tracks`), and may make one on first use (`ensure`).
-    Everything else follows from the list: `dataset[i]` is nussl's item, `excerpt` a stretch for
-    training.
+    A subclass lists its tracks (`list_tracks`), and may create them on first use (`ensure`). This
+    class reads them: `dataset[i]` is nussl's item, `excerpt` a part of a track for training.
 
     Args:
-        folder: where the data are.
+        folder: the folder of the dataset.
         split: "train", "val" or "test".
-        sample_rate, num_channels, stft_params: of the experiment (`signal` in the YAML). Files of
-            another rate are resampled as they are read; of several channels the mean is taken for
-            one, and one is copied to both.
-        groups: {label: [stems]}: the sources, each the sum of the stems named; "*" means all
-            stems that no group names. Stems that are not named are left out, of a mixture that is
-            a sum too. null in place of the stems takes an included label away. None: every stem is
-            a source.
+        sample_rate, num_channels, stft_params: of the experiment (`signal` in the YAML file). Files
+            of another rate are resampled as they are read. Several channels are averaged to one,
+            and one channel is copied to several.
+        groups: {label: [stems]}: the sources, each of which is the sum of the stems in its list.
+            "*" stands for all stems that no list names. Other stems are not used, in mixtures that
+            are sums either. null in place of a list removes a label of an included file. None:
+            every stem is a source.
+
+    Raises:
+        UserError: the folder has no tracks of this split, or they are not as the class expects.
     """
 
-    #: what a subclass's files must be: rate in Hz, channels, stems of each track; None: anything
+    #: what the files of a subclass must have: rate in Hz, channels, stems of each track; None: any
     rate: int | None = None
     channels: int | None = None
     stems: tuple[str, ...] | None = None
-    #: are shorter stems followed by silence (else unequal lengths are an error)?
+    #: pad shorter stems with silence? Otherwise stems of different lengths are an error.
     padded = True
-    #: what is done with a track that lacks a stem: "error", "skip" or "silence"
+    #: what to do with a track that lacks a stem: "error", "skip" or "silence"
     missing = "error"
-    #: is the mixture the sum of the sources, or the track's own file (`Track.mix`)?
+    #: "sum": the mixture is the sum of the sources; "file": it is the file `Track.mix`
     mixture = "sum"
-    #: {split: how many tracks the publisher's copy has}; None: nobody knows
+    #: {split: number of tracks that the publisher states}; None: unknown
     published: dict[str, int] | None = None
-    #: what a folder of this kind looks like, for messages
+    #: the expected contents of the folder, for error messages
     layout = "audio files"
-    #: what was recognised of the folder, to be said once; None: nothing was left open
+    #: what was detected about the folder (such as its layout), to be logged; None: nothing
     found: str | None = None
-    #: do the groups leave stems out, which a mixture's own file then holds beside the sources?
+    #: do `groups` omit stems? The mixture's own file then contains more than the sources.
     leaves_out = False
-    #: are mixtures made, of clips that have nothing to do with each other, when they are read?
+    #: are mixtures made from unrelated clips as they are read?
     mixed_when_read = False
 
     def __init__(self, folder, split, sample_rate, num_channels, stft_params, groups=None):
         if split not in SPLITS:
             raise UserError(
-                f"split is {split!r}; {did_you_mean(split, SPLITS)}"
+                f"split is {split!r}; {suggestion(split, SPLITS)}"
                 f"{type(self).__name__} has {', '.join(SPLITS)}"
             )
         if self.missing not in POLICIES:
             raise UserError(f"missing is {self.missing!r}; write {', '.join(POLICIES)}")
-        self.split, self.groups = split, plain_groups(groups)
+        self.split, self.groups = split, check_groups(groups)
         self.tracks = []
         super().__init__(
             str(folder), sample_rate=sample_rate, stft_params=stft_params, num_channels=num_channels
         )
-        # listed after nussl's constructor, which would read the first item to learn what is given
-        self.tracks = self._chosen(listed(self.list_tracks(Path(folder)), type(self).__name__))
+        # after nussl's constructor, which would read the first item if there were any
+        listed = check_tracks(self.list_tracks(Path(folder)), type(self).__name__)
+        self.tracks = self._usable_tracks(listed)
         self.items = list(range(len(self.tracks)))
         self.labels = sorted(self.tracks[0].stems)
         self.metadata["labels"] = self.labels
         self.manifest_hash = manifest_hash(folder)
 
     def list_tracks(self, folder):
-        """All tracks of `self.split` in `folder`, each a `Track`, in an order that never changes.
+        """The tracks of `self.split` in `folder`: [Track], in the same order each time.
 
-        Tracks without a length are measured by the caller.
+        Lengths and sample rates may be None: the caller reads them from the files.
         """
         raise UserError(
             f"{type(self).__name__} lists no tracks; give it a method list_tracks(folder)"
         )
 
     def recognises(self, folder):
-        """Does `folder` look like this dataset? For "did you mean"; cheap."""
+        """Does `folder` look like this dataset? Used for suggestions in error messages; must be
+        fast."""
         return False
 
     def ensure(self, indices, progress=True):
-        """Make sure that the tracks at `indices` can be read."""
+        """Create the files of the tracks at `indices` if they do not exist yet.
+
+        Args:
+            progress: show a progress bar?
+        """
 
     def get_items(self, folder):
+        """Called by nussl's constructor, which reads the first item; there are none yet."""
         return []
 
-    def _chosen(self, tracks):
-        """The tracks that can be used, their stems grouped and their files measured."""
+    def _usable_tracks(self, tracks):
+        """The tracks whose sources are complete, with stems grouped and lengths measured."""
         if not tracks:
             raise UserError(self.nothing_found())
         count = len(tracks)
         if self.stems is not None:
-            tracks = complete(tracks, self.stems, self.missing)
+            tracks = with_all_labels(tracks, self.stems, self.missing)
         if self.groups is not None:
             named = {stem for stems in self.groups.values() for stem in stems}
-            there = {stem for track in tracks for stem in track.stems}
-            self.leaves_out = REST not in named and bool(there - named)
-            tracks = grouped(tracks, self.groups, type(self).__name__)
+            existing = {stem for track in tracks for stem in track.stems}
+            self.leaves_out = REST not in named and bool(existing - named)
+            tracks = apply_groups(tracks, self.groups, type(self).__name__)
         labels = self.groups or sorted({stem for track in tracks for stem in track.stems})
-        refuse_twins(tracks, labels)
-        tracks = complete(tracks, labels, self.missing)
+        check_case(tracks, labels)
+        tracks = with_all_labels(tracks, labels, self.missing)
         if not tracks:
             raise UserError(
                 f"{self.folder}: each of the {count} tracks of {type(self).__name__}, split "
                 f"{self.split!r}, lacks one of {', '.join(labels)}; see `missing` and `groups`"
             )
-        tracks = measured(tracks, self.rate, self.channels, self.padded, self.num_channels)
+        tracks = with_lengths(tracks, self.rate, self.channels, self.padded, self.num_channels)
         expected = (self.published or {}).get(self.split, count)
         if expected != count:
             log.warning(
@@ -140,19 +149,24 @@ class StemDataset(nussl.datasets.BaseDataset):
         return tracks
 
     def nothing_found(self):
-        """What was expected, what was found, what may have been meant."""
+        """The error message for a folder without tracks: what was expected, what was found, and
+        which folder may be meant."""
         message = (
             f"{self.folder}: no tracks of {type(self).__name__}, split {self.split!r}: expected "
-            f"{self.layout}; found {found_in(self.folder)}"
+            f"{self.layout}; found {describe_contents(self.folder)}"
         )
         try:
-            near = next((f for f in around(self.folder) if self.recognises(f)), None)
-        except (UserError, OSError):  # something is wrong in a folder that nobody asked about
+            near = next((f for f in nearby_folders(self.folder) if self.recognises(f)), None)
+        except (UserError, OSError):  # a problem of another folder is not the user's concern
             near = None
         return message if near is None else f"{message}; did you mean folder: {near}?"
 
     def index_of(self, name):
-        """The index of the track called `name`."""
+        """The index of the track called `name`.
+
+        Raises:
+            UserError: there is none.
+        """
         for index, track in enumerate(self.tracks):
             if track.name == name:
                 return index
@@ -160,24 +174,25 @@ class StemDataset(nussl.datasets.BaseDataset):
             f"no item {name!r} in {type(self).__name__}, split {self.split!r}: "
             f"{amount(len(self.tracks), 'item')} from {self.tracks[0].name} "
             f"to {self.tracks[-1].name}; "
-            f"{did_you_mean(name, [track.name for track in self.tracks])}".rstrip("; ")
+            f"{suggestion(name, [track.name for track in self.tracks])}".rstrip("; ")
         )
 
     def length_of(self, index):
-        """Samples of a track at the experiment's rate."""
+        """The length of a track in samples at the experiment's rate."""
         track = self.tracks[index]
         return audio.resampled_length(track.length, track.sample_rate, self.sample_rate)
 
     def excerpt(self, index, start=0, length=None, labels=None):
-        """Read `length` samples (None: all) from `start`, at the experiment's rate.
+        """Read a part of a track's sources.
 
-        Only that stretch is read from disk. Beyond the track's end there is silence.
+        Only that part is read from disk. Beyond the track's end there are zeros.
 
         Args:
-            labels: read only these sources; None: `self.labels`.
+            start, length: in samples at the experiment's rate; length None: up to the end.
+            labels: the sources to read; None: `self.labels`.
 
         Returns:
-            float32 `(sources, channels, samples)`, sources in the order of `labels`.
+            float32 (sources, channels, samples), sources in the order of `labels`.
         """
         self.ensure([index], progress=False)
         track = self.tracks[index]
@@ -192,10 +207,12 @@ class StemDataset(nussl.datasets.BaseDataset):
         return sources
 
     def mix(self, index, start=0, length=None, sources=None):
-        """The mixture of the stretch that `excerpt` reads: float32 `(channels, samples)`.
+        """Read the same part of the mixture: float32 (channels, samples).
 
-        sources: what `excerpt` gave there, if that is at hand; the mixture is their sum unless it
-        is a file of its own.
+        Args:
+            start, length: as of `excerpt`.
+            sources: what `excerpt` returned for this part, if it was called; saves reading it
+                again for a mixture that is a sum.
         """
         track = self.tracks[index]
         if self.mixture == "sum" or track.mix is None:
@@ -205,11 +222,13 @@ class StemDataset(nussl.datasets.BaseDataset):
         return self._read(track.mix, start, self._length(index, start, length))
 
     def draw(self, index, length, rng):
-        """An excerpt of `length` samples for training: (mix, sources, name), as `mix` and `excerpt`
-        give them from a random place of the track, or silence after a shorter one.
+        """Read a random excerpt of `length` samples for training. A shorter track is padded.
 
         Args:
-            rng: numpy's Generator: the same one gives the same excerpt.
+            rng: numpy's Generator; the same state gives the same excerpt.
+
+        Returns:
+            (mix, sources, name): as `mix` and `excerpt` return them, and the name of the track.
         """
         spare = self.length_of(index) - length
         start = int(rng.integers(spare + 1)) if spare > 0 else 0
@@ -217,6 +236,7 @@ class StemDataset(nussl.datasets.BaseDataset):
         return self.mix(index, start, length, sources), sources, self.tracks[index].name
 
     def _length(self, index, start, length):
+        """`length`, or the samples from `start` to the track's end if it is None."""
         return max(0, self.length_of(index) - start) if length is None else length
 
     def _read(self, file, start, length):
@@ -224,11 +244,11 @@ class StemDataset(nussl.datasets.BaseDataset):
         return audio.read_excerpt(path, self.sample_rate, self.num_channels, start, length, channel)
 
     def process_item(self, index):
-        """nussl's item: {"mix": AudioSignal, "sources": {label: AudioSignal}, "metadata": {}}."""
+        """nussl's item: {"mix": AudioSignal, "sources": {label: AudioSignal}, "metadata": dict}."""
         sources = self.excerpt(index)
         track = self.tracks[index]
         mix = self._load_audio_from_array(self.mix(index, sources=sources))
-        mix.path_to_input_file = track.name  # by which an algorithm may know the item
+        mix.path_to_input_file = track.name  # so that algorithms can identify the item
         return {
             "mix": mix,
             "sources": {
@@ -240,7 +260,8 @@ class StemDataset(nussl.datasets.BaseDataset):
 
 
 def manifest_hash(folder):
-    """The hash in the manifest that `scripts.prepare` left in `folder` or above it; None: none."""
+    """The hash in the manifest that `scripts.prepare` wrote to `folder` or to one of the four
+    folders above it; None: there is no manifest."""
     for place in [Path(folder), *Path(folder).parents][:5]:
         path = place / MANIFEST
         if path.is_file():

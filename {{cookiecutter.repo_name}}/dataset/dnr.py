@@ -5,7 +5,7 @@ from typing import Literal
 from errors import UserError
 
 from .base import StemDataset
-from .folders import audio_files, folders, plain
+from .folders import audio_files, folders, normalized
 from .tracks import Track
 
 FOLDERS = {"train": "tr", "val": "cv", "test": "tt"}
@@ -22,8 +22,8 @@ class DnR(StemDataset):
           cv/  tt/
 
     Publisher: Petermann, Wichern, Wang, Le Roux 2022 ("The cocktail fork problem"),
-    https://zenodo.org/records/6949108. License: CC BY 4.0; made of LibriSpeech, FMA and FSD50K.
-    44.1 kHz mono.
+    https://zenodo.org/records/6949108. License: CC BY 4.0; made from LibriSpeech, FMA and
+    FSD50K. 44.1 kHz mono.
 
     Args:
         folder: the folder with `tr`, `cv` and `tt`.
@@ -56,14 +56,12 @@ class DnR(StemDataset):
         return all((folder / name).is_dir() for name in FOLDERS.values())
 
     def list_tracks(self, folder):
-        return [
-            track
-            for place in folders(folder / FOLDERS[self.split])
-            if (track := self._track(place)) is not None
-        ]
+        tracks = [self._track(place) for place in folders(folder / FOLDERS[self.split])]
+        return [track for track in tracks if track is not None]
 
     def _track(self, place):
-        files, name = audio_files(place), plain(place.name)
+        """The track in a folder; None: there are no stems in it."""
+        files, name = audio_files(place), normalized(place.name)
         stems = {stem: (files[stem],) for stem in STEMS if stem in files}
         if not stems:
             return None

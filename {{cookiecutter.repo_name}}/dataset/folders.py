@@ -1,4 +1,4 @@
-"""The contents of a folder: sorted, without hidden files, and without endless loops."""
+"""Lists folders: sorted, without hidden files, and with an error for cyclic links."""
 
 import os
 import re
@@ -12,106 +12,112 @@ from files import is_hidden, printable
 
 
 def folders(folder):
-    """The folders in `folder`, sorted by name; hidden ones are ignored.
+    """The subfolders of `folder`, sorted by name, without hidden ones.
 
     Raises:
-        UserError: a symbolic link is broken, or leads to a folder that holds it.
+        UserError: a symbolic link is broken, or leads to a folder that contains it.
     """
     return [path for path in _entries(folder) if path.is_dir()]
 
 
 def audio_files(folder):
-    """{name without ending: path} of the audio files in `folder`, sorted by name.
+    """{name without suffix: path} of the audio files in `folder`, sorted by name.
 
-    Names are in one Unicode form (NFC), so that a name that a Mac wrote and the same name written
-    elsewhere are the same.
+    Names are normalized, see `normalized`.
 
     Raises:
-        UserError: two files of one name (a.wav and a.flac); a broken symbolic link.
+        UserError: two files have the same name (a.wav and a.flac); a symbolic link is broken.
     """
     found = {}
     for path in _entries(folder):
         if path.suffix.lower() not in audio.SUFFIXES or not path.is_file():
             continue
-        name = plain(path.stem)
+        name = normalized(path.stem)
         if name in found:
             raise UserError(
-                f"{path}: is beside {found[name].name}, and both are called {name!r}; "
-                "remove one of them"
+                f"{path}: has the same name ({name!r}) as {found[name].name}; remove one of them"
             )
         found[name] = path
     return found
 
 
 def audio_files_below(folder, depth=20):
-    """All audio files in `folder` and in the folders below it, sorted, at most `depth` down."""
+    """The audio files in `folder`, then those in its subfolders, at most `depth` levels down."""
     found = [p for p in _entries(folder) if p.suffix.lower() in audio.SUFFIXES and p.is_file()]
-    for inner in folders(folder) if depth else ():
-        found += audio_files_below(inner, depth - 1)
+    if depth > 0:
+        for subfolder in folders(folder):
+            found += audio_files_below(subfolder, depth - 1)
     return found
 
 
-def plain(name):
-    """A file's name in Unicode's composed form, and one that can be written."""
+def normalized(name):
+    """A file's name in Unicode's composed form (NFC), with bytes that are not UTF-8 escaped.
+
+    macOS decomposes names: without this, a name written there would differ from the same name
+    written elsewhere.
+    """
     return unicodedata.normalize("NFC", printable(name))
 
 
-def pattern_of(key, text, example):
-    """The regular expression in an argument `key`, whose one group is a name; None for None.
+def compile_pattern(key, text, example):
+    """Compile a regular expression with one group, which finds a name; None for None.
 
     Args:
-        example: one that does, for the message.
+        key: the argument that it comes from, for error messages.
+        text: the regular expression, or None.
+        example: a valid one, for error messages.
 
     Raises:
-        UserError: it is no regular expression, or has not just one group.
+        UserError: it is not a regular expression, or does not have exactly one group.
     """
     if text is None:
         return None
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise UserError(f"{key}: {text!r} is no regular expression ({error})") from error
+        raise UserError(f"{key}: {text!r} is not a regular expression ({error})") from error
     if pattern.groups != 1:
         raise UserError(
-            f"{key}: {text!r} has {pattern.groups} groups; write one pair of brackets around what "
-            f"names the {key}, '{example}' for instance"
+            f"{key}: {text!r} has {pattern.groups} groups; put one pair of brackets around the "
+            f"name of the {key}, for example '{example}'"
         )
     return pattern
 
 
-def did_you_mean(name, choices):
-    """ "did you mean 'x'? " or nothing."""
+def suggestion(name, choices):
+    """Text for an error message: "did you mean 'x'? ", or "" if no choice is similar to `name`."""
     guess = get_close_matches(str(name), list(map(str, choices)), n=1)
     return f"did you mean {guess[0]!r}? " if guess else ""
 
 
-def found_in(folder, most=6):
-    """What to say that was found in a folder."""
+def describe_contents(folder, limit=6):
+    """The contents of a folder in words, for an error message."""
     folder = Path(folder)
     if not folder.exists():
-        above = next(path for path in folder.absolute().parents if path.exists())
-        guess = did_you_mean(folder.absolute().relative_to(above).parts[0], os.listdir(above))
-        return f"no such folder; its nearest existing parent is {above}; {guess}".strip("; ")
+        parent = next(path for path in folder.absolute().parents if path.exists())
+        guess = suggestion(folder.absolute().relative_to(parent).parts[0], os.listdir(parent))
+        return f"no such folder; its nearest existing parent is {parent}; {guess}".strip("; ")
     if not folder.is_dir():
         return "a file in place of the folder"
     names = sorted(name for name in os.listdir(folder) if not is_hidden(name))
     if not names:
         return "an empty folder"
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
-def around(folder):
-    """Folders near `folder` that may be the one that was meant: its parents, then those in it."""
+def nearby_folders(folder):
+    """Yields folders that may be meant instead of `folder`: two parents, then two levels below."""
     folder = Path(folder).absolute()
     yield from [path for path in folder.parents[:2] if path.is_dir()]
-    inner = folders(folder)[:50] if folder.is_dir() else []
-    yield from inner
-    for path in inner:
+    subfolders = folders(folder)[:50] if folder.is_dir() else []
+    yield from subfolders
+    for path in subfolders:
         yield from folders(path)[:50]
 
 
 def _entries(folder):
+    """[Path] of all entries that are not hidden, sorted; [] if there is no such folder."""
     folder = Path(folder)
     if not folder.is_dir():
         return []
@@ -136,6 +142,6 @@ def _check_link(path):
         ) from error
     if target.is_dir() and path.parent.resolve().is_relative_to(target):
         raise UserError(
-            f"{path}: a symbolic link to {target}, a folder that holds it; it would be "
-            "followed forever: remove it"
+            f"{path}: a symbolic link to {target}, a folder that contains it; remove the link, "
+            "which would be followed forever"
         )

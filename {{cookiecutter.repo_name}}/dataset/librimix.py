@@ -1,4 +1,4 @@
-"""Libri2Mix and Libri3Mix: readers of LibriSpeech, two or three at once, clean or in noise."""
+"""Libri2Mix and Libri3Mix: mixtures of two or three speakers of LibriSpeech, clean or noisy."""
 
 import csv
 from typing import Literal
@@ -7,7 +7,7 @@ from errors import UserError, raise_all
 
 from .wsj0mix import SpeechMixtures
 
-PUBLISHED = {  # of two speakers and of three
+PUBLISHED = {  # {part: (number of mixtures of two speakers, of three)}
     "train-100": (13900, 9300),
     "train-360": (50800, 33900),
     "dev": (3000, 3000),
@@ -34,21 +34,21 @@ class LibriMix(SpeechMixtures):
 
     Publisher: Cosentino, Pariente, Cornell, Deleforge, Vincent 2020,
     https://github.com/JorisCos/LibriMix. License: LibriSpeech is CC BY 4.0, the noise of WHAM! CC
-    BY-NC 4.0. Speakers of one part are in no other.
+    BY-NC 4.0. No speaker is in two parts.
 
-    The mixtures are those that the list in metadata/ names (`mixture_ID`), each with all its files;
-    without a list, those that the folders hold.
+    The mixtures are those in the list in metadata/ (column `mixture_ID`), and each must have all
+    its files. Without a list they are those whose files are in the folders.
 
     Args:
         folder: the folder with `wav8k` or `wav16k`.
         split: "train", "val" (dev) or "test".
         num_speakers: 2 or 3.
-        train: which part trains: "train-100" or "train-360".
+        train: the part that is the training split: "train-100" or "train-360".
         mix: "mix_clean", "mix_both" or "mix_single".
-        wav: "wav8k" or "wav16k"; None: the one of the experiment's rate.
-        mode: "min" or "max".
-        groups: by default every signal of the mixture is a source, the noise too;
-            {s1: [s1], s2: [s2]} leaves the noise in the mixture and asks for the speakers only.
+        wav: "wav8k" or "wav16k"; None: by the experiment's sample rate.
+        mode: "min" or "max": mixtures are as long as the shortest or the longest utterance.
+        groups: by default every signal of the mixture is a source, including the noise; with
+            {s1: [s1], s2: [s2]} the speakers are the sources, and the noise stays in the mixture.
         mixture: "file": the file in the folder `mix`, or "sum" of the sources.
     """
 
@@ -86,9 +86,9 @@ class LibriMix(SpeechMixtures):
 
     def names_of(self, place, signals):
         path = place.parent / "metadata" / f"mixture_{place.name}_{self.mix_folder}.csv"
-        there = super().names_of(place, signals)
-        if not path.is_file() or not there:  # a folder without any of them is reported as such
-            return there
+        existing = super().names_of(place, signals)
+        if not path.is_file() or not existing:  # an empty folder has an error message of its own
+            return existing
         try:
             with open(path, encoding="utf-8", newline="") as file:
                 names = [row["mixture_ID"] for row in csv.DictReader(file)]
@@ -100,9 +100,9 @@ class LibriMix(SpeechMixtures):
         if not names:
             raise UserError(f"{path}: lists no mixture; write it again or remove it")
         raise_all(
-            f"{path}: lists {name}, and {place} has no file of it; make the mixtures again, or "
+            f"{path}: lists {name}, but {place} has no file of it; make the mixtures again, or "
             "remove the line"
             for name in names
-            if name not in there
+            if name not in existing
         )
         return sorted(names)

@@ -1,10 +1,10 @@
-"""LibriSpeech: a thousand hours of audiobooks, of which mixtures of speakers are made."""
+"""LibriSpeech: a thousand hours of audiobooks, mixed as they are read."""
 
 from typing import Literal
 
 from errors import UserError, amount, raise_all
 
-from .folders import did_you_mean, folders, found_in
+from .folders import describe_contents, folders, suggestion
 from .speaker_folder import SpeakerFolder
 from .tracks import log
 
@@ -21,10 +21,10 @@ PUBLISHED = (
 
 
 class LibriSpeech(SpeakerFolder):
-    """LibriSpeech as it is unpacked, mixed when it is read (`SpeakerFolder` says how)::
+    """LibriSpeech as it is unpacked, with mixtures made as they are read (see `SpeakerFolder`)::
 
         folder/                       LibriSpeech/
-          SPEAKERS.TXT                which speaker is in which part
+          SPEAKERS.TXT                the part of each speaker
           train-clean-100/            251 speakers, 100 hours
             103/                      speaker
               1240/                   chapter
@@ -34,13 +34,13 @@ class LibriSpeech(SpeakerFolder):
           test-clean/                 40 speakers
 
     Publisher: Panayotov, Chen, Povey, Khudanpur 2015, https://www.openslr.org/12. License: CC BY
-    4.0. 16 kHz mono FLAC. Speakers of one part are in no other.
+    4.0. 16 kHz mono FLAC. No speaker is in two parts.
 
     Args:
         folder: the folder with SPEAKERS.TXT.
         split: "train", "val" or "test".
-        parts: folders of this split; None: train-clean-100, dev-clean or test-clean.
-        num_speakers: this and all that follow are as in `SpeakerFolder`.
+        parts: the folders of this split; None: train-clean-100, dev-clean or test-clean.
+        num_speakers: this and the following arguments are as in `SpeakerFolder`.
     """
 
     layout = "SPEAKERS.TXT and train-clean-100/, dev-clean/, test-clean/ with <speaker>/<chapter>/"
@@ -66,7 +66,7 @@ class LibriSpeech(SpeakerFolder):
     ):
         self.parts = PARTS.get(split, []) if parts is None else parts
         raise_all(
-            f"parts: there is no {part!r} in LibriSpeech; {did_you_mean(part, PUBLISHED)}it has "
+            f"parts: there is no {part!r} in LibriSpeech; {suggestion(part, PUBLISHED)}it has "
             f"{', '.join(PUBLISHED)}"
             for part in self.parts
             if part not in PUBLISHED
@@ -95,41 +95,42 @@ class LibriSpeech(SpeakerFolder):
     def speakers_of(self, folder):
         if not self.recognises(folder):
             return {}
-        listed = _listed(folder / "SPEAKERS.TXT")
+        part_of = _part_of_each_speaker(folder / "SPEAKERS.TXT")
         found = {}
         for part in self.parts:
             if not (folder / part).is_dir():
                 raise UserError(
                     f"{folder}: has no {part}, which the {self.split} split reads; found "
-                    f"{found_in(folder)}; unpack it there, or name other `parts`"
+                    f"{describe_contents(folder)}; unpack it there, or name other `parts`"
                 )
-            there = [place.name for place in folders(folder / part)]
+            names = [place.name for place in folders(folder / part)]
             raise_all(
-                f"{folder / part / name}: speaker {name} is in "
-                f"{listed.get(name, 'no part')} by SPEAKERS.TXT; move the folder there"
-                for name in there
-                if listed.get(name) != part
+                f"{folder / part / name}: by SPEAKERS.TXT speaker {name} is in "
+                f"{part_of.get(name, 'no part')}; move the folder there"
+                for name in names
+                if part_of.get(name) != part
             )
-            published = [name for name, of in listed.items() if of == part]
-            if len(there) != len(published):
+            num_listed = list(part_of.values()).count(part)
+            if len(names) != num_listed:
                 log.warning(
                     "%s: %s; SPEAKERS.TXT lists %d",
                     folder / part,
-                    amount(len(there), "speaker"),
-                    len(published),
+                    amount(len(names), "speaker"),
+                    num_listed,
                 )
             found |= self._by_speaker(folder / part)
         return {self.split: found}
 
 
-def _listed(path):
-    """{speaker: part} of SPEAKERS.TXT: `14 | F | train-clean-360 | 25.03 | Kristin LeMoine`."""
+def _part_of_each_speaker(path):
+    """{speaker: part} from SPEAKERS.TXT, with lines such as
+    `14 | F | train-clean-360 | 25.03 | Kristin LeMoine`."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     rows = [[cell.strip() for cell in line.split("|")] for line in lines if line[:1] != ";"]
-    listed = {row[0]: row[2] for row in rows if len(row) >= 3}
-    if not listed:
+    part_of = {row[0]: row[2] for row in rows if len(row) >= 3}
+    if not part_of:
         raise UserError(
             f"{path}: lists no speakers; expected lines such as '14 | F | train-clean-360 | 25.03 "
             "| Kristin LeMoine'; get it again from https://www.openslr.org/12"
         )
-    return listed
+    return part_of

@@ -1,9 +1,9 @@
-"""MIR-1K: a thousand clips of karaoke, accompaniment left and voice right."""
+"""MIR-1K: a thousand karaoke clips, with the accompaniment left and the voice right."""
 
 from errors import UserError
 
 from .base import StemDataset
-from .folders import audio_files, did_you_mean
+from .folders import audio_files, suggestion
 from .tracks import Channel, Track
 
 TRAINING_SINGERS = ("abjones", "amy")
@@ -20,13 +20,13 @@ class MIR1K(StemDataset):
 
     Publisher: Hsu and Jang 2010, https://sites.google.com/site/unvoicedsoundseparation/mir-1k.
     License: for research; see that page. 16 kHz, 1,000 clips of 110 songs by 19 singers. The usual
-    split is by singer: abjones and amy train (175 clips), the others test (825). It has no
-    validation part: name singers to be taken out of either, for all three splits alike.
+    split is by singer: abjones and amy are for training (175 clips), the others for testing (825).
+    There is no validation part: name its singers in `val_singers`, equally for all three splits.
 
     Args:
         folder: the folder with `Wavfile`.
         split: "train", "val" or "test".
-        val_singers: singers that validate, and neither train nor test.
+        val_singers: the singers of the validation split, who are then in no other split.
         groups: as in every dataset.
     """
 
@@ -62,7 +62,7 @@ class MIR1K(StemDataset):
         for singer in self.val_singers:
             if clips and singer not in singers:
                 raise UserError(
-                    f"val_singers: no singer {singer!r}; {did_you_mean(singer, singers)}"
+                    f"val_singers: no singer {singer!r}; {suggestion(singer, singers)}"
                     f"there are {', '.join(sorted(singers))}"
                 )
         return [

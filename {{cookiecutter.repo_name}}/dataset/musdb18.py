@@ -5,12 +5,12 @@ from typing import Literal
 from errors import UserError
 
 from .base import StemDataset
-from .folders import audio_files, folders, plain
+from .folders import audio_files, folders, normalized
 from .tracks import Track
 
 STEMS = ("vocals", "drums", "bass", "other")
 SUBSETS = {"train": "train", "val": "train", "test": "test"}
-# the validation songs that the publisher's own reader (musdb, configs/mus.yaml) takes out of train
+# the validation songs of the publisher's package musdb (configs/mus.yaml), which are in train/
 VALIDATION = (
     "ANiMAL - Rockshow",
     "Actions - One Minute Smile",
@@ -41,9 +41,9 @@ class MUSDB18(StemDataset):
               ...
 
     Publisher: Rafii, Liutkus, Stoter, Mimilakis, Bittner 2017 and 2019,
-    https://sigsep.github.io/datasets/musdb.html (on Zenodo). License: for research and education,
-    not for commerce; each song has its own, listed on that page. 44.1 kHz stereo, 86 songs to
-    train, 14 to validate (the names that the publisher's reader musdb takes), 50 to test.
+    https://sigsep.github.io/datasets/musdb.html (on Zenodo). License: for non-commercial research
+    and education; each song has its own license, listed on that page. 44.1 kHz stereo, 86 songs for
+    training, 14 for validation (those of the publisher's package musdb), 50 for testing.
 
     Args:
         folder: the folder with `train` and `test`.
@@ -83,7 +83,7 @@ class MUSDB18(StemDataset):
             files = audio_files(place)
             if not files:
                 continue
-            name = plain(place.name)
+            name = normalized(place.name)
             if self.split != "test" and (name in VALIDATION) != (self.split == "val"):
                 continue
             stems = {stem: (files[stem],) for stem in STEMS if stem in files}
@@ -92,8 +92,8 @@ class MUSDB18(StemDataset):
             tracks.append(Track(name, stems, song=name, mix=files.get("mixture")))
         if compressed and not tracks:
             raise UserError(
-                f"{subset}: {len(compressed)} compressed files ({compressed[0].name}, ...), which "
-                "are decoded once, with ffmpeg: python -m scripts.prepare -p "
-                "data_prep/musdb18/stems.yml, and then folder: the folder that it makes"
+                f"{subset}: {len(compressed)} compressed files ({compressed[0].name}, ...); decode "
+                "them once with ffmpeg: python -m scripts.prepare -p data_prep/musdb18/stems.yml, "
+                "and set `folder` to the folder that it makes"
             )
         return tracks

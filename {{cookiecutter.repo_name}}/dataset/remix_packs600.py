@@ -1,15 +1,15 @@
-"""RemixPacks600: the stems that artists give away for remixes, named as each of them liked."""
+"""RemixPacks600: stems that artists published for remixes, without common names."""
 
 import hashlib
 import re
 from typing import Literal
 
 from .base import SPLITS, StemDataset
-from .folders import audio_files_below, folders, plain
+from .folders import audio_files_below, folders, normalized
 from .tracks import Track
 
 STEMS = ("bass", "drums", "vocals", "other")
-# words in the name of a file, or of its folder, that assign it to a stem
+# words in the name of a file, or of its folder, by which it belongs to a stem
 WORDS = {
     "vocals": "vocal vocals vox voice voices acapella acappella accapella choir singing rap",
     "drums": "drum drums kick kicks snare snares hat hats hihat hihats cymbal cymbals clap claps "
@@ -23,24 +23,24 @@ SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
 class RemixPacks600(StemDataset):
-    """A folder a song, with stems that are named, or lie in folders that are named, after them::
+    """One folder for each song; the stem of a file follows from its name or from its folder's::
 
         folder/
           train/                          train, val and test; or none of them, see below
             Artist - Song (Stems)/
-              Drums.wav  Bass.wav  Vocals.wav  Other.wav      named, or
-              drums/  kick.mp3  snare.mp3                     in folders, summed
+              Drums.wav  Bass.wav  Vocals.wav  Other.wav      by file name, or
+              drums/  kick.mp3  snare.mp3                     by folder; files are summed
               bass/  sub.wav  ...
 
-    A file belongs to the stem whose word is in its name, or else in the name of its folder:
-    vocals, drums, bass, other, and what they are often called (vox, kick, 808, guitar, ...). Files
-    that a whole mix's word names (mix, master, instrumental, ...) and files without any such word
-    are left out. `scripts.audit` reports what was taken for what. Several files of a stem are
-    summed; a shorter file is followed by silence.
+    A file belongs to a stem if a word for it is in the file's name, or else in the name of its
+    folder: vocals, drums, bass, other, and common synonyms (vox, kick, 808, guitar, ...). Files
+    with a word for a whole mix (mix, master, instrumental, ...) and files without a known word are
+    not used. `scripts.audit` reports how each file was used. The files of a stem are summed;
+    shorter ones are padded with silence.
 
-    No publisher: the packs were collected by hand, and each has its own license. Without folders
-    `train`, `val` and `test`, a song's split follows from its name, 80 : 10 : 10, so that it stays
-    where it is when others are added.
+    There is no publisher: the packs were collected by hand, and each has its own license. Without
+    folders `train`, `val` and `test`, the split of a song follows from a hash of its name (train
+    80 %, val 10 %, test 10 %), so that it does not change when other songs are added.
 
     Args:
         folder: as above.
@@ -75,7 +75,7 @@ class RemixPacks600(StemDataset):
         place = folder / self.split if parts else folder
         tracks = []
         for song in folders(place):
-            name = plain(song.name)
+            name = normalized(song.name)
             if not parts and split_of(name) != self.split:
                 continue
             stems, self.left_out[name] = {}, []
@@ -86,26 +86,25 @@ class RemixPacks600(StemDataset):
                 else:
                     stems.setdefault(stem, []).append(path)
             if stems or self.left_out[name]:
-                stems = {stem: tuple(paths) for stem, paths in stems.items()}
                 tracks.append(Track(name, stems, song=name))
         return tracks
 
 
 def split_of(name):
-    """The split of a song outside the split folders: a fraction of all names, by their hash."""
-    place = int(hashlib.sha256(name.encode("utf-8")).hexdigest()[:8], 16) / 16**8
-    if place < SHARES["train"]:
+    """The split of a song by the hash of its name, for folders without splits."""
+    number = int(hashlib.sha256(name.encode("utf-8")).hexdigest()[:8], 16) / 16**8  # in [0, 1)
+    if number < SHARES["train"]:
         return "train"
-    return "val" if place < SHARES["train"] + SHARES["val"] else "test"
+    return "val" if number < SHARES["train"] + SHARES["val"] else "test"
 
 
 def _stem_of(path, song):
-    """The stem that a file is taken for; None: for none."""
-    name = _words(path.stem)
-    if name & set(MIXED.split()):
+    """The stem of a file, by its name or else by its innermost folder; None: it is not used."""
+    in_name = _words(path.stem)
+    if in_name & set(MIXED.split()):
         return None
-    inner = [set(_words(part)) for part in reversed(path.relative_to(song).parts[:-1])]
-    for words in (name, *inner):
+    parents = path.relative_to(song).parts[:-1]
+    for words in (in_name, *map(_words, reversed(parents))):
         for stem, known in WORDS.items():
             if words & set(known.split()):
                 return stem
@@ -113,7 +112,8 @@ def _stem_of(path, song):
 
 
 def _words(name):
-    """The words of a name, without numbers at their ends: "02_LeadVox2" -> 02, lead, vox2, vox."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain(name))
+    """The set of words of a name, with and without final digits: "02_LeadVox2" -> {"02", "lead",
+    "vox2", "vox"}."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", normalized(name))
     parts = re.findall(r"[^\W_]+", spaced.lower())
     return set(parts) | {part.rstrip("0123456789") for part in parts} - {""}

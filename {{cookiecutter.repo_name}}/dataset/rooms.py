@@ -1,4 +1,4 @@
-"""Room responses by the image-source method, drawn and kept: pyroomacoustics."""
+"""Simulates random rooms by the image-source method with pyroomacoustics."""
 
 import functools
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from errors import UserError
 
-ROOMS = 200  # different ones of a split; to compute one takes longer than to read an excerpt
+ROOMS = 200  # rooms of a split; they are cached, because computing one is slow
 MARGIN = 0.5  # metres between a wall and a speaker or the microphone
-BEFORE = 0.002  # seconds kept before the direct sound
+BEFORE = 0.002  # seconds that are kept before the direct sound
 
 
-def library():
-    """pyroomacoustics.
+def import_pyroomacoustics():
+    """The module pyroomacoustics, which is optional.
 
     Raises:
         UserError: it is not installed.
@@ -28,27 +28,28 @@ def library():
 
 
 @functools.lru_cache(maxsize=ROOMS)
-def responses(seed, count, sample_rate, rt60):
-    """The responses of a room from `count` places to one microphone.
+def room_responses(seed, count, sample_rate, rt60):
+    """The impulse responses of a random room from `count` positions to one microphone.
 
-    A shoebox of 3 to 8 by 3 to 8 by 2.5 to 3.5 metres. Allen and Berkley, "Image method for
-    efficiently simulating small-room acoustics", JASA 1979; the library: Scheibler, Bezzam and
-    Dokmanic, "Pyroomacoustics", ICASSP 2018.
+    The room is a shoebox of 3 to 8 by 3 to 8 by 2.5 to 3.5 metres. Method: Allen and Berkley,
+    "Image method for efficiently simulating small-room acoustics", JASA 1979. Library: Scheibler,
+    Bezzam and Dokmanic, "Pyroomacoustics", ICASSP 2018.
 
     Args:
-        seed: a tuple of numbers: the same one is the same room.
-        rt60: (min, max) reverberation time in seconds, drawn uniformly; a room that is too large
-            for so short a time gets the shortest that it can have.
+        seed: a tuple of numbers; the same numbers give the same room.
+        sample_rate: in Hz.
+        rt60: (min, max) reverberation time in seconds, drawn uniformly. A room that is too large
+            for the drawn time has the shortest time that is possible.
 
     Returns:
-        [float32 (samples,)]: each begins with the direct sound, whose delay is left out.
+        [float32 (samples,)], without the delay of the direct sound.
     """
-    acoustics = library()
+    acoustics = import_pyroomacoustics()
     rng = np.random.default_rng(seed)
     size = rng.uniform([3.0, 3.0, 2.5], [8.0, 8.0, 3.5])
     volume = size.prod()
     surface = 2 * (size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
-    # Sabine's time with walls that absorb nearly all
+    # reverberation time by Sabine's formula if the walls absorb nearly all sound
     shortest = 1.05 * 24 * np.log(10) * volume / (surface * 343.0)
     absorption, order = acoustics.inverse_sabine(max(rng.uniform(*rt60), shortest), size)
     room = acoustics.ShoeBox(
@@ -58,8 +59,9 @@ def responses(seed, count, sample_rate, rt60):
     for _ in range(count):
         room.add_source(rng.uniform(MARGIN, size - MARGIN))
     room.compute_rir()
-    made = []
+    responses = []
     for response in room.rir[0]:
         direct = int(np.argmax(np.abs(response)))
-        made.append(response[max(0, direct - int(BEFORE * sample_rate)) :].astype(np.float32))
-    return made
+        start = max(0, direct - int(BEFORE * sample_rate))
+        responses.append(response[start:].astype(np.float32))
+    return responses

@@ -1,5 +1,6 @@
-"""The built-in sample: thousands of snippets that are made here and need no download."""
+"""The built-in sample: thousands of synthesised snippets that need no download."""
 
+import functools
 import logging
 import sys
 from pathlib import Path
@@ -22,10 +23,10 @@ SONGS = {"train": 300, "val": 30, "test": 300}
 class Sample(StemDataset):
     """Four-second snippets of songs that are synthesised on this machine.
 
-    Like MUSDB18's, the songs have the stems vocals, drums, bass and other; as two sources they are
-    vocals and accompaniment, the sum of the other three. Songs, singers, instruments and drum kits
-    of one split never occur in another. A snippet is made when it is first asked for (0.3
-    CPU-seconds), kept, and the same each time::
+    The songs have the stems of MUSDB18: vocals, drums, bass and other. By default there are two
+    sources, vocals and accompaniment (the sum of the other three). No song, singer, instrument or
+    drum kit is in two splits. A snippet is rendered when it is first read (0.3 CPU-seconds), stored
+    in `folder`, and the same on each machine::
 
         folder/
           16000hz-1ch-seed0-recipe2/
@@ -33,21 +34,21 @@ class Sample(StemDataset):
               30012007/            split 3 (test), song 0012, snippet 007
                 vocals.wav  drums.wav  bass.wav  other.wav
 
-    Publisher: none; nothing is downloaded and no license applies to what is made. 300 songs (3,000
-    snippets) to train and to test, 30 songs (300 snippets) to validate.
+    Publisher: none; nothing is downloaded, and no license applies to the audio. 300 songs (3,000
+    snippets) each for training and testing, 30 songs (300 snippets) for validation.
 
     Args:
-        folder: where snippets are kept.
+        folder: the folder in which snippets are stored.
         split: "train", "val" or "test".
-        num_songs: use only the first so many songs of the split (10 snippets each).
-        seed: another seed is another collection of songs.
-        style: "plain" (all sound is synthesised, with numpy and scipy), or "produced" (sampled
-            instruments, arranged and mastered: nearer to records; needs two more packages).
+        num_songs: use only this many songs of the split (10 snippets each); None: all.
+        seed: each seed gives another collection of songs.
+        style: "plain" (synthesised with numpy and scipy) or "produced" (sampled instruments,
+            arranged and mastered, closer to commercial records; needs two more packages).
         groups: {label: [stems]}, by default {"vocals": [vocals], "accompaniment": [the others]}.
 
     Raises:
-        UserError: `num_songs` is out of range; a snippet cannot be written, or a package that
-            plays it is not installed.
+        UserError: `num_songs` is out of range; a snippet cannot be written, or a package for
+            `style: produced` is not installed.
     """
 
     def __init__(
@@ -83,31 +84,30 @@ class Sample(StemDataset):
         for song in range(self.num_songs):
             for number in range(snippets.PER_SONG):
                 name = snippets.snippet_name(self.split, song, number)
-                stems = {s: (self.place.joinpath(name, f"{s}.wav"),) for s in snippets.STEMS}
+                stems = {stem: (self.place / name / f"{stem}.wav",) for stem in snippets.STEMS}
                 tracks.append(
-                    Track(name, stems, self.sample_rate, length, f"{self.split}{song:04d}")
+                    Track(name, stems, self.sample_rate, length, song=f"{self.split}{song:04d}")
                 )
         return tracks
 
     def ensure(self, indices, progress=True):
-        """Render the snippets that are not there yet, many on all cores and with a progress bar."""
-        missing = [
-            self.tracks[i].name for i in indices if not (self.place / self.tracks[i].name).is_dir()
-        ]
-        work = (
-            missing,
-            [self.place] * len(missing),
-            [self.sample_rate] * len(missing),
-            [self.num_channels] * len(missing),
-            [self.seed] * len(missing),
-            [self.style] * len(missing),
+        """Render the missing snippets, by several processes if there are many."""
+        names = [self.tracks[index].name for index in indices]
+        missing = [name for name in names if not (self.place / name).is_dir()]
+        render = functools.partial(
+            snippets.render,
+            folder=self.place,
+            sample_rate=self.sample_rate,
+            num_channels=self.num_channels,
+            seed=self.seed,
+            style=self.style,
         )
         processes = min(available_cores(), len(missing) // 16)
         if processes < 2:
-            for job in zip(*work, strict=True):
-                snippets.render(*job)
+            for name in missing:
+                render(name)
             return
-        if progress and not sys.stderr.isatty():  # where there is no bar
+        if progress and not sys.stderr.isatty():  # no bar is shown there
             log.info("rendering %d snippets into %s", len(missing), _short(self.place))
         bar = tqdm(
             total=len(missing),
@@ -116,10 +116,11 @@ class Sample(StemDataset):
             disable=None if progress else True,
         )
         with bar, process_pool(processes) as executor:
-            for _ in executor.map(snippets.render, *work, chunksize=snippets.PER_SONG):
+            for _ in executor.map(render, missing, chunksize=snippets.PER_SONG):
                 bar.update()
 
 
 def _short(path):
+    """The path relative to the current folder, if it is below it."""
     path = Path(path).absolute()
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,4 +1,4 @@
-"""Slakh2100: two thousand songs, played by sample libraries, with a stem for each instrument."""
+"""Slakh2100: 2,100 songs rendered with sample libraries, with a stem for each instrument."""
 
 import json
 from pathlib import Path
@@ -9,14 +9,14 @@ import yaml
 from errors import UserError
 
 from .base import StemDataset
-from .folders import audio_files, folders, plain
+from .folders import audio_files, folders, normalized
 from .tracks import Track
 
 FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 
 
 class Slakh2100(StemDataset):
-    """Slakh2100 as it is unpacked; a stem is labelled by its `inst_class` in metadata.yaml::
+    """Slakh2100 as it is unpacked; stems are labelled by their `inst_class` in metadata.yaml::
 
         folder/
           train/                     1,500 songs; 1,289 in redux
@@ -27,20 +27,20 @@ class Slakh2100(StemDataset):
                 S00.flac  S01.flac  ...
           validation/                375; 270
           test/                      225; 151
-          omitted/                   in the redux archive: what is left out as a duplicate
+          omitted/                   in the redux archive: songs that were removed as duplicates
 
     Publisher: Manilow, Wichern, Seetharaman, Le Roux 2019, http://www.slakh.com (on Zenodo).
-    License: CC BY 4.0. 44.1 kHz mono FLAC. Many songs of the first release come from the same MIDI
-    file, across splits too: take the redux archive, or give the publisher's redux.json
-    (https://github.com/ethman/slakh-utils, splits/) and its tracks are left out here.
+    License: CC BY 4.0. 44.1 kHz mono FLAC. In the first release, many songs come from the same MIDI
+    file, in different splits too. Use the redux archive, or the publisher's redux.json
+    (https://github.com/ethman/slakh-utils, splits/), by which the duplicates are omitted here.
 
     Args:
         folder: the folder with `train`, `validation` and `test`.
         split: "train", "val" or "test".
         groups: {label: [inst_class]}; by default Bass, Drums, Guitar and Piano as bass, drums,
             guitar and piano, without the other instruments.
-        missing: what to do with a song that has none of a label's instruments, or whose stem is
-            listed as rendered and not there: "skip", "silence" or "error".
+        missing: what to do with a song that has none of a label's instruments, or that lacks a
+            stem which its metadata list as rendered: "skip", "silence" or "error".
         mixture: "sum" of the sources, or "file": mix.flac, with all instruments.
         redux: path of redux.json.
     """
@@ -81,9 +81,11 @@ class Slakh2100(StemDataset):
             for place in folders(folder / FOLDERS[self.split])
             if place.name not in omitted and (place / "metadata.yaml").is_file()
         ]
-        return [track for place in places if (track := self._track(place)) is not None]
+        tracks = [self._track(place) for place in places]
+        return [track for track in tracks if track is not None]
 
     def _track(self, place):
+        """The track in a folder; None: it is skipped because a stem is missing."""
         data = _metadata(place / "metadata.yaml")
         files = audio_files(place / "stems")
         stems, absent = {}, []
@@ -96,7 +98,7 @@ class Slakh2100(StemDataset):
                 absent.append(key)
         if absent and self.missing == "error":
             raise UserError(
-                f"{place}: stems {', '.join(absent)} are in metadata.yaml and not in stems/; add "
+                f"{place}: stems {', '.join(absent)} are in metadata.yaml but not in stems/; add "
                 "them, or choose missing: skip or silence"
             )
         if absent and self.missing == "skip":
@@ -105,16 +107,16 @@ class Slakh2100(StemDataset):
         if self.mixture == "file" and mix is None:
             raise UserError(f"{place}: no mix.flac; add it, or write mixture: sum")
         return Track(
-            plain(place.name),
-            {label: tuple(paths) for label, paths in stems.items()},
-            song=str(data.get("UUID", plain(place.name))),
+            normalized(place.name),
+            stems,
+            song=str(data.get("UUID", normalized(place.name))),
             mix=mix,
         )
 
 
 def _metadata(path):
     try:
-        # libyaml's loader where PyYAML has it: ten times faster, which 1,500 files are worth
+        # libyaml's loader, if PyYAML was built with it, is ten times faster
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         data = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 (both are safe)
         if not all("inst_class" in stem for stem in data["stems"].values()):
@@ -127,7 +129,7 @@ def _metadata(path):
 
 
 def _omitted(path):
-    """Names of the tracks that redux.json leaves out."""
+    """The names of the tracks that redux.json omits; none without a path."""
     if path is None:
         return set()
     try:

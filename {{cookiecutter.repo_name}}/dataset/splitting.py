@@ -1,32 +1,35 @@
-"""Which names belong to which split, where the publisher does not say."""
+"""Divides names into splits, for datasets that are published without splits."""
 
 import numpy as np
 
 from errors import UserError
 
-from .folders import did_you_mean
+from .folders import suggestion
 
 SPLITS = ("train", "val", "test")
 FRACTIONS = {"val": 0.1, "test": 0.1}
 
 
-def divided(names, fractions=None, seed=0):
-    """{split: [names], sorted}: a fraction of the names for val and for test, the others for train.
+def split_names(names, fractions=None, seed=0):
+    """Divide names randomly: a fraction is for val, a fraction for test, the others for train.
 
     Args:
-        names: of speakers, artists or whatever must not be in two splits.
-        fractions: {"val": 0.1, "test": 0.1}, the default; what is not named there is 0.
-        seed: of the draw.
+        names: of speakers, artists or anything else that must not be in two splits.
+        fractions: {"val": 0.1, "test": 0.1}, the default; a split that is not in it gets none.
+        seed: of the random order.
+
+    Returns:
+        {split: [name]}, each list sorted.
 
     Raises:
-        UserError: fractions of another kind, or that leave nothing for train.
+        UserError: fractions with other keys or values, or that leave nothing for train.
     """
     fractions = FRACTIONS if fractions is None else fractions
     for split, share in fractions.items():
         if split not in ("val", "test"):
             raise UserError(
-                f"fractions has the key {split!r}; {did_you_mean(split, ['val', 'test'])}"
-                "write {val: 0.1, test: 0.1}, train is what is left"
+                f"fractions has the key {split!r}; {suggestion(split, ['val', 'test'])}"
+                "write {val: 0.1, test: 0.1}; train gets the others"
             )
         if not isinstance(share, int | float) or not 0 <= share < 1:
             raise UserError(f"fractions.{split} is {share!r}; write a number from 0 to below 1")

@@ -1,4 +1,4 @@
-"""Tracks: a mixture and the files of its sources; their problems are reported here."""
+"""Tracks (a mixture and the files of its sources), and checks of them."""
 
 import dataclasses
 import logging
@@ -9,15 +9,15 @@ from typing import NamedTuple
 import audio
 from errors import UserError, amount, raise_all
 
-from .folders import did_you_mean
+from .folders import suggestion
 
 log = logging.getLogger("dataset")
 
-REST = "*"  # in groups: every stem that no other group names
+REST = "*"  # in `groups`: all stems that no group names
 
 
 class Channel(NamedTuple):
-    """One channel of a file, in place of the file."""
+    """One channel of a file as a stem; number: from 0."""
 
     path: Path
     number: int
@@ -29,12 +29,11 @@ class Track:
 
     Args:
         name: unique in its dataset.
-        stems: {label: files, or a `Channel` each, which are summed}.
-        sample_rate: of the files; None: to be read from their headers.
-        length: in samples, of the longest file; None: to be read from the headers.
-        song: what must not be in two splits at once (a song, an utterance); "" where names say
-            nothing.
-        mix: the file of the mixture, if there is one.
+        stems: {label: [Path or Channel]}; the files of a stem are summed.
+        sample_rate: of the files in Hz; None: it is read from their headers.
+        length: of the longest file in samples; None: it is read from the headers.
+        song: identifies the song or utterance, which must not be in two splits; "": unknown.
+        mix: the file of the mixture; None: there is none.
     """
 
     name: str
@@ -45,8 +44,8 @@ class Track:
     mix: Path | None = None
 
 
-def listed(tracks, name):
-    """What the dataset class `name` has listed: [Track].
+def check_tracks(tracks, name):
+    """The result of `list_tracks` of the dataset class `name` as [Track].
 
     Raises:
         UserError: it is something else.
@@ -54,36 +53,39 @@ def listed(tracks, name):
     tracks = list(tracks or ())
     for track in tracks:
         if not isinstance(track, Track):
-            wrong = f"lists a {type(track).__name__} ({track})"
+            problem = f"returns a {type(track).__name__} ({track})"
         elif not all(type(files) in (list, tuple) for files in track.stems.values()):
-            wrong = f"gives the track {track.name!r} a stem that is not a list of files"
+            problem = f"gives the track {track.name!r} a stem that is not a list of files"
         elif not track.stems or not all(track.stems.values()):
-            wrong = f"gives the track {track.name!r} no stems, or a stem without files"
+            problem = f"gives the track {track.name!r} no stems, or a stem without files"
         else:
             continue
-        raise UserError(
-            f"{name}.list_tracks {wrong}; " + "it has to list Track(name, {label: [file]})"
-        )
+        expected = "it has to return a list of Track(name, {label: [file]})"
+        raise UserError(f"{name}.list_tracks {problem}; {expected}")
     return tracks
 
 
 def files_of(track):
-    """Each file of a track once."""
-    sources = [f for files in track.stems.values() for f in files]
-    paths = [f.path if isinstance(f, Channel) else f for f in sources]
-    return list(dict.fromkeys(paths + ([track.mix] if track.mix is not None else [])))
+    """The files of a track, each once: [Path]."""
+    paths = []
+    for files in track.stems.values():
+        paths += [file.path if isinstance(file, Channel) else file for file in files]
+    if track.mix is not None:
+        paths.append(track.mix)
+    return list(dict.fromkeys(paths))
 
 
-def measured(tracks, rate=None, channels=None, padded=True, most_channels=None):
-    """The tracks with rate and length from their files' headers.
+def with_lengths(tracks, rate=None, channels=None, padded=True, num_channels=None):
+    """The tracks with sample rates and lengths from the headers of their files.
 
     Args:
-        rate, channels: what every file must have; None: any.
-        padded: shorter stems are followed by silence; else the files of a track are equally long.
-        most_channels: a file may have one channel or so many; None: any number.
+        rate, channels: required of every file; None: any.
+        padded: may the files of a track have different lengths?
+        num_channels: of the experiment. If it is above 1, files must have this number or 1; None:
+            any number.
 
     Raises:
-        UserError: with every file (the first ones, and how many more) that is not as expected.
+        UserError: files that are not as required: it names the first ones and counts the others.
     """
     ready, problems = [], []
     for track in tracks:
@@ -91,14 +93,14 @@ def measured(tracks, rate=None, channels=None, padded=True, most_channels=None):
             ready.append(track)
             continue
         try:
-            ready.append(_measured(track, rate, channels, padded, most_channels))
+            ready.append(_with_length(track, rate, channels, padded, num_channels))
         except UserError as error:
             problems.append(str(error))
     raise_all(problems)
     return ready
 
 
-def _measured(track, rate, channels, padded, most_channels):
+def _with_length(track, rate, channels, padded, num_channels):
     rates, lengths = {}, {}
     for path in files_of(track):
         rates[path], found, lengths[path] = audio.info(path)
@@ -110,9 +112,9 @@ def _measured(track, rate, channels, padded, most_channels):
                 f"{path}: is {kind.get(found, f'of {found} channels')}, expected "
                 f"{kind[channels]}; replace or convert it"
             )
-        if most_channels not in (None, 1) and found not in (1, most_channels):
+        if num_channels not in (None, 1) and found not in (1, num_channels):
             raise UserError(
-                f"{path}: has {found} channels, which cannot become {most_channels}; mix it down, "
+                f"{path}: has {found} channels, which cannot become {num_channels}; mix it down, "
                 "or write signal: {num_channels: 1}"
             )
         if rate is not None and rates[path] != rate:
@@ -132,11 +134,11 @@ def _measured(track, rate, channels, padded, most_channels):
     return dataclasses.replace(track, sample_rate=rates[first], length=max(lengths.values()))
 
 
-def plain_groups(groups):
-    """`groups` as written, {label: [stems]}, without those that are null; None: every stem.
+def check_groups(groups):
+    """`groups` without the labels whose value is null; None for None.
 
     Raises:
-        UserError: no label is left, or one has something else than a list of names.
+        UserError: no label remains, or the value of a label is not a list of names.
     """
     if groups is None:
         return None
@@ -150,91 +152,101 @@ def plain_groups(groups):
         elif wrong := [stem for stem in stems if not isinstance(stem, str)]:
             problems.append(f"groups.{label}: found {wrong[0]!r}, expected the name of a stem")
     if not groups:
-        problems.append("groups: names no source; leave it out if every stem is a source")
+        problems.append("groups: has no source; remove it if every stem is a source")
     raise_all(problems)
     return groups
 
 
-def grouped(tracks, groups, owner):
-    """The tracks with stems summed to the sources that `groups` names: {label: [stems]}.
+def apply_groups(tracks, groups, owner):
+    """The tracks with the labels of `groups` in place of their stems.
 
-    A label for which a track has no stem has no files.
+    A label has the files of all its stems, which is none if the track has none of these stems.
+
+    Args:
+        groups: {label: [stems]}, as of `StemDataset`.
+        owner: name of the dataset class, for error messages.
+
+    Raises:
+        UserError: no track has a stem that is named, or it is named twice.
     """
-    there = sorted({stem for track in tracks for stem in track.stems})
+    existing = sorted({stem for track in tracks for stem in track.stems})
     named = [stem for stems in groups.values() for stem in stems]
     problems = []
     for label, stems in groups.items():
         for stem in stems:
-            if stem not in there and stem != REST:
+            if stem not in existing and stem != REST:
                 problems.append(
-                    f"groups.{label}: no stem {stem!r}; {did_you_mean(stem, there)}"
-                    f"{owner} has {', '.join(there)}"
+                    f"groups.{label}: no stem {stem!r}; {suggestion(stem, existing)}"
+                    f"{owner} has {', '.join(existing)}"
                 )
             elif named.count(stem) > 1:
                 problems.append(f"groups.{label}: the stem {stem!r} is named twice")
     raise_all(problems)
-    return [
-        dataclasses.replace(
-            track,
-            stems={label: _files(track, stems, named) for label, stems in groups.items()},
-        )
-        for track in tracks
-    ]
+    result = []
+    for track in tracks:
+        stems = {label: _files(track, names, named) for label, names in groups.items()}
+        result.append(dataclasses.replace(track, stems=stems))
+    return result
 
 
 def _files(track, stems, named):
-    chosen = []
+    """The files of these stems of a track, where `REST` stands for the stems not in `named`."""
+    files = []
     for stem in stems:
-        rest = [name for name in track.stems if name not in named] if stem == REST else [stem]
-        chosen += [file for name in rest for file in track.stems.get(name, ())]
-    return tuple(chosen)
+        names = [name for name in track.stems if name not in named] if stem == REST else [stem]
+        for name in names:
+            files += track.stems.get(name, ())
+    return tuple(files)
 
 
-def refuse_twins(tracks, labels):
-    """Raise UserError if labels differ in capital letters only: they would be two sources."""
-    twins = {}
+def check_case(tracks, labels):
+    """Raise a UserError if labels differ in case only, which is probably one source."""
+    spellings = {}
     for label in labels:
-        twins.setdefault(label.casefold(), []).append(label)
-    raise_all(
-        f"sources {' and '.join(names)} differ in capital letters only "
-        f"({', '.join(_first_with(tracks, name) for name in names)}); rename the files, or write "
-        f"one source with both under `groups`: {names[-1]}: [{', '.join(names)}]"
-        for names in twins.values()
-        if len(names) > 1
-    )
+        spellings.setdefault(label.casefold(), []).append(label)
+    problems = []
+    for names in spellings.values():
+        if len(names) > 1:
+            where = ", ".join(_first_with(tracks, name) for name in names)
+            problems.append(
+                f"sources {' and '.join(names)} differ in capital letters only ({where}); rename "
+                "the files, or write one source with both under `groups`: "
+                f"{names[-1]}: [{', '.join(names)}]"
+            )
+    raise_all(problems)
 
 
 def _first_with(tracks, label):
     return next(f"{label} in {track.name}" for track in tracks if track.stems.get(label))
 
 
-def complete(tracks, labels, missing):
-    """The tracks that have files for all `labels`, by a policy for those that have not.
+def with_all_labels(tracks, labels, missing):
+    """The tracks that have files for all `labels`.
 
-    missing: "error": an error names it; "skip": left out, and counted in the log; "silence": the
-    label's source is silent.
+    Args:
+        missing: what happens to the others: "error": a UserError names them; "skip": they are
+            removed, and a warning counts them; "silence": sources without files are silent.
     """
-    lacking = {}
+    incomplete = {}  # {name of the track: problem}
     for track in tracks:
         absent = [label for label in labels if not track.stems.get(label)]
         if absent:
-            there = next((paths[0] for paths in track.stems.values() if paths), None)
-            lacking[track.name] = absent, f" (there is {there})" if there else ""
+            first = next((files[0] for files in track.stems.values() if files), None)
+            incomplete[track.name] = (
+                f"{track.name}: no {', '.join(absent)}; add it, or choose missing: skip or silence"
+                + (f" (there is {first})" if first else "")
+            )
     if missing == "silence":
-        return [
-            dataclasses.replace(track, stems={la: track.stems.get(la, ()) for la in labels})
-            if track.name in lacking
-            else track
-            for track in tracks
-        ]
-    if lacking and missing == "error":
-        raise_all(
-            [
-                f"{name}: no {', '.join(absent)}; add it, or choose missing: skip or silence{there}"
-                for name, (absent, there) in lacking.items()
-            ]
-        )
-    if lacking:
-        out = f"{len(lacking)} of {amount(len(tracks), 'track')}"
-        log.warning("left out for lack of stems: %s", out)
-    return [track for track in tracks if track.name not in lacking]
+        result = []
+        for track in tracks:
+            if track.name in incomplete:
+                stems = {label: track.stems.get(label, ()) for label in labels}
+                track = dataclasses.replace(track, stems=stems)
+            result.append(track)
+        return result
+    if missing == "error":
+        raise_all(incomplete.values())
+    if incomplete:
+        count = f"{len(incomplete)} of {amount(len(tracks), 'track')}"
+        log.warning("left out for lack of stems: %s", count)
+    return [track for track in tracks if track.name not in incomplete]

@@ -17,7 +17,7 @@ class WHAM(SpeechMixtures):
         folder/
           wav8k/                     or wav16k/
             min/                     or max/
-              tr/                    20,000 mixtures to train; cv/: 5,000; tt/: 3,000
+              tr/                    20,000 mixtures; cv/: 5,000; tt/: 3,000
                 mix_clean/           s1 + s2
                 mix_both/            s1 + s2 + noise
                 mix_single/          s1 + noise
@@ -25,16 +25,16 @@ class WHAM(SpeechMixtures):
 
     Publisher: Wichern, Antognini, Flynn, Zhu, McQuinn, Crow, Manilow, Le Roux 2019,
     http://wham.whisper.ai. License: the noise and the scripts are CC BY-NC 4.0; the speech is the
-    LDC's WSJ0, which has to be bought.
+    LDC's WSJ0, which is not free.
 
     Args:
         folder: the folder with `wav8k` or `wav16k`.
         split: "train" (tr), "val" (cv) or "test" (tt).
         mix: "mix_clean", "mix_both" or "mix_single".
-        wav: "wav8k" or "wav16k"; None: the one of the experiment's rate.
-        mode: "min" or "max".
-        groups: by default every signal of the mixture is a source, the noise too;
-            {s1: [s1], s2: [s2]} leaves the noise in the mixture and asks for the speakers only.
+        wav: "wav8k" or "wav16k"; None: by the experiment's sample rate.
+        mode: "min" or "max": mixtures are as long as the shortest or the longest utterance.
+        groups: by default every signal of the mixture is a source, including the noise; with
+            {s1: [s1], s2: [s2]} the speakers are the sources, and the noise stays in the mixture.
         mixture: "file": the file in the folder `mix`, or "sum" of the sources.
     """
 

@@ -1,4 +1,4 @@
-"""WHAMR!: WHAM! in rooms."""
+"""WHAMR!: the mixtures of WHAM! with reverberation."""
 
 from typing import Literal
 
@@ -12,9 +12,9 @@ class WHAMR(SpeechMixtures):
         folder/
           wav8k/                            or wav16k/
             min/                            or max/
-              tr/                           20,000 mixtures to train; cv/: 5,000; tt/: 3,000
-                mix_clean_anechoic/         s1 + s2, without a room
-                mix_clean_reverb/           the same in a room
+              tr/                           20,000 mixtures; cv/: 5,000; tt/: 3,000
+                mix_clean_anechoic/         s1 + s2, without reverberation
+                mix_clean_reverb/           the same with reverberation
                 mix_both_anechoic/          s1 + s2 + noise
                 mix_both_reverb/
                 mix_single_anechoic/        s1 + noise
@@ -22,18 +22,19 @@ class WHAMR(SpeechMixtures):
                 s1_anechoic/  s1_reverb/  s2_anechoic/  s2_reverb/  noise/
 
     Publisher: Maciejewski, Wichern, McQuinn, Le Roux 2020, http://wham.whisper.ai. License: the
-    noise and the scripts are CC BY-NC 4.0; the speech is the LDC's WSJ0, which has to be bought.
+    noise and the scripts are CC BY-NC 4.0; the speech is the LDC's WSJ0, which is not free.
 
     Args:
         folder: the folder with `wav8k` or `wav16k`.
         split: "train" (tr), "val" (cv) or "test" (tt).
         mix: "mix_clean", "mix_both" or "mix_single".
-        room: is the mixture in a room ("reverb") or not ("anechoic")?
-        target: the same of the sources: "anechoic" asks for separation and dereverberation.
-        wav: "wav8k" or "wav16k"; None: the one of the experiment's rate.
-        mode: "min" or "max".
-        groups: by default every signal of the mixture is a source, the noise too;
-            {s1: [s1], s2: [s2]} leaves the noise in the mixture and asks for the speakers only.
+        room: the mixture, with reverberation ("reverb") or without ("anechoic").
+        target: the sources, in the same way. A reverberant mixture with anechoic sources is the
+            task of separation and dereverberation.
+        wav: "wav8k" or "wav16k"; None: by the experiment's sample rate.
+        mode: "min" or "max": mixtures are as long as the shortest or the longest utterance.
+        groups: by default every signal of the mixture is a source, including the noise; with
+            {s1: [s1], s2: [s2]} the speakers are the sources, and the noise stays in the mixture.
         mixture: "file": the file in the folder of the mixture, or "sum" of the sources.
     """
 

@@ -1,4 +1,4 @@
-"""WSJ0-2mix and WSJ0-3mix: two or three readers of the Wall Street Journal at once."""
+"""WSJ0-2mix and WSJ0-3mix: mixtures of two or three speakers of the Wall Street Journal corpus."""
 
 from typing import Literal
 
@@ -10,10 +10,14 @@ from .tracks import Track
 
 
 class SpeechMixtures(StemDataset):
-    """What WSJ0Mix, WHAM, WHAMR and LibriMix share: wav8k or wav16k / min or max / a folder a split
-    / a folder a signal, in which a file has the same name as in those beside it.
+    """Base class of WSJ0Mix, WHAM, WHAMR and LibriMix.
 
-    sources: {label: folder}; mix_folder: that of the mixtures; parts: {split: folder}.
+    Their files are {wav8k,wav16k}/{min,max}/<split>/<signal>/<name>.wav, with the same names for
+    all signals. Subclasses set these attributes:
+
+    sources: {label: folder of the signal}.
+    mix_folder: the folder of the mixtures.
+    parts: {split: folder of the split}.
     """
 
     channels = 1
@@ -35,7 +39,12 @@ class SpeechMixtures(StemDataset):
         return (folder / self.wav / self.mode).is_dir()
 
     def names_of(self, place, signals):
-        """The mixtures of a split, of whose `place` each signal has the files {signal: {name}}."""
+        """The names of the mixtures of a split, sorted.
+
+        Args:
+            place: the folder of the split.
+            signals: {signal: {name: path}} of the files in it.
+        """
         return sorted({name for files in signals.values() for name in files})
 
     def list_tracks(self, folder):
@@ -43,13 +52,12 @@ class SpeechMixtures(StemDataset):
         folders = (self.mix_folder, *self.sources.values())
         signals = {name: audio_files(place / name) for name in folders}
         names = self.names_of(place, signals)
-        absent = [
+        raise_all(
             f"{place / signal}: no {name}.wav, which other folders beside it have; add or remove it"
             for name in names
             for signal, files in signals.items()
             if name not in files
-        ]
-        raise_all(absent)
+        )
         return [
             Track(
                 name,
@@ -67,21 +75,21 @@ class WSJ0Mix(SpeechMixtures):
         folder/
           wav8k/                     or wav16k/
             min/                     or max/: cut to the shortest, or padded to the longest
-              tr/                    20,000 mixtures to train
+              tr/                    20,000 mixtures for training
                 mix/  s1/  s2/       and s3/
                   01to030v_2.3106_20do010w_-2.3106.wav
-              cv/                    5,000 to validate, the same speakers
-              tt/                    3,000 to test, other speakers
+              cv/                    5,000 for validation, with the same speakers
+              tt/                    3,000 for testing, with other speakers
 
     Publisher: Hershey, Chen, Le Roux, Watanabe 2016 (the lists and scripts); the speech is the
-    LDC's WSJ0, https://catalog.ldc.upenn.edu/LDC93S6A. License: the LDC's, to be bought; nothing of
-    it can be downloaded. data_prep/wsj0/ mixes it from a licensed copy and the published lists.
+    LDC's WSJ0, https://catalog.ldc.upenn.edu/LDC93S6A. License: the LDC's, which is not free; there
+    is no download. data_prep/wsj0/ makes the mixtures from a licensed copy and the published lists.
 
     Args:
         folder: the folder with `wav8k` or `wav16k`.
         split: "train" (tr), "val" (cv) or "test" (tt).
         num_speakers: 2 or 3.
-        wav: "wav8k" or "wav16k"; None: the one of the experiment's rate.
+        wav: "wav8k" or "wav16k"; None: by the experiment's sample rate.
         mode: "min" or "max".
         groups: as in every dataset.
         mixture: "file": the file in mix/, or "sum" of the sources.

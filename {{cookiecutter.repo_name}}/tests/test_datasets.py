@@ -256,7 +256,7 @@ def test_a_stem_of_slakh_that_is_listed_and_not_there_follows_the_policy(copy):
     folder = copy("slakh2100")
     (folder / "train" / "Track00002" / "stems" / "S03.flac").unlink()
     assert [t.name for t in build("slakh2100", folder).tracks] == ["Track00001"]
-    with pytest.raises(UserError, match="Track00002: stems S03 are in metadata.yaml and not in"):
+    with pytest.raises(UserError, match="Track00002: stems S03 are in metadata.yaml but not in"):
         build("slakh2100", folder, missing="error")
     assert not build("slakh2100", folder, missing="silence").excerpt(1)[3].any()  # piano
 
@@ -346,12 +346,12 @@ def test_isolated_events_that_are_wrong_are_reported(copy):
     with pytest.raises(UserError, match="the event 'dog' has the file foreground0_siren.wav"):
         build("scaper", folder)
     path.write_text(whole.replace('"isolated_events_audio_path"', '"none"'))
-    with pytest.raises(UserError, match="names no isolated events; generate the soundscape with"):
+    with pytest.raises(UserError, match="has no isolated events; generate the soundscape with"):
         build("scaper", folder)
     path.write_text("{")
     with pytest.raises(UserError, match="soundscape0.jams: not a jams file of Scaper"):
         build("scaper", folder)
     path.write_text(whole)
     (folder / "train" / "soundscape0_events" / "background0_street.wav").unlink()
-    with pytest.raises(UserError, match="names /somewhere/else/.*street.wav, which is neither"):
+    with pytest.raises(UserError, match="names /somewhere/else/.*street.wav, which exists"):
         build("scaper", folder)

@@ -139,8 +139,8 @@ def test_a_group_that_is_null_is_taken_away(tmp_path):
 @pytest.mark.parametrize(
     "groups, message",
     [
-        ({}, "groups: names no source; leave it out if every stem is a source"),
-        ({"bass": None}, "groups: names no source"),
+        ({}, "groups: has no source; remove it if every stem is a source"),
+        ({"bass": None}, "groups: has no source"),
         ({"voice": "vocals"}, r"groups.voice: found the text 'vocals'; write \['vocals'\]"),
         ({"voice": []}, r"groups.voice: found \[\], expected a list of stems"),
         ({"voice": [["vocals"]]}, r"groups.voice: found \['vocals'\], expected the name of a stem"),
@@ -162,7 +162,7 @@ def test_a_pattern_says_which_song_a_file_is_of(tmp_path, caplog):
     assert [track.song for track in data.tracks] == ["first"] * 3 + ["second"] * 3
     assert data[4]["metadata"]["song"] == "second" and not caplog.text
     assert {track.song for track in build(tmp_path).tracks} == {""}
-    assert "several files were of one song (first_00, first_01, first_02)" in caplog.text
+    assert "several files may be parts of one song (first_00, first_01, first_02)" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_numbered_songs_give_no_warning(tmp_path, caplog, names):
 @pytest.mark.parametrize(
     ("song", "message"),
     [
-        ("(", "is no regular expression"),
+        ("(", "is not a regular expression"),
         (".*", "has 0 groups"),
         (r"(\w)_(\d)", "has 2 groups"),
         (r"(song)\d", "a: song: .* does not match"),

@@ -172,8 +172,11 @@ class NoFiles(StemDataset):
         (NoStems, "NoStems.list_tracks gives the track 'a' no stems, or a stem without files"),
         (NoFiles, "NoFiles.list_tracks gives the track 'a' no stems, or a stem without files"),
         (EarlyDataset, "datasets.train: EarlyDataset.__init__ has to call super().__init__"),
-        (Paths, "Paths.list_tracks lists a PosixPath"),
-        (OneFile, "gives the track 'a' a stem that is not a list of files; it has to list Track("),
+        (Paths, "Paths.list_tracks returns a PosixPath"),
+        (
+            OneFile,
+            "gives the track 'a' a stem that is not a list of files; it has to return",
+        ),
     ],
 )
 def test_a_dataset(write_config, monkeypatch, tmp_path, dataset, message):

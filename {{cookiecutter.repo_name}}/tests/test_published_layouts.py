@@ -96,7 +96,7 @@ def test_librimix_follows_the_list_of_its_scripts(copy, caplog):
     refused(f"s2: no {first}.wav", "LibriMix", folder)
     for signal in ("mix_clean", "s1"):
         (place / "train-100" / signal / f"{first}.wav").unlink()
-    refused(f"mixture_train-100_mix_clean.csv: lists {first}, and", "LibriMix", folder)
+    refused(f"mixture_train-100_mix_clean.csv: lists {first}, but", "LibriMix", folder)
     path = place / "metadata/mixture_train-100_mix_clean.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[2]]))
@@ -164,7 +164,7 @@ def test_a_damaged_copy_of_moisesdb_is_one_message(copy):
     song = next((folder / "moisesdb_v0.1").iterdir())
     gone = next((song / "bass").iterdir())
     gone.unlink()
-    refused(f"{gone.name}: is not there, but data.json lists it", "MoisesDB", folder)
+    refused(f"{gone.name}: does not exist, but data.json lists it", "MoisesDB", folder)
     (song / "data.json").write_text('{"song": "a", "artist": "b", "stems": [{}]}')
     refused("data.json: not MoisesDB's .KeyError.'tracks'..;", "MoisesDB", folder)
 

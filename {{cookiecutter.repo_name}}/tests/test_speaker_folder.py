@@ -178,8 +178,8 @@ def test_a_room_makes_a_voice_last_longer_and_is_the_same_each_time(folder, monk
         asked.append(args)
         return [decay] * 2
 
-    monkeypatch.setattr(rooms, "library", lambda: None)
-    monkeypatch.setattr(rooms, "responses", made)
+    monkeypatch.setattr(rooms, "import_pyroomacoustics", lambda: None)
+    monkeypatch.setattr(rooms, "room_responses", made)
     dry, wet = (build(folder, "val", mode="max", reverberant=p) for p in (0.0, 1.0))
     for index in range(len(dry)):
         one, two = dry.excerpt(index)[0, 0], wet.excerpt(index)[0, 0]
@@ -197,7 +197,7 @@ def test_rooms_without_their_library_are_one_message(folder, monkeypatch):
 def test_a_room_of_the_library_has_the_reverberation_time_that_is_drawn():
     pytest.importorskip("pyroomacoustics")
     for number in range(3):
-        for answer in rooms.responses((0, 0, number), 2, 16000, (0.4, 0.4)):
+        for answer in rooms.room_responses((0, 0, number), 2, 16000, (0.4, 0.4)):
             energy = np.cumsum(np.square(answer[::-1], dtype=np.float64))[::-1]
             decay = 10 * np.log10(energy / energy[0] + 1e-12)
             early, late = (int(np.argmax(decay < db)) for db in (-5, -25))
@@ -231,12 +231,12 @@ def test_a_regular_expression_finds_the_speaker_in_the_path_of_a_file(tmp_path):
 def test_what_cannot_be_mixed_is_one_message(tmp_path, folder, caplog):
     refused("val has 2 speakers .emma, fred., and a mixture needs 3", folder, "val", num_speakers=3)
     refused("speaker: 'x.+' has 0 groups", folder, speaker="x.+")
-    refused("speaker: '[(]x' is no regular expression", folder, speaker="(x")
+    refused("speaker: '[(]x' is not a regular expression", folder, speaker="(x")
     refused("train: speaker: '[(]x[)]\\$' matches no file; the first is", folder, speaker="(x)$")
     refused(r"level_db is \[3, 1\]; write \[min, max\]", folder, level_db=[3, 1])
     refused(r"speed is \[0, 1\]; write \[min, max\], both above 0", folder, speed=[0, 1])
     refused("num_speakers is 1; write 2 to 9", folder, num_speakers=1)
-    refused("reverberant is 2; it is a probability", folder, reverberant=2)
+    refused("reverberant is 2; write a probability", folder, reverberant=2)
     refused("seconds is 0; write a number above 0", folder, seconds=0)
     refused("did you mean folder: ", folder / "train")
     refused(r"no tracks .*expected train/, val/ and test/ with <speaker>/", tmp_path)
@@ -311,7 +311,7 @@ def test_a_wrong_folder_or_part_of_librispeech_is_one_message(librispeech, tmp_p
     speakers.librispeech(tmp_path)
     moved = tmp_path / "dev-clean" / "104"
     moved.rename(tmp_path / "train-clean-100" / "104")
-    refused("speaker 104 is in dev-clean by SPEAKERS.TXT; move the folder there", tmp_path, **args)
+    refused("by SPEAKERS.TXT speaker 104 is in dev-clean; move the folder there", tmp_path, **args)
     (tmp_path / "train-clean-100" / "104").rename(tmp_path / "gone")
     with caplog.at_level(logging.WARNING):
         build(tmp_path, "test", LibriSpeech)
