@@ -1,4 +1,4 @@
-"""One YAML file is one experiment: read, checked and typed, before anything heavy is imported.
+"""Reads an experiment's YAML file as a checked, typed `Config`, without importing torch or nussl.
 
 config = load("experiments/deep_clustering.yml", needs=("datasets.train", "model", "train"))
 config.train.optimizer.class_name, config.get("train.optimizer.args")

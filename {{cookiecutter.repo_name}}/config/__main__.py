@@ -1,5 +1,5 @@
-"""`python -m config FILE ...` checks experiments; with --show it prints them whole, with all that
-they include and all defaults. `python -m config --schema` writes the schema for
+"""`python -m config FILE ...` checks experiments. With --show it also prints them, with the files
+that they include merged and all defaults. `python -m config --schema` writes the JSON Schema for
 editors and the tables of keys in docs/."""
 
 import argparse
@@ -16,12 +16,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m config", description=__doc__)
     parser.add_argument("files", nargs="*", metavar="FILE", help="experiments to check")
     parser.add_argument(
-        "--show", action="store_true", help="print them whole, with what they include and defaults"
+        "--show", action="store_true", help="print them with their includes merged and all defaults"
     )
     parser.add_argument(
         "--schema",
         action="store_true",
-        help="write experiments/config.schema.json for editors, and the tables of keys in docs/",
+        help="write experiments/config.schema.json for editors and the tables of keys in docs/",
     )
     arguments = parser.parse_args()
     if not arguments.files and not arguments.schema:
@@ -39,7 +39,7 @@ def main() -> int:
             if arguments.show:
                 print(f"# {file}\n{to_yaml(config.to_dict())}")
             else:
-                print(f"{file}: fine, as far as the schema can tell")
+                print(f"{file}: valid according to the schema")
     return 1 if wrong else 0
 
 
@@ -47,7 +47,7 @@ if __name__ == "__main__":
     try:
         status = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has read enough; what is left goes nowhere
+    except BrokenPipeError:  # the reader, such as `| head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)

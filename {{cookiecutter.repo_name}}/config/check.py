@@ -1,5 +1,7 @@
-"""Rules about several keys at once. They work on plain data, so that they are checked in a file too
-that the schema refuses; a value that the schema refuses is skipped here.
+"""Rules that concern several keys.
+
+They work on plain data, so that they are also checked in a file that violates the schema; values
+that violate it are skipped here.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from .check_orchestration import check_pipeline, check_sweep
 from .errors import closest, found, listed, show
 from .schema import Signal
 
-EXAMPLES = {  # of a section that a script needs
+EXAMPLES = {  # {section: example of it}, for messages about missing sections
     "signal": "signal: {sample_rate: 16000}",
     "datasets": "datasets: {train: {class: Sample, args: {...}}, val: ..., test: ...}",
     "datasets.train": "datasets: {train: {class: Sample, args: {...}}}",
@@ -34,17 +36,17 @@ EXAMPLES = {  # of a section that a script needs
 GRAPH_KEYS = ("name", "modules", "connections", "output")
 SPLITS = ("train", "val", "test")
 
-Values = dict[str, Any]  # dotted key: plain value
-Found = Iterator[tuple[str, str]]  # dotted key, message
+Values = dict[str, Any]  # {dotted key: plain value}
+Messages = Iterator[tuple[str, str]]  # (dotted key, message) of each problem
 
 
 def _signal_length(values: Values, name: str) -> int | None:
-    """A whole number of the section signal, or its default; None if it is something else."""
+    """A positive integer of the section `signal`, or its default; None if it is something else."""
     value = values.get(f"signal.{name}", Signal.model_fields[name].default)
     return value if type(value) is int and value > 0 else None
 
 
-def _signal(values: Values) -> Found:
+def _signal(values: Values) -> Messages:
     window, hop = (_signal_length(values, name) for name in ("window_length", "hop_length"))
     if window and hop and hop > window:
         written = "hop_length" if "signal.hop_length" in values else "window_length"
@@ -63,18 +65,18 @@ def _signal(values: Values) -> Found:
         )
 
 
-def _model(values: Values) -> Found:
+def _model(values: Values) -> Messages:
     model = values.get("model")
     if not isinstance(model, dict):
         return
-    there = {key for key, value in model.items() if value is not None}
-    graph = [
-        key for key in GRAPH_KEYS if key in there and not (key == "output" and "module" in there)
-    ]
-    named = [key for key in ("builder", "module") if key in there]
-    if "input" in there and "module" not in there:
+    given = {key for key, value in model.items() if value is not None}
+    graph = [key for key in GRAPH_KEYS if key in given]
+    if "module" in given and "output" in graph:
+        graph.remove("output")  # there it names the axes of the module's output
+    named = [key for key in ("builder", "module") if key in given]
+    if "input" in given and "module" not in given:
         yield "model.input", "is only valid with 'module': the axes of what it reads"
-    if "target" in there and "module" not in there:
+    if "target" in given and "module" not in given:
         yield "model.target", "is only valid with 'module': the argument that takes the sources"
     if len(named) == 2:
         yield "model", "has both a 'builder' and a 'module'; keep one"
@@ -82,7 +84,7 @@ def _model(values: Values) -> Found:
     if named:
         if graph:
             yield "model", f"has both a '{named[0]}' and a graph ({listed(graph)}); keep one"
-        if "module" in there and not isinstance(model.get("output", ""), str):
+        if "module" in given and not isinstance(model.get("output", ""), str):
             yield (
                 "model.output",
                 f"must name the axes of a module's output, {found(model['output'])}",
@@ -108,14 +110,15 @@ def _model(values: Values) -> Found:
         yield from _graph(model)
 
 
-def _graph(model: dict[str, Any]) -> Found:
-    """Each connection takes what is there by then; each output is produced by one."""
+def _graph(model: dict[str, Any]) -> Messages:
+    """Does each connection read only what inputs and earlier connections provide, and is each
+    output computed by a connection?"""
     modules = {
         name: spec if isinstance(spec, dict) else {} for name, spec in model["modules"].items()
     }
     layers = [name for name, spec in modules.items() if spec.get("class")]
-    there = [name for name in modules if name not in layers]  # the inputs, from the start
-    for name in there:
+    available = [name for name in modules if name not in layers]  # first the inputs
+    for name in available:
         if "args" in modules[name]:
             yield f"model.modules.{name}", "has args but no class; add one, or {} for an input"
     for index, connection in enumerate(model["connections"]):
@@ -139,7 +142,7 @@ def _graph(model: dict[str, Any]) -> Found:
                 yield key, "an input is a module's name or {argument: name}, " + found(item)
                 continue
             for source in names:
-                if source.split(":")[0] in there:
+                if source.split(":")[0] in available:
                     continue
                 if source.split(":")[0] in layers:
                     advice = "which no connection above it produces; put that one first"
@@ -147,9 +150,9 @@ def _graph(model: dict[str, Any]) -> Found:
                     choices = _did_you_mean(source, modules, "known are")
                     advice = f"which is neither an input nor a module; {choices}"
                 yield key, f"takes '{source}', {advice}"
-        if name not in there:
-            there.append(name)
-    produced = [name for name in there if name in layers]
+        if name not in available:
+            available.append(name)
+    produced = [name for name in available if name in layers]
     for index, name in enumerate(model["output"] if isinstance(model.get("output"), list) else ()):
         if isinstance(name, str) and name and name.split(":")[0] not in produced:
             choices = _did_you_mean(name, produced, "they produce")
@@ -161,7 +164,7 @@ def _did_you_mean(name: str, choices: Any, otherwise: str) -> str:
     return f"did you mean '{guess}'?" if guess else f"{otherwise} {listed(choices) or 'none'}"
 
 
-def _train(values: Values) -> Found:
+def _train(values: Values) -> Messages:
     clip = values.get("train.gradient_clip")
     if isinstance(clip, dict) and not set(clip) - {"percentile", "max_norm"}:
         given = [key for key in clip if clip[key] is not None]
@@ -181,7 +184,7 @@ def _train(values: Values) -> Found:
         yield "datasets.train", f"is missing, the section 'train' needs it; write {example}"
 
 
-def _best_by(values: Values) -> Found:
+def _best_by(values: Values) -> Messages:
     key = "train.best_by"
     missing = [name for name in ("algorithm", "datasets.val") if name not in values]
     if missing:
@@ -198,7 +201,7 @@ def _best_by(values: Values) -> Found:
         yield args, "is min, but the scheduler follows the score of train.best_by; remove the key"
 
 
-def _algorithm(values: Values) -> Found:
+def _algorithm(values: Values) -> Messages:
     key = "algorithm.args.num_sources"
     count = values.get(key)
     if count is not None and (type(count) is not int or count < 2):
@@ -208,18 +211,18 @@ def _algorithm(values: Values) -> Found:
         yield key, "is empty; write the path of a trained model (.pth)"
 
 
-def _splits(values: Values) -> Found:
+def _splits(values: Values) -> Messages:
     if not isinstance(values.get("datasets", {}), dict):
         return
-    there = [name for name in SPLITS if f"datasets.{name}" in values]
+    given = [name for name in SPLITS if f"datasets.{name}" in values]
     for section in ("evaluate", "visualize"):
         if not isinstance(values.get(section), dict):
             continue
         split = values.get(f"{section}.split", "test")
-        if split in SPLITS and split not in there:
+        if split in SPLITS and split not in given:
             default = "" if f"{section}.split" in values else " by default"
-            have = f"'datasets' has only {listed(there)}" if there else "there are no datasets"
-            other = f", or write split: {there[-1]}" if there else ""
+            have = f"'datasets' has only {listed(given)}" if given else "there are no datasets"
+            other = f", or write split: {given[-1]}" if given else ""
             yield (
                 f"{section}.split",
                 f"is '{split}'{default}, but {have}; add datasets.{split}{other}",
@@ -228,13 +231,13 @@ def _splits(values: Values) -> Found:
         yield "visualize", "has both 'seed' and 'item', and each of them chooses the item; keep one"
 
 
-def _augment(values: Values) -> Found:
+def _augment(values: Values) -> Messages:
     key = "datasets.train.augment"
     if values.get(f"{key}.gain_db") is not None and values.get(f"{key}.snr_db") is not None:
         yield key, "has both 'gain_db' and 'snr_db', which both set the sources' levels; keep one"
 
 
-def _prepare(values: Values) -> Found:
+def _prepare(values: Values) -> Messages:
     if values.get("prepare.steps") and values.get("prepare.source") is None:
         yield (
             "prepare.source",
@@ -247,14 +250,14 @@ def _prepare(values: Values) -> Found:
         )
 
 
-def _audit(values: Values) -> Found:
+def _audit(values: Values) -> Messages:
     chosen = values.get("audit.splits")
     for number, split in enumerate(chosen if isinstance(chosen, list) else ()):
         if split in SPLITS and f"datasets.{split}" not in values:
             yield f"audit.splits[{number}]", f"there is no datasets.{split}; add it, or remove this"
 
 
-def _analyze(values: Values) -> Found:
+def _analyze(values: Values) -> Messages:
     for key, same in (("analyze.runs", os.path.realpath), ("analyze.scores", str)):
         written = values.get(key)
         seen: set[str] = set()

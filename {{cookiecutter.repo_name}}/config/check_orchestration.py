@@ -12,11 +12,11 @@ from .errors import closest, found, listed, show
 DISTRIBUTIONS = ("uniform", "log_uniform", "int", "log_int", "choice")
 EXAMPLE = "write a list of values, or a distribution such as {log_uniform: [1e-4, 1e-2]}"
 
-Found = Iterator[tuple[str, str]]  # dotted key, message
+Messages = Iterator[tuple[str, str]]  # (dotted key, message) of each problem
 
 
-def check_pipeline(values: dict[str, Any]) -> Found:
-    """Is each step that is needed there, and can they be put in an order?"""
+def check_pipeline(values: dict[str, Any]) -> Messages:
+    """Do all steps that others need exist, and is there an order without cycles?"""
     steps = values.get("pipeline.steps")
     if not isinstance(steps, dict):
         return
@@ -40,25 +40,25 @@ def check_pipeline(values: dict[str, Any]) -> Found:
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
-        circle = [*reversed(error.args[1])]
+        cycle = [*reversed(error.args[1])]
         yield (
-            f"pipeline.steps.{circle[0]}.needs",
-            f"{' needs '.join(circle)}: a cycle; remove one of these",
+            f"pipeline.steps.{cycle[0]}.needs",
+            f"{' needs '.join(cycle)}: a cycle; remove one of these",
         )
 
 
 def keys_of(name: str) -> list[str]:
-    """The dotted keys that a key of `sweep.vary` ties together: "a, b" is a and b."""
+    """The dotted keys in a key of `sweep.vary`, which vary together: "a, b" -> ["a", "b"]."""
     return [key.strip() for key in name.split(",")]
 
 
 def is_grid(vary: dict[str, Any]) -> bool:
-    """Are there only lists, which have a finite number of combinations?"""
+    """Are all values lists (not distributions), with a finite number of combinations?"""
     return all(isinstance(one, list) for one in vary.values())
 
 
-def check_sweep(values: dict[str, Any]) -> Found:
-    """Does each key vary over something, and is it clear how many trials there are?"""
+def check_sweep(values: dict[str, Any]) -> Messages:
+    """Does each key have values, and is the number of trials defined?"""
     vary = values.get("sweep.vary")
     if not isinstance(vary, dict) or not vary:
         return
@@ -74,7 +74,7 @@ def check_sweep(values: dict[str, Any]) -> Found:
                 instead = "sweep.seeds: 5" if key == "info.seed" else "info.output_folder"
                 yield where, f"each trial has {key} of its own; write {instead}"
             seen[key] = name
-        if message := _wrong(choice, len(keys_of(name))):
+        if message := _problem_with(choice, len(keys_of(name))):
             yield where, message
     trials, sampler = values.get("sweep.trials"), values.get("sweep.sampler")
     if is_grid(vary) and sampler is None and trials is not None:
@@ -88,40 +88,41 @@ def check_sweep(values: dict[str, Any]) -> Found:
         yield "sweep.trials", f"is missing, {why} has no end of its own; write trials: 20"
 
 
-def _wrong(choice: Any, tied: int) -> str:
-    """What is wrong with a list of values or a distribution; "" if nothing is."""
+def _problem_with(choice: Any, num_keys: int) -> str:
+    """The problem with a list of values or a distribution of `num_keys` keys; "" if none."""
     if isinstance(choice, dict) and len(choice) == 1:
         ((kind, bounds),) = choice.items()
         if kind == "choice":
-            return _wrong(bounds, tied) if isinstance(bounds, list) else EXAMPLE
+            return _problem_with(bounds, num_keys) if isinstance(bounds, list) else EXAMPLE
         if kind not in DISTRIBUTIONS:
             guess = closest(kind, DISTRIBUTIONS)
             advice = f"did you mean '{guess}'?" if guess else f"known are {listed(DISTRIBUTIONS)}"
             return f"there is no distribution '{kind}'; {advice}"
-        return _wrong_bounds(kind, bounds)
+        return _problem_with_bounds(kind, bounds)
     if not isinstance(choice, list):
         return f"{found(choice)}; {EXAMPLE}"
     if not choice:
         return "is an empty list; " + EXAMPLE
     shown = [show(value) for value in choice]
-    if twice := [one for one in dict.fromkeys(shown) if shown.count(one) > 1]:
-        return f"holds {twice[0]} twice; keep one"
-    if tied > 1:
+    for text in shown:
+        if shown.count(text) > 1:
+            return f"holds {text} twice; keep one"
+    if num_keys > 1:
         for value in choice:
-            if not isinstance(value, list) or len(value) != tied:
-                return f"ties {tied} keys: each value is a list of {tied}, {found(value)}"
+            if not isinstance(value, list) or len(value) != num_keys:
+                return f"ties {num_keys} keys: each value is a list of {num_keys}, {found(value)}"
     return ""
 
 
-def _wrong_bounds(kind: str, bounds: Any) -> str:
-    whole = kind in ("int", "log_int")
-    allowed: Any = int if whole else (int, float)
+def _problem_with_bounds(kind: str, bounds: Any) -> str:
+    is_integer = kind in ("int", "log_int")
+    allowed: Any = int if is_integer else (int, float)
     if (
         not isinstance(bounds, list)
         or len(bounds) != 2
         or not all(isinstance(b, allowed) and not isinstance(b, bool) for b in bounds)
     ):
-        noun = "two whole numbers" if whole else "two numbers"
+        noun = "two whole numbers" if is_integer else "two numbers"
         return f"{kind} takes {noun}, [min, max], {found(bounds)}"
     least, most = bounds
     if least >= most:
@@ -132,7 +133,7 @@ def _wrong_bounds(kind: str, bounds: Any) -> str:
 
 
 def no_such_file(path: Path) -> str:
-    """What to say of an experiment's file that is not there."""
+    """The message for an experiment's file that does not exist."""
     guess = closest(path.name, [other.name for other in path.parent.glob("*.yml")])
     advice = f"did you mean '{path.parent / guess}'?" if guess else "a path starts at the project"
     return f"there is no file {path}; {advice}"

@@ -1,4 +1,4 @@
-"""The sections about data: the training data, and how data are prepared and audited."""
+"""Sections about data: training data and their augmentation, preparation, audit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .fields import Bounds, Component, Count, Decibels, Probability, Section, Sp
 
 
 class PitchShift(Section):
-    """How far and how often training excerpts are transposed."""
+    """Transposition of training excerpts: how far and how often."""
 
     semitones: Bounds[Annotated[float, Field(ge=-48, le=48)]] = Field(
         description="[lowest, highest], drawn uniformly"
@@ -23,7 +23,7 @@ class PitchShift(Section):
 
 
 class TimeStretch(Section):
-    """How much and how often the speed of training excerpts is changed, at the same pitch."""
+    """Changes of the speed of training excerpts at the same pitch: how much and how often."""
 
     speed: Bounds[Annotated[float, Field(ge=0.1, le=10)]] = Field(
         description="[slowest, fastest], drawn uniformly; 1: unchanged"
@@ -34,8 +34,8 @@ class TimeStretch(Section):
 
 
 class Speed(Section):
-    """How much and how often training excerpts are played at another speed, and so at another pitch
-    (speed perturbation)."""
+    """Changes of speed and pitch of training excerpts by resampling (speed perturbation): how much
+    and how often."""
 
     factor: Bounds[Annotated[float, Field(ge=0.1, le=10)]] = Field(
         description="[slowest, fastest], drawn uniformly; 1: unchanged, 1.06: a semitone higher"
@@ -46,7 +46,7 @@ class Speed(Section):
 
 
 class LowPass(Section):
-    """How far and how often the bandwidth of training excerpts is reduced."""
+    """Low-pass filtering of training excerpts: how far and how often."""
 
     hertz: Bounds[Annotated[float, Field(ge=1, le=500_000)]] = Field(
         description="[lowest, highest] cutoff, drawn uniformly in octaves"
@@ -57,21 +57,21 @@ class LowPass(Section):
 
 
 class Reverb(Section):
-    """How reverberant and how often the rooms are that sources of training excerpts are put in."""
+    """Reverberation of the sources of training excerpts: how much and how often."""
 
     rt60: Bounds[Annotated[float, Field(ge=0.05, le=10)]] = Field(
-        description="[min, max] seconds in which the reverberation falls by 60 dB"
+        description="[min, max] reverberation time in seconds (decay by 60 dB)"
     )
     wet_db: Bounds[Decibels] = Field(
         [-20.0, -6.0], description="[min, max] level of the reverberation under the direct sound"
     )
     probability: Probability = Field(
-        1.0, description="the probability that a source is put in a room"
+        1.0, description="the probability that a source is reverberated"
     )
 
 
 class MP3(Section):
-    """How strongly and how often the sources of training excerpts are compressed."""
+    """Compression of the sources of training excerpts: how strongly and how often."""
 
     kilobits: Bounds[Annotated[float, Field(ge=8, le=320)]] = Field(
         description="[lowest, highest] bit rate of a source in kbit/s, drawn uniformly in octaves"
@@ -90,28 +90,28 @@ class Augment(Section):
     silence_db: float | None = Field(
         None,
         le=0,
-        description="draw another excerpt, up to ten times, while a source's level (RMS, in dB of "
-        "full scale) is below; null: any excerpt",
+        description="draw another excerpt, up to ten times, if a source's level (RMS, in dB of "
+        "full scale) is below this; null: any excerpt",
     )
     gain_db: Bounds[Decibels] | None = Field(
         None, description="[min, max]: each source's gain in dB, drawn uniformly; null: none"
     )
     snr_db: Bounds[Decibels] | None = Field(
         None,
-        description="[min, max]: sources are brought to one level, then each is raised by a "
-        "number of dB drawn uniformly; null: their own levels",
+        description="[min, max]: all sources get the same level, then a gain in dB for each is "
+        "drawn uniformly; null: their own levels",
     )
     source_gain_db: dict[Text, Bounds[Decibels]] | None = Field(
         None,
-        description="{source: [min, max]}: a further gain in dB for a source, drawn uniformly, "
+        description="{source: [min, max]}: an additional gain in dB for a source, drawn uniformly, "
         "such as {vocals: [-8, 0]} for voices softer than the music; null: none",
     )
     equalizer_db: float | None = Field(
         None,
         gt=0,
         le=24,
-        description="each source goes through an equaliser whose gains at octaves are drawn "
-        "uniformly between minus and plus this many dB; null: none",
+        description="each source is filtered by an equaliser whose gains at octaves are drawn "
+        "uniformly between minus and plus this number of dB; null: none",
     )
     swap_channels: Probability = Field(
         0.0, description="probability that a source's left and right channel are swapped"
@@ -135,14 +135,14 @@ class Augment(Section):
     )
     reverb: Reverb | None = Field(
         None,
-        description="{rt60: [0.2, 1.5], probability: 0.3}: a room for each source, which is in "
-        "its target too; null: none",
+        description="{rt60: [0.2, 1.5], probability: 0.3}: a room for each source; the targets "
+        "are reverberant too; null: none",
     )
     mp3: MP3 | None = Field(
         None,
-        description="{kilobits: [32, 128], probability: 0.2}: each source is coded and decoded "
-        "by itself, so that they still add up to the mixture; takes about 10 ms a second of audio; "
-        "null: none",
+        description="{kilobits: [32, 128], probability: 0.2}: each source is encoded and decoded "
+        "separately, so that the sources still add up to the mixture; takes about 10 ms for each "
+        "second of audio; null: none",
     )
 
 
@@ -158,7 +158,7 @@ def _web_address(text: str) -> str:
     if not re.match(r"https?://[^/\s]+", text):
         raise PydanticCustomError(
             "plain",
-            "found {text}; write a web address (http or https); a file that is here already goes "
+            "found {text}; write a web address (http or https); put a file that you already have "
             "into the folder 'archives'",
             {"text": repr(text)},
         )
@@ -176,10 +176,10 @@ def _digest(text: str) -> str:
 class Download(Section):
     """An archive of a dataset."""
 
-    file: Text = Field(description="what the file is called in the folder `archives`")
+    file: Text = Field(description="the name of the file in the folder `archives`")
     urls: list[Annotated[str, AfterValidator(_web_address)]] = Field(
         default_factory=list,
-        description="where to get it: mirrors, of which the first that works is used",
+        description="addresses of the file; the first that works is used",
     )
     sha256: Annotated[str, AfterValidator(_digest)] | None = Field(
         None, description="the SHA-256 that the file must have; null: it is printed, not checked"
@@ -190,17 +190,17 @@ class Prepare(Section):
     """How a dataset is downloaded and converted."""
 
     license: Text = Field(
-        description="the conditions under which the data may be used, and who gives them; shown "
+        description="the conditions under which the data may be used, and who states them; shown "
         "before a download"
     )
-    folder: Text = Field(description="the folder to make, for `folder` in the args of a dataset")
+    folder: Text = Field(description="the folder to create: `folder` in the args of a dataset")
     source: Text | None = Field(
         None,
-        description="the folder that archives are unpacked to, or that holds a copy; steps read "
-        "from it; null: `folder`",
+        description="the folder that archives are unpacked to, or that contains your copy of the "
+        "data; the steps read from it; null: `folder`",
     )
     archives: Text = Field(
-        "cache/archives", description="the folder that holds the archives; downloads go there"
+        "cache/archives", description="the folder of the archives, to which files are downloaded"
     )
     downloads: list[Download] = Field(
         default_factory=list, description="archives to download and unpack, [{file, urls, sha256}]"
@@ -211,9 +211,9 @@ class Prepare(Section):
 
 
 class Audit(Section):
-    """What is looked for in the data, and the limits from which it is reported."""
+    """Which data are audited, and the thresholds of its findings."""
 
-    splits: list[Split] | None = Field(None, description="which datasets; null: all of them")
+    splits: list[Split] | None = Field(None, description="the datasets; null: all of them")
     num_items: Count | None = Field(
         None, description="the number of items of each, spread evenly over the dataset; null: all"
     )
@@ -224,17 +224,17 @@ class Audit(Section):
         -60.0, le=0, description="a source below this level (RMS, in dB of full scale) is silent"
     )
     clipped_samples: Count = Field(
-        10, description="this many samples in a row at a file's peak are reported as clipped"
+        10, description="this number of samples in a row at a file's peak is reported as clipping"
     )
     residual_db: float = Field(
         -30.0,
         le=0,
-        description="mixture minus sources is reported above this level, in dB against the mixture",
+        description="mixture minus sources is reported above this level, in dB of the mixture",
     )
     similarity: float = Field(
         0.25,
         gt=0,
         le=1,
-        description="two tracks that share at least this part of their fingerprints are the same "
-        "recording",
+        description="two tracks that share at least this fraction of their fingerprints are the "
+        "same recording",
     )

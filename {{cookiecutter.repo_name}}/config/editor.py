@@ -1,4 +1,4 @@
-"""The JSON Schema of an experiment: what editors complete and mark."""
+"""The JSON Schema of an experiment, by which editors complete keys and mark mistakes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .schema import ABSENT_IF_NONE, Config
 
 Node = dict[str, Any]  # of a JSON Schema
 VARIABLE = {"$ref": "#/$defs/Variable"}
-INSIDE = {"items", "additionalProperties"}  # the values of a list and of a mapping
+INSIDE = {"items", "additionalProperties"}  # keys with the schemas of list items, mapping values
 NOT_TEXT = ("integer", "number", "boolean")
 PATH = {"type": "string", "minLength": 1}
 
@@ -18,8 +18,8 @@ PATH = {"type": "string", "minLength": 1}
 def json_schema() -> Node:
     """The JSON Schema of an experiment.
 
-    A file that includes others, and one without `info`, which others include, may lack what is
-    required of a whole experiment. A number, a truth value or a choice may be a variable.
+    Keys are required in a complete experiment only: not in a file that includes others, or in one
+    without `info` that others include. Numbers, booleans and choices may be environment variables.
     """
     schema = Config.model_json_schema(by_alias=True)
     definitions = schema["$defs"]
@@ -50,12 +50,12 @@ def json_schema() -> Node:
 
 
 def schema_text() -> str:
-    """What config.schema.json should hold."""
+    """The content of config.schema.json."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
 def _without_null(part: Node) -> None:
-    """Let the keys of a section not be null."""
+    """Remove null from the accepted values of a section's keys."""
     for name, field in part["properties"].items():
         kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
         if kinds:
@@ -64,7 +64,7 @@ def _without_null(part: Node) -> None:
 
 
 def _requirements(node: Node, definitions: Node) -> Node:
-    """What a schema requires, and nothing else of it."""
+    """The part of a schema that states which keys are required."""
     if "$ref" in node:
         return _requirements(definitions[node["$ref"].rpartition("/")[2]], definitions)
     kept: Node = {key: node[key] for key in ("required", "oneOf") if key in node}
@@ -74,16 +74,15 @@ def _requirements(node: Node, definitions: Node) -> Node:
         inner = node.get(key)
         if isinstance(inner, dict) and (required := _requirements(inner, definitions)):
             kept[key] = required
-    properties = {
-        name: required
-        for name, field in node.get("properties", {}).items()
-        if (required := _requirements(field, definitions))
-    }
+    properties = {}
+    for name, field in node.get("properties", {}).items():
+        if required := _requirements(field, definitions):
+            properties[name] = required
     return {**kept, "properties": properties} if properties else kept
 
 
 def _variable(field: Node) -> Node:
-    """The schema of a value that may be a variable, where it is not text anyway."""
+    """A schema that accepts an environment variable too; text accepts one anyway."""
     for inner in INSIDE:
         if isinstance(field.get(inner), dict):
             field = {**field, inner: _variable(field[inner])}

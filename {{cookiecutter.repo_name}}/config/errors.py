@@ -1,4 +1,4 @@
-"""Problems in a configuration: where they are and how they are said."""
+"""Problems in a configuration, and the words in which they are reported."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-# what would end a line or control a terminal; a key in quotes may hold it
+# line ends and control characters, which a key in quotes may contain
 UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake. line: counted from 1, 0 if it has none; key: dotted, "" if it has none."""
+    """One mistake.
+
+    Attributes:
+        file: path of the YAML file.
+        line: from 1; 0: it concerns the whole file.
+        key: dotted key; "": it concerns no key.
+        message: what is wrong, what was found and what is accepted.
+    """
 
     file: str
     line: int
@@ -28,8 +35,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """All the problems of a configuration, file by file and ordered by line; as text, one line
-    each."""
+    """All problems of a configuration, by file and line; its text has one line for each."""
 
     def __init__(self, problems: Iterable[Problem]):
         problems = list(problems)
@@ -49,7 +55,7 @@ def join_key(parent: str, part: str | int) -> str:
 
 
 def show(value: Any, limit: int = 60) -> str:
-    """A value as YAML would write it, on one line and at most `limit` characters."""
+    """A value in YAML's notation, on one line and cut to `limit` characters."""
     if value is None:
         text = "null"
     elif isinstance(value, bool):
@@ -66,7 +72,7 @@ def show(value: Any, limit: int = 60) -> str:
 
 
 def found(value: Any) -> str:
-    """The value in the file, in words: "found the text '8'"."""
+    """The value that was found, with its type in words: "found the text '8'"."""
     if value is None:
         return "found nothing"
     if isinstance(value, bool):
@@ -76,7 +82,7 @@ def found(value: Any) -> str:
 
 
 def closest(name: str, choices: Iterable[str]) -> str | None:
-    """The choice that `name` is most likely meant to be, if one is close; case does not count."""
+    """The choice that is most similar to `name` (ignoring case); None if none is similar."""
     name = name.lower()
     by_lower = {choice.lower(): choice for choice in choices}
     same = [choice for choice in by_lower if sorted(choice) == sorted(name)]  # letters swapped
@@ -88,7 +94,7 @@ def closest(name: str, choices: Iterable[str]) -> str | None:
 
 
 def listed(names: Iterable[str], limit: int = 40) -> str:
-    """ "a, b, c", at most `limit` of them."""
+    """The names, separated by commas; after `limit` of them, the number of the others."""
     names = list(names)
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

@@ -1,4 +1,4 @@
-"""What the schema found, in the words of somebody who writes YAML."""
+"""Translates pydantic's errors into messages for people who write YAML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .schema import Config, Signal
 LEARNING_RATE = "train.optimizer.args.lr"
 FRAMES = "excerpt_frames"
 ELSEWHERE = {"lr": LEARNING_RATE, "learning_rate": LEARNING_RATE}
-BOUNDS = {  # pydantic's name of an error: words, and where it keeps the bound
+BOUNDS = {  # {pydantic's type of error: (words, key of the bound in its context)}
     "greater_than": ("greater than", "gt"),
     "greater_than_equal": ("at least", "ge"),
     "less_than": ("less than", "lt"),
@@ -26,15 +26,15 @@ BOUNDS = {  # pydantic's name of an error: words, and where it keeps the bound
 
 
 def explain(error: ValidationError, document: Document) -> Iterator[tuple[str, str]]:
-    """(dotted key, message) of each of pydantic's errors."""
+    """Yields (dotted key, message) of each of pydantic's errors."""
     details = error.errors(include_url=False)
-    guessed = set()  # keys that a misspelt one is meant to be: they are not reported as missing too
+    guessed = set()  # keys that a misspelt one probably means: not reported as missing as well
     for detail in details:
         if detail["type"] == "extra_forbidden":
             *parents, name = detail["loc"]
             if name == FRAMES and "segment" in _fields_at(parents):
                 guessed.add(_key([*parents, "segment"]))
-                yield _key(detail["loc"]), _in_seconds(detail["input"], document)
+                yield _key(detail["loc"]), _segment_advice(detail["input"], document)
                 continue
             guess = closest(str(name), [*_fields_at(parents), *([] if parents else [INCLUDE])])
             if guess:
@@ -46,18 +46,19 @@ def explain(error: ValidationError, document: Document) -> Iterator[tuple[str, s
             yield key, _sentence(detail, key, document)
 
 
-def _in_seconds(frames: Any, document: Document) -> str:
-    """What to write in place of a length in STFT frames."""
+def _segment_advice(frames: Any, document: Document) -> str:
+    """The message for the former key `excerpt_frames`, a length in STFT frames."""
     values = {name: field.default for name, field in Signal.model_fields.items()}
     values |= document.data.get("signal") or {}
     try:
         seconds = f"{(frames - 1) * values['hop_length'] / values['sample_rate']:.6g}"
-    except (TypeError, ZeroDivisionError):  # no numbers: what is said about them will do
+    except (TypeError, ZeroDivisionError):  # not numbers, which is reported anyway
         seconds = "4.0"
     return f"there is no such key here; write the length in seconds, segment: {seconds}"
 
 
 def _unknown(parents: list[str | int], name: str, value: Any, guess: str | None) -> str:
+    """The message for a key that the section at `parents` does not have."""
     fields = _fields_at(parents)
     sections = _fields_at([])
     elsewhere = [f"{section}.{name}" for section in sections if name in _fields_at([section])]
@@ -67,7 +68,7 @@ def _unknown(parents: list[str | int], name: str, value: Any, guess: str | None)
         return f"there is no such {where}; did you mean '{guess}'?"
     if name == INCLUDE:
         return "there is no such key here; 'include' stands at the top of a file, for all of it"
-    if "args" in fields and parents != ["train"]:  # whose keys are mostly its own
+    if "args" in fields and parents != ["train"]:  # most keys of `train` are not in its args
         return "there is no such key here; an argument goes in args: " + show({name: value})
     if name in ELSEWHERE or elsewhere:
         return f"there is no such {where}; did you mean '{ELSEWHERE.get(name) or elsewhere[0]}'?"
@@ -75,6 +76,7 @@ def _unknown(parents: list[str | int], name: str, value: Any, guess: str | None)
 
 
 def _sentence(detail: Any, key: str, document: Document) -> str:
+    """The message for one of pydantic's errors about a known key."""
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     *parents, name = detail["loc"]
     field = _fields_at(parents).get(str(name))
@@ -143,7 +145,7 @@ def _key(loc: Iterable[str | int]) -> str:
 
 
 def _fields_at(loc: Iterable[str | int]) -> dict[str, Any]:
-    """{YAML key: field} of the section at this place of the schema; {} if it is not one."""
+    """{YAML key: field} of the section at this location; {} if it is not a section."""
     kind: Any = Config
     for part in loc:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

@@ -1,4 +1,4 @@
-"""What the sections of the schema are made of."""
+"""Base classes and field types of the schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Section(BaseModel):
-    """A mapping with known keys only, whose values are not converted and do not change."""
+    """A mapping with a fixed set of keys; values are neither converted nor modified."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -42,11 +42,13 @@ Device = Annotated[
     str,
     AfterValidator(_known_device),
     Field(
-        description="where to compute: auto (cuda, else mps, else cpu), cpu, cuda, cuda:N or mps",
+        description="the device: auto (cuda, else mps, else cpu), cpu, cuda, cuda:N or mps",
         json_schema_extra={"pattern": r"^(auto|cpu|cuda(:\d+)?|mps|.*\$\{.*)$"},
     ),
 ]
-Workers = Annotated[int, Field(ge=0, description="processes that read data; 0: the main one")]
+Workers = Annotated[
+    int, Field(ge=0, description="processes that read data; 0: the main process reads them")
+]
 Text = Annotated[str, Field(min_length=1)]
 Args = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
@@ -62,7 +64,7 @@ Split = Literal["train", "val", "test"]
 
 
 class Component(Section):
-    """A class by its name, and what it is called with."""
+    """A class by its name, with its arguments."""
 
     class_name: Text = Field(alias="class", description="the name of the class")
     args: Args = Field(default_factory=dict, description="arguments of the class, by name")

@@ -1,9 +1,9 @@
-"""`include`: the files that a configuration builds on, merged before anything is checked.
+"""The key `include`: merges the files that a configuration builds on before anything is checked.
 
-Mappings are merged key by key. Everything else is replaced: by a later file of the list, and in the
-end by the file that includes. A `null` there removes an included mapping. Where a file names
-another `class`, `builder` or `module`, the included keys that go with it are dropped, as they
-belong to the other: `args`, `keys`, a module's `input` and `output`.
+Mappings are merged key by key. Other values replace those of earlier files: the order is that of
+the list, and the file with the key `include` comes last. A `null` removes an included mapping.
+Where a file names another `class`, `builder` or `module`, the included keys that belong to the
+former one are removed: `args`, `keys`, a module's `input` and `output`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from .errors import ConfigError, closest, found, join_key
 from .reader import Document, parent_key, read
 
 KEY = "include"
-# keys that exclude each other, with those that go with them: one takes the place of the others
+# {section: {key: keys that belong to it}} of keys that exclude each other: one that is written in
+# the including file replaces the included ones
 ALTERNATIVES: dict[str, dict[str, tuple[str, ...]]] = {
     "model": {
         "builder": ("args",),
@@ -38,11 +39,15 @@ def read_whole(
 ) -> Document:
     """Read a configuration and all that it includes as one document, without the key `include`.
 
-    changes: {dotted key: value}, merged as if a file included this one and said so.
-    places: {dotted key: (file, line)} of where the changes are written, for messages.
-    Raises ConfigError: a file cannot be read as a mapping, is missing, or includes itself.
+    Args:
+        path: of the file.
+        changes: {dotted key: value}, merged last, like the content of an including file.
+        places: {dotted key: (file, line)} where the changes are written, for messages.
+
+    Raises:
+        ConfigError: a file cannot be read as a mapping, is missing, or includes itself.
     """
-    whole = _Includes().merged_into(read(path))
+    whole = _Includes().resolve(read(path))
     if not changes:
         return whole
     over = Document(whole.file)
@@ -60,24 +65,28 @@ class _Includes:
     """Follows the key `include` from file to file; each file is read once."""
 
     def __init__(self) -> None:
-        self.done: dict[str, Document] = {}  # by real path, for files that are included twice
-        self.open: dict[str, str] = {}  # {real path: path} from the first file down to this one
+        self.done: dict[str, Document] = {}  # {real path: merged document}
+        self.open: dict[str, str] = {}  # {real path: path} of the chain of including files
 
-    def merged_into(self, document: Document) -> Document:
-        """A document with what it includes."""
+    def resolve(self, document: Document) -> Document:
+        """The document merged with all that it includes."""
         real = os.path.realpath(document.file)
         self.open[real] = document.file
         whole = Document(document.file)
         for target in self._targets(document):
             included = self.done.get(os.path.realpath(target))
-            whole = _merged(whole, included or self.merged_into(read(target)))
+            whole = _merged(whole, included or self.resolve(read(target)))
         document.data.pop(KEY, None)
         del self.open[real]
         self.done[real] = _merged(whole, document)
         return self.done[real]
 
     def _targets(self, document: Document) -> list[str]:
-        """Paths of the files that a document includes, each checked to be there."""
+        """The paths of the files that a document includes.
+
+        Raises:
+            ConfigError: one of them does not exist or would include itself.
+        """
         written = document.data.get(KEY, [])
         names = written if isinstance(written, list) else [written]
         problems = [p for p in document.problems if p.key.partition("[")[0] == KEY]
@@ -89,15 +98,15 @@ class _Includes:
                 problems.append(document.problem(key, message))
                 continue
             target = os.path.normpath(Path(document.file).parent / name)
-            if wrong := self._refuse(target):
-                problems.append(document.problem(key, wrong))
+            if message := self._problem_with(target):
+                problems.append(document.problem(key, message))
             targets.append(target)
         if problems:
             raise ConfigError([*dict.fromkeys([*document.problems, *problems])])
         return targets
 
-    def _refuse(self, target: str) -> str:
-        """What is wrong with a file to include; "" if nothing is."""
+    def _problem_with(self, target: str) -> str:
+        """The problem with a file to include; "" if there is none."""
         if os.path.realpath(target) in self.open:
             chain = [*self.open.values()]
             chain = chain[[*self.open].index(os.path.realpath(target)) :]
@@ -114,37 +123,40 @@ class _Includes:
 
 
 def _merged(base: Document, over: Document) -> Document:
-    """What `over` makes of the `base` that it includes."""
-    gone: set[str] = set()
+    """The document `base` with the values of `over`, which includes it."""
+    replaced: set[str] = set()
 
-    def stays(key: str) -> bool:
-        while key and key not in gone:
+    def is_kept(key: str) -> bool:
+        while key and key not in replaced:
             key = parent_key(key)
         return not key
 
     whole = Document(over.file)
-    whole.data = _merge(base.data, over.data, "", gone)
-    whole.places = {key: base.places[key] for key in base.places if stays(key)} | over.places
-    whole.raw = {key: base.raw[key] for key in base.raw if stays(key)} | over.raw
-    whole.bad = {key for key in base.bad if stays(key)} | over.bad
-    # a value that could not be read is no problem where another one has taken its place
-    kept = [p for p in base.problems if p.key not in base.bad or stays(p.key)]
+    whole.data = _merge(base.data, over.data, "", replaced)
+    whole.places = {key: base.places[key] for key in base.places if is_kept(key)} | over.places
+    whole.raw = {key: base.raw[key] for key in base.raw if is_kept(key)} | over.raw
+    whole.bad = {key for key in base.bad if is_kept(key)} | over.bad
+    # a value that could not be read is not a problem if it is replaced
+    kept = [p for p in base.problems if p.key not in base.bad or is_kept(p.key)]
     whole.problems = [*dict.fromkeys([*over.problems, *kept])]  # once, if a file is included twice
     return whole
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any], key: str, gone: set[str]) -> dict[str, Any]:
-    """Two mappings as one; adds to `gone` the dotted keys whose included value is not used."""
+def _merge(
+    base: dict[str, Any], over: dict[str, Any], key: str, replaced: set[str]
+) -> dict[str, Any]:
+    """The mappings at `key` merged; adds to `replaced` the dotted keys of `base` that are not
+    used."""
     dropped = _dropped(base, over, key)
-    gone.update(join_key(key, name) for name in dropped)
+    replaced.update(join_key(key, name) for name in dropped)
     data = {name: value for name, value in base.items() if name not in dropped}
     for name, value in over.items():
         inner, included = join_key(key, name), data.get(name)
         if isinstance(included, dict) and isinstance(value, dict):
-            data[name] = _merge(included, value, inner, gone)
+            data[name] = _merge(included, value, inner, replaced)
             continue
         if name in data:
-            gone.add(inner)
+            replaced.add(inner)
         if isinstance(included, dict) and value is None:
             del data[name]
         else:
@@ -153,7 +165,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any], key: str, gone: set[str])
 
 
 def _dropped(base: dict[str, Any], over: dict[str, Any], key: str) -> set[str]:
-    """Included keys that what `over` says leaves without a meaning."""
+    """The keys of `base` that have no meaning with what `over` chooses instead."""
     names: set[str] = set()
     alternatives = ALTERNATIVES.get(key, {})
     for name in ("class", "builder", "module"):

@@ -1,4 +1,4 @@
-"""From a file to a checked Config."""
+"""Loads a file as a checked Config."""
 
 from __future__ import annotations
 
@@ -24,19 +24,23 @@ def load(
     changes: Mapping[str, Any] | None = None,
     places: Mapping[str, tuple[str, int]] | None = None,
 ) -> Config:
-    """Read and check an experiment and what it includes; raises ConfigError with everything that is
-    wrong with it.
+    """Read and check an experiment and the files that it includes.
 
-    needs: dotted keys of the sections without which the caller cannot work ("datasets.train").
-    script: the caller's name, for the message about those.
-    changes: {dotted key: value} of what differs from the file. places: {dotted key: (file, line)}
-    of where these are written.
+    Args:
+        path: of the YAML file.
+        needs: dotted keys of the sections that the caller requires ("datasets.train").
+        script: the caller's name, for messages about missing sections.
+        changes: {dotted key: value}: values that replace those of the file.
+        places: {dotted key: (file, line)} where the changes are written, for messages.
+
+    Raises:
+        ConfigError: with all problems of the file.
     """
     document = read_whole(path, changes, places)
     found = _Problems(document)
     values = flat(document.data)
     for section in [*Config.model_fields, "datasets.train", "datasets.val", "datasets.test"]:
-        if section in values and values[section] is None:  # else it would be left out silently
+        if section in values and values[section] is None:  # the schema would ignore it silently
             found.add(section, "is empty; write its keys below it, or remove the line")
     config = None
     try:
@@ -59,7 +63,7 @@ def load(
 
 
 class _Problems:
-    """The problems so far: at most one a key, and none below a key that has one."""
+    """Collects problems: at most one for each key, and none below a key that has one."""
 
     def __init__(self, document: Document):
         self.document = document

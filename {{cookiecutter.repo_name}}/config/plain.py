@@ -1,4 +1,4 @@
-"""Plain data of a configuration, key by key."""
+"""Functions for nested plain data and its dotted keys."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from .errors import join_key
 
 
 def leaves(value: Any, key: str = "") -> dict[str, Any]:
-    """{dotted key: value} of what is no mapping, or an empty one, in nested mappings."""
+    """{dotted key: value} of the leaves of nested mappings: of what is not a mapping, or empty."""
     if not isinstance(value, dict) or not value:
         return {key: value}
-    return {
-        name: leaf
-        for part, inner in value.items()
-        for name, leaf in leaves(inner, f"{key}.{part}".lstrip(".")).items()
-    }
+    found: dict[str, Any] = {}
+    for part, inner in value.items():
+        found |= leaves(inner, f"{key}.{part}".lstrip("."))
+    return found
 
 
 def flat(value: Any, key: str = "") -> dict[str, Any]:
-    """{dotted key: value} of everything in plain data."""
+    """{dotted key: value} of all values in nested plain data, mappings and lists included."""
     values = {key: value}
     items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
     if isinstance(value, list):

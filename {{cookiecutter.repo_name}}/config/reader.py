@@ -1,9 +1,9 @@
-"""YAML as this project reads it: safe, with line numbers, variables and few surprises.
+"""Reads YAML safely, with line numbers for messages and with environment variables.
 
 Plain values are null, true / false, decimal numbers (`10`, `010` is 10, `.5`, `1e-3`, `.inf`) and
-text; unlike YAML 1.1, `yes`, `on`, `12:30:00`, `2024-01-01` and `0x10` are text. A variable alone,
-without quotes, is what its value would be in its place. Duplicate keys, tags, keys that are not
-text and `.nan` are problems.
+text. Unlike in YAML 1.1, `yes`, `on`, `12:30:00`, `2024-01-01` and `0x10` are text. An unquoted
+value that consists of one variable is read as if the variable's value were written there.
+Duplicate keys, tags, keys that are not text and `.nan` are problems.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .plain import flat
 from .variables import expand, is_variable
 
 YAML_TAG = "tag:yaml.org,2002:"
-PLAIN = {  # tag: (pattern of the plain values it takes, their first characters)
+PLAIN = {  # {tag: (pattern of its plain values, their first characters)}
     "null": (re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
     "bool": (re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
     "int": (re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789")),
@@ -41,9 +41,9 @@ CONVERT: dict[str, Callable[[str], Any]] = {
     "float": lambda text: float(text.lower().replace(".inf", "inf")),
 }
 NOUNS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
-HOME = re.compile(r"^~[A-Za-z0-9._-]*/")  # of the current user, or of ~somebody
-MAX_BYTES = 1_000_000  # a hundred times what an experiment has
-MAX_VALUES = 100_000  # aliases of aliases can make a small file enormous
+HOME = re.compile(r"^~[A-Za-z0-9._-]*/")  # the home folder of the current or of a named user
+MAX_BYTES = 1_000_000  # a hundred times the size of an experiment
+MAX_VALUES = 100_000  # nested aliases can make a small file enormous
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,7 +51,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what YAML 1.1 or `_Loader` would not read back as text; writes no anchors."""
+    """Quotes text that YAML 1.1 or `_Loader` would read as something else; writes no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -63,10 +63,14 @@ for _tag, (_pattern, _first) in PLAIN.items():
 
 
 class Document:
-    """A YAML file as plain data, and what is wrong with it.
+    """A YAML file as plain data, with its problems.
 
-    data: the top-level mapping. places: {dotted key: (file, line)}. bad: keys whose value could not
-    be read. raw: {dotted key: text before its variables were expanded}.
+    Attributes:
+        data: the top-level mapping.
+        places: {dotted key: (file, line)}.
+        bad: dotted keys whose values could not be read.
+        raw: {dotted key: text before its variables were expanded}.
+        problems: [Problem].
     """
 
     def __init__(self, file: str):
@@ -76,21 +80,21 @@ class Document:
         self.bad: set[str] = set()
         self.raw: dict[str, str] = {}
         self.problems: list[Problem] = []
-        self._said: set[tuple[int, str]] = set()
-        self._inside: list[yaml.Node] = []
+        self._reported: set[tuple[int, str]] = set()  # (position, message)
+        self._parents: list[yaml.Node] = []  # of the node that is being built
         self._count = 0
 
     def problem(self, key: str, message: str) -> Problem:
-        """A problem at a key: the place is that of the key, or of its nearest parent that is
-        written, or the beginning of the file."""
+        """A problem at a key. Its line is that of the key, or of the nearest parent in the file, or
+        the first line."""
         written = key
         while written and written not in self.places:
             written = parent_key(written)
         return Problem(*self.places.get(written, (self.file, 1)), key, message)
 
     def origin(self, key: str) -> str:
-        """For a message about the value at `key`: the variable that it comes from, and whether its
-        quotes made it text; "" if there is none."""
+        """Words for a message: the variable from which the value at `key` comes, and whether it is
+        text because of its quotes; "" if it does not come from a variable."""
         raw, value = self.raw.get(key), flat(self.data).get(key)
         if raw is None:
             return ""
@@ -98,21 +102,25 @@ class Document:
             return f" from '{raw}'; a variable in quotes is text: write it without, on its own line"
         return f" from {raw}"
 
-    def say(self, mark: yaml.Mark, key: str, message: str) -> None:
-        """Note a problem; once only, though aliases may lead to the same place many times."""
-        if (mark.index, message) not in self._said:
-            self._said.add((mark.index, message))
+    def report(self, mark: yaml.Mark, key: str, message: str) -> None:
+        """Add a problem, once: aliases may lead to the same position many times."""
+        if (mark.index, message) not in self._reported:
+            self._reported.add((mark.index, message))
             self.problems.append(Problem(self.file, mark.line + 1, key, message))
 
     def _add(self, count: int, node: yaml.Node, key: str) -> None:
-        """Count values and what `<<` brings in; refuse more of them than an experiment can have."""
+        """Count values, including those merged by `<<`; raise an error above `MAX_VALUES`."""
         self._count += count
         if self._count > MAX_VALUES:
             message = f"holds more than {MAX_VALUES} values; are aliases multiplying?"
             raise ConfigError([Problem(self.file, node.start_mark.line + 1, key, message)])
 
     def build(self, node: yaml.Node, key: str) -> Any:
-        """The plain value of a node."""
+        """The plain value of a node.
+
+        Raises:
+            ConfigError: there are too many values, or an alias is inside its own anchor.
+        """
         self._add(1, node, key)
         tag = node.tag.removeprefix(YAML_TAG)
         kinds: dict[type, str] = {yaml.MappingNode: "map", yaml.SequenceNode: "seq"}
@@ -120,7 +128,7 @@ class Document:
         if tag != kind and (kind or tag not in {"str", "merge", *CONVERT}):
             shown = "!!" + tag if tag != node.tag else tag
             self.bad.add(key)
-            self.say(
+            self.report(
                 node.start_mark,
                 key,
                 f"the tag {shown!r} is not allowed; write plain text, numbers, true or false, "
@@ -129,10 +137,10 @@ class Document:
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, key, tag)
-        if node in self._inside:
+        if node in self._parents:
             message = "an alias is inside its own anchor; write the values out"
             raise ConfigError([Problem(self.file, node.start_mark.line + 1, key, message)])
-        self._inside.append(node)
+        self._parents.append(node)
         if isinstance(node, yaml.SequenceNode):
             value: Any = []
             for index, item in enumerate(node.value):
@@ -146,11 +154,12 @@ class Document:
                 item_key = join_key(key, name)
                 self.places[item_key] = self.file, name_node.start_mark.line + 1
                 value[name] = self.build(item, item_key)
-        self._inside.pop()
+        self._parents.pop()
         return value
 
     def _pairs(self, node: yaml.MappingNode, key: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """{name: (its node, the value's node)}; keys given here override those merged by `<<`."""
+        """{name: (node of the key, node of the value)}; keys of the mapping itself override those
+        merged by `<<`."""
         self._add(len(node.value), node, key)
         pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
@@ -158,31 +167,33 @@ class Document:
             if name_node.tag == YAML_TAG + "merge":
                 sources = item.value if isinstance(item, yaml.SequenceNode) else [item]
                 for source in sources:
-                    if not isinstance(source, yaml.MappingNode) or source in self._inside:
-                        self.say(
+                    if not isinstance(source, yaml.MappingNode) or source in self._parents:
+                        self.report(
                             name_node.start_mark,
                             key,
                             "'<<' takes the alias of another mapping, as in '<<: *defaults', "
                             "or a list of such",
                         )
                         continue
-                    self._inside.append(source)
+                    self._parents.append(source)
                     merged = self._pairs(source, key) | merged
-                    self._inside.pop()
+                    self._parents.pop()
                 continue
             name = name_node.value
             if name_node.tag != YAML_TAG + "str":
                 shown = name if isinstance(name_node, yaml.ScalarNode) else "a list or mapping"
-                self.say(
+                self.report(
                     name_node.start_mark,
                     key,
                     f"a key must be text, found {shown}"
                     + (f"; put it in quotes: '{shown}'" if shown is name else ""),
                 )
             elif not name.strip():
-                self.say(name_node.start_mark, key, "a key is empty; write a name before the ':'")
+                self.report(
+                    name_node.start_mark, key, "a key is empty; write a name before the ':'"
+                )
             elif name in pairs:
-                self.say(
+                self.report(
                     name_node.start_mark,
                     join_key(key, name),
                     f"appears twice, first on line {pairs[name][0].start_mark.line + 1}; keep one",
@@ -192,6 +203,7 @@ class Document:
         return merged | pairs
 
     def _scalar(self, node: yaml.ScalarNode, key: str, tag: str) -> Any:
+        """The value of a scalar with this tag; None, and a problem, if it has none."""
         text: str = node.value
         complaints: list[str] = []
         if tag not in CONVERT and ("$" in text or text.startswith("~")):
@@ -207,29 +219,33 @@ class Document:
             try:
                 if PLAIN[tag][0].match(text):
                     return CONVERT[tag](text)
-            except ValueError:  # .nan, and whole numbers of thousands of digits
+            except ValueError:  # .nan, or an integer with thousands of digits
                 pass
             complaints.append(f"must be {NOUNS[tag]}, found {show(text)}")
         elif "\0" in text:
             complaints.append("holds the character NUL; remove it")
         for complaint in complaints:
             self.bad.add(key)
-            self.say(node.start_mark, key, complaint)
+            self.report(node.start_mark, key, complaint)
         return None if complaints else text
 
 
 def parent_key(key: str) -> str:
-    """ "a.b[0]" -> "a.b" -> "a" -> "" """
+    """The dotted key one level up: "a.b[0]" -> "a.b" -> "a" -> "" """
     return re.sub(r"(\[\d+\]|(^|\.)[^.]*)$", "", key)
 
 
 def plain_tag(text: str) -> str:
-    """The tag of a text without quotes."""
+    """The tag that a text has without quotes."""
     return next((tag for tag in CONVERT if PLAIN[tag][0].match(text)), "str")
 
 
 def read(path: str | os.PathLike) -> Document:
-    """Read a YAML file. Raises ConfigError if it cannot be read as one mapping at all."""
+    """Read a YAML file as a `Document`, which has the problems of single values.
+
+    Raises:
+        ConfigError: the file cannot be read as one mapping.
+    """
     document = Document(str(path))
 
     def stop(message: str, line: int = 0) -> ConfigError:
@@ -279,7 +295,7 @@ def read(path: str | os.PathLike) -> Document:
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
-    """Line and message of a YAML syntax error."""
+    """(line, message) of a YAML syntax error."""
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 0
     start = error.context_mark.line + 1 if error.context_mark else line
@@ -321,7 +337,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
 
 
 def to_yaml(data: dict[str, Any]) -> str:
-    """YAML that `read` reads back to the same data: `$` becomes `$$`."""
+    """YAML that `read` reads back as the same data; `$` is written as `$$`."""
     return yaml.dump(
         _escape(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
     )

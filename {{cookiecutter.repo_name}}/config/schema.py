@@ -1,4 +1,7 @@
-"""The schema: one class a section. Editors and errors quote the descriptions of the fields."""
+"""The schema: one class for each section.
+
+Editors, error messages and the documentation show the descriptions of the fields.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,12 @@ Window = Literal["sqrt_hann", "hann", "hamming", "blackman", "rectangular"]
 
 
 class Info(Section):
-    """What the experiment is called and where it writes to."""
+    """The experiment's name, seed and output folder."""
 
-    name: Text = Field(description="what this experiment is called")
+    name: Text = Field(description="the name of the experiment")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="the seed of all random numbers")
     output_folder: Text = Field(description="the folder that train and evaluate write to")
-    notes: str = Field("", description="anything worth remembering")
+    notes: str = Field("", description="any text")
 
 
 class Signal(Section):
@@ -56,21 +59,21 @@ class Datasets(Section):
 
     train: TrainingData | None = Field(None, description="the training data")
     val: Component | None = Field(
-        None, description="the validation data, which decide which checkpoint is the best"
+        None, description="the validation data, which determine the best checkpoint"
     )
-    test: Component | None = Field(None, description="the data that are scored and shown")
+    test: Component | None = Field(None, description="the test data, for scores and figures")
 
 
 class Module(Section):
-    """A node of a model's graph: a layer, or, without a class, an input."""
+    """A node of a model's graph: a layer, or an input if it has no class."""
 
-    class_name: Text | None = Field(None, alias="class", description="a module by name")
+    class_name: Text | None = Field(None, alias="class", description="the name of a module")
     args: Args = Field(default_factory=dict, description="arguments of the class, by name")
 
 
 class Model(Section):
-    """The network: a builder's name, or a class of any package, and its args; or a graph written
-    out as for nussl."""
+    """The network: a builder or a class of any package with its args, or a graph in nussl's
+    notation."""
 
     builder: Text | None = Field(None, description="the name of a builder in model/")
     module: Text | None = Field(
@@ -87,7 +90,7 @@ class Model(Section):
         description="of a module: the argument of its forward that takes the sources, with which "
         "it returns its own loss (ModelLoss)",
     )
-    name: Text | None = Field(None, description="of a graph: what the model is called")
+    name: Text | None = Field(None, description="of a graph: the name of the model")
     modules: dict[str, Module] | None = Field(
         None, min_length=1, description="of a graph: {name: {class, args}}, or {} for an input"
     )
@@ -106,35 +109,36 @@ class Model(Section):
 
     @property
     def graph(self) -> dict[str, Any] | None:
-        """The graph as nussl's SeparationModel takes it; None if none is written out."""
+        """The graph in the format of nussl's SeparationModel; None for a builder or a module."""
         if self.modules is None:
             return None
+        modules: dict[str, Any] = {}
+        for name, module in self.modules.items():
+            is_layer = module.class_name is not None
+            modules[name] = (
+                {"class": module.class_name, "args": dict(module.args)} if is_layer else {}
+            )
         return {
             "name": self.name,
-            "modules": {
-                name: {"class": module.class_name, "args": dict(module.args)}
-                if module.class_name
-                else {}
-                for name, module in self.modules.items()
-            },
+            "modules": modules,
             "connections": [list(connection) for connection in self.connections or ()],
             "output": list(self.output or ()),
         }
 
 
 class Algorithm(Section):
-    """How a mixture is separated."""
+    """The separation algorithm."""
 
-    class_name: Text = Field(alias="class", description="a class of algorithms/ or of nussl's")
+    class_name: Text = Field(alias="class", description="a class of algorithms/ or of nussl")
     args: Args = Field(
         default_factory=dict,
-        description="arguments of the class, by name; num_sources, if given, is at least 2 (null: "
-        "counted by DeepClustering); model_path is by default this experiment's best model",
+        description="arguments of the class, by name; num_sources is at least 2 (null: "
+        "DeepClustering counts the sources); model_path is by default this experiment's best model",
     )
 
 
 class Evaluate(Section):
-    """What is scored."""
+    """Which items are scored, and how."""
 
     split: Split = Field("test", description="the dataset")
     num_items: Count | None = Field(
@@ -149,16 +153,18 @@ class Evaluate(Section):
         default_factory=list,
         description="scores in addition to SI-SDR, SI-SIR, SI-SAR, SD-SDR and SNR",
     )
-    num_workers: int = Field(0, ge=0, description="processes that score items; 0: the main one")
+    num_workers: int = Field(
+        0, ge=0, description="processes that score items; 0: the main process scores them"
+    )
     page_items: int = Field(
-        8, ge=0, description="items to listen to on index.html, the best and the worst; 0: no page"
+        8, ge=0, description="items with audio on index.html, the best and the worst; 0: no page"
     )
     frequency: Frequency = "auto"
     device: Device = "auto"
 
 
 class Visualize(Section):
-    """What is shown and where the pictures go."""
+    """Which item is shown, and where the figures are written."""
 
     split: Split = Field("test", description="the dataset")
     output_folder: Text = Field("output/viz", description="the folder to write to")
@@ -166,7 +172,7 @@ class Visualize(Section):
         None,
         ge=0,
         le=2**32 - 1,
-        description="makes the random choice repeatable; null: a different one each time",
+        description="the seed of the random choice of an item; null: another item each time",
     )
     item: Text | None = Field(
         None, description="the item's name, instead of a random one; not together with seed"
@@ -176,14 +182,14 @@ class Visualize(Section):
 
 
 class Separate(Section):
-    """Which files are separated and where the sources go."""
+    """Which files are separated, and where the sources are written."""
 
     files: list[Text] = Field(
         min_length=1, description="audio files: paths, folders, or patterns in quotes (songs/*.wav)"
     )
     output_folder: Text = Field("output/separated", description="the folder to write to")
     format: Literal["wav", "flac"] = Field(
-        "wav", description="of the sources: wav (32-bit float) or flac (24-bit)"
+        "wav", description="the format of the sources: wav (32-bit float) or flac (24-bit)"
     )
     picture: bool = Field(False, description="also draw viz.png, of the loudest 10 seconds")
     device: Device = "auto"
@@ -204,19 +210,22 @@ class Analyze(Section):
 
 
 class Export(Section):
-    """What a trained model is written as, to be used without this project."""
+    """The export of a trained model for use without this project."""
 
     output_folder: Text = Field(
         "output/export", description="the folder to write to; an earlier export there is replaced"
     )
-    license: Text = Field(description="of the weights, for the model card: MIT, CC-BY-4.0, ...")
+    license: Text = Field(
+        description="the license of the weights, for the model card: MIT, CC-BY-4.0, ..."
+    )
     check_seconds: list[Seconds] = Field(
         default_factory=lambda: [1.0, 7.0],
         min_length=1,
         description="lengths of the recordings on which the files are compared with torch",
     )
     page: bool = Field(
-        False, description="also a page that separates in a browser (needs npm once, to write it)"
+        False,
+        description="also write a web page that separates in the browser (writing it needs npm)",
     )
 
 
@@ -230,36 +239,38 @@ class Config(Section):
     datasets: Datasets | None = Field(None, description="the data: train, val, test")
     model: Model | None = Field(None, description="the network")
     train: Train | None = Field(None, description="how the model is trained")
-    algorithm: Algorithm | None = Field(None, description="how a mixture is separated")
-    evaluate: Evaluate | None = Field(None, description="what is scored")
-    visualize: Visualize | None = Field(None, description="what is shown")
+    algorithm: Algorithm | None = Field(None, description="the separation algorithm")
+    evaluate: Evaluate | None = Field(None, description="which items are scored, and how")
+    visualize: Visualize | None = Field(None, description="which item is shown")
     separate: Separate | None = Field(None, description="which files are separated")
-    export: Export | None = Field(None, description="what a trained model is written as")
+    export: Export | None = Field(None, description="the export of a trained model")
     prepare: Prepare | None = Field(None, description="how a dataset is downloaded and converted")
-    audit: Audit | None = Field(None, description="what is looked for in the data")
+    audit: Audit | None = Field(None, description="which data are audited, and its thresholds")
     analyze: Analyze | None = Field(None, description="which runs are compared")
-    pipeline: Pipeline | None = Field(None, description="scripts in the order they need each other")
+    pipeline: Pipeline | None = Field(
+        None, description="scripts that run in the order of their dependencies"
+    )
     sweep: Sweep | None = Field(
-        None, description="training runs of one experiment with other values"
+        None, description="training runs of one experiment with different values"
     )
     launcher: Launcher | None = Field(
-        None, description="where a pipeline or sweep runs; null: here"
+        None, description="where a pipeline or sweep runs; null: on this machine"
     )
 
     _document: Document = PrivateAttr(default_factory=lambda: Document("config"))
 
     @property
     def path(self) -> Path:
-        """The file this was read from."""
+        """The file from which it was read."""
         return Path(self._document.file)
 
     @property
     def files(self) -> set[Path]:
-        """The same, and those that it includes, as real paths."""
+        """That file and all that it includes, as real paths."""
         return {Path(file).resolve() for file, _ in self._document.places.values()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data with the YAML's own keys and all defaults; a valid input again."""
+        """Plain data with the keys of the YAML file and all defaults; valid as input."""
         return _plain(self)
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -267,13 +278,17 @@ class Config(Section):
         return flat(self.to_dict()).get(key, default)
 
     def problem(self, key: str, message: str) -> Problem:
-        """A problem at a dotted YAML key; its place is that of the key or its nearest parent."""
+        """A problem at a dotted YAML key; its line is that of the key or of its nearest parent."""
         return self._document.problem(key, message)
 
     def places_below(self, key: str) -> dict[str, tuple[str, int]]:
-        """{dotted key below `key`: (file, line)} of what is written there."""
-        places, start = self._document.places, f"{key}."
-        return {one.removeprefix(start): places[one] for one in places if one.startswith(start)}
+        """{dotted key relative to `key`: (file, line)} of the keys below `key` in the files."""
+        start = f"{key}."
+        return {
+            name.removeprefix(start): place
+            for name, place in self._document.places.items()
+            if name.startswith(start)
+        }
 
     def require(self, problems: list[Problem]) -> None:
         """Raise ConfigError with these problems, if there are any."""
@@ -287,11 +302,12 @@ class Config(Section):
     __hash__ = None  # type: ignore[assignment]
 
 
-# Here a key that has no value is a mistake, and the resolved configuration leaves it out.
+# In these sections null is not a valid value: `to_dict` omits keys whose value is None.
 ABSENT_IF_NONE = (Config, Datasets, Model, Module, GradientClip)
 
 
 def _plain(value: Any) -> Any:
+    """Sections as dicts with the keys of YAML; see `ABSENT_IF_NONE`."""
     if isinstance(value, Section):
         data = {}
         for name, field in type(value).model_fields.items():

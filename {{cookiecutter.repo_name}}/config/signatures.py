@@ -1,4 +1,4 @@
-"""Class names and their arguments, checked against the classes themselves."""
+"""Checks names of classes and their arguments against the classes' signatures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from .errors import Problem, closest, found, join_key, listed
 from .schema import Config
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-SAME = {"hop_length": "stride"}  # another word for an argument: what an encoder calls it
+SYNONYMS = {"hop_length": "stride"}  # {argument: what other classes call it}
 NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 NOUNS |= {type(None): "null", Path: "text", list: "a list", dict: "a mapping"}
 
 
 def check_class(config: Config, key: str, choices: Mapping[str, Any]) -> list[Problem]:
-    """Is the name at `key`.class (or at `key`, as in "model.builder") one of the choices?"""
+    """Is the name at `key`.class (or at `key`, as in "model.builder") one of the choices?
+
+    Returns:
+        [Problem], empty if it is.
+    """
     name = config.get(key)
     if not isinstance(name, str):
         key = join_key(key, "class")
@@ -41,8 +45,12 @@ def check_args(
 ) -> list[Problem]:
     """Can `callable_` be called with the mapping at `key`.args?
 
-    given: arguments that the program itself supplies, and a file therefore must not.
-    optional: arguments that the program supplies where the file does not.
+    Args:
+        given: arguments that the program supplies; the file must not have them.
+        optional: arguments that the program supplies if the file does not have them.
+
+    Returns:
+        [Problem], empty if it can.
     """
     args_key = join_key(key, "args")
     args = config.get(args_key) or {}
@@ -70,7 +78,7 @@ def check_args(
         elif argument not in known:
             if anything:
                 continue
-            guess = SAME.get(argument)
+            guess = SYNONYMS.get(argument)
             if guess not in free:
                 guess = closest(argument, free)
             guessed.add(guess)
@@ -95,7 +103,7 @@ def check_args(
 
 
 def _hints(callable_: Callable) -> dict[str, Any]:
-    """The annotations, resolved; {} where that cannot be done."""
+    """The resolved annotations of the arguments; {} if they cannot be resolved."""
     target = callable_.__init__ if inspect.isclass(callable_) else callable_  # type: ignore[misc]
     try:
         return typing.get_type_hints(target)
@@ -104,14 +112,14 @@ def _hints(callable_: Callable) -> dict[str, Any]:
 
 
 def _members(hint: Any) -> list[Any]:
-    """The alternatives of a union, without those that YAML cannot hold (a Tensor)."""
+    """The members of a union type, without those that YAML cannot express (Tensor)."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return [part for member in typing.get_args(hint) for part in _members(member)]
     return [] if getattr(hint, "__name__", "") == "Tensor" else [hint]
 
 
 def _is_clear(hint: Any) -> bool:
-    """Is it clear from this annotation what YAML may hold?"""
+    """Does this annotation define which YAML values are valid?"""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if len(_members(hint)) != 1 or _members(hint)[0] is not hint:
         return bool(_members(hint)) and all(map(_is_clear, _members(hint)))
@@ -123,7 +131,7 @@ def _is_clear(hint: Any) -> bool:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Could the value be meant by this annotation? Yes, where that is not clear."""
+    """Is the value valid for this annotation? True if the annotation does not define it."""
     if not _is_clear(hint):
         return True
     members = _members(hint)
@@ -150,7 +158,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _noun(hint: Any) -> str:
-    """ "a number or null" """
+    """The accepted values in words, such as "a number or null"."""
     nouns = []
     for member in _members(hint):
         origin, parts = typing.get_origin(member), typing.get_args(member)

@@ -1,6 +1,6 @@
-"""The tables of keys in the documentation: `python -m config --schema` writes them.
+"""Writes the tables of keys in the documentation (`python -m config --schema`).
 
-A page marks where a table goes, by the name of the section's class::
+A page marks the place of a table by the name of the section's class::
 
     <!-- keys of Evaluate -->
     <!-- end of the keys -->
@@ -24,18 +24,19 @@ SEED = (0, 2**32 - 1)
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 NAMES = {"string": "text", "boolean": "`true`, `false`", "integer": "whole number"}
 PLURALS = {"text": "texts", "mapping": "mappings", "list": "lists"}
-# sections within others: two have a table of their own, one is the same everywhere
+# sections whose keys are not repeated in the table of the section that contains them
 APART = ("Launcher", "Augment", "Component")
 EMPTY = '""'
-# in a description: what is in braces, an address, a path or a dotted or joined name, null
+# parts of descriptions to be formatted as code: braces, addresses, paths, dotted names, names with
+# underscores, null
 CODE = re.compile(
     r"\*\.[\w.]+\w|\{(?:[^{}]|\{[^{}]*\})*\}|\S+://[^\s;,]+|\b[A-Za-z]\w*(?:[._/][\w*]+)+\b|\b[a-z]+/(?!\w)"
     r"|\b[a-z]+_\w+|\bnull\b"
 )
 
 
-def written_out(text: str) -> str:
-    """A page with the present tables in their places.
+def with_tables(text: str) -> str:
+    """The text of a page with its tables updated.
 
     Raises:
         KeyError: there is no such section.
@@ -44,13 +45,13 @@ def written_out(text: str) -> str:
 
 
 def pages(folder: Path) -> dict[Path, str]:
-    """{page of the documentation that has tables: its text with the present ones}."""
+    """{path: text with updated tables} of all pages in `folder` that have tables."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.md"))}
-    return {path: written_out(text) for path, text in texts.items() if TABLE.search(text)}
+    return {path: with_tables(text) for path, text in texts.items() if TABLE.search(text)}
 
 
 def table(section: str) -> str:
-    """The keys of a section and of the sections in it, in Markdown: type, default, meaning."""
+    """A Markdown table of the keys of a section and of the sections in it."""
     definitions = Config.model_json_schema(by_alias=True)["$defs"]
     return HEAD + "".join(_rows(section, "", definitions))
 
@@ -68,7 +69,7 @@ def _rows(section: str, start: str, definitions: Node) -> Iterator[str]:
 
 
 def _classes(root: type[Section]) -> dict[str, type[Section]]:
-    """{name: class} of a class and all that are derived from it."""
+    """{name: class} of a class and all its subclasses."""
     found = {root.__name__: root}
     for cls in root.__subclasses__():
         found |= _classes(cls)
@@ -76,7 +77,7 @@ def _classes(root: type[Section]) -> dict[str, type[Section]]:
 
 
 def _sections_in(field: Node) -> Iterator[tuple[str, str]]:
-    """(name of a section that a key holds, what stands between their keys in a dotted key)."""
+    """Yields (name of a section in a key's value, text between the two in a dotted key)."""
     for kind in field.get("anyOf", [field]):
         inner = kind.get("additionalProperties")
         for node, between in ((kind, ""), (kind.get("items"), "[]"), (inner, ".NAME")):
@@ -85,7 +86,7 @@ def _sections_in(field: Node) -> Iterator[tuple[str, str]]:
 
 
 def _type(field: Node) -> str:
-    """What may be written, in words."""
+    """The accepted values, in words."""
     kinds = [one for kind in field.get("anyOf", [field]) for one in kind.get("anyOf", [kind])]
     kinds = [kind for kind in kinds if kind.get("type") != "null"]
     return " or ".join(dict.fromkeys(map(_one_type, kinds)))
@@ -126,5 +127,5 @@ def _default(section: type[Section], name: str) -> str:
 
 
 def _meaning(field: Node) -> str:
-    """The description, with what is code in it as code."""
+    """The description, with code formatted as code."""
     return CODE.sub(r"`\g<0>`", field.get("description", "")).replace("|", "\\|")

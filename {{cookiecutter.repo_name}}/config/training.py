@@ -26,7 +26,7 @@ class Initial(Section):
 
 
 class ParameterGroup(Section):
-    """Modules that the optimizer treats in another way than the rest."""
+    """Modules for which the optimizer has other arguments."""
 
     modules: list[Text] = Field(
         min_length=1, description="names of modules or parameters, or patterns (*.bias)"
@@ -37,7 +37,7 @@ class ParameterGroup(Section):
 
 
 class Optimizer(Component):
-    """A class of torch.optim, and what differs for some of the modules."""
+    """A class of torch.optim, with other arguments for some modules."""
 
     class_name: Text = Field("Adam", alias="class", description="the name of the class")
     groups: list[ParameterGroup] | None = Field(
@@ -48,7 +48,7 @@ class Optimizer(Component):
 
 
 class BestBy(Section):
-    """The score of separated validation items that says which model is the best."""
+    """The score of separated validation items that determines the best model."""
 
     score: Text = Field(
         "si_sdr_improvement",
@@ -60,15 +60,15 @@ class BestBy(Section):
 
 
 class GradientClip(Section):
-    """How the norm of the gradient is limited; one of the two."""
+    """Gradient clipping by norm: one of the two keys."""
 
     percentile: float | None = Field(
         None,
         gt=0,
         le=100,
-        description="AutoClip (Seetharaman 2020): this percentile of the norms so far",
+        description="AutoClip (Seetharaman 2020): clip at this percentile of the norms so far",
     )
-    max_norm: float | None = Field(None, gt=0, description="a fixed norm")
+    max_norm: float | None = Field(None, gt=0, description="clip at this norm")
 
 
 class Loss(Section):
@@ -80,13 +80,13 @@ class Loss(Section):
     keys: dict[str, Text] | None = Field(
         None,
         min_length=1,
-        description="what it reads, {output or feature: argument of the loss}; null: its class's "
-        "DEFAULT_KEYS",
+        description="its inputs, {output or feature: argument of the loss}; null: DEFAULT_KEYS of "
+        "its class",
     )
 
 
 class Stage(Section):
-    """A stage of the curriculum, one after the other from the first epoch on."""
+    """A stage of the curriculum; the stages follow each other from the first epoch on."""
 
     epochs: Count = Field(description="the length of the stage")
     segment: Seconds = Field(description="seconds in a training excerpt of this stage")
@@ -109,13 +109,17 @@ class Train(Section):
         description="excerpts in a validation, spread evenly over the validation data and the same "
         "each time; null: as many as cover its audio once",
     )
-    batch_size: Count = Field(8, description="excerpts in a step, over all processes and parts")
+    batch_size: Count = Field(
+        8, description="excerpts in a step, over all processes and parts of a batch"
+    )
     accumulate: Count = Field(
-        1, description="parts that a batch is computed in, one after the other, to save memory"
+        1,
+        description="gradient accumulation: the number of parts of a batch that are computed one "
+        "after the other, to save memory",
     )
     head_items: Count | None = Field(
         None,
-        description="excerpts whose heads and losses are computed at a time, to save memory; "
+        description="excerpts whose heads and losses are computed at once, to save memory; "
         "null: one on a CPU, which saves time too, if all losses are means over items; else all",
     )
     segment: Seconds = Field(
@@ -123,17 +127,17 @@ class Train(Section):
     )
     curriculum: list[Stage] = Field(
         default_factory=list,
-        description="[{epochs, segment}]: stages with excerpts of another length, before segment",
+        description="[{epochs, segment}]: first stages with excerpts of another length",
     )
     num_workers: Workers = 0
     target: Literal["phase_sensitive", "magnitude"] = Field(
         "phase_sensitive",
-        description="what source_magnitudes and ideal_binary_mask are computed from",
+        description="how source_magnitudes and ideal_binary_mask are computed",
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "float32",
-        description="of the network's arithmetic; weights and losses stay float32; auto: bfloat16 "
-        "on devices that support it in hardware, else float32",
+        description="the network's arithmetic; weights and losses stay float32; auto: bfloat16 on "
+        "devices that support it in hardware, else float32",
     )
     checkpointing: bool = Field(
         False,
@@ -153,7 +157,7 @@ class Train(Section):
     freeze: list[Text] | None = Field(
         None,
         min_length=1,
-        description="modules or parameters that are not trained, names or patterns; null: none",
+        description="modules or parameters that are not trained: names or patterns; null: none",
     )
     optimizer: Optimizer = Field(
         default_factory=lambda: Optimizer.model_validate({"class": "Adam", "args": {"lr": 1e-3}}),
@@ -163,7 +167,7 @@ class Train(Section):
         None, description="a class of torch.optim.lr_scheduler; null: a constant rate"
     )
     scheduler_every: Literal["epoch", "step"] = Field(
-        "epoch", description="how often the scheduler takes a step"
+        "epoch", description="how often the scheduler changes the learning rate"
     )
     warmup_steps: Count | None = Field(
         None, description="the steps over which the learning rate rises to its value; null: none"
@@ -178,30 +182,31 @@ class Train(Section):
         None,
         gt=0,
         lt=1,
-        description="validate and keep a moving average of the weights, 0.999; null: the weights",
+        description="the decay, such as 0.999, of an exponential moving average of the weights, "
+        "which is validated and saved; null: the weights themselves",
     )
     validate_every: Count = Field(1, description="epochs from one validation to the next")
     best_by: BestBy | None = Field(
         None,
-        description="{score, num_items}: which model is the best, by a score of separated "
-        "validation items; null: the one with the lowest loss",
+        description="{score, num_items}: choose the best model by a score of separated validation "
+        "items; null: by the validation loss",
     )
-    keep_best: Count = Field(1, description="models kept, the best ones")
+    keep_best: Count = Field(1, description="the number of best models that are kept")
     early_stopping: Count | None = Field(
         None, description="stop after this many validations without improvement; null: never"
     )
     checkpoint_every: Count | None = Field(
         None,
-        description="steps between checkpoints, besides those at the end of each epoch; null: only "
-        "those",
+        description="steps between additional checkpoints; null: only at the end of each epoch",
     )
     max_minutes: float | None = Field(
         None, gt=0, description="stop after the step that exceeds this time; null: no limit"
     )
     overfit: Count | None = Field(
         None,
-        description="train and validate on this many batches only, to see whether the model learns",
+        description="train and validate on this number of batches only, to see whether the model "
+        "learns",
     )
     loggers: list[Component] = Field(
-        default_factory=list, description="where else to log: TensorBoard, WandB, MLflow"
+        default_factory=list, description="additional loggers: TensorBoard, WandB, MLflow"
     )

@@ -1,4 +1,4 @@
-"""Environment variables in texts, as a shell writes them."""
+"""Expands environment variables in texts, in the notation of a shell."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|\})")
 
 
 def expand(text: str) -> tuple[str, list[str]]:
-    """Replace ${NAME} and ${NAME:-default} by the environment's values, and $$ by $.
+    """Replace ${NAME} and ${NAME:-default} by values of environment variables, and $$ by $.
 
-    Returns the text and what is wrong with it. As in a shell, the default also replaces a
-    variable that is set but empty, and may itself hold variables.
+    As in a shell, the default also replaces a variable that is set but empty, and may itself
+    contain variables.
+
+    Returns:
+        (text, [message of each problem]).
     """
     out: list[str] = []
     complaints: list[str] = []
@@ -56,13 +59,14 @@ def expand(text: str) -> tuple[str, list[str]]:
 
 
 def is_variable(text: str) -> bool:
-    """Is the text one variable and nothing else?"""
+    """Does the text consist of exactly one variable?"""
     match = VARIABLE.match(text)
     end = match and (match.end() - 1 if match[2] == "}" else _closing_brace(text, match.end()))
     return end is not None and end == len(text) - 1
 
 
 def _closing_brace(text: str, start: int) -> int:
+    """The index of the brace that closes the variable around `start`; -1 if there is none."""
     depth = 0
     for match in re.finditer(r"\$\{|\}", text[start:]):
         if match[0] == "}" and depth == 0:

@@ -1,4 +1,4 @@
-"""The resolved configuration, and the JSON Schema, as files."""
+"""Writes resolved configurations, the JSON Schema and the tables of the documentation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ SCHEMA_FILE = PROJECT / "experiments" / "config.schema.json"
 
 
 def write_resolved(config: Config, target: str | os.PathLike) -> Path:
-    """Write the configuration with its defaults filled in and its variables expanded.
+    """Write the configuration with all defaults, expanded variables and merged includes.
 
-    target: a .yml file, or a folder: then it is config.yml in there, or config.resolved.yml if the
-    configuration was read from that config.yml or includes it, which is left as its author wrote
-    it.
-    The file appears whole or not at all. Returns its path.
+    Args:
+        target: a .yml file, or a folder. In a folder the file is config.yml; if the configuration
+            was read from that file or includes it, it is config.resolved.yml instead.
+
+    Returns:
+        the path of the file, which is written atomically.
     """
     path = Path(target)
     if path.suffix not in {".yml", ".yaml"}:
@@ -34,8 +36,11 @@ def write_resolved(config: Config, target: str | os.PathLike) -> Path:
 
 
 def write_schema(path: Path = SCHEMA_FILE, docs: Path = DOCS) -> list[Path]:
-    """Write the JSON Schema that editors complete from, and the tables of keys in the
-    documentation: the files."""
+    """Write the JSON Schema for editors and the tables of keys in the documentation.
+
+    Returns:
+        [path] of the written files.
+    """
     texts = {path: schema_text(), **pages(docs)}
     write_files(texts)
     return list(texts)

@@ -227,7 +227,7 @@ def test_files_are_checked_from_the_command_line(tmp_path):
     good.write_text(GOOD)
     wrong.write_text("info: {nam: x, output_folder: y}\n")
     done = run("-m", "config", str(good))
-    assert done.returncode == 0 and "good.yml: fine" in done.stdout
+    assert done.returncode == 0 and "good.yml: valid" in done.stdout
     done = run("-m", "config", str(good), str(wrong))
     assert done.returncode == 1
     assert f"{wrong}:1: info.nam: there is no such key here; did you mean 'name'?" in done.stdout
