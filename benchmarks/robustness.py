@@ -72,7 +72,7 @@ def channels(count):
 
 def coded(kilobits):
     """MP3."""
-    return lambda mix, sources: (audio.through_mp3(mix, RATE, kilobits), sources, RATE)
+    return lambda mix, sources: (audio.mp3_round_trip(mix, RATE, kilobits), sources, RATE)
 
 
 def clipped(decibels):

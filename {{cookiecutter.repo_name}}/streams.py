@@ -55,7 +55,7 @@ class FileRecording:
 
     def __init__(self, path):
         self.path, self.decoded = Path(path), None
-        with audio.opened(path, damaged=True) as file:
+        with audio.open_file(path, damaged=True) as file:
             self.sample_rate, self.num_channels = file.samplerate, file.channels
             self.length, self.flaw = file.frames, file.flaw
             if self.length == 0:

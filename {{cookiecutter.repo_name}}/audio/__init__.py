@@ -1,14 +1,15 @@
-"""Audio files: any that libsndfile reads, at the requested rate and channels.
+"""Audio files: reads all formats of libsndfile, at any sample rate and number of channels.
 
-Audio is float32 `(channels, samples)`, full scale being 1. A file is as long as what decodes of it,
-even if the header is wrong: each format has a module here that checks it.
+Audio is float32 `(channels, samples)` with full scale 1. The length of a file is the number of
+samples that can be decoded, even if its header states another one: each format has a module here
+that checks this.
 """
 
-from .coding import mp3_kilobits, through_mp3
+from .coding import mp3_kilobits, mp3_round_trip
 from .conversion import convert, resampled_length
 from .lengths import sound_file
 from .levels import check_level, level_db
-from .opening import RATES, SUFFIXES, opened
+from .opening import RATES, SUFFIXES, open_file
 from .reading import info, read, read_excerpt
 from .silence import trim_silence
 from .writing import encode, encode_stem, flac_holds
@@ -23,12 +24,12 @@ __all__ = [
     "info",
     "level_db",
     "mp3_kilobits",
-    "opened",
+    "open_file",
     "read",
     "resampled_length",
     "sound_file",
     "read_excerpt",
     "check_level",
-    "through_mp3",
+    "mp3_round_trip",
     "trim_silence",
 ]

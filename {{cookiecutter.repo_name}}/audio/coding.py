@@ -1,4 +1,4 @@
-"""What a lossy codec leaves of a sound."""
+"""Lossy coding of audio in memory: encodes and decodes MP3."""
 
 import io
 
@@ -9,8 +9,9 @@ from errors import UserError
 
 from .mp3 import RATES
 
-BOUNDS = {3: (32, 320), 2: (8, 160), 0: (8, 64)}  # kbit/s of MPEG-1, MPEG-2 and MPEG-2.5
-LATE = 1105  # samples by which LAME and a decoder are late where nothing in the file says so
+# {version in a frame's header: (lowest, highest) kbit/s} of MPEG-1, MPEG-2 and MPEG-2.5
+KILOBITS = {3: (32, 320), 2: (8, 160), 0: (8, 64)}
+DELAY = 1105  # samples: LAME's and the decoder's delay if the file does not state it
 
 
 def mp3_kilobits(sample_rate):
@@ -21,20 +22,23 @@ def mp3_kilobits(sample_rate):
     """
     for version, rates in RATES.items():
         if sample_rate in rates:
-            return BOUNDS[version]
+            return KILOBITS[version]
     known = ", ".join(str(rate) for rate in sorted(sum(RATES.values(), ())))
     raise UserError(f"MP3 has no sample rate of {sample_rate} Hz; it has {known}")
 
 
-def through_mp3(sound, sample_rate, kilobits):
-    """What MP3 (LAME, constant bit rate) leaves of a sound, in time and on the level of it.
+def mp3_round_trip(sound, sample_rate, kilobits):
+    """Encode audio as MP3 (LAME, constant bit rate) and decode it again.
+
+    The coding delay is removed, and the level that fits the input best is restored.
 
     Args:
         sound: float32 (channels, samples); more than two channels are coded one by one.
-        kilobits: a second, for one file; the encoder takes the nearest that MP3 has.
+        sample_rate: in Hz.
+        kilobits: bit rate in kbit/s; the encoder uses the nearest one that MP3 has.
 
     Returns:
-        float32 (channels, samples).
+        float32 (channels, samples), of the same shape.
 
     Raises:
         UserError: MP3 does not have this sample rate; libsndfile is older than 1.1.
@@ -46,8 +50,9 @@ def through_mp3(sound, sample_rate, kilobits):
             "the wheels of the package soundfile contain"
         )
     if len(sound) > 2:
-        each = [through_mp3(channel[None], sample_rate, kilobits) for channel in sound]
-        return np.concatenate(each)
+        coded = [mp3_round_trip(channel[None], sample_rate, kilobits) for channel in sound]
+        return np.concatenate(coded)
+    # libsndfile maps the level 0 to the highest bit rate, and 1 to the lowest
     level = float(np.clip((most - kilobits) / (most - least), 0, 1))
     file = io.BytesIO()
     options = {"bitrate_mode": "CONSTANT", "compression_level": level}
@@ -55,9 +60,10 @@ def through_mp3(sound, sample_rate, kilobits):
     file.seek(0)
     coded = soundfile.read(file, dtype="float32", always_2d=True)[0].T
     length = sound.shape[1]
-    coded = coded[:, LATE if coded.shape[1] > length else 0 :][:, :length]
+    delay = DELAY if coded.shape[1] > length else 0
+    coded = coded[:, delay:][:, :length]
     coded = np.pad(coded, ((0, 0), (0, length - coded.shape[1])))
-    # LAME makes most sounds 0.45 dB softer
+    # LAME attenuates most sounds by 0.45 dB
     power = float(np.square(coded, dtype=np.float64).sum())
     gain = float(np.vdot(coded.astype(np.float64), sound)) / power if power > 0 else 1.0
     return coded * np.float32(gain)

@@ -1,4 +1,4 @@
-"""Resampling (soxr, high quality) and changes of the number of channels."""
+"""Resampling (soxr, quality HQ) and conversion of the number of channels."""
 
 import math
 
@@ -7,11 +7,25 @@ import soxr
 
 from errors import UserError
 
-MARGIN = 256  # samples of the lower rate that soxr's HQ filter is given on each side
+MARGIN = 256  # samples at the lower rate on each side of an excerpt: longer than soxr's HQ filter
 
 
 def convert(data, rate, sample_rate, num_channels=None):
-    """`data` (channels, samples) from `rate` to `sample_rate`, and to `num_channels` if given."""
+    """Resample audio and convert its number of channels.
+
+    Args:
+        data: (channels, samples).
+        rate: its sample rate in Hz.
+        sample_rate: the new one.
+        num_channels: 1 (the mean of all), or a number to which one channel is copied; None:
+            unchanged.
+
+    Returns:
+        float32 (channels, samples).
+
+    Raises:
+        UserError: several channels cannot become several others.
+    """
     if num_channels is not None and data.shape[0] != num_channels:
         if num_channels == 1:
             data = data.mean(axis=0, keepdims=True)
@@ -28,16 +42,20 @@ def convert(data, rate, sample_rate, num_channels=None):
 
 
 def resampled_length(frames, rate, sample_rate):
-    """How many samples `frames` samples at `rate` become at `sample_rate`."""
-    return (2 * frames * sample_rate + rate) // (2 * rate)  # a half is rounded up, as by soxr
+    """The number of samples that `frames` samples at `rate` have after resampling."""
+    return (2 * frames * sample_rate + rate) // (2 * rate)  # rounded half up, as soxr does
 
 
-def around(start, end, rate, sample_rate):
-    """(first, last, skipped): the samples at `rate` from which those at `sample_rate` are made.
+def source_range(start, end, rate, sample_rate):
+    """The range of samples at `rate` that gives the samples `start` to `end` at `sample_rate`.
 
-    A resampled stretch equals a slice of the resampled whole if it begins where a sample of the
-    one rate falls together with one of the other, and if the filter sees the samples before and
-    after: MARGIN samples of the lower of the two rates.
+    A resampled excerpt equals the same part of the resampled whole if it begins where samples of
+    both rates coincide, and if it has a margin at both ends that is longer than the filter: MARGIN
+    samples at the lower of the two rates.
+
+    Returns:
+        (first, last, skipped): read the samples `first` to `last`, resample them, and skip the
+        first `skipped` samples of the result.
     """
     if rate == sample_rate:
         return start, end, 0

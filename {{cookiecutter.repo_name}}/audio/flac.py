@@ -1,66 +1,68 @@
-"""FLAC files: the number of samples is read from the last frame.
+"""FLAC files: determines the number of samples from the last frame.
 
-The header's total is 0 where an encoder wrote to a pipe, and another one than is there where a file
-was cut or its header is damaged. RFC 9639, sections 8.2 and 9.1.
+The total in the header is 0 if the encoder wrote to a pipe, and wrong if the file was truncated or
+its header is damaged. RFC 9639, sections 8.2 and 9.1.
 """
 
 import os
 
 import soundfile
 
-from .lengths import Corrected, sound_file
+from .lengths import PatchedFile, sound_file
 
-TAIL = 1 << 18  # bytes in which the last frame begins, if the header does not say how large one is
-BLOCKS = {
+TAIL = 1 << 18  # bytes to search for the last frame if the header has no maximum size of frames
+BLOCK_SIZES = {  # {code in a frame's header: samples}
     1: 192,
     **{code: 144 << code for code in range(2, 6)},
     **{code: 1 << code for code in range(8, 16)},
 }
 
 
-def measured(path):
-    """(samples that decode, samples that the header promises, a function that opens the file).
+def measure(path):
+    """Compare the number of samples in the frames with that in the header.
 
-    None: no FLAC file, or one without a frame; that is left to libsndfile.
+    Returns:
+        (samples that can be decoded, samples in the header, function that opens the file); None for
+        a file that is not FLAC or has no frame, which is left to libsndfile.
     """
     with open(path, "rb") as file:
         head = file.read(42)
         if head[:4] != b"fLaC" or len(head) < 42:
             return None
         block, largest = int.from_bytes(head[10:12], "big"), int.from_bytes(head[15:18], "big")
-        promised = int.from_bytes(head[21:26], "big") & (1 << 36) - 1
+        declared = int.from_bytes(head[21:26], "big") & (1 << 36) - 1
         size = file.seek(0, os.SEEK_END)
         file.seek(max(42, size - 2 * (largest or TAIL) - 128))
         tail = file.read()
-    if tail[-128:-125] == b"TAG":  # ID3v1, as players add it
+    if tail[-128:-125] == b"TAG":  # an ID3v1 tag that a player has appended
         tail = tail[:-128]
     last = _last_frame(tail, block)
     if last is None:
         return None
     at, first, samples = last
-    there = first + samples
+    actual = first + samples
 
-    def as_it_is():
+    def unchanged():
         return sound_file(path)
 
-    if promised == there and _decodes(as_it_is):
-        return there, promised, as_it_is
+    if declared == actual and _decodes(unchanged):
+        return actual, declared, unchanged
     if _crc16(tail[at:]) != 0:
-        there = first  # the last frame is not whole
-    total = (head[21] & 0xF0) << 32 | there
+        actual = first  # the last frame is incomplete
+    total = (head[21] & 0xF0) << 32 | actual
 
-    def corrected():
-        return soundfile.SoundFile(Corrected(path, 21, total.to_bytes(5, "big")))
+    def with_corrected_total():
+        return soundfile.SoundFile(PatchedFile(path, 21, total.to_bytes(5, "big")))
 
-    if not _decodes(corrected):
+    if not _decodes(with_corrected_total):
         return None
-    return there, promised, corrected
+    return actual, declared, with_corrected_total
 
 
-def _decodes(reopen):
+def _decodes(open_again):
     """Can the last sample be read?"""
     try:
-        with reopen() as file:
+        with open_again() as file:
             file.seek(max(0, file.frames - 1))
             return len(file.read(1)) == 1
     except (soundfile.LibsndfileError, RuntimeError):
@@ -68,7 +70,7 @@ def _decodes(reopen):
 
 
 def _last_frame(tail, block):
-    """(place, first sample, samples) of the last frame that begins in `tail`, or None."""
+    """(offset, first sample, samples) of the last frame that begins in `tail`, or None."""
     at = len(tail)
     while (at := tail.rfind(b"\xff", 0, at)) >= 0:
         if (found := _frame(tail, at, block)) is not None:
@@ -77,14 +79,17 @@ def _last_frame(tail, block):
 
 
 def _frame(data, at, block):
-    """(first sample, samples) if a frame begins at a place, else None."""
+    """(first sample, samples) if a frame begins at this offset, else None.
+
+    block: samples in a frame, for files in which frames are numbered instead of samples.
+    """
     head = data[at : at + 16]
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1 or head[3] >> 4 > 10:
         return None
     code, rate, number = head[2] >> 4, head[2] & 15, head[4]
     if code == 0 or rate == 15 or number == 0xFF or number & 0xC0 == 0x80:
         return None
-    more = 0  # bytes that follow of the number, coded as UTF-8 codes characters
+    more = 0  # further bytes of the number, which is coded like a character in UTF-8
     while number & 0x80 >> more and more < 7:
         more += 1
     number &= 0x7F >> more
@@ -92,7 +97,7 @@ def _frame(data, at, block):
     for byte in head[5 : 5 + more]:
         number = number << 6 | byte & 63
     end = 5 + more
-    samples = BLOCKS.get(code, 0)
+    samples = BLOCK_SIZES.get(code, 0)
     if code in (6, 7):
         samples = int.from_bytes(head[end : end + code - 5], "big") + 1
         end += code - 5
@@ -117,6 +122,7 @@ def _crc16(data):
 
 
 def _table(polynomial, bits):
+    """The table of a CRC for each value of a byte."""
     table = []
     for value in range(256):
         value <<= bits - 8

@@ -1,4 +1,4 @@
-"""The true length of a file, and views of files with a corrected header or only a part."""
+"""Counts the samples of a file, and opens files with a corrected header or in part."""
 
 import functools
 import io
@@ -10,27 +10,30 @@ from files import printable
 
 
 def sound_file(path, *args, **kwargs):
-    """A SoundFile, also of a name that is not UTF-8, which soundfile refuses."""
+    """Open a `soundfile.SoundFile`. The name may be no UTF-8, which soundfile rejects."""
     name = os.fspath(path) if isinstance(path, os.PathLike) else path
     if isinstance(name, str) and printable(name) != name:
         name = os.fsencode(name)
     return soundfile.SoundFile(name, *args, **kwargs)
 
 
-def cut_short(there, promised, rate):
-    """What to say of a file that holds `there` of the `promised` samples."""
-    digits = 1 if promised - there >= 0.1 * rate else 5
+def truncation(actual, declared, rate):
+    """The words for a file in which `actual` of the `declared` samples can be decoded."""
+    digits = 1 if declared - actual >= 0.1 * rate else 5
     return (
-        f"cut short, decodes to {there / rate:.{digits}f} s of the {promised / rate:.{digits}f} s "
+        f"cut short, decodes to {actual / rate:.{digits}f} s of the {declared / rate:.{digits}f} s "
         "that its header promises"
     )
 
 
 @functools.lru_cache(maxsize=10_000)
-def counted(path, stamp):
-    """How many samples decode from the beginning, counted by decoding."""
+def count_samples(path, stamp):
+    """The number of samples that can be decoded, by decoding them.
+
+    stamp: as of `opening._stamp`: when it changes, the file is decoded again.
+    """
     count = 0
-    for block in (1 << 16, 1 << 10, 1):  # where a block breaks off, smaller ones go further
+    for block in (1 << 16, 1 << 10, 1):  # if a block fails, smaller blocks get further
         try:
             with sound_file(path) as file:
                 done = 0
@@ -44,8 +47,8 @@ def counted(path, stamp):
     return count
 
 
-class Opened:
-    """What opened files share: `file` is closed at the end of a `with`."""
+class OpenAudio:
+    """Base class of open audio files: closes `file` at the end of a `with` block."""
 
     file = None
 
@@ -60,21 +63,20 @@ class Opened:
         self.close()
 
 
-class Corrected(io.FileIO):
-    """A file with some bytes replaced as it is read."""
+class PatchedFile(io.FileIO):
+    """A file opened for reading in which the bytes at `offset` are replaced by `content`."""
 
-    def __init__(self, path, place, content):
+    def __init__(self, path, offset, content):
         super().__init__(path)
-        self.place, self.content = place, content
+        self.offset, self.content = offset, content
 
     def readinto(self, buffer):
         at = self.tell()
         count = super().readinto(buffer)
-        first, last = max(at, self.place), min(at + count, self.place + len(self.content))
+        first, last = max(at, self.offset), min(at + count, self.offset + len(self.content))
         if first < last:
-            memoryview(buffer)[first - at : last - at] = self.content[
-                first - self.place : last - self.place
-            ]
+            replacement = self.content[first - self.offset : last - self.offset]
+            memoryview(buffer)[first - at : last - at] = replacement
         return count
 
     def read(self, size=-1):
@@ -84,8 +86,8 @@ class Corrected(io.FileIO):
         return bytes(buffer[: self.readinto(buffer)])
 
 
-class Window(io.FileIO):
-    """A part of a file, as a file."""
+class FileSection(io.FileIO):
+    """The bytes `start` to `end` of a file, opened for reading as a file of their own."""
 
     def __init__(self, path, start, end):
         super().__init__(path)

@@ -1,10 +1,9 @@
-"""Ogg files (Vorbis, Opus) by their pages: what is missing or damaged, where one stream ends and
-the next begins, and from where a place can be found.
+"""Ogg files (Vorbis, Opus): checks their pages, and works around limitations of libsndfile.
 
-libsndfile treats a truncated file as complete and silently skips damaged pages, reads the first of
-several streams only, lands off by some hundred samples in the last page of Vorbis, errs if it reads
-the last page of Opus in two parts, and starts Opus 80 ms before a place, which is too little for
-its decoder to be where it would be. RFC 3533; RFC 7845.
+libsndfile treats a truncated file as complete, skips damaged pages silently, and reads only the
+first of several chained streams. Its seeks into the last page of Vorbis are off by some hundred
+samples. It fails if the last page of Opus is read in two parts. Its preroll for Opus, 80 ms, is too
+short for the decoder to reach the state that it has in the whole. RFC 3533; RFC 7845.
 """
 
 import functools
@@ -18,18 +17,24 @@ import soundfile
 
 from errors import UserError
 
-from .lengths import Opened, Window, sound_file
+from .lengths import FileSection, OpenAudio, sound_file
 
-PREROLL = 0.5  # seconds that Opus decodes before a place; after that music is as in the whole
-MOST = 1 << 18  # samples that are decoded at once
-BLOCK = 8192  # samples of Vorbis' longest block
-FIRST, LAST = 2, 4  # flags of a page
+PREROLL = 0.5  # seconds of Opus decoded before an excerpt, after which music is as in the whole
+CHUNK = 1 << 18  # samples that are decoded at once
+BLOCK = 8192  # samples in Vorbis' longest block
+FIRST, LAST = 2, 4  # flags of the first and last page of a stream
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class Link(NamedTuple):
-    """One of the streams that follow each other: its bytes, the samples that decode of it up to its
-    last page and in all, and (rate, channels)."""
+    """One of the chained streams of a file.
+
+    Attributes:
+        start, end: in bytes.
+        safe: samples before the last page, in which libsndfile seeks correctly.
+        length: samples that can be decoded.
+        kind: (sample rate in Hz, channels).
+    """
 
     start: int
     end: int
@@ -39,7 +44,7 @@ class Link(NamedTuple):
 
 
 class Index(NamedTuple):
-    """The streams of a file, and what is wrong with it."""
+    """The streams of a file; flaw: what is missing or damaged, in words, or None."""
 
     links: tuple
     flaw: str | None
@@ -47,68 +52,76 @@ class Index(NamedTuple):
 
 @functools.lru_cache(maxsize=10_000)
 def index(path, stamp):
-    """The Index of a file; `stamp` is its size and time, with which it may change."""
+    """The Index of a file; stamp: as of `opening._stamp`."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         streams, end, flaw = _streams(data)
     if not streams:
-        raise OSError("not one page of it is whole")
+        raise OSError("it has no complete page")
     if flaw is None and not all(pages[-1][1] & LAST for _, pages in streams):
         flaw = "cut short, its last page is missing"
     links = []
     for (start, pages), (stop, _) in itertools.pairwise([*streams, (end, None)]):
         safe = pages[-2][0] if len(pages) > 1 else 0
         try:
-            links.append(_measured(path, start, stop, safe, whole=flaw is None))
+            links.append(_measure(path, start, stop, safe, whole=flaw is None))
         except soundfile.LibsndfileError as error:
             if flaw is None:
                 raise
             raise UserError(f"{path}: {flaw}; nothing decodes of it: copy it again") from error
-    alike = list(itertools.takewhile(lambda link: link.kind == links[0].kind, links))
-    if len(alike) < len(links):
+    same_kind = list(itertools.takewhile(lambda link: link.kind == links[0].kind, links))
+    if len(same_kind) < len(links):
         flaw = flaw or "changes its rate or channels"
-    return Index(tuple(alike), flaw)
+    return Index(tuple(same_kind), flaw)
 
 
 def _streams(data):
-    """([(first byte, [(samples at its end, flags) of each page])] of the streams that follow each
-    other, the byte up to which all is well, what is wrong there or None)."""
+    """Parse the pages of a file up to the first one that is damaged or missing.
+
+    Returns:
+        (streams, end, flaw): streams: [(offset, [(samples at the end of the page, flags)])] of the
+        chained streams; end: the offset up to which the file is intact; flaw: what is wrong there,
+        in words, or None.
+    """
     at, streams, numbers, begins = 0, [], {}, False
     while at < len(data):
         page = _page(data, at)
         if page is None:
-            cut = data[at : at + 4] == b"OggS"
-            if not cut and streams and data.find(b"OggS", at) < 0 and streams[-1][1][-1][1] & LAST:
-                return streams, at, None  # a player's tag behind the end
-            return streams, at, f"cut short at byte {at}" if cut else f"damaged at byte {at}"
-        size, flags, granule, serial, number, sound = page
-        if flags & FIRST and not begins:  # streams that run side by side begin together
+            is_cut = data[at : at + 4] == b"OggS"
+            is_complete = bool(streams) and bool(streams[-1][1][-1][1] & LAST)
+            if not is_cut and is_complete and data.find(b"OggS", at) < 0:
+                return streams, at, None  # a tag that a player has appended
+            return streams, at, f"cut short at byte {at}" if is_cut else f"damaged at byte {at}"
+        size, flags, granule, serial, number, is_intact = page
+        if flags & FIRST and not begins:  # the first pages of multiplexed streams are consecutive
             streams.append((at, [(0, 0)]))
             numbers = {}
         begins = bool(flags & FIRST)
-        if not sound or not streams or numbers.get(serial, number - 1) != number - 1:
+        if not is_intact or not streams or numbers.get(serial, number - 1) != number - 1:
             return streams, at, f"damaged at byte {at}"
         numbers[serial] = number
-        if granule >= 0:  # else no packet ends on it
+        if granule >= 0:  # otherwise no packet ends on this page
             streams[-1][1].append((granule, flags))
         at += size
     return streams, at, None
 
 
-def _measured(path, start, end, safe, whole):
-    with soundfile.SoundFile(Window(path, start, end)) as file:
+def _measure(path, start, end, safe, whole):
+    """The Link of a stream; whole: is the file intact?"""
+    with soundfile.SoundFile(FileSection(path, start, end)) as file:
         if file.subtype == "OPUS":
             safe = safe * file.samplerate // 48000
         length = file.frames
-        if not whole:  # the last page need not be where libsndfile takes it to be
+        if not whole:  # libsndfile's length may be wrong: count the samples
             length = 0
-            while count := len(file.read(MOST, dtype="float32")):
+            while count := len(file.read(CHUNK, dtype="float32")):
                 length += count
         kind = file.samplerate, file.channels
     return Link(start, end, min(safe, length), length, kind)
 
 
 def _page(data, at):
-    """(bytes, flags, samples at its end, serial, number, is its checksum right?) or None."""
+    """The page at an offset: (bytes, flags, samples at its end, serial number of the stream, number
+    of the page, is its checksum correct?); None: there is no complete page."""
     head = data[at : at + 27]
     if len(head) < 27 or head[:4] != b"OggS":
         return None
@@ -122,19 +135,19 @@ def _page(data, at):
 
 
 def _crc(content):
-    """The page's checksum: zlib's polynomial, but with the bits of each byte the other way round,
-    from 0."""
+    """The checksum of a page: zlib's polynomial with the bits of each byte reversed, starting at
+    0."""
     crc = zlib.crc32(content.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return crc.to_bytes(4, "big").translate(MIRRORED)
 
 
-class Ogg(Opened):
-    """An Ogg file, with what is used here of a SoundFile."""
+class Ogg(OpenAudio):
+    """An open Ogg file, with the methods and attributes of SoundFile that this project uses."""
 
     def __init__(self, path, stamp):
         self.path = path
         self.index = index(str(path), stamp)
-        self.link, self.file = None, None
+        self.link_number, self.file = None, None
         self._open(0)
         self.samplerate, self.channels = self.file.samplerate, self.file.channels
         self.subtype = self.file.subtype
@@ -148,7 +161,7 @@ class Ogg(Opened):
         self.at = frame
 
     def read(self, frames, dtype, always_2d):
-        """(frames, channels), fewer at the file's end; the arguments are SoundFile's."""
+        """Read like SoundFile: (frames, channels), fewer at the end of the file."""
         assert always_2d
         parts, left, begin = [np.zeros((0, self.channels), dtype)], frames, 0
         for number, link in enumerate(self.index.links):
@@ -162,7 +175,7 @@ class Ogg(Opened):
         return np.concatenate(parts) if len(parts) > 2 else parts[-1]
 
     def _read(self, number, first, count, dtype):
-        """`count` samples from `first` of one of the streams."""
+        """Read `count` samples from `first` of one stream."""
         self._open(number)
         link, begin, end = self.index.links[number], first, first + count
         if self.file.tell() != first or (self.subtype == "OPUS" and end > link.safe):
@@ -176,10 +189,11 @@ class Ogg(Opened):
         return sound[first - begin : first - begin + count]
 
     def _open(self, number):
-        if self.link == number:
+        """Open one of the streams as `self.file`."""
+        if self.link_number == number:
             return
         self.close()
         link = self.index.links[number]
         whole = len(self.index.links) == 1 and self.index.flaw is None
-        place = self.path if whole else Window(self.path, link.start, link.end)
-        self.link, self.file = number, sound_file(place)
+        place = self.path if whole else FileSection(self.path, link.start, link.end)
+        self.link_number, self.file = number, sound_file(place)

@@ -1,7 +1,8 @@
-"""Opening a file by the module for its format, with its true length and its flaws.
+"""Opens audio files by the module for their format, with the correct length.
 
-What `opened` returns has what is used here of a `soundfile.SoundFile` (`samplerate`, `channels`,
-`frames`, `subtype`, `seek`, `read`, in a `with`), and `flaw`: None, or what is missing of the file.
+`open_file` returns a context manager with the methods and attributes of `soundfile.SoundFile` that
+this project uses (`samplerate`, `channels`, `frames`, `subtype`, `seek`, `read`), and `flaw`: words
+for what is missing or damaged, or None.
 """
 
 import functools
@@ -14,13 +15,13 @@ import soundfile
 from errors import UserError
 
 from . import flac
-from .foreign import foreign
-from .lengths import Corrected, Opened, Window, counted, cut_short, sound_file
+from .lengths import FileSection, OpenAudio, PatchedFile, count_samples, sound_file, truncation
 from .mp3 import Mp3, is_mp3
 from .ogg import Ogg
-from .wav import PlainWav, beyond_limit, without_size
+from .unsupported import unsupported_format
+from .wav import PlainWav, missing_size_offset, oversized_data
 
-#: endings of audio files, in lower case: what a folder is searched for
+#: suffixes of audio files in lower case, by which folders are searched
 SUFFIXES = (
     ".wav",
     ".flac",
@@ -36,24 +37,25 @@ SUFFIXES = (
     ".caf",
     ".au",
 )
-STREAMED = 0x7FFF0000  # bytes; writers to a pipe do not know the size and put a larger placeholder
-ENDLESS = 2**62  # samples or bytes; libsndfile's word for: unknown
-RATES = 1000, 1_000_000  # Hz; others are damaged headers, and would be resampled to absurd lengths
+STREAMED = 0x7FFF0000  # bytes; larger sizes are placeholders of writers that did not know the size
+UNKNOWN = 2**62  # samples or bytes; libsndfile uses larger numbers if a size is unknown
+RATES = 1000, 1_000_000  # valid sample rates in Hz; others come from damaged headers
+# lines of libsndfile's log about sizes that are larger than the file
 SIZES = re.compile(r"^\s*(data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)", re.M)
 
 
-def opened(path, damaged=False):
+def open_file(path, damaged=False):
     """Open an audio file.
 
     Args:
-        damaged: open a file of which a part is missing too, and leave it to the caller to tell
-            (`flaw`).
+        damaged: also open truncated and damaged files? The caller then has to report `flaw`.
 
     Raises:
-        UserError: no such file, not audio, of an impossible rate, or a part of it is missing.
+        UserError: the file does not exist, is not audio, has an impossible sample rate, or is
+            truncated or damaged.
     """
     stamp = _stamp(path)
-    file = PlainWav.of(path) or _opened(path, stamp)
+    file = PlainWav.of(path) or _open(path, stamp)
     problem = None
     if not RATES[0] <= file.samplerate <= RATES[1]:
         problem = (
@@ -68,11 +70,14 @@ def opened(path, damaged=False):
     return file
 
 
-def _opened(path, stamp):
+def _open(path, stamp):
+    """Open a file that is not a plain WAV file."""
     try:
         with open(path, "rb") as file:
             head = file.read(64)
-        if (kind := foreign(head)) is not None:  # first: libmpg123 prints what it thinks of it
+        if (
+            kind := unsupported_format(head)
+        ) is not None:  # checked first: libmpg123 prints messages about it
             raise UserError(
                 f"{path}: is {kind}, which cannot be read here; convert it to WAV or FLAC first, "
                 "with ffmpeg for example"
@@ -81,12 +86,13 @@ def _opened(path, stamp):
             return Mp3(path, stamp)
         if head[:4] == b"OggS" and (b"vorbis" in head or b"OpusHead" in head):
             return Ogg(path, stamp)
-        if head[:4] == b"fLaC" and (about := _flac(str(path), stamp)) is not None:
-            return _File(about[2](), *about[:2])
+        if head[:4] == b"fLaC" and (measured := _flac(str(path), stamp)) is not None:
+            actual, declared, open_flac = measured
+            return _KnownLength(open_flac(), actual, declared)
         return _by_libsndfile(path, stamp)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         reason = getattr(error, "error_string", error)
-        if str(path).lower().endswith(".mp3"):  # of which libsndfile says that there is no file
+        if str(path).lower().endswith(".mp3"):  # libsndfile says here that the file does not exist
             reason = "no MP3 in it"
         raise UserError(
             f"{path}: cannot be read as audio ({reason}); WAV, FLAC, OGG and MP3 can, "
@@ -95,12 +101,16 @@ def _opened(path, stamp):
 
 
 def _stamp(path):
-    """(bytes, time of the last change): if they change, what is cached about a file is stale."""
+    """(size in bytes, time of modification): the key of cached facts about a file.
+
+    Raises:
+        UserError: there is no such file, it is empty, or it is a folder, pipe or device.
+    """
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
-        there = "" if isinstance(error, FileNotFoundError) else f" that can be read ({error})"
-        raise UserError(f"{path}: no such file{there}") from error
+        details = "" if isinstance(error, FileNotFoundError) else f" that can be read ({error})"
+        raise UserError(f"{path}: no such file{details}") from error
     if stat.S_ISDIR(status.st_mode):
         raise UserError(f"{path}: is a folder where an audio file is expected")
     if not stat.S_ISREG(status.st_mode):
@@ -112,18 +122,18 @@ def _stamp(path):
 
 @functools.lru_cache(maxsize=10_000)
 def _flac(path, stamp):
-    return flac.measured(path)
+    return flac.measure(path)
 
 
-class _File(Opened):
-    """A SoundFile whose number of samples is known."""
+class _KnownLength(OpenAudio):
+    """A SoundFile of which `actual` samples can be decoded and `declared` are in the header."""
 
-    def __init__(self, file, there, promised):
-        self.file, self.frames, self.flaw = file, there, None
+    def __init__(self, file, actual, declared):
+        self.file, self.frames, self.flaw = file, actual, None
         self.samplerate, self.channels = file.samplerate, file.channels
         self.subtype = file.subtype
-        if there < promised:
-            self.flaw = cut_short(there, promised, file.samplerate)
+        if actual < declared:
+            self.flaw = truncation(actual, declared, file.samplerate)
 
     def seek(self, frame):
         if self.file.tell() != frame:
@@ -133,12 +143,12 @@ class _File(Opened):
         return self.file.read(max(0, min(frames, self.frames - self.file.tell())), **kwargs)
 
 
-class _Forward(_File):
-    """A file whose decoder, such as that of GSM 6.10, only goes forward: to go back, it starts
-    again."""
+class _ForwardOnly(_KnownLength):
+    """A file whose decoder, such as that of GSM 6.10, cannot seek: it reads forward, and reopens
+    the file to go back."""
 
-    def __init__(self, path, file, there, promised):
-        super().__init__(file, there, promised)
+    def __init__(self, path, file, actual, declared):
+        super().__init__(file, actual, declared)
         self.path, self.at = path, 0
 
     def seek(self, frame):
@@ -155,34 +165,36 @@ class _Forward(_File):
 
 
 def _by_libsndfile(path, stamp):
+    """Open a file with libsndfile, and correct the length that it reports."""
+    size = stamp[0]
     file = sound_file(path)
     plain = file.subtype.startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
-    if plain and (sound := beyond_limit(path, stamp[0])) is not None:
-        file = _without_header(path, file, *sound)
-        return _File(file, file.frames, file.frames)
-    place = without_size(path) if file.frames == 0 and file.format == "WAV" else None
-    if place is not None:
+    if plain and (data := oversized_data(path, size)) is not None:
+        file = _without_header(path, file, *data)
+        return _KnownLength(file, file.frames, file.frames)
+    offset = missing_size_offset(path) if file.frames == 0 and file.format == "WAV" else None
+    if offset is not None:
         file.close()
-        file = soundfile.SoundFile(Corrected(path, place, b"\xff\xff\xff\xff"))
-    there = promised = file.frames
-    if not plain or file.format in ("FLAC", "OGG") or there > stamp[0]:
-        there = counted(str(path), stamp)
-        # libsndfile guesses how many frames of MPEG there are
-        if promised > ENDLESS or file.subtype.startswith("MPEG"):
-            promised = there
-    # libsndfile takes what is there for the whole, and tells only its log that more was promised
-    for name, size, found in SIZES.findall(file.extra_info):
-        most = STREAMED if name in ("data", "SSND", "Data Size") else ENDLESS
-        if int(found) < int(size) < most:
-            promised = round(there * int(size) / max(1, int(found)))
+        file = soundfile.SoundFile(PatchedFile(path, offset, b"\xff\xff\xff\xff"))
+    actual = declared = file.frames
+    if not plain or file.format in ("FLAC", "OGG") or actual > size:
+        actual = count_samples(str(path), stamp)
+        # libsndfile only estimates the number of samples of MPEG files
+        if declared > UNKNOWN or file.subtype.startswith("MPEG"):
+            declared = actual
+    # libsndfile reports the size of a truncated file, and the size in its header only in its log
+    for name, in_header, in_file in SIZES.findall(file.extra_info):
+        limit = STREAMED if name in ("data", "SSND", "Data Size") else UNKNOWN
+        if int(in_file) < int(in_header) < limit:
+            declared = round(actual * int(in_header) / max(1, int(in_file)))
     if not file.seekable():
-        return _Forward(path, file, there, promised)
-    return _File(file, there, promised)
+        return _ForwardOnly(path, file, actual, declared)
+    return _KnownLength(file, actual, declared)
 
 
-def _without_header(path, file, place, size):
-    """The samples at a place of an opened WAV file, `size` bytes of them, as a SoundFile."""
+def _without_header(path, file, offset, size):
+    """The `size` bytes at `offset` of an open WAV file as a SoundFile of raw samples."""
     form = {"samplerate": file.samplerate, "channels": file.channels, "subtype": file.subtype}
     file.close()
-    window = Window(path, place, place + size)
-    return soundfile.SoundFile(window, format="RAW", endian="LITTLE", **form)
+    section = FileSection(path, offset, offset + size)
+    return soundfile.SoundFile(section, format="RAW", endian="LITTLE", **form)

@@ -1,4 +1,4 @@
-"""A reader for plain 16-bit WAV files, at half the cost of libsndfile."""
+"""WAV files: a fast reader for 16-bit files, and corrections of wrong sizes in headers."""
 
 import os
 import re
@@ -6,22 +6,22 @@ import struct
 
 import numpy as np
 
-from .lengths import Opened
+from .lengths import OpenAudio
 
-HEADER = 4096  # bytes in which a plain WAV file's sound has begun
-LIMIT = 2**32  # bytes; the sizes in a header are below
-UNKNOWN = 0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF  # what stands there for a size that nobody knew
+HEADER = 4096  # bytes; in a plain WAV file the samples begin within them
+LIMIT = 2**32  # bytes; sizes in a header are smaller
+UNKNOWN = 0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF  # placeholders for an unknown size
 
 
-class PlainWav(Opened):
-    """A whole 16-bit PCM WAV file, with what is used here of a SoundFile at half its cost."""
+class PlainWav(OpenAudio):
+    """A complete 16-bit PCM WAV file, read like a SoundFile in half the time."""
 
     subtype = "PCM_16"
     flaw = None
 
     @classmethod
     def of(cls, path):
-        """The file opened, or None where anything is unusual: that is left to libsndfile."""
+        """Open a file; None if anything in it is unusual, which is left to libsndfile."""
         try:
             file = open(path, "rb")  # noqa: SIM115  (the caller closes it)
         except (OSError, ValueError):
@@ -30,9 +30,10 @@ class PlainWav(Opened):
         kind, at, size = _chunks(header)
         if len(kind) == 16:
             tag, channels, rate, _, width, bits = struct.unpack("<HHIIHH", kind)
-            there = os.fstat(file.fileno()).st_size
-            whole = 0 < size <= there - at and there <= LIMIT
-            if (tag, bits, width) == (1, 16, 2 * channels) and rate and whole and size % width == 0:
+            file_size = os.fstat(file.fileno()).st_size
+            is_pcm16 = (tag, bits, width) == (1, 16, 2 * channels) and channels > 0 and rate > 0
+            is_complete = 0 < size <= file_size - at and file_size <= LIMIT
+            if is_pcm16 and is_complete and size % width == 0:
                 return cls(file, at, rate, channels, size // width)
         file.close()
         return None
@@ -55,39 +56,40 @@ class PlainWav(Opened):
         return data
 
 
-def without_size(path):
-    """The place of the size of a WAV file's sound, if the recorder broke off before it wrote one.
+def missing_size_offset(path):
+    """The offset of the size of the samples, if a recorder stopped before it wrote the size.
 
-    None: the size is there, or there is no sound.
+    None: the size is there, or there are no samples.
     """
     with open(path, "rb") as file:
         header = file.read(HEADER)
     _, at, size = _chunks(header)
     if size != 0 or at >= len(header) or re.match(rb"[ -~]{4}", header[at : at + 4]):
-        return None  # another chunk follows: the file is empty indeed
+        return None  # another chunk follows: there are no samples
     return at - 4
 
 
-def beyond_limit(path, there):
-    """(place, bytes) of the sound of a WAV file that is longer than its header can tell: the header
-    holds no size, or the last 32 bits of it. None: it is right.
+def oversized_data(path, file_size):
+    """(offset, bytes) of the samples of a WAV file that is too large for the sizes in its header.
 
-    there: bytes of the file.
+    There the header has no size, or the lower 32 bits of it. None: the header is correct.
+
+    file_size: in bytes.
     """
-    if there <= LIMIT:
+    if file_size <= LIMIT:
         return None
     with open(path, "rb") as file:
         header = file.read(HEADER)
     kind, at, size = _chunks(header)
     if not kind or at > len(header):
         return None
-    rest = there - at
-    whole = rest if size in UNKNOWN else size + (rest - size) // LIMIT * LIMIT
-    return (at, whole) if whole > size else None
+    rest = file_size - at
+    actual = rest if size in UNKNOWN else size + (rest - size) // LIMIT * LIMIT
+    return (at, actual) if actual > size else None
 
 
 def _chunks(header):
-    """(the chunk "fmt ", the place of the sound, its size), b"" and 0 where there is none."""
+    """(chunk "fmt ", offset of the samples, their size in bytes); b"" and 0 if there are none."""
     kind, at = b"", 12
     if header[:4] != b"RIFF" or header[8:12] != b"WAVE":
         return kind, 0, 0

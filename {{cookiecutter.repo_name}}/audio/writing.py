@@ -9,10 +9,10 @@ from errors import UserError
 
 
 def encode(data, sample_rate):
-    """The bytes of a WAV file with `data` (channels, samples) at its own level.
+    """The bytes of a WAV file with `data` (channels, samples), whose level is not changed.
 
-    24-bit integers (error below 1e-7 of full scale) where the peak is below 1; a louder signal
-    becomes 32-bit float, so that nothing clips or wraps round.
+    Samples are 24-bit integers (error below 1e-7 of full scale) if the peak is below 1, else 32-bit
+    floats, so that nothing clips.
 
     Raises:
         UserError: NaN or infinite samples.
@@ -24,15 +24,17 @@ def encode(data, sample_rate):
 
 
 def encode_stem(data, sample_rate):
-    """The bytes of a 16-bit WAV file with a dataset's stem, whose peak is below 1."""
-    # rounded here: libsndfile cuts off what 16 bits do not hold, and only in WAV
+    """The bytes of a 16-bit WAV file with `data` (channels, samples) of a peak below 1."""
+    # rounded here, because libsndfile truncates when it writes 16-bit WAV
     numbers = np.clip(np.rint(data * np.float32(2**15)), -(2**15), 2**15 - 1).astype(np.int16)
     return _encode(numbers, sample_rate, "WAV", "PCM_16")
 
 
 def flac_holds(sample_rate, num_channels):
-    """Can FLAC hold audio of this rate, in Hz, and so many channels? At most 8 of them, and no
-    rate above 655,350 Hz, nor one above 65,535 Hz that is no multiple of 10."""
+    """Can a FLAC file have this sample rate (Hz) and number of channels?
+
+    FLAC has at most 8 channels, and at most 655,350 Hz; above 65,535 Hz only multiples of 10.
+    """
     try:
         _encode(np.zeros((num_channels, 1)), sample_rate, "FLAC", "PCM_16")
     except soundfile.LibsndfileError:
@@ -41,7 +43,7 @@ def flac_holds(sample_rate, num_channels):
 
 
 def _encode(data, sample_rate, kind, subtype):
-    # in memory: on a full disk libsndfile says no more than "System error"
+    # in memory: libsndfile reports a full disk as "System error" only
     buffer = io.BytesIO()
     soundfile.write(buffer, data.T, sample_rate, format=kind, subtype=subtype)
     return buffer.getvalue()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audio import convert, encode_stem, through_mp3
+from audio import convert, encode_stem, mp3_round_trip
 from errors import UserError
 from files import write_files
 
@@ -60,7 +60,9 @@ def _compressed(song, start):
     that they still add up to the song. The encoder begins a little before."""
     stems = song.render(start - LEAD, LEAD + SECONDS)
     return {
-        stem: through_mp3(sound.T.astype(np.float32), SAMPLE_RATE, song.kilobits).T[samples(LEAD) :]
+        stem: mp3_round_trip(sound.T.astype(np.float32), SAMPLE_RATE, song.kilobits).T[
+            samples(LEAD) :
+        ]
         for stem, sound in stems.items()
     }
 

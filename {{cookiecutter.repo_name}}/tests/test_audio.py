@@ -310,7 +310,7 @@ def test_a_format_that_decodes_only_forwards_is_read_at_any_place(tmp_path, kind
     assert np.array_equal(audio.read(path)[0], whole)
     assert audio.info(path) == (RATE, 1, len(whole))
     recording = streams.FileRecording(path)
-    with audio.opened(path) as file:
+    with audio.open_file(path) as file:
         for start in (5000, 100, 7000):
             part = whole[start : start + 50]
             assert np.array_equal(audio.read_excerpt(path, RATE, 1, start, 50)[0], part)

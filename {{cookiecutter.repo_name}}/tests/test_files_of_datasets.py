@@ -286,5 +286,5 @@ def test_a_resampled_stretch_is_the_slice_of_the_resampled_whole(tmp_path, kind,
 def test_a_channel_that_a_file_lacks_is_reported(stems):
     import audio
 
-    with pytest.raises(UserError, match="one.wav: has 1 channel where channel 2 is to be read"):
+    with pytest.raises(UserError, match="one.wav: has 1 channel, and channel 2 is to be read"):
         audio.read_excerpt(stems / "a" / "one.wav", RATE, 1, 0, 10, channel=1)

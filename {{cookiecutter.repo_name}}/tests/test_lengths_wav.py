@@ -83,6 +83,16 @@ def test_an_impossible_rate_is_refused(tmp_path, rate):
             reader(path)
 
 
+def test_a_header_with_no_channels_is_refused(tmp_path):
+    path = written(tmp_path, "a.wav")
+    content = bytearray(path.read_bytes())
+    content[22:24] = content[32:34] = bytes(2)  # channels, and bytes of a sample of all channels
+    path.write_bytes(content)
+    for reader in (audio.info, audio.read, streams.FileRecording):
+        with pytest.raises(UserError, match="a.wav: cannot be read as audio"):
+            reader(path)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.wav")

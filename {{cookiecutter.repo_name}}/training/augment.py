@@ -40,9 +40,9 @@ def draw(data, index, length, rng, augment=None):
     sources = _mixed_anew(sources, augment, data, rng)
     if augment.mp3 is not None and rng.random() < augment.mp3.probability:
         rate, kilobits = data.sample_rate, float(2 ** rng.uniform(*np.log2(augment.mp3.kilobits)))
-        sources = np.stack([audio.through_mp3(sound, rate, kilobits) for sound in sources])
+        sources = np.stack([audio.mp3_round_trip(sound, rate, kilobits) for sound in sources])
         if rest.any():
-            rest = audio.through_mp3(rest, rate, kilobits)
+            rest = audio.mp3_round_trip(rest, rate, kilobits)
     return sources.sum(axis=0) + rest, sources, name
 
 
