@@ -1,7 +1,7 @@
-"""From a publisher's archive, or a copy that was bought, to a folder that a dataset reads.
+"""Prepares datasets: from a publisher's archive or your own copy to a folder that a dataset reads.
 
-`prepare(settings, steps)` downloads, checks, unpacks, converts, and writes a manifest of what it
-made.
+`prepare(settings, steps)` downloads, checks, unpacks and converts files, and writes a manifest of
+the result.
 """
 
 from .convert import Convert

@@ -1,4 +1,4 @@
-"""Audio files of any kind to WAV or FLAC, at one rate, so that reading them costs little."""
+"""Converts audio files of any format to WAV or FLAC at one sample rate, which are fast to read."""
 
 import io
 import shutil
@@ -19,17 +19,17 @@ from pool import available_cores
 
 from .manifest import MANIFEST
 
-BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
+BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")  # suffixes that need ffmpeg
 AUDIO = audio.SUFFIXES + BY_FFMPEG
 
 
 class Convert:
-    """Every audio file of the source, at the same place in the folder; other files are copied,
-    but for manifests.
+    """Convert each audio file of the source to the same path in the folder.
 
-    Samples are rounded to 16 bits. A file that reaches full scale, as resampled ones may, is
-    written in 32-bit float instead, so that nothing is clipped. ffmpeg is needed only for what
-    libsndfile cannot read (m4a, mp4, aac, wma). Files of one name (a.wav, a.flac) are refused.
+    Other files are copied, except manifests. Samples are rounded to 16 bits; a file that reaches
+    full scale, as can happen by resampling, is written in 32-bit float instead, so that nothing
+    clips. ffmpeg is needed only for formats that libsndfile cannot read (m4a, mp4, aac, wma). Two
+    files with one name (a.wav, a.flac) are an error.
 
     Args:
         format: "wav" or "flac".
@@ -51,27 +51,27 @@ class Convert:
             raise UserError(f"{source}: holds no audio files to convert")
         raise_all(self._clashes(paths, source))
 
-        def converted(path):
+        def convert(path):
+            """Convert one file; return None or the problem."""
             try:
-                self._one(path, path.relative_to(source), folder)
-            except UserError as error:  # one bad file does not hide the others
+                self._convert(path, path.relative_to(source), folder)
+            except UserError as error:  # collected, so that all bad files are named
                 return str(error)
             return None
 
-        with ThreadPoolExecutor(available_cores()) as pool:  # soundfile and soxr leave Python alone
-            made = pool.map(converted, paths)
-            problems = list(
-                tqdm(made, total=len(paths), desc="converting", unit="file", disable=None)
-            )
+        # threads are enough: soundfile and soxr release Python's global lock
+        with ThreadPoolExecutor(available_cores()) as pool:
+            bar = {"total": len(paths), "desc": "converting", "unit": "file", "disable": None}
+            problems = list(tqdm(pool.map(convert, paths), **bar))
         raise_all(problem for problem in problems if problem is not None)
 
-    def target(self, inner):
-        """What is made of a file: its path in the folder for a path in the source."""
-        is_audio = inner.suffix.lower() in AUDIO
-        return inner.with_suffix(f".{self.format}") if is_audio else inner
+    def target(self, relative):
+        """The path in the folder of the file that is made from a path in the source."""
+        is_audio = relative.suffix.lower() in AUDIO
+        return relative.with_suffix(f".{self.format}") if is_audio else relative
 
     def _clashes(self, paths, source):
-        """What to say of files that would become one."""
+        """A message for each group of files that would be converted to the same path."""
         by_target = {}
         for path in paths:
             by_target.setdefault(self.target(path.relative_to(source)), []).append(path)
@@ -82,26 +82,35 @@ class Convert:
             if len(same) > 1
         ]
 
-    def _one(self, path, inner, folder):
-        target = folder / self.target(inner)
+    def _convert(self, path, relative, folder):
+        target = folder / self.target(relative)
         if target.exists():
             return
         if path.suffix.lower() not in AUDIO:
             write_files({target: path.read_bytes()})
             return
         if path.suffix.lower() in BY_FFMPEG:
-            sound, rate = decoded(path)
+            sound, rate = decode_by_ffmpeg(path)
         else:
             sound, rate = audio.read(path), audio.info(path)[0]
         sound = audio.convert(sound, rate, self.sample_rate or rate, self.num_channels)
-        write_files({target: sixteen_bits(sound, self.sample_rate or rate, self.format, target)})
+        write_files({target: encode_16_bit(sound, self.sample_rate or rate, self.format, target)})
 
 
-def sixteen_bits(sound, sample_rate, format, path):
-    """The bytes of a 16-bit file with `sound` (channels, samples); what was 16-bit stays as is."""
+def encode_16_bit(sound, sample_rate, format, path):
+    """The bytes of a 16-bit file; samples that came from 16-bit files are unchanged.
+
+    Args:
+        sound: (channels, samples). If it reaches full scale, a WAV file has 32-bit floats instead.
+        format: "wav" or "flac".
+        path: for error messages.
+
+    Raises:
+        UserError: FLAC cannot store this level, sample rate or number of channels.
+    """
     numbers = np.rint(sound * 32768.0)
-    over = numbers.max(initial=0) > 32767 or numbers.min(initial=0) < -32768
-    if over and format == "flac":
+    is_over = numbers.max(initial=0) > 32767 or numbers.min(initial=0) < -32768
+    if is_over and format == "flac":
         raise UserError(
             f"{path}: its peak, {np.abs(sound).max():.3f}, is above full scale, which FLAC cannot "
             "hold; write format: wav"
@@ -112,19 +121,21 @@ def sixteen_bits(sound, sample_rate, format, path):
             "format: wav"
         )
     buffer = io.BytesIO()
-    data, subtype = (sound.T, "FLOAT") if over else (numbers.T.astype(np.int16), "PCM_16")
+    data, subtype = (sound.T, "FLOAT") if is_over else (numbers.T.astype(np.int16), "PCM_16")
     soundfile.write(buffer, data, sample_rate, format=format.upper(), subtype=subtype)
-    return _without_time(buffer.getvalue()) if over else buffer.getvalue()
+    return _without_time(buffer.getvalue()) if is_over else buffer.getvalue()
 
 
 def _without_time(wav):
-    """A float WAV file without the time at which it was written: in its PEAK chunk, after the
-    chunk's name, size and version. The same sound then makes the same file."""
-    place = wav.find(b"PEAK", 0, wav.find(b"data"))
-    return wav if place < 0 else wav[: place + 12] + bytes(4) + wav[place + 16 :]
+    """The bytes of a float WAV file without its time of writing, so that they are reproducible.
+
+    The time is in the PEAK chunk, after the chunk's name, size and version (4 bytes each).
+    """
+    offset = wav.find(b"PEAK", 0, wav.find(b"data"))
+    return wav if offset < 0 else wav[: offset + 12] + bytes(4) + wav[offset + 16 :]
 
 
-def needs_ffmpeg(path):
+def require_ffmpeg(path):
     """Raise UserError if ffmpeg, which `path` needs, is not installed."""
     for program in ("ffmpeg", "ffprobe"):
         if shutil.which(program) is None:
@@ -134,9 +145,13 @@ def needs_ffmpeg(path):
             )
 
 
-def decoded(path):
-    """(float32 (channels, samples), rate) of a file that only ffmpeg can read."""
-    needs_ffmpeg(path)
+def decode_by_ffmpeg(path):
+    """Decode a file that only ffmpeg can read: (float32 (channels, samples), sample rate in Hz).
+
+    Raises:
+        UserError: ffmpeg is not installed or cannot decode the file.
+    """
+    require_ffmpeg(path)
     with tempfile.TemporaryDirectory() as temporary:
         wav = Path(temporary) / "decoded.wav"
         command = ["ffmpeg", "-v", "error", "-i", str(path), "-c:a", "pcm_f32le", str(wav)]

@@ -1,4 +1,4 @@
-"""Packages of Debian: fetched by apt, checked, and unpacked without being installed."""
+"""Downloads Debian packages with apt, and unpacks them without installing them."""
 
 import logging
 import shutil
@@ -13,19 +13,19 @@ from .download import digest
 from .unpack import unpack
 
 log = logging.getLogger("prepare")
-ARCHIVES = (".pk3",)  # zip files in packages of games
+ARCHIVES = (".pk3",)  # suffixes of zip files in packages of games
 
 
 class FetchPackages:
-    """Debian packages are unpacked into `source`, each into a folder of its name, for later steps.
+    """Download Debian packages, and unpack each into a subfolder of `source` for later steps.
 
-    They come from the mirror that this machine's apt is set up for, whose signature apt checks.
-    Nothing is installed, and root is not needed. What a package says about its license is copied
-    to `folder`: licenses/<package>.txt.
+    They are downloaded from the mirror in apt's configuration of this machine; apt checks its
+    signature. Nothing is installed, and root is not needed. The license file of each package is
+    copied to `folder`/licenses/<package>.txt.
 
     Args:
-        packages: {name: SHA-256 of the .deb file, or null to take the version of any release}.
-        archives: the folder for the .deb files; files that are there are not downloaded.
+        packages: {name: SHA-256 of the .deb file, or null for the version of any release}.
+        archives: the folder of the .deb files; existing ones are not downloaded again.
     """
 
     def __init__(self, packages: dict, archives: str = "cache/archives"):
@@ -40,13 +40,13 @@ class FetchPackages:
         )
         self.archives.mkdir(parents=True, exist_ok=True)
         for package, sha256 in self.packages.items():
-            archive = self._fetched(package)
+            archive = self._fetch(package)
             found = digest(archive)
             if sha256 is not None and found != sha256:
                 raise UserError(
                     f"{archive}: has the SHA-256 {found}, expected {sha256}. If your release of "
-                    f"Debian has another version, write {package}: null to take it; what is made "
-                    "of it then differs from ours"
+                    f"Debian has another version, write {package}: null to use it; the prepared "
+                    "data then differ from those of the documentation"
                 )
             log.info("%s: %s, SHA-256 %s", package, archive.name, found)
             self._unpack(archive, Path(source) / package)
@@ -55,21 +55,21 @@ class FetchPackages:
                 raise UserError(f"{archive}: has no {terms.name} file; is it a package of Debian?")
             write_files({Path(folder) / "licenses" / f"{package}.txt": terms.read_bytes()})
 
-    def _fetched(self, package):
-        """The package's .deb file, downloaded if it is not there."""
-        there = sorted(self.archives.glob(f"{package}_*.deb"))
-        if not there:
+    def _fetch(self, package):
+        """The path of the package's .deb file, which is downloaded if it does not exist."""
+        found = sorted(self.archives.glob(f"{package}_*.deb"))
+        if not found:
             with tempfile.TemporaryDirectory(dir=self.archives) as temporary:
                 _run(["apt-get", "download", package], f"{package}: apt cannot get it", temporary)
                 for path in Path(temporary).glob(f"{package}_*.deb"):
                     path.replace(self.archives / path.name)
-            there = sorted(self.archives.glob(f"{package}_*.deb"))
-        if len(there) != 1:
+            found = sorted(self.archives.glob(f"{package}_*.deb"))
+        if len(found) != 1:
             raise UserError(
-                f"{self.archives}: holds {len(there)} files {package}_*.deb, expected 1; "
-                f"{'leave the one to use' if there else 'put it there'}"
+                f"{self.archives}: holds {len(found)} files {package}_*.deb, expected 1; "
+                f"{'leave the one to use' if found else 'put it there'}"
             )
-        return there[0]
+        return found[0]
 
     @staticmethod
     def _unpack(archive, folder):
@@ -77,7 +77,7 @@ class FetchPackages:
             tar = Path(temporary) / "data.tar"
             with open(tar, "wb") as file:
                 _run(["dpkg-deb", "--fsys-tarfile", archive], f"{archive}: damaged", stdout=file)
-            unpack(tar, folder, skip_links=True)  # most lead to what other packages hold
+            unpack(tar, folder, skip_links=True)  # most links lead to files of other packages
         for inner in sorted(path for path in folder.rglob("*") if path.suffix in ARCHIVES):
             unpack(inner, inner.with_suffix(""))
 

@@ -1,4 +1,4 @@
-"""Files from the web: from any of several mirrors, checked, and taken up where they broke off."""
+"""Downloads files from one of several mirrors, checks their hashes, and resumes downloads."""
 
 import hashlib
 import http.client
@@ -18,31 +18,32 @@ from files import read_json
 log = logging.getLogger("prepare")
 
 CHUNK = 1 << 20  # bytes
-TRIES = 5  # in a row without a byte more
-TIMEOUT = 60  # seconds without an answer
+MAX_TRIES = 5  # in a row without receiving anything
+TIMEOUT = 60  # seconds without a response
 FAILURES = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
 def fetch(urls, path, sha256=None):
-    """Make sure that the file `path` is there; download it from the first of `urls` that works.
+    """Download a file from the first of `urls` that works, unless it exists.
 
-    An interrupted download stays in `path` + ".part", from which the next call resumes.
+    An interrupted download is kept as `path` + ".part"; the next call resumes it.
 
     Args:
-        urls: of the same file; [] if nobody may hand it out.
-        sha256: what the file must have, in hexadecimal digits; None: it is only logged.
+        urls: addresses of the same file; [] if it cannot be downloaded.
+        path: of the file.
+        sha256: the expected SHA-256 in hexadecimal digits; None: it is only logged.
 
     Returns:
         the SHA-256 of the file.
 
     Raises:
-        UserError: no mirror has it, it is another file, or the disk is full.
+        UserError: no mirror has the file, its hash is another, or the disk is full.
     """
     path = Path(path)
     if path.exists():
         return _checked(path, sha256)
     if not urls:
-        raise UserError(f"{path}: is not there and cannot be downloaded; put it there")
+        raise UserError(f"{path}: does not exist and cannot be downloaded; put it there")
     part = path.with_name(path.name + ".part")
     problems = []
     for url in urls:
@@ -52,16 +53,16 @@ def fetch(urls, path, sha256=None):
         except FAILURES as error:
             problems.append(f"{url}: {getattr(error, 'reason', None) or repr(error)}")
             log.warning("%s", problems[-1])
-        except _Wrong as error:
+        except _WrongFile as error:
             problems.append(f"{url}: {error}")
             log.warning("%s", problems[-1])
             part.unlink()
         else:
-            _note(part).unlink(missing_ok=True)
+            _origin_path(part).unlink(missing_ok=True)
             os.replace(part, path)
             return found
     raise UserError(
-        f"{path}: could not be downloaded; run the same again to go on, or put the file there:\n  "
+        f"{path}: could not be downloaded; run the same again to resume, or put the file there:\n  "
         + "\n  ".join(problems)
     )
 
@@ -72,15 +73,15 @@ def digest(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class _Wrong(UserError):
-    """Not the file that was asked for."""
+class _WrongFile(UserError):
+    """A file with another hash than expected."""
 
 
 def _checked(path, sha256):
-    """The SHA-256 of a file, which must be the one expected, if one is."""
+    """The SHA-256 of a file; a `_WrongFile` is raised if another one is expected."""
     found = digest(path)
     if sha256 is not None and found != sha256.lower():
-        raise _Wrong(
+        raise _WrongFile(
             f"{path}: has the SHA-256 {found}, expected {sha256.lower()}; it is another file or "
             "broken: remove it"
         )
@@ -89,88 +90,90 @@ def _checked(path, sha256):
     return found
 
 
-def _note(part):
-    """Where it is kept which file on which server a part is of."""
+def _origin_path(part):
+    """The path of the JSON file that records the origin of a partial file: {url, version}."""
     return part.with_name(part.name + ".json")
 
 
-def _noted(part):
-    """What is kept there, or {}: a part without a note is downloaded again."""
+def _origin(part):
+    """The recorded origin of a partial file, or {}."""
     try:
-        return read_json(_note(part))
+        return read_json(_origin_path(part))
     except UserError:
         return {}
 
 
-def _download(url, part, checked):
+def _download(url, part, has_hash):
+    """Download a file to `part`, with several tries. has_hash: will its hash be checked?"""
     part.parent.mkdir(parents=True, exist_ok=True)
     tries = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            if _go_on(url, part, checked):
+            if _resume(url, part, has_hash):
                 return
             raise http.client.IncompleteRead(b"")
         except FAILURES as error:
             if isinstance(error, urllib.error.HTTPError) and error.code < 500:
                 raise
-            more = part.exists() and part.stat().st_size > before
-            tries = 0 if more else tries + 1
-            if tries == TRIES:
+            has_grown = part.exists() and part.stat().st_size > before
+            tries = 0 if has_grown else tries + 1
+            if tries == MAX_TRIES:
                 raise
             time.sleep(tries)
 
 
-def _go_on(url, part, checked):
-    """Ask for what is missing of `part`; True if it is whole then."""
-    there = part.stat().st_size if part.exists() else 0
-    note = _noted(part)
-    if there and not checked and (note.get("url") != url or not note.get("version")):
-        there = 0  # nothing would tell if the rest were another file's
+def _resume(url, part, has_hash):
+    """Request the missing bytes of `part`; return whether it is complete then."""
+    offset = part.stat().st_size if part.exists() else 0
+    origin = _origin(part)
+    same_version = origin.get("url") == url and bool(origin.get("version"))
+    if offset and not has_hash and not same_version:
+        offset = 0  # it could not be detected if the rest came from another file
     request = urllib.request.Request(url, headers={"User-Agent": "scripts.prepare"})
-    if there:
-        request.add_header("Range", f"bytes={there}-")
-        if note.get("url") == url and note.get("version"):
-            request.add_header("If-Range", note["version"])
+    if offset:
+        request.add_header("Range", f"bytes={offset}-")
+        if same_version:
+            request.add_header("If-Range", origin["version"])
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise
         total = error.headers.get("Content-Range", "").rpartition("/")[2]
-        if total == str(there):
+        if total == str(offset):
             return True
-        part.unlink()  # longer than the server's file: of another one
+        part.unlink()  # it is longer than the file on the server, so part of another file
         return False
-    with answer:
-        if answer.status != 206:
-            there = 0
-        total = _total(answer, there)
-        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-        _note(part).write_text(json.dumps({"url": url, "version": version}))
-        _receive(answer, part, there, total)
+    with response:
+        if response.status != 206:
+            offset = 0
+        total = _total(response, offset)
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified")
+        _origin_path(part).write_text(json.dumps({"url": url, "version": version}))
+        _receive(response, part, offset, total)
     return total is None or part.stat().st_size == total
 
 
-def _total(answer, there):
-    """Bytes of the whole file; None if the server does not say."""
-    if answer.status == 206:
-        range_sent = answer.headers.get("Content-Range", "")
-        if not range_sent.startswith(f"bytes {there}-"):
+def _total(response, offset):
+    """The size of the whole file in bytes; None if the server does not state it."""
+    if response.status == 206:
+        content_range = response.headers.get("Content-Range", "")
+        if not content_range.startswith(f"bytes {offset}-"):
             raise http.client.HTTPException(
-                f"asked for bytes from {there}, was sent {range_sent!r}"
+                f"asked for bytes from {offset}, was sent {content_range!r}"
             )
-        return (
-            int(range_sent.rpartition("/")[2]) if range_sent.rpartition("/")[2].isdigit() else None
-        )
-    length = answer.headers.get("Content-Length")
+        total = content_range.rpartition("/")[2]
+        return int(total) if total.isdigit() else None
+    length = response.headers.get("Content-Length")
     return int(length) if length is not None else None
 
 
-def _receive(answer, part, there, total):
-    bar = tqdm(initial=there, total=total, unit="B", unit_scale=True, desc=part.stem, disable=None)
-    with bar, open(part, "ab" if there else "wb") as file:
-        while chunk := answer.read(CHUNK):
+def _receive(response, part, offset, total):
+    """Append the content of a response to `part`, or overwrite it if `offset` is 0."""
+    bar = tqdm(initial=offset, total=total, unit="B", unit_scale=True, desc=part.stem, disable=None)
+    with bar, open(part, "ab" if offset else "wb") as file:
+        while chunk := response.read(CHUNK):
             try:
                 file.write(chunk)
                 file.flush()

@@ -1,4 +1,4 @@
-"""A rock band: a score's chords and melodies on electric guitars, through amplifiers."""
+"""Plays scores as a rock band: two amplified electric guitars and a bass."""
 
 import numpy as np
 import soxr
@@ -8,21 +8,24 @@ from songs.score import Note
 
 from .soundfont import PLAYED_RATE, play_parts
 
-OVERSAMPLING = 4  # what distortion adds above half the rate would be folded back
+OVERSAMPLING = 4  # so that the overtones of distortion do not alias
 GUITARS = range(24, 29)  # programs of General MIDI: nylon, steel, jazz, clean, muted
 BASSES = (33, 34)  # fingered, picked
 LOWEST = 40  # MIDI pitch of a guitar's lowest string
 
 
 def play_band(score, start, seconds, soundfont, sample_rate, rng):
-    """`seconds` of a score from `start` by two guitars and a bass, without drums.
+    """Play a part of a score on two guitars and a bass, without drums.
 
     Args:
-        score: of `songs.score.compose`.
-        soundfont: an .sf2 or .sf3 file of General MIDI instruments.
+        score: a `songs.score.Score`.
+        start, seconds: the part to play.
+        soundfont: path of an .sf2 or .sf3 file with General MIDI instruments.
+        sample_rate: in Hz, of the result.
+        rng: numpy's Generator.
 
     Returns:
-        float32 (samples,), mono.
+        float32 (samples,).
 
     Raises:
         UserError: see `soundfont.play`.
@@ -47,12 +50,16 @@ def play_band(score, start, seconds, soundfont, sample_rate, rng):
 
 
 def power_chords(score, rng):
-    """Root, fifth and octave in the rhythm of the score's chords, or in eighths: [Note]."""
+    """Power chords (root, fifth and octave) in the rhythm of the score's chords or in eighths.
+
+    Returns:
+        [Note].
+    """
     strums = sorted({(round(n.start, 1), n.length) for n in score.parts["chords"]})
-    muted = float(rng.choice((0.35, 0.9)))  # of its length that an eighth sounds
+    legato = float(rng.choice((0.35, 0.9)))  # the share of an eighth that is played
     if rng.random() < 0.5:
         eighth = score.beat / 2
-        strums = [(eighth * i, muted * eighth) for i in range(int(score.length / eighth))]
+        strums = [(eighth * i, legato * eighth) for i in range(int(score.length / eighth))]
     bass = score.parts["bass"]
     starts = [note.start for note in bass]
     chords = []
@@ -68,13 +75,19 @@ def power_chords(score, rng):
 
 
 def amplify(sound, sample_rate, drive_db, rng):
-    """A guitar through an amplifier and its loudspeaker.
+    """Simulate a guitar amplifier and its loudspeaker.
 
-    A high-pass, a gain of `drive_db` into an asymmetric soft clipper (as a valve: even overtones
-    too), then the loudspeaker's band, of 80 Hz to 3 to 6 kHz.
+    A high-pass filter; a gain of `drive_db` into an asymmetric soft clipper, which adds even
+    overtones too, as a valve does; and the frequency range of a loudspeaker, from 80 Hz to an upper
+    limit between 3 and 6 kHz.
 
     Args:
-        sound: (samples,), any level: it is brought to an RMS of 0.1 before the gain.
+        sound: (samples,), of any level: it is scaled to an RMS of 0.1 first.
+        sample_rate: in Hz.
+        rng: numpy's Generator, for the filters and the clipper.
+
+    Returns:
+        float64 (samples,).
     """
     level = np.sqrt(np.square(sound, dtype=np.float64).mean())
     rate = OVERSAMPLING * sample_rate

@@ -1,4 +1,4 @@
-"""The contents of a prepared folder: each file with its hash, and one hash of all."""
+"""The manifest of a prepared folder: the hash of each file, and one hash of all of them."""
 
 import hashlib
 import json
@@ -14,16 +14,16 @@ from files import files_below, read_json, write_files
 from .download import digest
 
 MANIFEST = "manifest.json"
-PLAN = ".prepare.json"  # what is being made, until the manifest tells what was made
+PLAN = ".prepare.json"  # the plan of an unfinished preparation; then it is in the manifest
 
 
-def written(folder, plan):
-    """Is `folder` what `plan` makes, with every file as it was made? A reason if not, else None.
+def why_incomplete(folder, plan):
+    """Why `folder` is not the complete result of `plan`, in words; None if it is.
 
-    A file of the same size that was touched since is compared by its hash.
+    Files with the same size and another time of modification are compared by their hashes.
 
     Raises:
-        UserError: files were changed since, which are neither kept nor replaced unasked.
+        UserError: files were changed after the preparation; they are not replaced.
     """
     path = Path(folder) / MANIFEST
     if not path.is_file():
@@ -31,18 +31,18 @@ def written(folder, plan):
     manifest = _read(path, "plan", "files")
     if sources(folder) != manifest.get("sources"):
         return "made of other sources"
-    if not _same(manifest["plan"], plan):
+    if not _is_same_plan(manifest["plan"], plan):
         return "another plan"
     missing = [name for name in manifest["files"] if not (Path(folder) / name).is_file()]
     changed = [
         name
         for name, file in manifest["files"].items()
-        if name not in missing and _changed(Path(folder) / name, file)
+        if name not in missing and _is_changed(Path(folder) / name, file)
     ]
-    other = "" if plan["steps"] else f", or remove {MANIFEST} to take it as it is"
+    alternative = "" if plan["steps"] else f", or remove {MANIFEST} to accept it as it is"
     raise_all(
-        f"{Path(folder) / name}: is not what was made, by its size or hash in {MANIFEST}; remove "
-        f"it and run this again{other}"
+        f"{Path(folder) / name}: was changed after its preparation, by its size or hash in "
+        f"{MANIFEST}; remove it and run this again{alternative}"
         for name in changed
     )
     if missing:
@@ -53,40 +53,41 @@ def written(folder, plan):
 
 
 def sources(folder):
-    """What `begin` or `write` last noted of the files that `folder` is made of; None: nothing."""
+    """{name: facts} of the source's files, as `begin` or `write` recorded them; None: nothing."""
     paths = [path for name in (PLAN, MANIFEST) if (path := Path(folder) / name).is_file()]
     return _read(paths[0], "plan").get("sources") if paths else None
 
 
 def begin(folder, plan, source, sources):
-    """Note in `folder` what is made there, and of what.
+    """Record in `folder` that its preparation begins. A manifest for other sources is removed.
 
     Args:
-        source: the folder that is read, of which nothing is made if the plan has no steps.
-        sources: {name: facts} of its files, None if they are not known; a manifest of what was
-            made of others is removed.
+        plan: what determines the result, as plain data.
+        source: the folder that the steps read.
+        sources: {name: facts} of its files, as of `sources.list_files`; None: unknown.
 
     Raises:
-        UserError: something else is in the folder: made by another plan, or by someone else.
+        UserError: the folder was prepared by another plan, or has audio files from elsewhere.
     """
     folder = Path(folder)
     for path in (folder / MANIFEST, folder / PLAN):
-        if path.is_file() and not _same(_read(path, "plan")["plan"], plan):
+        if path.is_file() and not _is_same_plan(_read(path, "plan")["plan"], plan):
             raise UserError(
-                f"{folder}: was made by another plan ({path.name} tells which); remove it, or "
-                "choose another prepare.folder"
+                f"{folder}: was made by another plan (see {path.name}); remove it, or choose "
+                "another prepare.folder"
             )
     made = _read(folder / MANIFEST, "files") if (folder / MANIFEST).is_file() else {}
     if plan["steps"] and (made or not (folder / PLAN).is_file()):
-        _refuse_foreign(folder, source, made.get("files", {}))
+        _check_for_other_audio(folder, source, made.get("files", {}))
     note = {"plan": plan, "sources": sources}
     write_files({folder / PLAN: json.dumps(note, indent=1, ensure_ascii=False) + "\n"})
     if sources != made.get("sources"):
         (folder / MANIFEST).unlink(missing_ok=True)
 
 
-def _refuse_foreign(folder, source, made):
-    """Audio that is there when work begins must be what was made before."""
+def _check_for_other_audio(folder, source, made):
+    """Raise a UserError if the folder has audio files that are neither in `made`, the files of its
+    manifest, nor in `source`."""
     source = Path(source).absolute()
     raise_all(
         f"{path}: was not made by this preparation; move it away, or choose another prepare.folder"
@@ -98,17 +99,19 @@ def _refuse_foreign(folder, source, made):
 
 
 def write(folder, plan, archives=None, sources=None):
-    """Write `manifest.json`, and return its hash.
-
-    The hash is the SHA-256 over name and SHA-256 of every file, in the order of names: the same
-    files have the same hash, wherever and whenever they were made.
+    """Write `manifest.json`.
 
     Args:
-        archives: {file: SHA-256} of what was unpacked.
-        sources: {name: facts} of the files that the folder was made of, None if it was of none.
+        plan: what determined the content of the folder.
+        archives: {file: SHA-256} of the archives that were unpacked.
+        sources: {name: facts} of the files that the steps read; None: unknown.
+
+    Returns:
+        the hash of the manifest: the SHA-256 over the names and SHA-256 of all files, sorted by
+        name. The same files have the same hash, wherever and whenever they were made.
 
     Raises:
-        UserError: no files, or audio files that are cut short or cannot be read; all are named.
+        UserError: there are no files, or audio files are truncated or cannot be read.
     """
     folder = Path(folder)
     paths = _files(folder)
@@ -117,7 +120,7 @@ def write(folder, plan, archives=None, sources=None):
     files, problems = {}, []
     for path in tqdm(paths, desc="writing the manifest", unit="file", disable=None):
         try:
-            files[path.relative_to(folder).as_posix()] = _described(path)
+            files[path.relative_to(folder).as_posix()] = _facts(path)
         except UserError as error:
             problems.append(str(error))
     raise_all(problems)
@@ -140,7 +143,8 @@ def _files(folder):
     return [path for path in files_below(folder) if path.name != MANIFEST]
 
 
-def _described(path):
+def _facts(path):
+    """The entry of a file in the manifest."""
     about = path.stat()
     facts = {"bytes": about.st_size, "modified_ns": about.st_mtime_ns, "sha256": digest(path)}
     if path.suffix.lower() in audio.SUFFIXES:
@@ -148,30 +152,36 @@ def _described(path):
     return facts
 
 
-def _changed(path, file):
+def _is_changed(path, file):
+    """Does a file differ from its entry in the manifest?"""
     about = path.stat()
     if about.st_size != file["bytes"]:
         return True
     return about.st_mtime_ns != file.get("modified_ns") and digest(path) != file["sha256"]
 
 
-def _same(one, other):
-    """Do two plans make the same? Archives count by name: a plan without them works on a copy, and
-    a hash may be written down later."""
+def _is_same_plan(one, other):
+    """Do two plans give the same result?
+
+    Their steps have to be equal. Their downloads must have the same names and no different hashes;
+    a plan without downloads, which uses an existing copy, equals one with downloads.
+    """
     if one.get("steps") != other.get("steps"):
         return False
-    first, second = (
-        {name: sha256 for name, sha256 in plan.get("downloads", [])} for plan in (one, other)
-    )
-    hashes = [{first[name], second[name]} - {None} for name in first.keys() & second.keys()]
-    alike = first.keys() == second.keys() and all(len(known) < 2 for known in hashes)
-    return not first or not second or alike
+    first = {name: sha256 for name, sha256 in one.get("downloads", [])}
+    second = {name: sha256 for name, sha256 in other.get("downloads", [])}
+    if not first or not second:
+        return True
+    if first.keys() != second.keys():
+        return False
+    return all(len({first[name], second[name]} - {None}) < 2 for name in first)
 
 
 def _read(path, *keys):
+    """The content of a manifest or plan, if it has the structure that this module writes."""
     content = read_json(path, keys)
     try:
-        _same(content["plan"], content["plan"])
+        _is_same_plan(content["plan"], content["plan"])
         for file in [*content.get("files", {}).values(), *(content.get("sources") or {}).values()]:
             file["bytes"], file["sha256"]
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:

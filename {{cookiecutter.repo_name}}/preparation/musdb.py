@@ -1,4 +1,4 @@
-"""MUSDB18's compressed stems, decoded once into MUSDB18-HQ's folders."""
+"""Decodes MUSDB18's compressed stems to the folders of MUSDB18-HQ."""
 
 from pathlib import Path
 
@@ -8,15 +8,16 @@ from tqdm import tqdm
 from errors import UserError
 from files import files_below, write_files
 
-from .convert import needs_ffmpeg, sixteen_bits
+from .convert import encode_16_bit, require_ffmpeg
 
 SOURCES = ("drums", "bass", "other", "vocals")
 
 
 class DecodeStems:
-    """Each `train|test/<song>.stem.mp4` of the source becomes a folder of five WAV files.
+    """Decode each `train|test/<song>.stem.mp4` of the source to a folder of five WAV files.
 
-    It is read by the publisher's own reader, musdb, which needs ffmpeg; samples as in `Convert`.
+    The publisher's package musdb reads them, which needs ffmpeg. Samples are written as by
+    `Convert`.
     """
 
     def run(self, source, folder):
@@ -27,8 +28,8 @@ class DecodeStems:
                 f"{source}: holds no .stem.mp4 file; expected train/<song>.stem.mp4 and "
                 "test/<song>.stem.mp4"
             )
-        needs_ffmpeg(found[0])
-        import musdb  # it cannot be imported where ffmpeg is missing
+        require_ffmpeg(found[0])
+        import musdb  # cannot be imported without ffmpeg
 
         root = found[0].parents[1]
         tracks = musdb.DB(root=str(root), subsets=["train", "test"]).tracks
@@ -46,14 +47,8 @@ class DecodeStems:
             length = min(len(sound) for sound in sounds.values())
             if length == 0:
                 raise UserError(f"{track.path}: no samples could be decoded; get it again")
-            write_files(
-                {
-                    place / f"{name}.wav": sixteen_bits(
-                        np.ascontiguousarray(sound[:length].T, dtype=np.float32),
-                        int(track.rate),
-                        "wav",
-                        place,
-                    )
-                    for name, sound in sounds.items()
-                }
-            )
+            contents = {}
+            for name, sound in sounds.items():
+                data = np.ascontiguousarray(sound[:length].T, dtype=np.float32)
+                contents[place / f"{name}.wav"] = encode_16_bit(data, int(track.rate), "wav", place)
+            write_files(contents)

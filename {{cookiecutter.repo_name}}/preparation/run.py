@@ -1,4 +1,4 @@
-"""The whole way: downloads, unpacking, steps, manifest; each part is done once."""
+"""Runs a preparation: downloads, unpacking, steps, manifest; finished parts are not repeated."""
 
 import logging
 from pathlib import Path
@@ -11,42 +11,42 @@ from .debian import FetchPackages
 from .download import fetch
 from .unpack import unpack
 
-UNPACKING = ".unpacking"  # marks a folder into which archives are being unpacked
+UNPACKING = ".unpacking"  # file that marks a folder into which archives are being unpacked
 log = logging.getLogger("prepare")
 
 
 def prepare(settings, steps):
-    """Do what the section `prepare` says.
+    """Prepare a dataset.
 
     Args:
-        settings: the section, with its keys as attributes.
-        steps: [object with `run(source, folder)`], made from `settings.steps`.
+        settings: the section `prepare` of a config, with its keys as attributes.
+        steps: [object with `run(source, folder)`], built from `settings.steps`.
 
     Returns:
-        the manifest's hash, or None if all was there already.
+        the hash of the manifest; None if the folder was complete already.
 
     Raises:
-        UserError: something cannot be got, read or written.
+        UserError: a file cannot be downloaded, read or written.
     """
     folder = Path(settings.folder)
     plan = _plan(settings)
     remove_unfinished(folder)
     source = folder if settings.source is None else Path(settings.source)
-    reason, known = manifest.written(folder, plan), manifest.sources(folder)
-    if reason is None and not sources.differing(known, _described(source, folder, known)):
-        log.info("%s: is there, nothing to do", folder)
+    reason, known = manifest.why_incomplete(folder, plan), manifest.sources(folder)
+    if reason is None and not sources.changed_files(known, _list_sources(source, folder, known)):
+        log.info("%s: complete, nothing to do", folder)
         return None
     manifest.begin(folder, plan, source, known)
-    archives = _unpacked(settings, source)
-    fetched = any(isinstance(step, FetchPackages) for step in steps)
-    if not source.is_dir() and not fetched:
+    archives = _unpack_archives(settings, source)
+    has_packages = any(isinstance(step, FetchPackages) for step in steps)
+    if not source.is_dir() and not has_packages:
         raise UserError(
             f"{source}: no such folder; put the data there ({settings.license}), or name another "
             "prepare.source"
         )
-    if steps and not fetched:  # the hashes of packages are in the plan
-        found = sources.described(source, folder, known)
-        sources.forget(source, folder, steps, known, found)
+    if steps and not has_packages:  # the hashes of packages are in the plan
+        found = sources.list_files(source, folder, known)
+        sources.remove_outdated(source, folder, steps, known, found)
         known = {**(known or {}), **found}
         manifest.begin(folder, plan, source, known)
     for step in steps:
@@ -56,40 +56,45 @@ def prepare(settings, steps):
     return made
 
 
-def _described(source, folder, known):
-    """The files of a source that is compared with what is known of it, if it is there."""
-    is_whole = source.is_dir() and not (source / UNPACKING).exists()
-    return sources.described(source, folder, known) if known and is_whole else {}
+def _list_sources(source, folder, known):
+    """The files of the source, if it is complete and its earlier files are known; else {}."""
+    is_complete = source.is_dir() and not (source / UNPACKING).exists()
+    return sources.list_files(source, folder, known) if known and is_complete else {}
 
 
-def _unpacked(settings, source):
-    """Get the archives and unpack them into `source`. Returns {file: SHA-256}.
+def _unpack_archives(settings, source):
+    """Download the archives and unpack them into `source`.
 
-    An existing copy is used as it is if there is no archive to compare it with.
+    If `source` has files and no download was begun, they are used as they are.
+
+    Returns:
+        {file: SHA-256} of the archives.
     """
-    places = [Path(settings.archives) / download.file for download in settings.downloads]
-    begun = source / UNPACKING
-    if places and not begun.exists() and not any(map(_is_begun, places)) and files_below(source):
-        log.info("%s: is there, nothing is downloaded", source)
+    archives = [Path(settings.archives) / download.file for download in settings.downloads]
+    marker = source / UNPACKING
+    is_begun = marker.exists() or any(map(_is_begun, archives))
+    if archives and not is_begun and files_below(source):
+        log.info("%s: exists, nothing is downloaded", source)
         return {}
-    if any(not place.exists() for place in places):
+    if any(not archive.exists() for archive in archives):
         log.info("license: %s", settings.license)
     digests = {}
-    for download, archive in zip(settings.downloads, places, strict=True):
+    for download, archive in zip(settings.downloads, archives, strict=True):
         digests[download.file] = fetch(download.urls, archive, download.sha256)
-        write_files({begun: "archives are being unpacked here\n"})
+        write_files({marker: "archives are being unpacked here\n"})
         remove_unfinished(source)
         unpack(archive, source, checked=download.sha256 is not None)
-    begun.unlink(missing_ok=True)
+    marker.unlink(missing_ok=True)
     return digests
 
 
 def _is_begun(archive):
+    """Was the download of an archive begun?"""
     return archive.exists() or archive.with_name(archive.name + ".part").exists()
 
 
 def _plan(settings):
-    """What decides how the folder's content is made, as plain data."""
+    """What determines the content of the folder, as plain data."""
     return {
         "downloads": [[d.file, d.sha256] for d in settings.downloads],
         "steps": [{"class": step.class_name, "args": step.args} for step in settings.steps],

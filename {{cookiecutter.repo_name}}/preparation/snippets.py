@@ -1,4 +1,4 @@
-"""Short snippets of the songs of MUSDB18, with their stems summed to sources."""
+"""Cuts short snippets from the songs of MUSDB18, with stems summed to sources."""
 
 import importlib.util
 import zlib
@@ -14,14 +14,14 @@ from errors import UserError, raise_all
 from files import files_below, write_files
 from pool import available_cores, process_pool
 
-from .convert import needs_ffmpeg, sixteen_bits
+from .convert import encode_16_bit, require_ffmpeg
 from .musdb import SOURCES
 
 STEM = ".stem.mp4"
-STREAMS = ("mixture", "drums", "bass", "other", "vocals")  # of a compressed file, in this order
-TRIES = 20  # so many places are drawn while a source is silent
+STREAMS = ("mixture", "drums", "bass", "other", "vocals")  # order in a compressed file
+MAX_TRIES = 20  # positions that are drawn as long as a source is silent
 MIX = "mix"
-PEAK = 0.99  # of full scale: no sample of a snippet is above
+PEAK = 0.99  # of full scale: the highest peak of a snippet
 
 
 class Snippets:
@@ -31,23 +31,24 @@ class Snippets:
           train/  val/  test/
             vocals/         A Classic Education - NightOwl_00.wav
             accompaniment/  A Classic Education - NightOwl_00.wav
-            mix/            A Classic Education - NightOwl_00.wav      their sum, to the last bit
+            mix/            A Classic Education - NightOwl_00.wav      their exact sum
 
     The source is MUSDB18-HQ (`train|test/<song>/vocals.wav`, ...), or compressed files
     (`train|test/<song>.stem.mp4`, whole songs or the 7-second previews), which need ffmpeg. The
-    songs that the publisher's reader, musdb, holds out of `train` are val, so that no song is in
-    two splits. Snippets are spread evenly over a song; each depends on `seed`, the song's name and
-    its number alone. One that would be above full scale is softer, all its files alike.
+    validation split has the validation songs of the publisher's package musdb, so that no song is
+    in two splits. Snippets are spread evenly over a song, and each depends only on `seed`, the
+    song's name and the number of the snippet. If a snippet would exceed full scale, all its files
+    are attenuated by the same factor.
 
     Args:
-        per_song: snippets of each song: 20 of 150 songs are 3,000.
-        seconds: of a snippet.
+        per_song: snippets of each song (20 of 150 songs are 3,000).
+        seconds: the length of a snippet.
         sample_rate: in Hz.
         num_channels: 1 or 2.
-        groups: {label: [stems]}, by default vocals and accompaniment, the sum of the others.
-        silence_db: another place is drawn, up to 20 times, while the RMS level of a source is lower
-            (dB of full scale).
-        seed: another one is another collection.
+        groups: {label: [stems]}; by default vocals and accompaniment, the sum of the others.
+        silence_db: draw another position, up to 20 times, if the RMS level of a source is below
+            this (in dB of full scale).
+        seed: each seed gives other snippets.
     """
 
     def __init__(
@@ -99,7 +100,13 @@ class Snippets:
         raise_all(problem for problem in problems if problem is not None)
 
     def cut(self, folder, name, place):
-        """Write the snippets of one song that are not there yet."""
+        """Write the snippets of one song that do not exist yet.
+
+        Args:
+            folder: of the split.
+            name: of the song.
+            place: its folder or compressed file.
+        """
         paths = [
             {label: folder / label / f"{name}_{number:02d}.wav" for label in (*self.groups, MIX)}
             for number in range(self.per_song)
@@ -116,19 +123,19 @@ class Snippets:
             )
         for number, files in enumerate(paths):
             rng = np.random.default_rng([self.seed, zlib.crc32(name.encode()), number])
-            sounds = _to_sixteen_bits(self._sounds(song, spare, length, number, rng))
+            sounds = _round_to_16_bits(self._sounds(song, spare, length, number, rng))
             write_files(
                 {
-                    path: sixteen_bits(sounds[label], self.sample_rate, "wav", path)
+                    path: encode_16_bit(sounds[label], self.sample_rate, "wav", path)
                     for label, path in files.items()
                 }
             )
 
     def _sounds(self, song, spare, length, number, rng):
-        """{label: float32 (channels, samples)} at a place where no source is silent, if one is
-        found."""
+        """{label: float32 (channels, samples)} at a position where no source is silent; if none is
+        found, at the one where the softest source is the loudest."""
         best, loudest = {}, -np.inf
-        for attempt in range(TRIES):
+        for attempt in range(MAX_TRIES):
             part = (number + rng.random()) / self.per_song if attempt == 0 else rng.random()
             start = int(part * (spare + 1))
             stems = song.read(start, length, self.sample_rate, self.num_channels)
@@ -143,9 +150,9 @@ class Snippets:
         return best
 
 
-def _to_sixteen_bits(sounds):
-    """The sounds rounded to what 16 bits hold, and their sum as `MIX`: softer, all alike, where one
-    of them would be above full scale."""
+def _round_to_16_bits(sounds):
+    """The sounds rounded to 16 bits, with their sum as `MIX`. If one of these would exceed full
+    scale, all are attenuated by the same factor."""
     peak = max(np.abs(sound).max() for sound in (*sounds.values(), sum(sounds.values())))
     gain = 32768.0 * PEAK / max(peak, PEAK)
     rounded = {label: np.rint(gain * sound) / 32768.0 for label, sound in sounds.items()}
@@ -158,13 +165,13 @@ class _Folder:
     def __init__(self, place):
         self.files = {stem: place / f"{stem}.wav" for stem in SOURCES}
         raise_all(
-            f"{path}: is not there; get MUSDB18-HQ again"
+            f"{path}: does not exist; get MUSDB18-HQ again"
             for path in self.files.values()
             if not path.is_file()
         )
 
     def length(self, rate):
-        """Samples of the shortest stem at a rate."""
+        """The length of the shortest stem in samples at a sample rate."""
         found = [audio.info(path) for path in self.files.values()]
         return min(audio.resampled_length(frames, own, rate) for own, _, frames in found)
 
@@ -176,18 +183,17 @@ class _Folder:
 
 
 class _Compressed:
-    """A song of MUSDB18, decoded once by stempeg, the publisher's reader of these files."""
+    """A song of MUSDB18, decoded once by the publisher's package stempeg."""
 
     def __init__(self, path):
-        needs_ffmpeg(path)
-        import stempeg  # it cannot be imported where ffmpeg is missing
+        require_ffmpeg(path)
+        import stempeg  # cannot be imported without ffmpeg
 
         try:
             streams, self.rate = stempeg.read_stems(str(path))
         except (RuntimeError, ValueError, OSError) as error:
-            raise UserError(f"{path}: cannot be decoded by stempeg ({error}); get it again") from (
-                error
-            )
+            message = f"{path}: cannot be decoded by stempeg ({error}); get it again"
+            raise UserError(message) from error
         if len(streams) != len(STREAMS):
             raise UserError(
                 f"{path}: has {len(streams)} streams, expected {len(STREAMS)}: {', '.join(STREAMS)}"
@@ -199,51 +205,51 @@ class _Compressed:
         return audio.resampled_length(len(self.decoded["mixture"]), self.rate, rate)
 
     def read(self, start, length, rate, channels):
-        kind = rate, channels
-        if kind not in self.converted:
-            self.converted[kind] = {
+        key = rate, channels
+        if key not in self.converted:
+            self.converted[key] = {
                 stem: audio.convert(np.ascontiguousarray(sound.T), self.rate, rate, channels)
                 for stem, sound in self.decoded.items()
             }
-        return {stem: s[:, start : start + length] for stem, s in self.converted[kind].items()}
+        return {stem: s[:, start : start + length] for stem, s in self.converted[key].items()}
 
 
 def _songs(source):
-    """[(train or test, song, folder or compressed file)] of MUSDB18, by name."""
+    """[("train" or "test", song, its folder or compressed file)] of MUSDB18, sorted."""
     found = []
     for path in files_below(source):
         if path.name.endswith(STEM):
-            song, place = path, path.name.removesuffix(STEM)
+            place, name = path, path.name.removesuffix(STEM)
         elif path.name == f"{SOURCES[0]}.wav":
-            song, place = path.parent, path.parent.name
+            place, name = path.parent, path.parent.name
         else:
             continue
-        if song.parent.name in ("train", "test"):
-            found.append((song.parent.name, place, song))
+        if place.parent.name in ("train", "test"):
+            found.append((place.parent.name, name, place))
     names = [name for _, name, _ in found]
     raise_all(
-        f"{source}: the song {name!r} is there {names.count(name)} times; keep one"
+        f"{source}: has the song {name!r} {names.count(name)} times; keep one"
         for name in sorted({name for name in names if names.count(name) > 1})
     )
     return sorted(found)
 
 
 def validation_songs():
-    """The names of the songs that musdb holds out of `train`: what its own list says."""
+    """The names of the validation songs, which are in `train`, from the list in package musdb."""
     package = importlib.util.find_spec("musdb")
     if package is None or not package.submodule_search_locations:
         raise UserError(
-            "musdb, whose list says which songs validate, is missing: pip install musdb"
+            "musdb, which has the list of the validation songs, is missing: pip install musdb"
         )
     path = Path(next(iter(package.submodule_search_locations))) / "configs" / "mus.yaml"
     return {str(name) for name in yaml.safe_load(path.read_text())["validation_tracks"]}
 
 
 def _cut(job):
-    """Cut one song, in a process of its own: None, or what is wrong with it."""
-    plan, folder, name, place = job
+    """Cut one song, in a worker process; return None or the problem."""
+    step, folder, name, place = job
     try:
-        plan.cut(folder, name, place)
-    except UserError as error:  # one bad song does not hide the others
+        step.cut(folder, name, place)
+    except UserError as error:  # collected, so that all bad songs are named
         return str(error)
     return None

@@ -1,4 +1,4 @@
-"""The composer's scores, played on sampled instruments by FluidSynth."""
+"""Plays scores of the built-in composer on sampled instruments by FluidSynth."""
 
 import io
 import shutil
@@ -11,9 +11,10 @@ import numpy as np
 import audio
 from errors import UserError
 
-TICKS = 960  # a second
+TICKS = 960  # MIDI ticks in a second
 PLAYED_RATE = 44100  # Hz
-ONLY_PLAYED = "synth.dynamic-sample-loading=1"  # not a whole SoundFont, which takes seconds
+# load only the samples that are played: loading a whole SoundFont takes seconds
+LOAD_ON_DEMAND = "synth.dynamic-sample-loading=1"
 # programs of General MIDI, counted from 0
 PROGRAMS = {
     "bass": range(32, 40),
@@ -22,7 +23,7 @@ PROGRAMS = {
     "lead": (*range(24, 32), *range(40, 43), *range(56, 88)),
 }
 DRUM_KITS = (0, 8, 16, 24, 25, 32, 40)
-DRUMS = {
+DRUM_KEYS = {  # {drum: MIDI key}
     "kick": 36,
     "snare": 38,
     "hat": 42,
@@ -37,8 +38,8 @@ DRUMS = {
 DRUM_CHANNEL = 9
 
 
-def player():
-    """The module mido, which this project does not install by itself, as little as FluidSynth.
+def import_mido():
+    """The module mido, which is optional like the program fluidsynth.
 
     Raises:
         UserError: one of them is not installed.
@@ -58,14 +59,17 @@ def player():
 
 
 def play(score, start, seconds, soundfont, sample_rate, rng):
-    """`seconds` of a score from `start`, on instruments drawn from a SoundFont.
+    """Play a part of a score on instruments that are drawn from a SoundFont.
 
     Args:
-        score: of `songs.score.compose`.
-        soundfont: an .sf2 or .sf3 file of General MIDI instruments.
+        score: a `songs.score.Score`.
+        start, seconds: the part to play.
+        soundfont: path of an .sf2 or .sf3 file with General MIDI instruments.
+        sample_rate: in Hz, of the result.
+        rng: numpy's Generator.
 
     Returns:
-        float32 (samples,), mono.
+        float32 (samples,).
 
     Raises:
         UserError: FluidSynth or mido is not installed, or the SoundFont cannot be played.
@@ -75,12 +79,17 @@ def play(score, start, seconds, soundfont, sample_rate, rng):
 
 
 def play_parts(parts, hits, start, seconds, soundfont, sample_rate, rng):
-    """As `play`, of {part: (program of General MIDI, [Note])} and the `Hit`s of drums."""
-    mido = player()
+    """Play notes and drums; as `play`, but with other arguments:
+
+    Args:
+        parts: {name: (General MIDI program, [Note])}.
+        hits: [Hit] of the drums.
+    """
+    mido = import_mido()
     with tempfile.TemporaryDirectory() as temporary:
         midi, wav = Path(temporary) / "score.mid", Path(temporary) / "score.wav"
         midi.write_bytes(_midi(mido, parts, hits, start, seconds, rng))
-        command = ["fluidsynth", "-niq", "-o", ONLY_PLAYED, "-g", "0.4", "-r", str(PLAYED_RATE)]
+        command = ["fluidsynth", "-niq", "-o", LOAD_ON_DEMAND, "-g", "0.4", "-r", str(PLAYED_RATE)]
         command += ["-F", wav, soundfont, midi]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode != 0 or not wav.is_file():
@@ -91,28 +100,30 @@ def play_parts(parts, hits, start, seconds, soundfont, sample_rate, rng):
 
 
 def _midi(mido, parts, hits, start, seconds, rng):
-    """A MIDI file's bytes: one channel a part."""
+    """The bytes of a MIDI file with one channel for each part."""
     events = []  # (tick, message)
     for channel, (program, notes) in enumerate(parts.values()):
-        events += _set_up(mido, channel, program, rng)
+        events += _channel_setup(mido, channel, program, rng)
         for note in notes:
-            events += _struck(mido, channel, round(note.pitch), note, note.length, start, seconds)
-    events += _set_up(mido, DRUM_CHANNEL, int(rng.choice(DRUM_KITS)), rng)
+            events += _note_events(
+                mido, channel, round(note.pitch), note, note.length, start, seconds
+            )
+    events += _channel_setup(mido, DRUM_CHANNEL, int(rng.choice(DRUM_KITS)), rng)
     for hit in hits:
-        events += _struck(mido, DRUM_CHANNEL, DRUMS[hit.drum], hit, 0.1, start, seconds)
+        events += _note_events(mido, DRUM_CHANNEL, DRUM_KEYS[hit.drum], hit, 0.1, start, seconds)
     track, now = mido.MidiTrack(), 0
     for tick, message in sorted(events, key=lambda event: event[0]):
         track.append(message.copy(time=tick - now))
         now = tick
-    # without a tempo event MIDI runs at 120 beats a minute: a second is two beats
-    file, written = mido.MidiFile(ticks_per_beat=TICKS // 2), io.BytesIO()
+    # the default tempo of MIDI is 120 beats per minute: two beats in a second
+    file, buffer = mido.MidiFile(ticks_per_beat=TICKS // 2), io.BytesIO()
     file.tracks.append(track)
-    file.save(file=written)
-    return written.getvalue()
+    file.save(file=buffer)
+    return buffer.getvalue()
 
 
-def _set_up(mido, channel, program, rng):
-    """Instrument, volume, place and room of a channel."""
+def _channel_setup(mido, channel, program, rng):
+    """Yields (tick, message): a channel's instrument, volume (7), pan (10) and reverb (91)."""
     yield 0, mido.Message("program_change", channel=channel, program=program)
     volume = int(rng.integers(60, 120)) if channel != DRUM_CHANNEL else int(rng.integers(70, 127))
     for control, value in (
@@ -123,8 +134,8 @@ def _set_up(mido, channel, program, rng):
         yield 0, mido.Message("control_change", channel=channel, control=control, value=value)
 
 
-def _struck(mido, channel, pitch, note, length, start, seconds):
-    """A note's beginning and end; nothing if it begins outside of the stretch."""
+def _note_events(mido, channel, pitch, note, length, start, seconds):
+    """Yields (tick, message) of a note's beginning and end, if it begins in the part to play."""
     begin = note.start - start
     if 0 <= begin < seconds:
         velocity = int(np.clip(127 * note.velocity, 1, 127))

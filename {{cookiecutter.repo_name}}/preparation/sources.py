@@ -1,4 +1,4 @@
-"""The files that a folder is made of, and what is made again when they change."""
+"""Detects changes of the source's files, and removes what was made from changed ones."""
 
 import logging
 from pathlib import Path
@@ -12,17 +12,17 @@ from .convert import AUDIO
 from .download import digest
 from .manifest import MANIFEST
 
-NAMED = 3  # so many files are named in a message, the others counted
+NAMED = 3  # files that are named in a message; the others are counted
 log = logging.getLogger("prepare")
 
 
-def described(source, folder, known=None):
-    """{name: {"bytes", "modified_ns", "sha256"}} of the files below `source`.
+def list_files(source, folder, known=None):
+    """{name: {"bytes", "modified_ns", "sha256"}} of the files in `source` and its subfolders.
 
-    Manifests, and files of `folder` where it lies below, are none of the source's.
+    Manifests, and the files of `folder` if it is below `source`, are not included.
 
     Args:
-        known: what this function returned before: a file of the same size and time is not read.
+        known: an earlier result: files with the same size and time of modification are not read.
 
     Raises:
         UserError: a file cannot be read.
@@ -46,33 +46,37 @@ def described(source, folder, known=None):
     return files
 
 
-def differing(known, found):
-    """[name] of the files in `found` that are new or have other content than in `known`; of an
-    unknown source (None) there are none."""
+def changed_files(known, found):
+    """[name] of the files in `found` that are not in `known` or have another hash there; [] if
+    `known` is None."""
     if known is None:
         return []
     hashes = {name: file["sha256"] for name, file in known.items()}
     return [name for name, file in found.items() if hashes.get(name) != file["sha256"]]
 
 
-def forget(source, folder, steps, known, found):
-    """Remove from `folder` what was made of files of the source that are others now, so that it
-    is made again.
+def remove_outdated(source, folder, steps, known, found):
+    """Remove from `folder` what was made from changed files of the source, to be made again.
+
+    Args:
+        steps: objects with `run`, and with `target(path)` if each file is made from one file.
+        known, found: as of `changed_files`.
 
     Raises:
-        UserError: audio is new or changed, and a step does not tell what it makes of which file.
+        UserError: audio files are new or changed, and a step has no `target`.
     """
-    names, tell = differing(known, found), all(hasattr(step, "target") for step in steps)
-    if not tell:  # such steps read audio alone
+    names = changed_files(known, found)
+    have_targets = all(hasattr(step, "target") for step in steps)
+    if not have_targets:  # such steps read only audio
         names = [name for name in names if Path(name).suffix.lower() in AUDIO]
     if not names:
         return
     more = f" and {amount(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
-    what = f"{source}: new or changed since {folder} was made of it: {', '.join(names[:NAMED])}"
-    if not tell:
+    what = f"{source}: new or changed since {folder} was made from it: {', '.join(names[:NAMED])}"
+    if not have_targets:
         raise UserError(
-            f"{what}{more}; remove {folder} to make it again of what is there now, or put back "
-            "what was there"
+            f"{what}{more}; remove {folder} to make it again from the present files, or restore "
+            "the earlier ones"
         )
     log.info("%s%s", what, more)
     for step in steps:

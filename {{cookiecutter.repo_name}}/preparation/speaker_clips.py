@@ -1,4 +1,4 @@
-"""Recordings of single speakers, sorted into the folders that `SpeakerFolder` reads."""
+"""Sorts recordings of single speakers into the folders that `SpeakerFolder` reads."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +11,12 @@ from errors import UserError, amount, raise_all
 from files import files_below, write_files
 from pool import available_cores
 
-from .convert import sixteen_bits
-from .sorting import SPLITS, log, named, of_split
+from .convert import encode_16_bit
+from .sorting import SPLITS, files_by_name, log, select_split
 
 
 class SpeakerClips:
-    """Clips of speakers at one rate, in mono, each speaker in one split::
+    """Convert clips of speakers to mono at one sample rate, with each speaker in one split::
 
         folder/
           train/  val/  test/
@@ -24,12 +24,12 @@ class SpeakerClips:
               0000.wav  0001.wav  ...
 
     Args:
-        voices: regular expressions, searched for in the path of each file; the one group is the
-            speaker's name: what has the same name anywhere is the same speaker.
-        splits: {"val" or "test": [regular expressions]} that a speaker's name matches in full; all
-            others are for training.
-        sample_rate: in Hz; recordings of a lower rate are left out.
-        shortest: seconds; shorter clips are left out.
+        voices: regular expressions, searched for in the path of each file; their one group is the
+            name of the speaker. The same name in different folders is the same speaker.
+        splits: {"val" or "test": [regular expressions]} that match whole names of speakers; the
+            other speakers are for training.
+        sample_rate: in Hz; recordings with a lower rate are not used.
+        shortest: in seconds; shorter clips are not used.
     """
 
     def __init__(
@@ -48,18 +48,18 @@ class SpeakerClips:
             f"SpeakerClips finds no recordings by {', '.join(self.voices)}; is FetchPackages the "
             "step before?"
         )
-        found = named(source, files_below(source), self.voices, self._is_usable, missing)
+        found = files_by_name(source, files_below(source), self.voices, self._is_usable, missing)
         work, problems = [], []
         for split in SPLITS:
             if split != "train" and split not in self.splits:
                 continue
-            mine = of_split(split, found, self.splits, "voices", "SpeakerClips")
+            speakers = select_split(split, found, self.splits, "voices", "SpeakerClips")
             seconds = 0.0
-            for name, paths in mine.items():
+            for name, paths in speakers.items():
                 place = Path(folder) / split / re.sub(r"[^\w-]+", "-", name)
                 work += [(path, place / f"{i:04d}.wav") for i, path in enumerate(paths)]
                 seconds += sum(length / rate for rate, _, length in map(audio.info, paths))
-            log.info("%s: %s, %.0f min", split, amount(len(mine), "speaker"), seconds / 60)
+            log.info("%s: %s, %.0f min", split, amount(len(speakers), "speaker"), seconds / 60)
         with ThreadPoolExecutor(available_cores()) as pool:
             bar = {"total": len(work), "desc": "converting", "unit": "clip", "disable": None}
             problems = list(tqdm(pool.map(lambda job: self._convert(*job), work), **bar))
@@ -70,12 +70,12 @@ class SpeakerClips:
         return rate >= self.sample_rate and length >= self.shortest * rate
 
     def _convert(self, path, target):
-        """Write a clip, unless it is there: None, or what is wrong with it."""
+        """Write a clip unless it exists; return None or the problem."""
         if target.exists():
             return None
         try:
             sound = audio.read(path, self.sample_rate, 1)
-        except UserError as error:  # one bad file does not hide the others
+        except UserError as error:  # collected, so that all bad files are named
             return str(error)
-        write_files({target: sixteen_bits(sound, self.sample_rate, "wav", target)})
+        write_files({target: encode_16_bit(sound, self.sample_rate, "wav", target)})
         return None

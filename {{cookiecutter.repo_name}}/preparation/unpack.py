@@ -1,4 +1,4 @@
-"""Archives, unpacked into one folder and nowhere else."""
+"""Unpacks archives safely: no file is written outside of the given folder."""
 
 import bz2
 import gzip
@@ -19,10 +19,12 @@ from tqdm import tqdm
 from errors import UserError
 from files import UNFINISHED
 
+# {first bytes: function that opens such a compressed file}
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 log = logging.getLogger("prepare")
 
 
+# what the standard library raises for broken archives
 BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -39,27 +41,27 @@ BROKEN = (
 def unpack(archive, folder, checked=True, skip_links=False):
     """Unpack a zip or tar file (.tar, .tar.gz, .tar.bz2, .tar.xz) into `folder`.
 
-    Files that are there already are left alone if they are the same; each other one appears whole.
+    Existing files with the same content are kept; all others are written atomically.
 
     Args:
-        checked: the archive is known to be whole, by its hash; else a compressed tar file is read
-            to its end, where its checksum is, before anything of it is unpacked.
-        skip_links: leave the links of a tar file out instead of refusing it.
+        checked: was the archive checked by its hash? Otherwise a compressed tar file is first read
+            to its end, where its checksum is.
+        skip_links: ignore the links in a tar file? Otherwise they are an error.
 
     Raises:
-        UserError: the archive is broken or locked, or holds links or paths that lead out of
+        UserError: the archive is broken or encrypted, or has links or paths that lead out of
             `folder`; the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
     try:
-        if _is_tar(archive):  # first: a tar file whose last member is a zip file looks like one
+        if _is_tar(archive):  # first: a tar file that ends with a zip file looks like a zip file
             if not checked:
                 _read_through(archive)
             with tarfile.open(archive) as file:
-                _write(archive, folder, _of_tar(archive, file, skip_links))
+                _write(archive, folder, _tar_members(archive, file, skip_links))
         elif zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as file:
-                _write(archive, folder, _of_zip(archive, file))
+                _write(archive, folder, _zip_members(archive, file))
         else:
             raise UserError(f"{archive}: neither a zip nor a tar file, or damaged; get it again")
     except BROKEN as error:
@@ -74,27 +76,27 @@ def unpack(archive, folder, checked=True, skip_links=False):
 def _is_tar(archive):
     try:
         return tarfile.is_tarfile(archive)
-    except (OSError, *BROKEN):  # damaged within what is decompressed to find out
+    except (OSError, *BROKEN):  # damaged in the first bytes, which are decompressed for this check
         return False
 
 
 def _read_through(archive):
-    """Decompress an archive to its end, and compare the checksums of gzip, bzip2 and xz."""
+    """Decompress an archive to its end, which checks the checksums of gzip, bzip2 and xz."""
     with open(archive, "rb") as file:
         start = file.read(6)
-    for magic, opened in COMPRESSED.items():
+    for magic, open_compressed in COMPRESSED.items():
         if start.startswith(magic):
             bar = tqdm(desc=f"checking {archive.name}", unit="B", unit_scale=True, disable=None)
             try:
-                with bar, opened(archive) as file:
+                with bar, open_compressed(archive) as file:
                     while chunk := file.read(1 << 20):
                         bar.update(len(chunk))
             except (OSError, *BROKEN) as error:
                 raise UserError(f"{archive}: is damaged ({error}); get it again") from error
 
 
-def _of_zip(archive, file):
-    """(path in the archive, bytes, a function that opens it) of each file."""
+def _zip_members(archive, file):
+    """Yields (path in the archive, size in bytes, function that opens it) of each file."""
     for member in file.infolist():
         if not member.filename:
             raise UserError(f"{archive}: holds an entry without a name; unpack it by hand")
@@ -104,7 +106,8 @@ def _of_zip(archive, file):
             yield member.filename, member.file_size, lambda member=member: file.open(member)
 
 
-def _of_tar(archive, file, skip_links):
+def _tar_members(archive, file, skip_links):
+    """As `_zip_members`."""
     for member in file:
         if member.isfile():
             yield member.name, member.size, lambda member=member: file.extractfile(member)
@@ -116,17 +119,18 @@ def _of_tar(archive, file, skip_links):
 
 
 def _write(archive, folder, members):
+    """Write the members of an archive, as of `_zip_members`, that do not exist yet."""
     bar = tqdm(desc=f"unpacking {archive.name}", unit="B", unit_scale=True, disable=None)
     with bar:
-        for name, size, opened in members:
-            path = _inside(archive, folder, name)
+        for name, size, open_member in members:
+            path = _safe_path(archive, folder, name)
             bar.update(size)
-            if _is_there(path, size, opened):
+            if _exists(path, size, open_member):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(UNFINISHED, ".unpacking.", path.parent)
             try:
-                with os.fdopen(handle, "wb") as target, opened() as source:
+                with os.fdopen(handle, "wb") as target, open_member() as source:
                     shutil.copyfileobj(source, target, 1 << 20)
                 os.chmod(temporary, 0o644)
                 os.replace(temporary, path)
@@ -134,19 +138,19 @@ def _write(archive, folder, members):
                 Path(temporary).unlink(missing_ok=True)
 
 
-def _is_there(path, size, opened):
-    """Is a file of the archive on the disk, byte by byte?"""
+def _exists(path, size, open_member):
+    """Does the file exist with the same content as the member of the archive?"""
     if not path.is_file() or path.stat().st_size != size:
         return False
-    with open(path, "rb") as there, opened() as source:
+    with open(path, "rb") as existing, open_member() as source:
         while chunk := source.read(1 << 20):
-            if chunk != there.read(len(chunk)):
+            if chunk != existing.read(len(chunk)):
                 return False
     return True
 
 
-def _inside(archive, folder, name):
-    """The path of a member, which must not lead out of `folder`."""
+def _safe_path(archive, folder, name):
+    """The path in `folder` of a member; an error if it leads out of `folder`."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0]:
         raise UserError(

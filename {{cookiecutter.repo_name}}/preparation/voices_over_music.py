@@ -1,4 +1,4 @@
-"""Recorded voices, spoken and re-sung, over recorded and played music: stems to learn from."""
+"""Mixes recorded voices (spoken, or converted to singing) with recorded and synthesised music."""
 
 import re
 from pathlib import Path
@@ -17,24 +17,24 @@ from songs.score import compose
 from songs.song import Song
 from songs.sound import SAMPLE_RATE, channel_strip
 
-from .convert import sixteen_bits
+from .convert import encode_16_bit
 from .drumkits import Drumkit
 from .guitar import play_band
-from .singing import sing, vocoder
-from .sorting import SPLITS, named, of_split
-from .soundfont import play, player
+from .singing import import_pyworld, sing
+from .sorting import SPLITS, files_by_name, select_split
+from .soundfont import import_mido, play
 
-LEVEL_DB = -24  # of the accompaniment, RMS, full scale being 0
-SILENT_DB = -50  # a quieter stretch of music is skipped
-PEAK = 0.98  # no sample is above, of the stems and of their sum
-TRIES = 20
-SONGS = 300  # of the built-in sample that are for training
+LEVEL_DB = -24  # RMS level of the accompaniment, in dB of full scale
+SILENT_DB = -50  # an excerpt of music with a lower level is not used
+PEAK = 0.98  # of full scale: the highest peak of the stems and of their sum
+MAX_TRIES = 20
+SONGS = 300  # number of training songs of the built-in sample
 LABELS = ("vocals", "accompaniment")
 KINDS = ("voices", "music", "kits")
 
 
 class Material(NamedTuple):
-    """What the pairs of one split are made of."""
+    """The files from which the pairs of one split are made."""
 
     voices: dict  # {speaker: [path]}
     music: dict  # {piece: [path]}
@@ -43,39 +43,41 @@ class Material(NamedTuple):
 
 
 class VoicesOverMusic:
-    """Voices over music that is of other songs, in a folder that `StemFolder` reads::
+    """Make pairs of voices and unrelated music, in a folder that `StemFolder` reads::
 
         folder/
           train/  val/  test/
             vocals/         British_sung_00007.flac      one speaker, spoken or sung
-            accompaniment/  British_sung_00007.flac      a stretch of a piece of music
+            accompaniment/  British_sung_00007.flac      an excerpt of a piece of music
 
-    Clips of one speaker, drawn at random, follow each other with pauses; `sing` puts them on a
-    melody of the built-in composer. Most go through an equaliser and a room. Music is a stretch of
-    a recording, to some of which a recorded drum kit plays a beat of its own, or a score of the
-    built-in composer on sampled instruments: any of General MIDI, or a rock band of electric
-    guitars through amplifiers, bass and a recorded drum kit. Every pair is drawn from `seed`, its
-    split and its number alone. Speakers, pieces of music, drum kits and chord loops of one split
-    are in no other.
+    A voice consists of randomly drawn clips of one speaker, with pauses. For singing, `sing` gives
+    them a melody of the built-in composer. Most voices pass through an equaliser and a room. The
+    music is an excerpt of a recording (to some of which a beat on a recorded drum kit is added), or
+    a score of the built-in composer on sampled instruments (any of General MIDI, or a rock band:
+    amplified electric guitars, bass and a recorded drum kit). Each pair depends only on `seed`, its
+    split and its number. No speaker, piece of music, drum kit or chord progression is in two
+    splits.
 
     Args:
-        voices: regular expressions, searched for in the path of each file; the one group is the
-            speaker's name: what has the same name anywhere is the same speaker.
-        music: regular expressions of the same kind; the group is the piece's name.
+        voices: regular expressions, searched for in the path of each file; their one group is the
+            name of the speaker. The same name in different folders is the same speaker.
+        music: regular expressions of the same kind; their group is the name of the piece.
         splits: {"val" or "test": {"voices": [...], "music": [...], "kits": [...]}}: regular
-            expressions that a name matches in full; all others are for training.
-        minutes: {split: how much to make}.
-        seconds: of each pair.
-        sample_rate: in Hz; of voices, recordings of a lower rate are left out.
-        sung, played: probability of a voice being sung, and of a score in place of a recording.
-        drums: probability of a drum kit playing over a recording.
-        band: probability of a score being played by a rock band.
-        built_in: probability of both stems being of a song of the built-in sample; in train only.
-        soundfonts: regular expressions of the SoundFonts; without them nothing is played.
-        kits: regular expressions of the drumkit.xml files of drum kits in Hydrogen's format; the
-            group is the kit's name; without them no drums are added.
-        level_db: [min, max] dB of the voice above the accompaniment.
-        seed: another one is another collection.
+            expressions that match whole names; the others are for training.
+        minutes: {split: minutes of audio to make}.
+        seconds: the length of each pair.
+        sample_rate: in Hz; voices recorded at a lower rate are not used.
+        sung: probability that a voice is sung.
+        played: probability that the music is a score instead of a recording.
+        drums: probability that a drum kit is added to a recording.
+        band: probability that a score is played by a rock band.
+        built_in: probability that both stems are from a song of the built-in sample (only in
+            train).
+        soundfonts: regular expressions for SoundFont files; without them no score is played.
+        kits: regular expressions for the drumkit.xml files of drum kits in Hydrogen's format; their
+            group is the name of the kit. Without them no drums are added.
+        level_db: [min, max] level of the voice relative to the accompaniment, in dB.
+        seed: each seed gives other pairs.
     """
 
     def __init__(
@@ -103,27 +105,28 @@ class VoicesOverMusic:
         self.drums = drums if kits else 0.0
         self.soundfonts, self.kits = soundfonts or [], kits or []
         self.level_db = level_db or [-8.0, 4.0]
-        raise_all(
-            [
-                f"VoicesOverMusic: {key} has the unknown split {split!r}; write {', '.join(SPLITS)}"
-                for key, value in (("splits", splits), ("minutes", minutes))
-                for split in value
-                if split not in SPLITS
-            ]
-            + [
-                f"VoicesOverMusic: splits.{split} has the unknown key {kind!r}; write "
-                f"{', '.join(KINDS)}"
-                for split, value in splits.items()
-                for kind in value
-                if kind not in KINDS
-            ]
-        )
+        problems = []
+        for key, value in (("splits", splits), ("minutes", minutes)):
+            for split in value:
+                if split not in SPLITS:
+                    problems.append(
+                        f"VoicesOverMusic: {key} has the unknown split {split!r}; write "
+                        f"{', '.join(SPLITS)}"
+                    )
+        for split, value in splits.items():
+            for kind in value:
+                if kind not in KINDS:
+                    problems.append(
+                        f"VoicesOverMusic: splits.{split} has the unknown key {kind!r}; write "
+                        f"{', '.join(KINDS)}"
+                    )
+        raise_all(problems)
 
     def run(self, source, folder):
         if self.sung:
-            vocoder()
+            import_pyworld()
         if self.played:
-            player()
+            import_mido()
         paths = files_below(source)
         voices = self._named(
             source,
@@ -143,11 +146,12 @@ class VoicesOverMusic:
             raise UserError(f"{source}: no file for soundfonts {self.soundfonts}; see `packages`")
         work = []
         for split, minutes in self.minutes.items():
-            pools = [
-                self._of_split(split, kind, found)
-                for kind, found in zip(KINDS, (voices, music, kits), strict=True)
-            ]
-            material = Material(*pools, fonts)
+            material = Material(
+                self._of_split(split, "voices", voices),
+                self._of_split(split, "music", music),
+                self._of_split(split, "kits", kits),
+                fonts,
+            )
             numbers = range(round(60 * minutes / self.seconds))
             work += [(self, split, number, material, Path(folder)) for number in numbers]
         bar = {"total": len(work), "desc": "mixing", "unit": "pair", "disable": None}
@@ -159,31 +163,30 @@ class VoicesOverMusic:
             list(tqdm(executor.map(_make, work, chunksize=4), **bar))
 
     def _named(self, source, paths, kind, patterns, usable):
-        """{name: [path]} of what the patterns find and is `usable`, in the order of names."""
+        """{name: [path]} of the files that the patterns find and that are `usable`, sorted."""
         missing = (
             f"VoicesOverMusic finds no {kind} by {', '.join(patterns)}; is FetchPackages the step "
             "before?"
         )
-        return named(source, paths, patterns, usable, missing)
+        return files_by_name(source, paths, patterns, usable, missing)
 
     def _of_split(self, split, kind, found):
-        """{name: [path]} of those that belong to a split."""
+        """The entries of `found`, {name: [path]}, that belong to a split."""
         patterns = {name: kinds.get(kind, []) for name, kinds in self.splits.items()}
-        return of_split(split, found, patterns, kind, "VoicesOverMusic")
+        return select_split(split, found, patterns, kind, "VoicesOverMusic")
 
     def pair(self, split, number, material):
-        """(name, a function that makes {"vocals" | "accompaniment": float32 (samples,)})"""
+        """(name of a pair, function that returns its stems, {label: float32 (samples,)})."""
         rng = np.random.default_rng([self.seed, SPLITS.index(split), number])
         if split == "train" and rng.random() < self.built_in:
             return f"built-in_sung_{number:05d}", lambda: self._of_built_in_song(split, rng)
         speaker, sung = str(rng.choice(list(material.voices))), rng.random() < self.sung
-        name = (
-            f"{re.sub(r'[^A-Za-z0-9]+', '-', speaker)}_{'sung' if sung else 'spoken'}_{number:05d}"
-        )
+        plain_name = re.sub(r"[^A-Za-z0-9]+", "-", speaker)
+        name = f"{plain_name}_{'sung' if sung else 'spoken'}_{number:05d}"
         return name, lambda: self._stems(split, speaker, sung, material, rng)
 
     def _stems(self, split, speaker, sung, material, rng):
-        """A voice of the speaker, and music that it has nothing to do with."""
+        """The stems of a pair: a voice of the speaker, and unrelated music."""
         score = compose(rng, split, 90.0)
         voice = self._voice(material.voices[speaker], score, sung, rng)
         if rng.random() < (0.8 if sung else 0.4):
@@ -192,39 +195,39 @@ class VoicesOverMusic:
             start = rng.uniform(0, 60)
             font = material.soundfonts[rng.integers(len(material.soundfonts))]
             if rng.random() < self.band:
-                below = play_band(score, start, self.seconds, font, self.sample_rate, rng)
-                below = self._in_a_room(_at_level(below, LEVEL_DB), rng)
+                music = play_band(score, start, self.seconds, font, self.sample_rate, rng)
+                music = self._in_a_room(_at_level(music, LEVEL_DB), rng)
                 if material.kits:
-                    below += self._beat(material.kits, score, start, rng)
+                    music += self._beat(material.kits, score, start, rng)
             else:
-                below = play(score, start, self.seconds, font, self.sample_rate, rng)
+                music = play(score, start, self.seconds, font, self.sample_rate, rng)
         else:
-            below = _at_level(self._music(material.music, rng), LEVEL_DB)
+            music = _at_level(self._music(material.music, rng), LEVEL_DB)
             if rng.random() < self.drums:
-                below += self._beat(material.kits, score, rng.uniform(10, 60), rng)
+                music += self._beat(material.kits, score, rng.uniform(10, 60), rng)
         return {
             "vocals": _at_level(voice, LEVEL_DB + rng.uniform(*self.level_db)),
-            "accompaniment": _at_level(below, LEVEL_DB),
+            "accompaniment": _at_level(music, LEVEL_DB),
         }
 
     def _of_built_in_song(self, split, rng):
-        """A stretch of a song of the built-in sample, in which something is sung."""
+        """The stems of an excerpt of a built-in song, in which the voice sings if one is found."""
         song = Song(split, int(rng.integers(SONGS)))
-        for _ in range(TRIES):
+        for _ in range(MAX_TRIES):
             start = rng.uniform(0, song.length - self.seconds)
             if song.voice_activity(start, self.seconds) > 0.5:
                 break
-        made = {
+        stems = {
             stem: audio.convert(sound.T, SAMPLE_RATE, self.sample_rate, 1)[0]
             for stem, sound in song.render(start, self.seconds).items()
         }
-        return {"vocals": made.pop("vocals"), "accompaniment": sum(made.values())}
+        return {"vocals": stems.pop("vocals"), "accompaniment": sum(stems.values())}
 
     def _voice(self, clips, score, sung, rng):
-        """Clips of a speaker, one after the other with pauses."""
+        """Clips of a speaker in sequence, with pauses: float32 (samples,)."""
         length = int(self.seconds * self.sample_rate)
         notes = _melody(score)
-        parts, have = [np.zeros(int(rng.uniform(0, 0.8) * self.sample_rate), np.float32)], 0
+        parts = [np.zeros(int(rng.uniform(0, 0.8) * self.sample_rate), np.float32)]
         for _ in range(500):
             clip = audio.read(clips[rng.integers(len(clips))], self.sample_rate, 1)[0]
             clip = audio.trim_silence(clip, self.sample_rate, 35)
@@ -236,14 +239,13 @@ class VoicesOverMusic:
                 _at_level(clip, LEVEL_DB + rng.normal(0, 1.5)),
                 np.zeros(int(pause * self.sample_rate), np.float32),
             ]
-            have = sum(map(len, parts))
-            if have >= length:
+            if sum(map(len, parts)) >= length:
                 break
         sound = np.concatenate(parts)[:length]
         return np.pad(sound, (0, length - len(sound)))
 
     def _in_a_room(self, sound, rng):
-        """Through an equaliser and a room, as long as before."""
+        """The sound filtered by a random equaliser and room, with the same length."""
         echo = (rng.uniform(0.15, 0.5), rng.uniform(-18, -10)) if rng.random() < 0.2 else None
         response = channel_strip(
             rng, rng.uniform(0.2, 1.6), rng.uniform(-22, -7), rng.uniform(-1, 1), echo
@@ -253,16 +255,16 @@ class VoicesOverMusic:
         return oaconvolve(sound, response)[: len(sound)].astype(np.float32)
 
     def _beat(self, kits, score, start, rng):
-        """A drum kit's beat, in a room."""
+        """A beat on a random drum kit, reverberated."""
         (path, *_) = kits[str(rng.choice(list(kits)))]
         kit = Drumkit(path, self.sample_rate)
         beat = self._in_a_room(kit.play(score.drums, start, self.seconds, rng), rng)
         return _at_level(beat, LEVEL_DB + rng.uniform(-6, 4))
 
     def _music(self, music, rng):
-        """A stretch of a recording that is not silent."""
+        """An excerpt of a random recording that is not silent."""
         length = int(self.seconds * self.sample_rate)
-        for _ in range(TRIES):
+        for _ in range(MAX_TRIES):
             paths = music[str(rng.choice(list(music)))]
             path = paths[rng.integers(len(paths))]
             rate, _, samples = audio.info(path)
@@ -271,29 +273,31 @@ class VoicesOverMusic:
             sound = audio.read_excerpt(path, self.sample_rate, 1, start, length)[0]
             if spare > 0 and _level_db(sound) > SILENT_DB:
                 return sound
-        raise UserError(f"{path}: {TRIES} stretches of music were drawn, all silent or too short")
+        raise UserError(
+            f"{path}: {MAX_TRIES} excerpts of music were drawn, all silent or too short"
+        )
 
 
 def _make(job):
-    """Write the pair `number`, unless it is there; in a process of its own."""
-    plan, split, number, material, folder = job
-    name, stems = plan.pair(split, number, material)
+    """Write one pair unless it exists, in a worker process."""
+    step, split, number, material, folder = job
+    name, make_stems = step.pair(split, number, material)
     paths = {label: folder / split / label / f"{name}.flac" for label in LABELS}
     if all(path.exists() for path in paths.values()):
         return
-    made = stems()
-    peak = max(np.abs(sound).max() for sound in (*made.values(), sum(made.values())))
-    gain = PEAK / max(peak, PEAK)  # the same for both: their balance stays
+    stems = make_stems()
+    peak = max(np.abs(sound).max() for sound in (*stems.values(), sum(stems.values())))
+    gain = PEAK / max(peak, PEAK)  # the same for both, which keeps their balance
     write_files(
         {
-            paths[label]: sixteen_bits(gain * sound[None], plan.sample_rate, "flac", paths[label])
-            for label, sound in made.items()
+            paths[label]: encode_16_bit(gain * sound[None], step.sample_rate, "flac", paths[label])
+            for label, sound in stems.items()
         }
     )
 
 
 def _melody(score):
-    """(MIDI pitch, seconds) of the sung notes of a score, over and over."""
+    """Yields (MIDI pitch, seconds) of the sung notes of a score, repeated forever."""
     notes = [(note.pitch, note.length) for phrase in score.phrases for note in phrase]
     while True:
         yield from notes
@@ -304,6 +308,7 @@ def _level_db(sound):
 
 
 def _at_level(sound, decibels):
+    """The sound scaled to an RMS level in dB of full scale; silence is unchanged."""
     if len(sound) == 0 or not sound.any():
         return sound
     return sound * np.float32(10 ** ((decibels - _level_db(sound)) / 20))

@@ -1,4 +1,4 @@
-"""WSJ0-2mix and 3mix from a licensed copy of WSJ0 and the published lists."""
+"""Makes WSJ0-2mix and WSJ0-3mix from a licensed copy of WSJ0 and the published lists."""
 
 import math
 from pathlib import Path
@@ -12,29 +12,30 @@ import audio
 from errors import UserError, raise_all
 from files import write_files
 
-from .convert import sixteen_bits
+from .convert import encode_16_bit
 
 SPLITS = ("tr", "cv", "tt")
-PEAK = 0.9  # of the loudest of mixture and sources
+PEAK = 0.9  # of full scale: the highest peak of a mixture and its sources
 
 
 class MixWSJ0:
-    """The mixtures of Hershey, Chen, Le Roux and Watanabe 2016, in the folders that WSJ0Mix reads.
+    """Make the mixtures of Hershey, Chen, Le Roux and Watanabe 2016, in WSJ0Mix's folders.
 
-    A line of a list, `mix_2_spk_tr.txt` for instance, is `path level path level`, the levels in
-    decibels. As in the published scripts: speech is brought to 8 kHz and to the same active level
-    (ITU-T P.56), then to its own; cut to the shortest (min) or padded to the longest (max); scaled
-    so that the loudest of mixture and sources peaks at 0.9; and written in 16 bits. The 16 kHz
-    files take their levels from the 8 kHz ones. Resampling is polyphase (scipy), and levels are
-    measured here unless `levels` gives them: the result was not compared with the Matlab scripts'.
+    Lines of the lists, such as `mix_2_spk_tr.txt`, are `path level path level`, with levels in dB.
+    As in the published scripts, utterances are resampled to 8 kHz, normalised to the same active
+    speech level (ITU-T P.56) and scaled by their levels. They are cut to the shortest (min) or
+    padded to the longest (max), scaled so that the highest peak of mixture and sources is 0.9, and
+    written with 16 bits. The 16 kHz files use the levels measured at 8 kHz. Resampling is polyphase
+    (scipy), and levels are measured here unless `levels` is given: the result was not compared with
+    that of the Matlab scripts.
 
     Args:
         lists: the folder with mix_2_spk_tr.txt, mix_2_spk_cv.txt and mix_2_spk_tt.txt (or 3).
         num_speakers: 2 or 3.
-        wav: which rates.
-        mode: which lengths.
-        levels: a text file with "name level" a line: the utterance's file name without ending, and
-            its active level as a power; None: they are measured.
+        wav: the sample rates: a list of wav8k and wav16k; None: wav8k.
+        mode: the lengths: a list of min and max; None: min.
+        levels: a text file with a line "name level" for each utterance: its file name without
+            suffix, and its active level as a power; None: levels are measured.
     """
 
     def __init__(
@@ -58,18 +59,18 @@ class MixWSJ0:
 
     def run(self, source, folder):
         for split in SPLITS:
-            problems = {}  # each once: an utterance occurs in many mixtures
+            problems = {}  # {message: None}: an utterance occurs in many mixtures
             path = self.lists / f"mix_{self.num_speakers}_spk_{split}.txt"
             lines = self._lines(path)
             for number, line in enumerate(tqdm(lines, desc=path.stem, unit="mix", disable=None)):
                 try:
                     self._mix(f"{path}:{number + 1}", line, Path(source), folder, split)
-                except UserError as error:  # one bad file does not hide the others
+                except UserError as error:  # collected, so that all bad files are named
                     problems[str(error)] = None
             raise_all(problems)
 
     def _lines(self, path):
-        """[[(path, decibels) of each speaker]] of a list."""
+        """[[(path, level in dB) of each speaker] of each mixture] of a list."""
         if not path.is_file():
             raise UserError(
                 f"{path}: no such list; it comes with the publisher's scripts "
@@ -91,6 +92,7 @@ class MixWSJ0:
         return lines
 
     def _mix(self, where, line, source, folder, split):
+        """Write the files of one mixture unless they exist. where: in the list, for messages."""
         name = "_".join(f"{Path(path).stem}_{_number(level)}" for path, level in line)
         root = folder / f"{self.num_speakers}speakers"
         places = {(wav, mode): root / wav / mode / split for wav in self.wav for mode in self.mode}
@@ -98,19 +100,19 @@ class MixWSJ0:
             return
         speech = [self._utterance(where, source, path, level) for path, level in line]
         for (wav, mode), place in places.items():
-            signals = mixed([voice[wav] for voice in speech], mode)
+            mixture, *sources = mix([voice[wav] for voice in speech], mode)
             rate = {"wav8k": 8000, "wav16k": 16000}[wav]
-            files = {f"s{i + 1}": sound for i, sound in enumerate(signals[1:])}
+            signals = {f"s{i + 1}": sound for i, sound in enumerate(sources)} | {"mix": mixture}
             write_files(
                 {
-                    place / signal / f"{name}.wav": sixteen_bits(sound[None], rate, "wav", place)
-                    for signal, sound in {**files, "mix": signals[0]}.items()
+                    place / signal / f"{name}.wav": encode_16_bit(sound[None], rate, "wav", place)
+                    for signal, sound in signals.items()
                 }
             )
 
-    def _utterance(self, where, source, inner, level):
-        """{"wav8k": samples, "wav16k": samples} at its level."""
-        path = _located(where, source, inner)
+    def _utterance(self, where, source, relative, level):
+        """{"wav8k", "wav16k": float64 (samples,)} of an utterance, scaled to its level in dB."""
+        path = _find_utterance(where, source, relative)
         sound = audio.read(path)
         if sound.shape[0] != 1 or audio.info(path)[0] != 16000:
             raise UserError(f"{path}: expected mono at 16000 Hz, as WSJ0 is")
@@ -118,18 +120,26 @@ class MixWSJ0:
         low = scipy.signal.resample_poly(sound, 1, 2)
         if self.levels is None:
             power = active_level(low, 8000)
-        elif Path(inner).stem in self.levels:
-            power = self.levels[Path(inner).stem]
+        elif Path(relative).stem in self.levels:
+            power = self.levels[Path(relative).stem]
         else:
-            raise UserError(f"{where}: the levels have no line for {Path(inner).stem}")
+            raise UserError(f"{where}: the levels have no line for {Path(relative).stem}")
         if power <= 0:
             raise UserError(f"{path}: holds no speech, only silence")
         gain = 10 ** (level / 20) / math.sqrt(power)
         return {"wav8k": gain * low, "wav16k": gain * sound}
 
 
-def mixed(voices, mode):
-    """[mixture, source, source, ...] of equal length ("min" or "max"), peaking at 0.9."""
+def mix(voices, mode):
+    """Mix utterances, and scale mixture and sources to a highest peak of 0.9.
+
+    Args:
+        voices: [(samples,)].
+        mode: "min": all are cut to the shortest; "max": all are padded to the longest.
+
+    Returns:
+        (1 + sources, samples): the mixture, then the sources.
+    """
     lengths = [len(voice) for voice in voices]
     length = min(lengths) if mode == "min" else max(lengths)
     voices = [np.pad(voice[:length], (0, max(0, length - len(voice)))) for voice in voices]
@@ -138,11 +148,15 @@ def mixed(voices, mode):
 
 
 def active_level(sound, sample_rate):
-    """The active speech level of ITU-T P.56, method B, as a power: the mean square of the speech.
+    """The active speech level of ITU-T P.56, method B, as a power (mean square).
 
-    The envelope (two exponential averages of 0.03 s) is compared with thresholds a factor of 2
-    apart, each held for 0.2 s; the level is that at which the mean square over the active time is
-    15.9 dB above the threshold.
+    The envelope (two exponential averages with a time constant of 0.03 s) is compared with
+    thresholds that differ by factors of 2, with a hangover time of 0.2 s. The active level is the
+    one at which the mean square over the active time is 15.9 dB above the threshold.
+
+    Args:
+        sound: (samples,).
+        sample_rate: in Hz.
     """
     decay = math.exp(-1 / (0.03 * sample_rate))
     envelope = np.abs(sound)
@@ -151,11 +165,11 @@ def active_level(sound, sample_rate):
     energy = float(np.sum(np.square(sound)))
     if energy == 0:
         return 0.0
-    held = math.ceil(0.2 * sample_rate)
+    hangover = math.ceil(0.2 * sample_rate)
     above, before = None, None
     for exponent in range(0, -30, -1):  # thresholds from loud to soft
         threshold = 2.0**exponent
-        active = _active_samples(envelope >= threshold, held)
+        active = _active_samples(envelope >= threshold, hangover)
         if active == 0:
             continue
         level = 10 * math.log10(energy / active)
@@ -172,18 +186,20 @@ def active_level(sound, sample_rate):
     return 10 ** ((before[0] + share * (above[0] - before[0])) / 10)
 
 
-def _active_samples(loud, held):
-    """How many samples are loud or at most `held` samples after a loud one."""
+def _active_samples(loud, hangover):
+    """The number of samples that are loud or at most `hangover` samples after a loud one."""
     places = np.flatnonzero(loud)
     if len(places) == 0:
         return 0
     gaps = np.diff(np.append(places, len(loud)))
-    return int(np.minimum(gaps, held + 1).sum())
+    return int(np.minimum(gaps, hangover + 1).sum())
 
 
-def _located(where, source, inner):
-    inner = Path(inner)
-    tries = [source / inner, source / Path(*inner.parts[1:]) if len(inner.parts) > 1 else source]
+def _find_utterance(where, source, relative):
+    """The path of an utterance; `source` may be the folder that contains wsj0/, or wsj0/ itself."""
+    relative = Path(relative)
+    parts = relative.parts
+    tries = [source / relative, source / Path(*parts[1:]) if len(parts) > 1 else source]
     for path in tries:
         if path.is_file():
             return path
@@ -193,11 +209,13 @@ def _located(where, source, inner):
             f"{compressed}: is compressed as the LDC ships it; convert all .wv1 files to .wav "
             "first (sph2pipe -f wav)"
         )
-    raise UserError(f"{where}: no {inner} in {source}; name the folder that holds wsj0/ as source")
+    raise UserError(
+        f"{where}: no {relative} in {source}; name the folder that holds wsj0/ as source"
+    )
 
 
 def _number(value):
-    """As Matlab's num2str writes it in the published names: four digits after the first."""
+    """A number as Matlab's num2str writes it, as in the published names of files."""
     if value == round(value):
         return str(round(value))
     digits = max(math.floor(math.log10(abs(value))), 0) + 5
@@ -205,6 +223,7 @@ def _number(value):
 
 
 def _levels(path):
+    """{name: power} of a file with lines "name level"."""
     levels = {}
     try:
         for line in path.read_text().splitlines():

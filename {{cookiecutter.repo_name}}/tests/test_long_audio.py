@@ -21,7 +21,7 @@ from algorithms import (
 from algorithms.chunks import Chunks, align_permutations, order_like
 from compat import nussl
 from errors import UserError
-from preparation.convert import sixteen_bits
+from preparation.convert import encode_16_bit
 
 torch.set_num_threads(1)
 PROJECT = Path(__file__).parents[1]
@@ -316,7 +316,7 @@ def test_what_flac_cannot_hold_stays_a_wav_file(tmp_path, rate, channels):
     assert [path.name for path in paths] == ["source0.wav", "source1.wav"]
     assert np.array_equal(soundfile.read(paths[1], always_2d=True)[0].T, data[1])
     with pytest.raises(UserError, match=f"{channels} channels? at {rate} Hz; write format: wav"):
-        sixteen_bits(data[0], rate, "flac", tmp_path / "x.flac")
+        encode_16_bit(data[0], rate, "flac", tmp_path / "x.flac")
 
 
 def test_what_breaks_off_leaves_nothing(tmp_path):

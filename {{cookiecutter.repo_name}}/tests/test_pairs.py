@@ -122,7 +122,9 @@ def test_a_damaged_clip_is_left_out_and_named(material, tmp_path, caplog):
     ],
 )
 def test_what_cannot_be_made_is_one_clear_error(material, tmp_path, monkeypatch, changed, problem):
-    monkeypatch.setattr("preparation.voices_over_music.player", lambda: None)  # as if installed
+    monkeypatch.setattr(
+        "preparation.voices_over_music.import_mido", lambda: None
+    )  # as if installed
     with pytest.raises(UserError, match=r".*") as error:
         step(**changed).run(material, tmp_path)
     assert problem in str(error.value)

@@ -27,7 +27,7 @@ def notes(*pitches, seconds=0.5):
 def test_speech_is_sung_at_the_pitch_of_the_melody():
     pytest.importorskip("pyworld")
     sung = singing.sing(pulses(120, 1.0), RATE, notes(60), np.random.default_rng(0))
-    world = singing.vocoder()
+    world = singing.import_pyworld()
     pitch, _ = world.harvest(sung.astype(float), RATE)
     midi = 69 + 12 * np.log2(np.median(pitch[pitch > 0]) / 440)
     assert abs(midi - 12 * round((midi - 60) / 12) - 60) < 0.6  # a C, in some octave
@@ -109,7 +109,7 @@ def test_a_band_plays_in_place_of_other_instruments(material, tmp_path, monkeypa
         return np.sin(2 * np.pi * 200 * np.arange(int(seconds * rate)) / rate)
 
     monkeypatch.setattr(guitar, "play_parts", tone)
-    monkeypatch.setattr(voices_over_music, "player", lambda: None)
+    monkeypatch.setattr(voices_over_music, "import_mido", lambda: None)
     shutil.copytree(material, tmp_path / "in")
     (tmp_path / "in" / "any.sf2").touch()
     changed = {"played": 1.0, "band": 1.0, "soundfonts": ["any.sf2"]}

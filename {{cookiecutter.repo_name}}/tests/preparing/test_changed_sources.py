@@ -44,7 +44,7 @@ def test_new_and_changed_files_of_the_source_are_made_again_and_no_others(tmp_pa
     (tmp_path / "raw" / "c.wav").touch()  # with the same content
     with caplog.at_level("INFO"):
         assert prepared(tmp_path) is None
-    assert "made of it: a.wav, about.txt, b.wav and 1 other" in caplog.text
+    assert "made from it: a.wav, about.txt, b.wav and 1 other" in caplog.text
     assert (tmp_path / "made" / "c.wav").stat().st_mtime_ns == kept
     assert (tmp_path / "made" / "about.txt").read_text() == "two"
     for name, sounded in before.items():
@@ -59,7 +59,7 @@ def test_new_and_changed_files_of_the_source_are_made_again_and_no_others(tmp_pa
         for path in (tmp_path / "raw").iterdir():
             path.unlink()  # to free the disk
         assert prepared(tmp_path) is None
-    assert caplog.text.count("is there, nothing to do") == 2
+    assert caplog.text.count("complete, nothing to do") == 2
 
 
 def test_what_was_changed_while_a_run_was_broken_off_is_made_again(tmp_path):

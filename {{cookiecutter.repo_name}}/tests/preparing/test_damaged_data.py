@@ -77,11 +77,13 @@ def test_a_file_that_was_changed_since_is_found_by_its_hash_though_its_size_is_t
     path.write_bytes(content)
     os.utime(path, ns=(1, 1))
     said = run(tmp_path)
-    assert f"{path}: is not what was made, by its size or hash in manifest.json; remove it" in said
+    assert (
+        f"{path}: was changed after its preparation, by its size or hash in manifest.json; " in said
+    )
     sound(path)  # the same again, at another time
     assert run(tmp_path) is None
     path.write_bytes(b"x")
-    assert "is not what was made" in run(tmp_path)
+    assert "was changed after its preparation" in run(tmp_path)
 
 
 def test_what_a_killed_run_was_writing_is_removed_and_in_no_manifest(tmp_path, stems, monkeypatch):
@@ -201,7 +203,7 @@ def test_the_hash_of_an_archive_is_said_and_kept_and_may_be_written_down_later(t
     with caplog.at_level("INFO"):
         assert run(tmp_path, downloads=[{"file": archive.name, "sha256": digest(archive)}]) is None
         assert run(tmp_path) is None  # without downloads it is the same folder
-    assert caplog.text.count("is there, nothing to do") == 2
+    assert caplog.text.count("complete, nothing to do") == 2
     assert "another plan" in run(tmp_path, downloads=[{"file": "other.zip"}])
 
 
@@ -222,7 +224,7 @@ def test_what_was_half_unpacked_is_no_copy(tmp_path):
     sound(tmp_path / "raw" / "a.wav")
     (tmp_path / "raw" / ".unpacking").touch()  # a run that was killed
     section = {"source": str(tmp_path / "raw"), "steps": CONVERT, "downloads": [{"file": "a.zip"}]}
-    assert "a.zip: is not there and cannot be downloaded" in run(tmp_path, **section)
+    assert "a.zip: does not exist and cannot be downloaded" in run(tmp_path, **section)
     (tmp_path / "archives").mkdir()
     with zipfile.ZipFile(tmp_path / "archives" / "a.zip", "w") as archive:
         archive.write(sound(tmp_path / "other.wav"), "b.wav")

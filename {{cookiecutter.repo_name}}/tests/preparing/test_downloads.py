@@ -70,7 +70,9 @@ def test_all_mirrors_are_named_if_none_works(server, tmp_path):
     with pytest.raises(UserError) as caught:
         download.fetch(urls, tmp_path / "a.zip", SHA256)
     lines = str(caught.value).splitlines()
-    assert "could not be downloaded; run the same again to go on, or put the file there" in lines[0]
+    assert (
+        "could not be downloaded; run the same again to resume, or put the file there" in lines[0]
+    )
     assert lines[1].endswith("none.zip: Not Found") and f"expected {SHA256}" in lines[2]
     assert list(tmp_path.glob("*.zip")) == []
 
@@ -80,5 +82,5 @@ def test_an_archive_that_is_there_is_used_if_its_hash_is_right(tmp_path):
     download.fetch([], tmp_path / "a.zip", SHA256)
     with pytest.raises(UserError, match="a.zip: has the SHA-256 .*, expected 0000.*: remove it"):
         download.fetch([], tmp_path / "a.zip", "0" * 64)
-    with pytest.raises(UserError, match="b.zip: is not there and cannot be downloaded; put it"):
+    with pytest.raises(UserError, match="b.zip: does not exist and cannot be downloaded; put it"):
         download.fetch([], tmp_path / "b.zip", SHA256)

@@ -56,7 +56,7 @@ def test_an_archive_becomes_a_folder_with_a_manifest_and_a_second_run_does_nothi
     caplog.clear()
     with caplog.at_level("INFO"):
         assert run(tmp_path, **section) is None
-    assert "is there, nothing to do" in caplog.text and len(server.asked) == 1
+    assert "complete, nothing to do" in caplog.text and len(server.asked) == 1
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "made").rglob("*")} == before
 
     path.unlink()  # what is missing is made again, and only that

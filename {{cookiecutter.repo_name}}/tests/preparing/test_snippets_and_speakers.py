@@ -17,7 +17,7 @@ import experiment
 from dataset import SpeakerFolder, StemFolder
 from errors import UserError
 from preparation import STEPS, FetchPackages, Snippets, SpeakerClips, prepare
-from preparation.convert import sixteen_bits
+from preparation.convert import encode_16_bit
 
 PROJECT = Path(__file__).parents[2]
 RATE = 16000
@@ -105,7 +105,7 @@ def test_snippets_are_cut_from_compressed_files_too(tmp_path):
 
 def test_a_file_that_is_too_loud_for_16_bits_is_the_same_whenever_it_is_written(tmp_path):
     loud = np.array([[0.5, 1.5, -2.0]], np.float32)
-    made = sixteen_bits(loud, RATE, "wav", tmp_path)
+    made = encode_16_bit(loud, RATE, "wav", tmp_path)
     place = made.index(b"PEAK")
     assert made[place + 12 : place + 16] == bytes(4) and place < made.index(b"data")
     (tmp_path / "loud.wav").write_bytes(made)
@@ -121,13 +121,13 @@ def test_what_is_no_musdb_is_one_message(musdb, tmp_path):
         Snippets(groups={"voice": ["vocal"]})
     copy = shutil.copytree(musdb, tmp_path / "copy")
     (copy / "test" / layouts.MUSDB_NAMES["test"][0] / "bass.wav").unlink()
-    with pytest.raises(UserError, match="bass.wav: is not there; get MUSDB18-HQ again"):
+    with pytest.raises(UserError, match="bass.wav: does not exist; get MUSDB18-HQ again"):
         Snippets(per_song=1, seconds=0.5).run(copy, tmp_path / "out")
     shutil.copytree(
         musdb / "test" / layouts.MUSDB_NAMES["test"][0],
         copy / "train" / layouts.MUSDB_NAMES["test"][0],
     )
-    with pytest.raises(UserError, match="is there 2 times; keep one"):
+    with pytest.raises(UserError, match="2 times; keep one"):
         Snippets().run(copy, tmp_path / "out")
 
 
