@@ -1,8 +1,8 @@
-"""Multitrack songs synthesised on the user's machine: the built-in sample is cut from them.
+"""Synthesises multitrack songs, from which the built-in sample is cut.
 
-`Song(split, number).render(start, seconds)` gives the stems vocals, drums, bass and other. Numpy
-and scipy are all it takes, and the same numbers give the same sound. `ProducedSong` is nearer to
-records, and takes a SoundFont and its player.
+`Song(split, number).render(start, seconds)` returns the stems vocals, drums, bass and other. It
+needs only numpy and scipy, and the same numbers give the same audio. `ProducedSong` is closer to
+commercial records, and needs a SoundFont and a library that plays it.
 """
 
 from .produced import ProducedSong

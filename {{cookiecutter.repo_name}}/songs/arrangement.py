@@ -1,4 +1,4 @@
-"""Who plays when: sections that differ, fills, pauses of the voice, and loose timing."""
+"""Arranges a score: sections with different instruments, fills, vocal rests, uneven timing."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,8 @@ import numpy as np
 from .score import Hit, Note, compose
 
 PARTS = ("drums", "bass", "chords", "figure", "lead")
-RESTING = {"intro": 0.5, "verse": 0.25, "chorus": 0.04, "break": 0.15}  # probability, of a part
+# {section: probability that a part rests in it}
+RESTING = {"intro": 0.5, "verse": 0.25, "chorus": 0.04, "break": 0.15}
 FILLS = (  # (beat of the bar, drum)
     ((3, "tom1"), (3.25, "tom1"), (3.5, "tom2"), (3.75, "tom2")),
     ((2, "snare"), (2.5, "snare"), (3, "tom1"), (3.5, "tom2")),
@@ -15,12 +16,12 @@ FILLS = (  # (beat of the bar, drum)
     ((2, "tom1"), (2.5, "tom1"), (2.75, "tom1"), (3, "tom2"), (3.5, "snare")),
     ((3.5, "kick"), (3.75, "snare")),
 )
-LOOSE = 0.008  # seconds, the standard deviation of a note's start
-SOFTER = 0.7  # verses beside choruses, an amplitude
+TIMING = 0.008  # seconds, the standard deviation of the beginnings of notes
+SOFTEST = 0.7  # lowest amplitude of a section relative to choruses
 
 
 class Section(NamedTuple):
-    """Bars `first` to `last` (not included)."""
+    """The bars from `first` up to, but not including, `last`."""
 
     name: str
     first: int
@@ -28,7 +29,7 @@ class Section(NamedTuple):
 
 
 def compose_arranged(rng, split, seconds):
-    """A `Score`, as `compose` makes it, arranged."""
+    """An arranged `Score`; arguments as of `score.compose`."""
     sections = []
 
     def form(bars):
@@ -41,7 +42,7 @@ def compose_arranged(rng, split, seconds):
 
 
 def form_of(rng, bars):
-    """[Section] of at least `bars` bars: intro, then verses, choruses and solos."""
+    """[Section] with at least `bars` bars: an intro, then verses, choruses and breaks."""
     sections = [Section("intro", 0, int(rng.choice((2, 4))))]
     names = ("verse", "chorus", "break")
     while sections[-1].last < bars:
@@ -53,12 +54,13 @@ def form_of(rng, bars):
 
 
 def arrange(score, sections, rng):
-    """Change a score, in place: parts rest in some sections, fills lead from one to the next."""
+    """Modify a score in place: parts rest in some sections, drum fills lead to the next section,
+    phrases of the voice are omitted, and notes deviate in time and velocity."""
     bar = 4 * score.beat
     for section in sections:
         start, end = section.first * bar, section.last * bar
         playing = _playing(section.name, rng)
-        level = 1.0 if section.name == "chorus" else rng.uniform(SOFTER, 1.0)
+        level = 1.0 if section.name == "chorus" else rng.uniform(SOFTEST, 1.0)
         for part, notes in score.parts.items():
             score.parts[part] = _changed(notes, start, end, part in playing, level)
         score.drums = _changed(score.drums, start, end, "drums" in playing, level)
@@ -66,12 +68,12 @@ def arrange(score, sections, rng):
             score.drums = _with_fill(score.drums, end, score.beat, rng)
     score.phrases = [phrase for phrase in score.phrases if rng.random() < 0.85]
     for part, notes in score.parts.items():
-        score.parts[part] = [_loose(note, rng) for note in notes]
-    score.drums = [_loose(hit, rng) for hit in score.drums]
+        score.parts[part] = [_humanized(note, rng) for note in notes]
+    score.drums = [_humanized(hit, rng) for hit in score.drums]
 
 
 def _playing(name, rng):
-    """The parts that play in a section of that name: one with harmony at least."""
+    """The parts that play in a section with this name; at least one of them plays chords."""
     if name == "verse" and rng.random() < 0.12:
         return {"chords", "figure"}
     resting = RESTING[name]
@@ -80,7 +82,7 @@ def _playing(name, rng):
 
 
 def _changed(events, start, end, plays, level):
-    """Those from `start` to `end` at another level, or left out."""
+    """The events with those from `start` to `end` (seconds) scaled by `level`, or removed."""
     changed = []
     for event in events:
         if not start - 1e-6 <= event.start < end - 1e-6:
@@ -91,7 +93,7 @@ def _changed(events, start, end, plays, level):
 
 
 def _with_fill(hits, end, beat, rng):
-    """A fill in the bar before `end`, and a crash after it."""
+    """The hits with a fill in the bar before `end` (seconds), and a crash at `end`."""
     fill = FILLS[rng.integers(len(FILLS))]
     bar = end - 4 * beat
     begin = bar + fill[0][0] * beat
@@ -101,8 +103,9 @@ def _with_fill(hits, end, beat, rng):
     return kept + [Hit(end, "crash", rng.uniform(0.6, 0.95))]
 
 
-def _loose(event, rng):
-    moved = max(0.0, event.start + rng.normal(0, LOOSE))
+def _humanized(event, rng):
+    """A note or hit with random deviations of its start, velocity and length."""
+    moved = max(0.0, event.start + rng.normal(0, TIMING))
     changed = {"start": moved, "velocity": event.velocity * rng.uniform(0.8, 1.0)}
     if isinstance(event, Note):
         changed["length"] = max(0.05, event.length * rng.uniform(0.85, 1.02))

@@ -1,12 +1,12 @@
-"""The pitched instruments of the built-in songs: numbered timbres, each a family member of its own.
+"""The synthesised pitched instruments of the built-in songs.
 
-A timbre's number decides everything about it, and train, val and test own different numbers
-(`TIMBRES`), so that no instrument of the test songs occurs in training.
+A timbre's number determines all of its parameters. Each split has its own numbers (`TIMBRES`), so
+that no instrument of the test songs occurs in training.
 """
 
 import numpy as np
 
-from .sound import SAMPLE_RATE, envelope, hertz, lowpass, samples, saw, seconds_axis, unit_power
+from .sound import SAMPLE_RATE, envelope, hertz, lowpass, num_samples, saw, seconds_axis, unit_power
 
 TIMBRES = {"train": range(0, 72), "val": range(72, 90), "test": range(90, 126)}
 BASS_TIMBRES = {"train": range(200, 230), "val": range(230, 238), "test": range(238, 254)}
@@ -15,7 +15,7 @@ BASS_FAMILIES = ("pluck", "keys", "drive")
 
 
 class Timbre:
-    """One instrument. `note(pitch, seconds)` is its sound at unit power."""
+    """One instrument."""
 
     def __init__(self, number):
         rng = np.random.default_rng([6007, number])
@@ -36,21 +36,26 @@ class Timbre:
         self.vibrato = (rng.uniform(4.5, 6.5), rng.uniform(0.05, 0.35))
         self.detune = rng.uniform(0.03, 0.14)
         self.gain = rng.uniform(1, 8)
-        self.body = rng.uniform(300, 3200, 3)  # resonances of a bowed instrument's body, Hz
+        self.body = rng.uniform(300, 3200, 3)  # resonance frequencies of a bowed instrument, Hz
         self.body_gain = rng.uniform(1, 5, 3)
-        self.pick = rng.uniform(0.08, 0.45)  # where the string is plucked, of its length
+        self.pick = rng.uniform(0.08, 0.45)  # position at which the string is plucked, 0 to 1
 
     def note(self, pitch, length):
-        """(samples,) of `pitch` (MIDI) held for `length` seconds, its release after it."""
-        # the same key always sounds the same: a note depends on nothing but what is asked for
+        """A note at unit power: (samples,).
+
+        Args:
+            pitch: MIDI pitch.
+            length: seconds for which it is held; the release follows.
+        """
+        # depends on the arguments only, so that the same note always sounds the same
         rng = np.random.default_rng([self.number, round(pitch * 100), round(length * 1000)])
-        count = samples(length + self.release)
+        count = num_samples(length + self.release)
         sound = getattr(self, "_" + self.family)(hertz(pitch), count, rng)
-        return unit_power(sound, over=samples(length))
+        return unit_power(sound, over=num_samples(length))
 
     def _pluck(self, frequency, count, rng):
-        """A plucked string, period by period (Karplus and Strong 1983, solved in the frequency
-        domain: each trip round the string multiplies its spectrum by the same losses)."""
+        """A plucked string (Karplus and Strong 1983), computed period by period in the frequency
+        domain: each round trip multiplies the string's spectrum by the same losses."""
         period = max(int(round(SAMPLE_RATE / frequency)), 4)
         trips = count // period + 1
         harmonics = np.arange(period // 2 + 1)
@@ -96,7 +101,7 @@ class Timbre:
         return lowpass(sound, self.bright) * envelope(count, self.slow_attack, self.release)
 
     def _bowed(self, frequency, count, rng):
-        """Strings and reeds: a vibrating saw through the resonances of a body."""
+        """Strings and reeds: a sawtooth with vibrato, filtered by the resonances of a body."""
         time = seconds_axis(count)
         rate, depth = self.vibrato
         swell = np.clip((time - 0.15) / 0.3, 0, 1)

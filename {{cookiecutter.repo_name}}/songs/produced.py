@@ -1,4 +1,4 @@
-"""Songs produced as records are: sampled instruments, an arrangement, doubled voices, a master."""
+"""Songs produced like records: sampled instruments, arranged, with doubled voices and mastering."""
 
 import functools
 
@@ -8,21 +8,21 @@ from scipy.ndimage import uniform_filter1d
 from .arrangement import compose_arranged
 from .sampled import SampledKit, SampledTimbre
 from .song import LEVEL, Song
-from .sound import amplitude, samples
+from .sound import amplitude, num_samples
 from .voice import ExpressiveSinger
 
-SUNG = 0.25  # the least share of an excerpt in which there is a note of the voice
-SMOOTHING = 0.1  # seconds over which the compressor takes the power
+MIN_SUNG = 0.25  # smallest share of an excerpt in which the voice has a note
+SMOOTHING = 0.1  # seconds over which the compressor measures the power
 BIT_RATES = (96, 128, 160, 192, 256)  # kbit/s of MP3
 
 
 class ProducedSong(Song):
-    """A song whose notes are played on sampled instruments, and which is arranged and mastered.
+    """A song that is played on sampled instruments, arranged and mastered.
 
-    Sections differ in who plays, and fills lead from one to the next. The voice pauses, is up to
-    10 dB softer than the accompaniment, and in some songs doubled. Drums and other are saturated a
-    little, and a compressor turns all stems down together where the song is loud: they still add up
-    to the song, and two stretches that overlap agree.
+    Different instruments play in different sections, with drum fills between them. The voice has
+    rests, is up to 10 dB softer than the accompaniment, and doubled in some songs. The stems drums
+    and other are slightly saturated. A compressor applies the same gain to all stems, so that they
+    still add up to the song. Excerpts that overlap are equal where they do.
 
     Raises:
         UserError: see `sampled.soundfont`.
@@ -64,19 +64,19 @@ class ProducedSong(Song):
             yield self._singers[0], self.score.phrases, level, place, 1
 
     def excerpts(self, seconds, count):
-        """As of every song, but for any excerpts in which somebody sings: voices pause."""
+        """As `Song.excerpts`, but chosen at random among the excerpts in which the voice sings."""
         starts, sung = self._sung(seconds)
-        chosen = np.flatnonzero(sung >= SUNG)
+        chosen = np.flatnonzero(sung >= MIN_SUNG)
         if len(chosen) < count:
             return super().excerpts(seconds, count)[0], False
         rng = np.random.default_rng([*self.key, 4])
         return np.sort(starts[rng.permutation(chosen)[:count]]), True
 
     def render(self, start=0.0, seconds=None):
-        """As of every song."""
+        """As `Song.render`."""
         seconds = self.length - start if seconds is None else seconds
-        margin = samples(SMOOTHING)  # which the compressor looks back and ahead
-        around = margin / samples(1)
+        margin = num_samples(SMOOTHING)  # the compressor depends on the audio before and after
+        around = margin / num_samples(1)
         stems = super().render(start - around, seconds + 2 * around)
         for stem, drive in self.drives.items():
             unit = 4 * self.levels[stem]
@@ -86,7 +86,7 @@ class ProducedSong(Song):
         return {stem: (gain * sound)[margin:-margin] for stem, sound in stems.items()}
 
     def _gain(self, mixture):
-        """(samples,): what the compressor multiplies all stems by."""
-        power = uniform_filter1d(np.mean(mixture**2, axis=1), 2 * samples(SMOOTHING) - 1)
+        """The gain of the compressor for all stems, (samples,); mixture: (samples, 2)."""
+        power = uniform_filter1d(np.mean(mixture**2, axis=1), 2 * num_samples(SMOOTHING) - 1)
         over = np.maximum(power / self.threshold**2, 1.0)
         return over ** (-0.5 * (1 - 1 / self.ratio))

@@ -1,8 +1,8 @@
-"""Sampled instruments of the built-in songs: a SoundFont that the package pretty_midi contains.
+"""The sampled instruments of the built-in songs, from the SoundFont in the package pretty_midi.
 
-TinySoundFont plays single notes, where `Timbre` and `Kit` synthesise them. A number decides about
-the instrument, its tuning and its tone; train, val and test own different numbers, and no program
-of General MIDI serves two of them.
+TinySoundFont plays the notes that `Timbre` and `Kit` synthesise for other songs. A number
+determines the instrument, its tuning and its tone. Each split has its own numbers, and no program
+of General MIDI is used in two splits.
 """
 
 import functools
@@ -14,15 +14,15 @@ import numpy as np
 
 from errors import UserError
 
-from .drums import KITS, PLACES
+from .drums import KITS, LEVELS_AND_PANS
 from .instruments import BASS_TIMBRES, TIMBRES
-from .sound import SAMPLE_RATE, lowpass, samples, unit_power
+from .sound import SAMPLE_RATE, lowpass, num_samples, unit_power
 
 FILE = "TimGM6mb.sf2"  # by Tim Brechbill, GPL-2
 SHA256 = "82475b91a76de15cb28a104707d3247ba932e228bada3f47bba63c6b31aaf7a1"
 INSTALL = "pip install --no-deps pretty_midi tinysoundfont"
 
-# programs of General MIDI, counted from 0; those of voices are left out
+# programs of General MIDI, counted from 0, without those of voices
 PROGRAMS = {
     "chords": (*range(0, 8), *range(16, 22), *range(24, 29), *range(48, 52), 61, 62, 88, 89, 90, 92)
     + (93, 94, 95),
@@ -50,13 +50,13 @@ DRUM_KEYS = {
     "shaker": 70,
 }
 DRUM_BANK = 128
-RELEASE = 0.35  # seconds after a note's end
+RELEASE = 0.35  # seconds rendered after the end of a note
 DRUM_SECONDS = 1.5
-DRIVEN = range(26, 32)  # electric guitars
+DRIVEN = range(26, 32)  # electric guitars, which are distorted
 
 
 class SampledTimbre:
-    """One instrument for a part of the score. `note(pitch, seconds)` is its sound at unit power."""
+    """One instrument for a part of the score, with the interface of `Timbre`."""
 
     def __init__(self, number, part):
         rng = np.random.default_rng([6011, number])
@@ -68,9 +68,9 @@ class SampledTimbre:
         self.drive = 10.0 ** rng.uniform(0.0, 1.5) if self.program in DRIVEN else 0.0
 
     def note(self, pitch, length):
-        """(samples,) of `pitch` (MIDI) held for `length` seconds, its release after it."""
-        played = samples(length)
-        sound = play(self.program, pitch + self.tuning, self.velocity, played, samples(RELEASE))
+        """A note at unit power, (samples,); arguments as of `Timbre.note`."""
+        played = num_samples(length)
+        sound = play(self.program, pitch + self.tuning, self.velocity, played, num_samples(RELEASE))
         sound = unit_power(lowpass(sound, self.bright), over=played)
         if self.drive:
             sound = unit_power(np.tanh(self.drive * sound), over=played)
@@ -78,39 +78,49 @@ class SampledTimbre:
 
 
 class SampledKit:
-    """`sounds`: {drum: (samples,)} with a peak of 1."""
+    """A sampled drum kit, with the interface of `Kit`."""
 
     def __init__(self, number):
         rng = np.random.default_rng([7011, number])
         self.program = int(rng.choice(KIT_PROGRAMS[split_of(number, KITS)]))
-        self.sounds = {drum: self._drum(DRUM_KEYS[drum], rng) for drum in PLACES}
+        self.sounds = {drum: self._drum(DRUM_KEYS[drum], rng) for drum in LEVELS_AND_PANS}
 
     def _drum(self, key, rng):
-        speed = 2.0 ** (rng.uniform(-2.5, 2.5) / 12)  # a smaller drum, or a larger one
-        struck = play(self.program, key, 110, samples(0.1), samples(DRUM_SECONDS), DRUM_BANK)
+        speed = 2.0 ** (rng.uniform(-2.5, 2.5) / 12)  # like a smaller or a larger drum
+        struck = play(
+            self.program, key, 110, num_samples(0.1), num_samples(DRUM_SECONDS), DRUM_BANK
+        )
         at = np.arange(int(len(struck) / speed)) * speed
         sound = np.interp(at, np.arange(len(struck)), struck)
         return _faded(sound) / np.abs(sound).max()
 
 
 def numbers_of(part):
-    """{split: the numbers of its timbres}"""
+    """{split: numbers of its timbres} for a part of the score."""
     return BASS_TIMBRES if part == "bass" else TIMBRES
 
 
 def split_of(number, pools):
+    """The split to which a number belongs; pools: {split: numbers}."""
     return next(split for split, pool in pools.items() if number in pool)
 
 
 def programs_of(part, split):
-    """The programs of a part that occur in a split, and in no other."""
+    """The General MIDI programs of a part that are used in a split, and in no other."""
     if split == "train":
         return [p for p in PROGRAMS[part] if not any(p in held for held in HELD_OUT.values())]
     return [p for p in PROGRAMS[part] if p in HELD_OUT[split]]
 
 
 def play(program, pitch, velocity, held, after, bank=0):
-    """(samples,): a note held for `held` samples, and `after` samples more; the same each time."""
+    """Play one note: (samples,), the same each time.
+
+    Args:
+        program, bank: of the SoundFont.
+        pitch: MIDI pitch; fractions are played by tuning.
+        velocity: of MIDI, 1 to 127.
+        held, after: number of samples before and after the end of the note.
+    """
     synthesizer, font = soundfont()
     channel, key = 0, int(round(pitch))
     synthesizer.program_select(channel, font, bank, program)
@@ -120,34 +130,34 @@ def play(program, pitch, velocity, held, after, bank=0):
     synthesizer.noteoff(channel, key)
     parts.append(_generated(synthesizer, after))
     synthesizer.sounds_off()
-    synthesizer.generate(SAMPLE_RATE)  # what still fades would be heard in the next note
+    synthesizer.generate(SAMPLE_RATE)  # otherwise the note would fade into the next one
     return _faded(np.concatenate(parts).mean(axis=1))
 
 
 def are_installed():
-    """Are the packages there that sampled instruments need?"""
+    """Are the packages installed that sampled instruments need?"""
     return all(importlib.util.find_spec(name) for name in ("pretty_midi", "tinysoundfont"))
 
 
 @functools.lru_cache(maxsize=1)
 def soundfont():
-    """(TinySoundFont's synthesiser, the number of the SoundFont in it).
+    """(TinySoundFont's synthesizer, the id of the loaded SoundFont).
 
     Raises:
-        UserError: a package is not installed, or its SoundFont is another one.
+        UserError: a package is not installed, or its SoundFont is not the expected file.
     """
     if not are_installed():
         raise UserError(
             "sampled instruments need the packages pretty_midi (for its SoundFont) and "
             f"tinysoundfont: {INSTALL}"
         )
-    package = importlib.util.find_spec("pretty_midi")  # its file is read, and it isn't imported
+    package = importlib.util.find_spec("pretty_midi")  # only its file is needed, not an import
     path = Path(package.origin).with_name(FILE)
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "nothing"
     if found != SHA256:
         raise UserError(
-            f"{path}: SHA-256 {found}; the songs are made with {SHA256[:12]}..., which pretty_midi "
-            "0.2.11 brings"
+            f"{path}: SHA-256 {found}; the songs are made with {SHA256[:12]}..., which is in "
+            "pretty_midi 0.2.11"
         )
     import tinysoundfont
 
@@ -161,7 +171,7 @@ def _generated(synthesizer, count):
 
 
 def _faded(sound, seconds=0.05):
-    """`sound` with its end faded out, in place."""
-    count = min(samples(seconds), len(sound))
+    """Fade out the end of `sound` in place, and return it."""
+    count = min(num_samples(seconds), len(sound))
     sound[len(sound) - count :] *= np.linspace(1.0, 0.0, count)
     return sound

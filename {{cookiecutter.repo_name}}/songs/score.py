@@ -1,8 +1,8 @@
-"""The composer: what is played and sung in a built-in song, as notes and hits in seconds.
+"""Composes the built-in songs as notes and drum hits with times in seconds.
 
-Harmony is a four-chord loop in a scale, a chorus has its own loop; melodies grow out of a two-bar
-motif that is repeated and varied, moving to chord tones on strong beats; grooves, voicings and
-figures are drawn per song. Nothing here makes sound, and a whole song takes a few milliseconds.
+Verses and choruses each have a progression of four chords in a scale. Melodies repeat and vary a
+motif of two bars, with chord tones on strong beats. Rhythms, voicings and figures are drawn for
+each song. Composing a song takes a few milliseconds.
 """
 
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ MINOR = (0, 2, 3, 5, 7, 8, 10)
 DORIAN = (0, 2, 3, 5, 7, 9, 10)
 MIXOLYDIAN = (0, 2, 4, 5, 7, 9, 10)
 
-# degrees of the scale, one chord a bar; each split has loops of its own, though some of them are
-# those of another, begun at another chord
+# degrees of the scale, one chord for each bar; no split has a progression of another one, but some
+# are rotations of each other
 PROGRESSIONS = {
     "train": (
         (0, 5, 3, 4),
@@ -67,15 +67,21 @@ class Note(NamedTuple):
 
 
 class Hit(NamedTuple):
-    start: float
-    drum: str
-    velocity: float
+    start: float  # seconds from the song's start
+    drum: str  # a key of `drums.LEVELS_AND_PANS`
+    velocity: float  # 0..1, an amplitude
 
 
 @dataclass
 class Score:
-    """parts: {"bass" | "chords" | "figure" | "lead": [Note]}; phrases: [[Note]], one breath each;
-    backing: phrases of a second voice."""
+    """A composed song.
+
+    Attributes:
+        parts: {"bass", "chords", "figure" and "lead": [Note]}.
+        drums: [Hit].
+        phrases: [[Note]] of the voice, each sung in one breath.
+        backing: the same of a second voice.
+    """
 
     beat: float  # seconds
     length: float  # seconds
@@ -88,9 +94,13 @@ class Score:
 
 
 def compose(rng, split, seconds, form=None):
-    """Compose a song of at least `seconds` for `split` with the numbers of `rng`.
+    """Compose a song: a `Score`.
 
-    form: the section of each bar, for a number of bars; None for the same in every song.
+    Args:
+        rng: numpy's Generator.
+        split: "train", "val" or "test", which determines the possible progressions.
+        seconds: the smallest length.
+        form: function(number of bars) -> [section of each bar]; None: the same form in every song.
     """
     beat = 60.0 / rng.uniform(72, 150)
     composer = _Composer(rng, split, beat)
@@ -108,6 +118,8 @@ def compose(rng, split, seconds, form=None):
 
 
 class _Composer:
+    """The style of one song: everything that is drawn once; `write_bar` writes the notes."""
+
     def __init__(self, rng, split, beat):
         self.rng, self.beat = rng, beat
         loops = PROGRESSIONS[split]
@@ -138,7 +150,7 @@ class _Composer:
         self.sung, self.harmony = [], []
 
     def _motif(self, lengths):
-        """[(beat, length in beats, steps up)] over two bars, with rests."""
+        """[(beat, length in beats, steps of the scale from the note before)] for two bars."""
         beat, motif = 0.0, []
         while beat < 7.0:
             length = float(self.rng.choice(lengths))
@@ -148,11 +160,12 @@ class _Composer:
         return motif
 
     def pitch(self, degree):
+        """The MIDI pitch of a degree of the scale, from 0; 7 is an octave higher."""
         octave, step = divmod(int(degree), 7)
         return self.root + 12 * octave + self.scale[step]
 
     def at(self, bar, beat):
-        """Seconds of `beat` in `bar`; off-beats come late where the song swings."""
+        """The time in seconds of `beat` in `bar`; off-beats are delayed by the song's swing."""
         late = self.swing if (beat * 2) % 2 == 1 else 0.0
         return (4 * bar + beat + late) * self.beat
 
@@ -210,7 +223,7 @@ class _Composer:
         rhythm = self.rhythms["chorus" if section == "chorus" else "verse"]
         for beat, length in rhythm:
             velocity = self.rng.uniform(0.6, 0.95)
-            for i, pitch in enumerate(voicing):  # a hand rolls its chords a little
+            for i, pitch in enumerate(voicing):  # slightly arpeggiated, as by a hand
                 score.parts["chords"].append(
                     Note(
                         self.at(bar, beat) + 0.011 * i,
@@ -257,13 +270,13 @@ class _Composer:
 
 
 def _breaths(notes, beat):
-    """Cut sung notes into phrases: at every rest of half a beat, and at least every six beats."""
+    """Divide notes into phrases, at rests of half a beat or more and after at most six beats."""
     phrases = []
     for note in notes:
         last = phrases[-1] if phrases else None
         rests = last is not None and note.start - last[-1].end > 0.5 * beat
         if last is None or rests or note.end - last[0].start > 6 * beat:
-            if last is not None and not rests:  # a breath is taken from the note before
+            if last is not None and not rests:  # shorten the note before, for time to breathe
                 last[-1] = last[-1]._replace(length=max(0.12, last[-1].length - 0.18))
             phrases.append([note])
         else:

@@ -1,7 +1,7 @@
-"""Four-second snippets of the built-in songs, named by eight digits, made on demand.
+"""Renders four-second snippets of the built-in songs.
 
-`30012007` is snippet 7 of song 12 of the test split: the first digit is the split (1 train, 2 val,
-3 test), then four digits for the song, three for the snippet.
+Their names have eight digits: one for the split (1 train, 2 val, 3 test), four for the song, three
+for the snippet. `30012007` is snippet 7 of song 12 of the test split.
 """
 
 import functools
@@ -18,17 +18,18 @@ from files import write_files
 
 from .produced import ProducedSong
 from .song import SPLITS, STEMS, Song
-from .sound import SAMPLE_RATE, samples
+from .sound import SAMPLE_RATE, num_samples
 
 SECONDS = 4.0
-LEAD = 0.25  # seconds before a snippet in which an MP3 encoder settles
+LEAD_IN = 0.25  # seconds before a snippet for the MP3 encoder's initial state
 PER_SONG = 10
 STYLES = {"plain": Song, "produced": ProducedSong}
-# goes up when the snippets' sound or format changes: old files are not taken for new
+# part of the folder's name: changes with the audio of the snippets, so that old ones are not used
 RECIPES = {"plain": "recipe2", "produced": "produced2"}
 
 
 def snippet_name(split, song, snippet):
+    """The name of a snippet by its split and the numbers of song and snippet."""
     return f"{SPLITS.index(split) + 1}{song:04d}{snippet:03d}"
 
 
@@ -39,8 +40,8 @@ def parse_name(name):
 
 @functools.lru_cache(maxsize=4)
 def _song(split, number, seed, style):
-    """(song, [start of each snippet in seconds])"""
-    for seconds in (84.0, 126.0, 168.0, 252.0):  # a song with long rests has to be longer
+    """(the song, start of each snippet in seconds)."""
+    for seconds in (84.0, 126.0, 168.0, 252.0):  # longer until the voice sings in enough snippets
         song = STYLES[style](split, number, seed, seconds)
         starts, are_sung = song.excerpts(SECONDS, PER_SONG)
         if are_sung:
@@ -56,19 +57,28 @@ def locate(name, seed=0, style="plain"):
 
 
 def _compressed(song, start):
-    """{stem: (samples, 2)} of a snippet as MP3 leaves it: each stem by itself, as in MUSDB18, so
-    that they still add up to the song. The encoder begins a little before."""
-    stems = song.render(start - LEAD, LEAD + SECONDS)
+    """{stem: (samples, 2)} of a snippet that was encoded as MP3 and decoded.
+
+    Each stem is encoded separately, as in MUSDB18, so that they still add up to the song.
+    """
+    stems = song.render(start - LEAD_IN, LEAD_IN + SECONDS)
     return {
         stem: mp3_round_trip(sound.T.astype(np.float32), SAMPLE_RATE, song.kilobits).T[
-            samples(LEAD) :
+            num_samples(LEAD_IN) :
         ]
         for stem, sound in stems.items()
     }
 
 
 def render(name, folder, sample_rate, num_channels, seed=0, style="plain"):
-    """Make `folder/name/{vocals,drums,bass,other}.wav`, all four or none; same bytes each time.
+    """Write `folder/name/{vocals,drums,bass,other}.wav` atomically; the same bytes each time.
+
+    Args:
+        name: of the snippet, eight digits.
+        folder: of the split.
+        sample_rate, num_channels: of the files, in Hz and 1 or 2.
+        seed: of the collection of songs.
+        style: "plain" or "produced".
 
     Raises:
         UserError: the folder cannot be written to; a package for sampled instruments is missing.
@@ -81,7 +91,7 @@ def render(name, folder, sample_rate, num_channels, seed=0, style="plain"):
         for stem in STEMS
     }
     loudest = max(np.abs(s).max() for s in (*sounds.values(), sum(sounds.values())))
-    gain = min(1.0, 0.98 / loudest)  # the same for all stems: their balance stays
+    gain = min(1.0, 0.98 / loudest)  # the same for all stems, which keeps their balance
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +112,7 @@ def render(name, folder, sample_rate, num_channels, seed=0, style="plain"):
         try:
             os.rename(temporary, folder / name)
         except OSError:
-            if not (folder / name).is_dir():  # else another process was faster, with the same bytes
+            if not (folder / name).is_dir():  # otherwise another process wrote the same bytes
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

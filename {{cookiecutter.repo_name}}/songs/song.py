@@ -1,29 +1,36 @@
-"""A built-in song: numbers in, four stems out, any stretch of it on its own."""
+"""A built-in song: renders any excerpt of its four stems."""
 
 import functools
 
 import numpy as np
 
-from .drums import KITS, PLACES, Kit
+from .drums import KITS, LEVELS_AND_PANS, Kit
 from .instruments import BASS_TIMBRES, TIMBRES, Timbre
 from .score import compose
-from .sound import add_at, amplitude, channel_strip, pan, samples, through
+from .sound import add_at, amplitude, channel_strip, convolve, num_samples, pan
 from .voice import SINGERS, Singer
 
 STEMS = ("vocals", "drums", "bass", "other")
 SPLITS = ("train", "val", "test")
-SUNG = 0.55  # the least share of an excerpt in which there is a note of the voice
-LEVEL = amplitude(-21)  # root mean square of the accompaniment, full scale being 1
+MIN_SUNG = 0.55  # smallest share of an excerpt in which the voice has a note
+LEVEL = amplitude(-21)  # RMS of the accompaniment, with full scale 1
 
 
 class Song:
-    """Song `number` of `split`: the same numbers give the same song, note for note.
+    """A song; the same arguments give the same song.
 
-    `render(start, seconds)` makes the stems of just that stretch: sounds that began before it ring
-    into it, and two stretches that overlap agree. Singers, instruments and drum kits of one split
-    never occur in another.
+    `render` includes the decay of sounds that began before an excerpt, so that excerpts which
+    overlap are equal where they do. No singer, instrument or drum kit is in two splits.
 
-    kilobits: the bit rate of MP3 in which the song's snippets are, or None.
+    Args:
+        split: "train", "val" or "test".
+        number: of the song in the split.
+        seed: of the collection of songs.
+        seconds: the smallest length.
+
+    Attributes:
+        length: in seconds.
+        kilobits: bit rate in kbit/s if the song's snippets are encoded as MP3; None: they are not.
     """
 
     kilobits = None
@@ -88,12 +95,12 @@ class Song:
     def _sounds(self):
         return Kit(self.kit).sounds
 
-    @functools.lru_cache(maxsize=512)  # noqa: B019 (a song's notes repeat; they go with the song)
+    @functools.lru_cache(maxsize=512)  # noqa: B019 (the cache lives as long as the song)
     def _note(self, part, pitch, milliseconds):
         return self._timbres[part].note(pitch, milliseconds / 1000)
 
     def voice_activity(self, start, seconds):
-        """Share (0..1) of the stretch in which a note is sung."""
+        """The share (0 to 1) of an excerpt in which a note is sung."""
         sung = sum(
             max(0.0, min(note.end, start + seconds) - max(note.start, start))
             for phrase in self.score.phrases
@@ -102,21 +109,25 @@ class Song:
         return sung / seconds
 
     def excerpts(self, seconds, count):
-        """(starts in seconds of the `count` excerpts that are sung most, in order; is every one of
-        them sung enough?)"""
+        """Choose the `count` excerpts with the most singing.
+
+        Returns:
+            (their starts in seconds, sorted; is the voice active enough in each of them?).
+        """
         starts, sung = self._sung(seconds)
         chosen = np.argsort(-sung, kind="stable")[:count]
-        return np.sort(starts[chosen]), sung[chosen].min() >= SUNG
+        return np.sort(starts[chosen]), sung[chosen].min() >= MIN_SUNG
 
     def _sung(self, seconds):
-        """(starts of all excerpts, the share of each that is sung)"""
+        """(starts of all excerpts in seconds, the share of each that is sung)."""
         starts = seconds * np.arange(int(self.length // seconds))
         return starts, np.array([self.voice_activity(start, seconds) for start in starts])
 
     def render(self, start=0.0, seconds=None):
-        """{stem: (samples, 2) float64 at 44.1 kHz} of `seconds` from `start`.
+        """Render an excerpt: {stem: float64 (samples, 2)} at 44.1 kHz. The song is the sum.
 
-        Their sum is the song.
+        Args:
+            start, seconds: of the excerpt; seconds None: up to the end.
         """
         seconds = self.length - start if seconds is None else seconds
         dry = {
@@ -128,20 +139,20 @@ class Song:
         stems = {}
         for stem in STEMS:
             response = self.strips[stem]
-            lead = len(response)  # what was played before still rings
-            first = samples(start) - lead
-            track = dry[stem](first, samples(seconds) + lead)
-            stems[stem] = self.levels[stem] * through(track, response)[lead:]
+            decay = len(response)  # samples before the excerpt that still ring in it
+            first = num_samples(start) - decay
+            track = dry[stem](first, num_samples(seconds) + decay)
+            stems[stem] = self.levels[stem] * convolve(track, response)[decay:]
         return stems
 
     def _line(self, part, first, count):
-        """(count, 2): a part's notes from sample `first`, at unit power where it plays."""
+        """A part of the score from sample `first`, (count, 2), at unit power while it plays."""
         track = np.zeros(count)
         notes = self.score.parts[part]
-        power = sum(n.velocity**2 * n.length for n in notes) / max(_covered(notes), 1e-9)
+        power = sum(n.velocity**2 * n.length for n in notes) / max(_seconds_with_notes(notes), 1e-9)
         for note in notes:
-            begin = samples(note.start) - first
-            if begin < count and begin + samples(note.length + 0.3) > 0:
+            begin = num_samples(note.start) - first
+            if begin < count and begin + num_samples(note.length + 0.3) > 0:
                 sound = self._note(part, note.pitch, round(1000 * note.length))
                 add_at(track, note.velocity * sound, begin)
         return pan(track / np.sqrt(power or 1.0), self.places[part])
@@ -163,16 +174,16 @@ class Song:
         energies = {drum: float(np.sum(sound**2)) for drum, sound in self._sounds.items()}
         energy = 0.0
         for hit in self.score.drums:
-            level, place = PLACES[hit.drum]
+            level, place = LEVELS_AND_PANS[hit.drum]
             sound, level = self._sounds[hit.drum], level * hit.velocity**1.5
             energy += level**2 * energies[hit.drum]
-            begin = samples(hit.start) - first
+            begin = num_samples(hit.start) - first
             if begin < count and begin + len(sound) > 0:
                 add_at(track, level * pan(sound, place), begin)
-        return track / np.sqrt(energy / samples(self.length) or 1.0)
+        return track / np.sqrt(energy / num_samples(self.length) or 1.0)
 
     def _voices(self):
-        """(singer, phrases, level, place, take) of each voice that sings."""
+        """Yields (singer, phrases, level, pan, take) of each voice; takes differ randomly."""
         singer, backing = self._singers
         yield singer, self.score.phrases, 1.0, 0.0, 0
         yield backing, self.score.backing, 0.4, self.backing_place, 0
@@ -184,8 +195,8 @@ class Song:
                 continue
             shift = voice.transposition([n.pitch for phrase in phrases for n in phrase])
             for number, phrase in enumerate(phrases):
-                begin = samples(phrase[0].start) - first - voice.lead_in
-                if begin < count and samples(phrase[-1].end + 0.1) > first:
+                begin = num_samples(phrase[0].start) - first - voice.lead_in
+                if begin < count and num_samples(phrase[-1].end + 0.1) > first:
                     takes = (take,) if take else ()
                     rng = np.random.default_rng([*self.key, voice.number, number, *takes])
                     sung = voice.sing([n._replace(pitch=n.pitch + shift) for n in phrase], rng)
@@ -193,8 +204,8 @@ class Song:
         return track
 
 
-def _covered(notes):
-    """Seconds in which at least one of `notes` (in order of start) sounds."""
+def _seconds_with_notes(notes):
+    """The number of seconds in which at least one of the notes sounds."""
     total, end = 0.0, 0.0
     for note in sorted(notes):
         total += max(0.0, note.end - max(end, note.start))

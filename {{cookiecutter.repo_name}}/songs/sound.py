@@ -1,7 +1,6 @@
-"""What every instrument of the built-in songs is made with: units, filters, panning and rooms.
+"""Signal processing for the built-in songs: units, oscillators, filters, panning and reverberation.
 
-All sound in this package is at `SAMPLE_RATE` and float64; mono is `(samples,)`, stereo
-`(samples, 2)`.
+All audio in this package is float64 at `SAMPLE_RATE`: mono `(samples,)`, stereo `(samples, 2)`.
 """
 
 import numpy as np
@@ -21,12 +20,13 @@ def hertz(pitch):
     return 440.0 * 2.0 ** ((np.asarray(pitch, dtype=float) - 69.0) / 12.0)
 
 
-def samples(seconds):
+def num_samples(seconds):
+    """The number of samples in `seconds`."""
     return int(round(seconds * SAMPLE_RATE))
 
 
 def seconds_axis(length):
-    """Times in seconds of `length` samples."""
+    """The times in seconds of `length` samples, from 0."""
     return np.arange(length) / SAMPLE_RATE
 
 
@@ -39,7 +39,7 @@ def highpass(sound, hertz_, order=2):
 
 
 def saw(phase):
-    """A sawtooth of `phase` (cycles, rising), with its jumps rounded so that it hardly aliases.
+    """A sawtooth with little aliasing; phase: in cycles, increasing, (samples,).
 
     PolyBLEP: Valimaki, Pekonen and Nam, "Perceptually informed synthesis of bandlimited classical
     waveforms using integrated polynomial interpolation", JASA 2012.
@@ -57,12 +57,13 @@ def saw(phase):
 
 
 def envelope(length, attack, release, decay=None, sustain=1.0):
-    """Rise over `attack` s, fall to `sustain` with time constant `decay` s, fade `release` s."""
+    """An ADSR envelope of `length` samples; attack, release: in seconds; decay: time constant in
+    seconds of the fall to `sustain`, or None."""
     time = seconds_axis(length)
     shape = np.minimum(time / max(attack, 1e-4), 1.0)
     if decay is not None:
         shape *= sustain + (1.0 - sustain) * np.exp(-np.maximum(time - attack, 0.0) / decay)
-    fade = min(samples(release) + 1, length)
+    fade = min(num_samples(release) + 1, length)
     shape[length - fade :] *= np.linspace(1.0, 0.0, fade)
     return shape
 
@@ -80,41 +81,45 @@ def pan(sound, position):
 
 
 def add_at(track, sound, start):
-    """Add `sound` to `track` from sample `start` (may lie outside), in place."""
+    """Add `sound` to `track` in place, from sample `start`; what lies outside is ignored."""
     first, last = max(start, 0), min(start + len(sound), len(track))
     if last > first:
         track[first:last] += sound[first - start : last - start]
 
 
 def channel_strip(rng, reverberation, wet, tilt, echo=None):
-    """The impulse response `(samples, 2)` that a stem goes through: equaliser, room and echo.
+    """The impulse response (samples, 2) of a random equaliser, room and echo.
 
-    reverberation: seconds in which the room falls by 60 dB; wet: dB of the room under the direct
-    sound; tilt: dB per octave around 1 kHz; echo: (seconds, dB) of one repetition, or None.
+    Args:
+        rng: numpy's Generator.
+        reverberation: RT60 of the room in seconds.
+        wet: level of the reverberation relative to the direct sound, in dB.
+        tilt: of the equaliser around 1 kHz, in dB per octave.
+        echo: (delay in seconds, level in dB) of one echo; None: none.
     """
     frequencies = np.array([0, 40, 80, 160, 320, 640, 1250, 2500, 5000, 10000, NYQUIST])
     octaves = np.log2(np.maximum(frequencies, 60) / 1000.0)
     bumps = rng.normal(0.0, 1.5, len(frequencies))
     equaliser = firwin2(513, frequencies, amplitude(tilt * octaves + bumps), fs=SAMPLE_RATE)
-    length = samples(reverberation)
+    length = num_samples(reverberation)
     room = rng.standard_normal((length, 2))
     room = room * np.exp(-6.9 * seconds_axis(length) / reverberation)[:, None]
     room = highpass(lowpass(room.T, rng.uniform(3000, 8000), 1), 200).T
     room *= amplitude(wet) / np.sqrt(np.mean(np.sum(room**2, axis=0)))
-    before = samples(rng.uniform(0.004, 0.03))
+    before = num_samples(rng.uniform(0.004, 0.03))
     response = np.zeros((before + length + len(equaliser), 2))
     response[: len(equaliser)] += equaliser[:, None]
     response[before : before + length] += room
     if echo is not None:
         delay, level = echo
         repetition = lowpass(equaliser, 3000, 1)[:, None] * amplitude(level)
-        longer = np.zeros((max(len(response), samples(delay) + len(equaliser)), 2))
+        longer = np.zeros((max(len(response), num_samples(delay) + len(equaliser)), 2))
         longer[: len(response)] += response
-        longer[samples(delay) : samples(delay) + len(equaliser)] += repetition
+        longer[num_samples(delay) : num_samples(delay) + len(equaliser)] += repetition
         response = longer
     return response
 
 
-def through(sound, response):
-    """`sound` (samples, 2) through `response`, as long as `sound`."""
+def convolve(sound, response):
+    """`sound` (samples, 2) convolved with `response`, cut to the length of `sound`."""
     return oaconvolve(sound, response, axes=0)[: len(sound)]

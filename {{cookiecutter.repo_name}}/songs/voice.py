@@ -1,22 +1,22 @@
-"""The singers of the built-in songs: glottal pulses and breath through a moving vocal tract.
+"""The synthesised singers of the built-in songs.
 
-A source-filter voice (Fant 1960): pulses with vibrato, scoops, portamento and jitter are shaped by
-five formants that move from vowel to vowel and through consonants. A singer's number decides tract,
-range, tone and manners; train, val and test own different numbers.
+A source-filter model of the voice (Fant 1960): glottal pulses with vibrato, scoops, portamento and
+jitter are filtered by five formants that move between vowels and consonants. A singer's number
+determines vocal tract, range, tone and style; each split has its own numbers.
 """
 
 import numpy as np
 from scipy.signal import istft, stft
 
-from .sound import SAMPLE_RATE, amplitude, hertz, samples
+from .sound import SAMPLE_RATE, amplitude, hertz, num_samples
 
 SINGERS = {"train": range(0, 60), "val": range(60, 72), "test": range(72, 102)}
 
-HOP = 256  # samples between the frames that pitch, loudness and formants are written in
+HOP = 256  # samples between frames of pitch, loudness and formants
 WINDOW = 1024
-REACH = 5  # frames before and after a phrase for its first consonant and last release
+REACH = 5  # frames before and after a phrase, for its first consonant and its last release
 
-# formant frequencies in hertz of an average adult tract
+# formant frequencies in Hz of an average adult vocal tract
 VOWELS = {
     "a": (800, 1200, 2600, 3500, 4500),
     "e": (500, 1850, 2550, 3500, 4500),
@@ -35,7 +35,7 @@ CONSONANTS = ("none", "stop", "fricative", "nasal", "liquid", "voiced stop")
 
 
 class Singer:
-    """`sing(phrase)` gives one breath at unit power, `lead_in` samples of it before its start."""
+    """A singer. What `sing` returns begins `lead_in` samples before the phrase."""
 
     reach = REACH
 
@@ -48,38 +48,41 @@ class Singer:
         self.number = number
         high = number % 2 == 0
         self.tract = rng.uniform(1.06, 1.24) if high else rng.uniform(0.88, 1.06)
-        self.tessitura = rng.uniform(62, 70) if high else rng.uniform(49, 59)  # MIDI, its middle
-        self.tilt = rng.uniform(2.0, 7.5)  # dB per octave over the pulses' own fall
+        self.tessitura = rng.uniform(62, 70) if high else rng.uniform(49, 59)  # middle MIDI pitch
+        self.tilt = rng.uniform(2.0, 7.5)  # dB per octave relative to the spectrum of the pulses
         self.open_quotient = rng.uniform(0.45, 0.75)
         self.breath = amplitude(rng.uniform(-28, -12))
         self.vibrato = (rng.uniform(4.6, 6.8), rng.uniform(0.05, 0.6), rng.uniform(0.08, 0.4))
         self.jitter = rng.uniform(0.003, 0.015)
         self.shimmer = rng.uniform(0.02, 0.12)
-        self.ring = amplitude(rng.uniform(-2, 7))  # the singer's formant
+        self.ring = amplitude(rng.uniform(-2, 7))  # level of the singer's formant
         self.accent = rng.normal(1.0, 0.06, (len(VOWELS), 5))
         self.bandwidth = rng.uniform(0.8, 1.5)
         self.favourites = [sorted(VOWELS)[i] for i in rng.permutation(len(VOWELS))[:6]]
         self.diction = rng.dirichlet(np.full(len(CONSONANTS), 2.0))
         self.glide = rng.uniform(0.03, 0.1)  # seconds of portamento
-        self.scoop = rng.uniform(0.2, 1.4)  # semitones below the note that it may start at
+        self.scoop = rng.uniform(0.2, 1.4)  # semitones by which notes may start too low
 
     def transposition(self, pitches):
-        """Semitones (whole octaves) that bring a melody into this singer's range."""
+        """Semitones (whole octaves) by which a melody is transposed to the singer's range."""
         return 12 * round((self.tessitura - float(np.median(pitches))) / 12)
 
     def sing(self, phrase, rng):
-        """(samples,): the notes of `phrase`, timed from its first note, at unit power."""
+        """Sing a phrase, [Note], at unit power: (samples,)."""
         origin = phrase[0].start
-        frames = int(np.ceil(samples(phrase[-1].end - origin) / HOP)) + 2 * self.reach + 1
+        frames = int(np.ceil(num_samples(phrase[-1].end - origin) / HOP)) + 2 * self.reach + 1
         tracks = _Tracks(frames)
         for note in phrase:
-            first = self.reach + int(round(samples(note.start - origin) / HOP))
-            last = self.reach + int(round(samples(note.start + 0.97 * note.length - origin) / HOP))
+            first = self.reach + int(round(num_samples(note.start - origin) / HOP))
+            last = self.reach + int(
+                round(num_samples(note.start + 0.97 * note.length - origin) / HOP)
+            )
             if last - first >= 4:
                 self._write_syllable(tracks, first, last, note, rng)
         return self._sound(tracks, rng)
 
     def _write_syllable(self, tracks, first, last, note, rng):
+        """Write a note with a random consonant and vowel to the frames `first` to `last`."""
         span = last - first
         frame = np.arange(span)
         time = frame * HOP / SAMPLE_RATE
@@ -87,7 +90,7 @@ class Singer:
         loudness = note.velocity * np.minimum(1, (frame + 1) / 6)
         loudness = loudness * np.minimum(1, (span - frame) / 10)
         loudness *= 1 - 0.3 * frame / span
-        onset = max(2, min(samples(rng.uniform(0.05, 0.12)) // HOP, span // 3))
+        onset = max(2, min(num_samples(rng.uniform(0.05, 0.12)) // HOP, span // 3))
         consonant = CONSONANTS[rng.choice(len(CONSONANTS), p=self.diction)]
         noise = np.zeros(span)
         if consonant == "stop":
@@ -116,7 +119,7 @@ class Singer:
         tracks.pitch[first:last] = note.pitch + vibrato - scoop + drift + rng.normal(0, 0.07)
 
     def _vowels(self, span, rng):
-        """(span, 5) formants in hertz of one vowel, or of a diphthong."""
+        """The formants in Hz of a vowel or a diphthong: (span, 5)."""
         keys = sorted(VOWELS)
 
         def formants(vowel):
@@ -129,6 +132,7 @@ class Singer:
         return (1 - turn) * formants(first) + turn * formants(second)
 
     def _sound(self, tracks, rng):
+        """Synthesise the tracks: (samples,)."""
         count = tracks.frames * HOP
         pitch, formants = tracks.smoothed(self.glide)
         at = np.arange(count) / HOP
@@ -159,11 +163,12 @@ class Singer:
         return sound + self._noise_gain(consonants) * consonants if hiss.any() else sound
 
     def _noise_gain(self, consonants):
-        """Their amplitude beside that of the voice at unit power."""
+        """The gain of consonants; the voice has unit power."""
         return 0.6 / (np.abs(consonants).max() + 1e-9)
 
     def _tract_response(self, hz, formants, loudness):
-        """(bins, frames): five resonances, the singer's formant, tilt; louder is brighter."""
+        """The frequency response of the vocal tract, (bins, frames): five resonances, the singer's
+        formant, and a tilt, which makes louder frames brighter."""
         hz = hz[:, None]
         response = np.zeros((len(hz), len(formants)))
         for k, level in enumerate(FORMANT_LEVELS * (1, 1, self.ring, self.ring, 1)):
@@ -177,25 +182,24 @@ class Singer:
 
 
 class ExpressiveSinger(Singer):
-    """A singer who breathes audibly, ends syllables with consonants too, and sings some notes and
-    phrases much softer than others; sibilants and the formants around 2 kHz are as strong as in
-    records."""
+    """A singer with audible breaths, consonants at the ends of syllables, and a wide dynamic range
+    of notes and phrases. Sibilants and formants around 2 kHz are as strong as in records."""
 
-    reach = 70  # frames: a breath is taken before a phrase
+    reach = 70  # frames, for a breath before the phrase
 
     def __init__(self, number):
         super().__init__(number)
         rng = np.random.default_rng([8011, number])
         self.breath = amplitude(rng.uniform(-36, -14))
-        self.sibilance = amplitude(rng.uniform(-8, 4))  # of noise, beside the voice
+        self.sibilance = amplitude(rng.uniform(-8, 4))  # level of consonants relative to the voice
         self.inhaling = amplitude(rng.uniform(-30, -14))
         self.presence = amplitude(rng.uniform(-3, 7))
-        self.codas = rng.uniform(0.1, 0.6)  # share of the syllables that end with a consonant
-        self.range = rng.uniform(6, 16)  # dB between its soft and its loud notes
+        self.codas = rng.uniform(0.1, 0.6)  # probability that a syllable ends with a consonant
+        self.range = rng.uniform(6, 16)  # dB between soft and loud notes
 
     def sing(self, phrase, rng):
         soft = rng.uniform(0, 0.5) * self.range
-        shape = rng.uniform(-0.3, 0.3) * self.range  # dB that the phrase rises by
+        shape = rng.uniform(-0.3, 0.3) * self.range  # dB by which the level rises over the phrase
         start, length = phrase[0].start, phrase[-1].end - phrase[0].start
         notes = []
         for note in phrase:
@@ -206,11 +210,11 @@ class ExpressiveSinger(Singer):
 
     def _write_syllable(self, tracks, first, last, note, rng):
         if not tracks.loudness.any() and rng.random() < 0.7:
-            span = slice(first - samples(rng.uniform(0.15, 0.35)) // HOP - 8, first - 8)
+            span = slice(first - num_samples(rng.uniform(0.15, 0.35)) // HOP - 8, first - 8)
             tracks.noise[span] = self.inhaling * np.hanning(span.stop - span.start + 2)[1:-1]
             tracks.noise_cut[span] = rng.uniform(700, 1500)
         super()._write_syllable(tracks, first, last, note, rng)
-        coda = samples(rng.uniform(0.03, 0.1)) // HOP
+        coda = num_samples(rng.uniform(0.03, 0.1)) // HOP
         if rng.random() < self.codas and last - first > 3 * coda + 8:
             end = slice(last - coda, last)
             tracks.loudness[end] *= 0.05
@@ -226,7 +230,7 @@ class ExpressiveSinger(Singer):
 
 
 class _Tracks:
-    """What a voice does over time, a value a frame of `HOP` samples."""
+    """The parameters of a voice over time, with one value for each frame of `HOP` samples."""
 
     def __init__(self, frames):
         self.frames = frames
@@ -237,7 +241,7 @@ class _Tracks:
         self.formants = np.tile(np.array(VOWELS["@"], float), (frames, 1))
 
     def smoothed(self, glide):
-        """(pitch, formants) with rests bridged, `glide` s of portamento, 45 ms of articulation."""
+        """(pitch, formants), smoothed over `glide` seconds and 41 ms; rests are interpolated."""
         sung = np.flatnonzero(~np.isnan(self.pitch))
         pitch = np.full(self.frames, 60.0)
         if len(sung):
@@ -251,8 +255,8 @@ class _Tracks:
 
 
 def _active_level(sound):
-    """Root mean square of the 20 ms blocks that lie within 25 dB of the loudest."""
-    block = samples(0.02)
+    """The RMS of the 20 ms blocks whose levels are within 25 dB of the loudest one."""
+    block = num_samples(0.02)
     power = np.mean(sound[: len(sound) // block * block].reshape(-1, block) ** 2, axis=1)
     active = power[power > power.max() * amplitude(-25) ** 2] if len(power) else power
     return np.sqrt(active.mean()) if len(active) else 0.0

@@ -13,10 +13,10 @@ from compat import nussl
 from dataset import Sample
 from errors import UserError
 from songs import SPLITS, STEMS, arrangement, sampled, snippets
-from songs.drums import KITS, PLACES
-from songs.produced import SUNG, ProducedSong
+from songs.drums import KITS, LEVELS_AND_PANS
+from songs.produced import MIN_SUNG, ProducedSong
 from songs.score import Hit, Note
-from songs.sound import SAMPLE_RATE, samples
+from songs.sound import SAMPLE_RATE, num_samples
 
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 installed = pytest.mark.skipif(not sampled.are_installed(), reason=f"needs {sampled.INSTALL}")
@@ -89,7 +89,7 @@ def test_a_sampled_note_has_unit_power_and_always_sounds_the_same(part, split):
     timbre = sampled.SampledTimbre(number, part)
     assert timbre.program in sampled.programs_of(part, split)
     note = timbre.note(50.3, 0.4)
-    assert np.mean(note[: samples(0.4)] ** 2) == pytest.approx(1, rel=0.01)
+    assert np.mean(note[: num_samples(0.4)] ** 2) == pytest.approx(1, rel=0.01)
     assert abs(note[-1]) < 1e-3  # faded out
     sampled.SampledTimbre(sampled.numbers_of(part)[split][2], part).note(62, 0.2)
     assert np.array_equal(sampled.SampledTimbre(number, part).note(50.3, 0.4), note)
@@ -107,7 +107,7 @@ def test_a_sampled_note_has_its_pitch():
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_sampled_kit_has_every_drum(split):
     kit = sampled.SampledKit(KITS[split][0])
-    assert set(kit.sounds) == set(PLACES) and kit.program in sampled.KIT_PROGRAMS[split]
+    assert set(kit.sounds) == set(LEVELS_AND_PANS) and kit.program in sampled.KIT_PROGRAMS[split]
     assert all(np.abs(sound).max() == pytest.approx(1) for sound in kit.sounds.values())
 
 
@@ -147,9 +147,9 @@ def test_stretches_agree_and_the_compressor_turns_all_stems_down_alike():
     song = ProducedSong("test", 1)
     song.threshold, song.ratio = song.threshold / 4, 4.0
     whole, part = song.render(20.0, 4.0), song.render(21.5, 1.0)
-    first, count = samples(1.5), samples(1.0)
+    first, count = num_samples(1.5), num_samples(1.0)
     for stem in STEMS:
-        assert len(whole[stem]) == samples(4.0)
+        assert len(whole[stem]) == num_samples(4.0)
         assert np.allclose(part[stem], whole[stem][first : first + count], atol=1e-9)
     song.ratio = 1.0
     open_ = song.render(20.0, 4.0)
@@ -180,7 +180,7 @@ def test_excerpts_are_apart_and_sung_and_pause_more_than_in_a_plain_song():
         assert len(set(starts)) == snippets.PER_SONG
         assert (np.diff(starts) >= snippets.SECONDS).all()
         shares += [song.voice_activity(start, snippets.SECONDS) for start in starts]
-    assert SUNG <= min(shares) < 0.5 < max(shares)
+    assert MIN_SUNG <= min(shares) < 0.5 < max(shares)
 
 
 @installed

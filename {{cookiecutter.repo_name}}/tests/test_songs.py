@@ -8,11 +8,11 @@ import pytest
 from fresh_processes import in_a_fresh_process
 
 from songs import SAMPLE_RATE, SPLITS, STEMS, Song
-from songs.drums import KITS, PLACES, Kit
+from songs.drums import KITS, LEVELS_AND_PANS, Kit
 from songs.instruments import BASS_TIMBRES, TIMBRES, Timbre
 from songs.score import PROGRESSIONS, Note
-from songs.song import _covered
-from songs.sound import amplitude, samples
+from songs.song import _seconds_with_notes
+from songs.sound import amplitude, num_samples
 from songs.voice import SINGERS
 
 POOLS = {
@@ -54,10 +54,10 @@ def test_the_same_numbers_give_the_same_sound_to_the_bit_in_any_process(stretch)
 
 @pytest.mark.parametrize(("start", "seconds"), [(20, 1.5), (22, 3), (21.23456, 2.1), (27.5, 0.5)])
 def test_a_stretch_is_the_slice_of_a_longer_one(song, stretch, start, seconds):
-    first = samples(start) - samples(20)
+    first = num_samples(start) - num_samples(20)
     part = song.render(start, seconds)
     for stem in STEMS:
-        whole = stretch[stem][first : first + samples(seconds)]
+        whole = stretch[stem][first : first + num_samples(seconds)]
         assert np.abs(part[stem] - whole).max() < 1e-9, stem
 
 
@@ -136,7 +136,7 @@ def test_another_number_is_another_timbre_and_another_kit():
 
 def test_a_kit_has_every_drum_at_full_scale():
     sounds = Kit(3).sounds
-    assert set(sounds) == set(PLACES)
+    assert set(sounds) == set(LEVELS_AND_PANS)
     assert all(np.abs(sound).max() == pytest.approx(1) for sound in sounds.values())
 
 
@@ -144,7 +144,7 @@ def test_a_kit_has_every_drum_at_full_scale():
 def test_a_note_has_unit_power_while_it_is_held_and_always_sounds_the_same(number):
     note = Timbre(number).note(50, 0.5)
     assert np.isfinite(note).all()
-    assert np.mean(note[: samples(0.5)] ** 2) == pytest.approx(1)
+    assert np.mean(note[: num_samples(0.5)] ** 2) == pytest.approx(1)
     assert np.array_equal(Timbre(number).note(50, 0.5), note)
 
 
@@ -152,9 +152,9 @@ def test_seconds_in_which_something_sounds_are_counted_once():
     def notes(*spans):
         return [Note(start, end - start, 60, 1) for start, end in spans]
 
-    assert _covered([]) == 0
-    assert _covered(notes((1, 3))) == pytest.approx(2)
-    assert _covered(notes((0, 1), (2, 3))) == pytest.approx(2)
-    assert _covered(notes((0, 2), (1, 3))) == pytest.approx(3)
-    assert _covered(notes((0, 10), (1, 2), (3, 4))) == pytest.approx(10)
-    assert _covered(notes((5, 6), (0, 1), (0, 1))) == pytest.approx(2)
+    assert _seconds_with_notes([]) == 0
+    assert _seconds_with_notes(notes((1, 3))) == pytest.approx(2)
+    assert _seconds_with_notes(notes((0, 1), (2, 3))) == pytest.approx(2)
+    assert _seconds_with_notes(notes((0, 2), (1, 3))) == pytest.approx(3)
+    assert _seconds_with_notes(notes((0, 10), (1, 2), (3, 4))) == pytest.approx(10)
+    assert _seconds_with_notes(notes((5, 6), (0, 1), (0, 1))) == pytest.approx(2)

@@ -7,11 +7,11 @@ from songs.sound import (
     SAMPLE_RATE,
     amplitude,
     channel_strip,
+    convolve,
     hertz,
+    num_samples,
     pan,
-    samples,
     saw,
-    through,
     unit_power,
 )
 
@@ -80,14 +80,16 @@ def test_the_room_of_a_strip_has_the_level_and_the_decay_asked_for():
     room = channel_strip(Flat(), 1.0, -10, 0.0) - channel_strip(Flat(), 1.0, -300, 0.0)
     assert 10 * np.log10(np.mean(np.sum(room**2, axis=0))) == pytest.approx(-10, abs=1e-6)
     begin = np.flatnonzero(np.abs(room).max(axis=1) > 1e-9)[0]
-    early, late = (np.mean(room[begin + samples(t) :][: samples(0.1)] ** 2) for t in (0.1, 0.6))
+    early, late = (
+        np.mean(room[begin + num_samples(t) :][: num_samples(0.1)] ** 2) for t in (0.1, 0.6)
+    )
     assert 10 * np.log10(early / late) == pytest.approx(30, abs=2)  # 60 dB a second
 
 
 def test_the_echo_of_a_strip_comes_when_and_as_loud_as_asked_for():
     echo = channel_strip(Flat(), 0.2, -300, 0.0, echo=(0.5, -12.0))[:, 0]
-    assert not echo[samples(0.25) : samples(0.5)].any()
-    assert decibels(echo[samples(0.5) :], 500) == pytest.approx(-12, abs=0.5)
+    assert not echo[num_samples(0.25) : num_samples(0.5)].any()
+    assert decibels(echo[num_samples(0.5) :], 500) == pytest.approx(-12, abs=0.5)
 
 
 def test_a_sound_through_a_strip_stays_as_long_as_it_was():
@@ -95,4 +97,4 @@ def test_a_sound_through_a_strip_stays_as_long_as_it_was():
     sound[700], response[100] = (1, 2), (3, 5)
     expected = np.zeros((1000, 2))
     expected[800] = 3, 10
-    assert np.allclose(through(sound, response), expected)
+    assert np.allclose(convolve(sound, response), expected)
