@@ -1,7 +1,7 @@
-"""Checks of data for what would spoil a result: leakage, duplicates, bad stems.
+"""Audits data for problems that would invalidate results: leakage, duplicates, bad stems.
 
-`audit(datasets, settings)` reads every track and returns a report: plain data, for JSON; `as_text`
-and `as_html` show it.
+`audit(datasets, settings)` reads every track and returns a report as plain data; `as_text` and
+`as_html` format it.
 """
 
 from .audit import audit

@@ -1,4 +1,4 @@
-"""The audit of all splits: every track inspected, and compared with every other."""
+"""Audits all splits: inspects every track, and compares the tracks with each other."""
 
 import statistics
 from typing import NamedTuple
@@ -13,21 +13,23 @@ from . import labels
 from .fingerprint import Fingerprint, fingerprint, matches, repetition
 from .tracks import inspect
 
-#: what would spoil a result; all else is only mentioned
+#: kinds of findings that would invalidate results; all others are warnings
 ERRORS = ("unreadable", "leak", "duplicate", "residual", "misaligned")
 
-NAMED = 10  # so many tracks are named in a finding
-LOOP = 0.6  # of a source's fingerprint comes again within it: it is made of a pattern
+NAMED = 10  # tracks that are named in a finding; the others are counted
+LOOP = 0.6  # share of a source's fingerprint that recurs in it, from which it counts as a loop
+MIXTURE = "the mixture"  # in place of a label
 
 
 def audit(datasets, settings):
-    """Look at every track of every split.
+    """Audit every track of every split.
 
     Args:
-        datasets: {split: dataset of ours}; settings: the section `audit`, its keys as attributes.
+        datasets: {split: StemDataset}.
+        settings: the section `audit` of a config, with its keys as attributes.
 
     Returns:
-        plain data: {"splits": {split: summary}, "tracks": {split: [what was found of each]},
+        plain data: {"splits": {split: summary}, "tracks": {split: [facts of each track]},
         "findings": [{"level": "error" or "warning", "kind", "split", "track", "source", "text"}]}.
     """
     findings, tracks, prints, spectra = [], {}, [], {}
@@ -35,7 +37,7 @@ def audit(datasets, settings):
         chosen = evenly(len(data), settings.num_items)
         data.ensure(chosen)
         tracks[split] = []
-        for index in tqdm(chosen, desc=f"looking at {split}", unit="track", disable=None):
+        for index in tqdm(chosen, desc=f"auditing {split}", unit="track", disable=None):
             name = data.tracks[index].name
             try:
                 facts, found, sources, mix = inspect(data, index, settings)
@@ -44,24 +46,18 @@ def audit(datasets, settings):
                 continue
             findings += [_finding(kind, split, name, label, text) for kind, label, text in found]
             tracks[split].append(facts)
-            spectra.setdefault(split, []).append(
-                (
-                    name,
-                    facts["song"],
-                    {
-                        label: labels.spectrum(source, data.sample_rate)
-                        for label, source in zip(data.labels, sources, strict=True)
-                    },
-                )
-            )
-            sounds = [("the mixture", mix), *zip(data.labels, sources, strict=True)]
-            prints += [
-                _Print(split, name, facts["song"], label, fingerprint(sound, data.sample_rate))
-                for label, sound in sounds
-            ]
+            by_label = dict(zip(data.labels, sources, strict=True))
+            track_spectra = {
+                label: labels.spectrum(source, data.sample_rate)
+                for label, source in by_label.items()
+            }
+            spectra.setdefault(split, []).append((name, facts["song"], track_spectra))
+            for label, sound in {MIXTURE: mix, **by_label}.items():
+                pairs = fingerprint(sound, data.sample_rate)
+                prints.append(_Print(split, name, facts["song"], label, pairs))
     findings += _same_songs(tracks) + _same_recordings(prints, settings.similarity)
-    for split, of_tracks in spectra.items():
-        findings += _swapped_labels(split, of_tracks, datasets[split].labels)
+    for split, track_spectra in spectra.items():
+        findings += _swapped_labels(split, track_spectra, datasets[split].labels)
     order = {"error": 0, "warning": 1}
     findings.sort(key=lambda f: (order[f["level"]], f["kind"], f["split"], f["track"]))
     return {
@@ -72,7 +68,7 @@ def audit(datasets, settings):
 
 
 class _Print(NamedTuple):
-    """A fingerprint and whose it is."""
+    """The fingerprint of a source or mixture, and where it comes from."""
 
     split: str
     track: str
@@ -82,9 +78,10 @@ class _Print(NamedTuple):
 
 
 def _finding(kind, split, track, source, text):
+    """An entry of the report's findings; source: a label, or "" for the whole track."""
     level = "error" if kind in ERRORS else "warning"
     if kind == "duplicate" and split == "train":
-        level = "warning"  # a song that is learnt from twice spoils nothing
+        level = "warning"  # training twice on a song does not invalidate results
     return {
         "level": level,
         "kind": kind,
@@ -95,52 +92,46 @@ def _finding(kind, split, track, source, text):
     }
 
 
-def _swapped_labels(split, of_tracks, names):
-    return [
-        _finding(
-            "swapped",
-            split,
-            there[0],
-            first,
-            f"{first} and {second} look swapped in {len(there)} of "
-            f"{amount(len(of_tracks), 'track')}, by their long-term spectra (p = {p:.1g}): "
-            + ", ".join(there[:NAMED])
-            + (f" and {len(there) - NAMED} more" if len(there) > NAMED else ""),
+def _swapped_labels(split, tracks, names):
+    """Findings about labels that seem swapped in some tracks; tracks: as of `labels.swapped`."""
+    findings = []
+    for first, second, swapped, p in labels.swapped(tracks, names):
+        text = (
+            f"{first} and {second} look swapped in {len(swapped)} of "
+            f"{amount(len(tracks), 'track')}, by their long-term spectra (p = {p:.1g}): "
+            + ", ".join(swapped[:NAMED])
+            + (f" and {len(swapped) - NAMED} more" if len(swapped) > NAMED else "")
         )
-        for first, second, there, p in labels.swapped(of_tracks, names)
-    ]
+        findings.append(_finding("swapped", split, swapped[0], first, text))
+    return findings
 
 
 def _same_songs(tracks):
-    """Songs, by name, that are in two splits."""
-    where = {}
+    """Findings about songs that are in two splits, by their names."""
+    first_tracks = {}  # {song: {split: name of its first track there}}
     for split, facts in tracks.items():
         for track in facts:
             if track["song"]:
-                where.setdefault(track["song"], {}).setdefault(split, track["name"])
-    return [
-        _finding(
-            "leak",
-            list(splits)[-1],
-            list(splits.values())[-1],
-            "",
-            f"the song {song!r} is in {' and '.join(splits)}",
-        )
-        for song, splits in where.items()
-        if len(splits) > 1
-    ]
+                first_tracks.setdefault(track["song"], {}).setdefault(split, track["name"])
+    findings = []
+    for song, by_split in first_tracks.items():
+        if len(by_split) > 1:
+            split, track = list(by_split.items())[-1]
+            text = f"the song {song!r} is in {' and '.join(by_split)}"
+            findings.append(_finding("leak", split, track, "", text))
+    return findings
 
 
 def _same_recordings(prints, similarity):
-    """Recordings, by fingerprint, that are in two splits, or twice in one.
+    """Findings about recordings that are in two splits or twice in one, by their fingerprints.
 
-    Mixtures are compared with mixtures; single sources only across splits, as one recording may
-    well be mixed more than once within a split. Stretches of one song repeat themselves. A single
-    source that is made of a pattern is no leak by that alone: two songs may share a drum kit and a
-    pattern.
+    Mixtures are compared with all mixtures, but not with others of the same song and split, as
+    songs repeat themselves. Sources are compared across splits only: within a split, a recording
+    may be used in several mixtures. A source that repeats itself (a loop) is no leak by itself,
+    because two songs may share a drum kit and a pattern.
     """
     findings, reported = [], set()
-    mixtures = [p for p in prints if p.label == "the mixture"]
+    mixtures = [p for p in prints if p.label == MIXTURE]
     for i, j, share in matches([p.fingerprint for p in mixtures], similarity):
         one, twin = mixtures[i], mixtures[j]
         if one.split == twin.split and one.song and one.song == twin.song:
@@ -150,7 +141,7 @@ def _same_recordings(prints, similarity):
         place = "" if kind == "duplicate" else f" of {one.split}"
         text = f"the same recording as {one.track}{place} ({share:.0%} of its fingerprint)"
         findings.append(_finding(kind, twin.split, twin.track, "", text))
-    sources = [p for p in prints if p.label != "the mixture"]
+    sources = [p for p in prints if p.label != MIXTURE]
     splits = list(dict.fromkeys(p.split for p in sources))
     groups = np.array([splits.index(p.split) for p in sources], dtype=np.int64)
     pairs = {}
@@ -163,8 +154,8 @@ def _same_recordings(prints, similarity):
         several = len({twin.label for _, twin, _ in found}) > 1
         for one, twin, share in found:
             where = f"the {one.label} of {one.track} of {one.split} ({share:.0%} of its fingerprint"
-            again = min(repetition(one.fingerprint), repetition(twin.fingerprint))
-            if several or again < LOOP:
+            repeated = min(repetition(one.fingerprint), repetition(twin.fingerprint))
+            if several or repeated < LOOP:
                 kind, text = "leak", f"its {twin.label} is {where})"
             else:
                 kind, text = "pattern", f"its {twin.label} sounds like {where}, repeating itself)"
@@ -173,7 +164,8 @@ def _same_recordings(prints, similarity):
 
 
 def _summary(data, tracks):
-    known = [track["loudness"] for track in tracks if track["loudness"] is not None]
+    """The summary of a split; tracks: the facts of each."""
+    loudness = [track["loudness"] for track in tracks if track["loudness"] is not None]
     seconds = [track["seconds"] for track in tracks]
     residuals = [t["residual_db"] for t in tracks if t["residual_db"] is not None]
     return {
@@ -187,7 +179,7 @@ def _summary(data, tracks):
         "read_at": data.sample_rate,
         "hours": round(sum(seconds) / 3600, 4),
         "seconds": _spread(seconds),
-        "loudness": _spread(known),
+        "loudness": _spread(loudness),
         "residual_db": _spread(residuals),
         "left_out": {
             name: [str(path) for path in paths]
@@ -198,5 +190,5 @@ def _summary(data, tracks):
 
 
 def _spread(values):
-    """[least, median, most], or None."""
+    """[minimum, median, maximum]; None if there are no values."""
     return [min(values), statistics.median(values), max(values)] if values else None

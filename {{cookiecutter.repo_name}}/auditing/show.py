@@ -1,11 +1,11 @@
-"""The report as text for the terminal and as one self-contained HTML file."""
+"""Formats a report as text for the terminal and as one self-contained HTML file."""
 
 import html
 import json
 
 from errors import amount
 
-SHOWN = 20  # findings of each kind in the terminal; the files hold all
+SHOWN = 20  # findings of each kind in the text; the other files have all of them
 ADVICE = {
     "unreadable": "replace the files",
     "leak": "keep each recording in one split only",
@@ -21,7 +21,7 @@ ADVICE = {
 
 
 def report_files(report):
-    """{file name: text} of a report, with "experiment" in it."""
+    """{file name: text} of a report, which must have the key "experiment"."""
     return {
         "report.json": json.dumps(report, indent=1, ensure_ascii=False) + "\n",
         "report.txt": as_text(report) + "\n",
@@ -62,7 +62,7 @@ def as_text(report):
 
 
 def verdict(report):
-    """In one line: what was found, and if it spoils a result."""
+    """A summary of the findings in one line."""
     count = {
         level: sum(f["level"] == level for f in report["findings"])
         for level in ("error", "warning")
@@ -74,6 +74,7 @@ def verdict(report):
 
 
 def _by_kind(report):
+    """{(level, kind): [finding]}."""
     groups = {}
     for finding in report["findings"]:
         groups.setdefault((finding["level"], finding["kind"]), []).append(finding)
@@ -98,7 +99,7 @@ summary { cursor: pointer; }
 
 
 def as_html(report, title):
-    """The report as one HTML page, without anything from elsewhere."""
+    """The report as one HTML page that loads nothing else."""
     verdict_class = next((f["level"] for f in report["findings"]), "")
     parts = [
         "<!doctype html>\n<html lang=en><meta charset=utf-8>"
@@ -107,37 +108,7 @@ def as_html(report, title):
         f"<h1>{_text(title)}</h1>",
         f"<p class='verdict {verdict_class}'>{_text(verdict(report))}</p>",
         "<h2>Splits</h2>",
-        _table(
-            [
-                "split",
-                "dataset",
-                "folder",
-                "tracks",
-                "hours",
-                "Hz",
-                "length (s)",
-                "loudness (LUFS)",
-                "mixture minus sources (dB)",
-                "sources",
-                "manifest",
-            ],
-            [
-                [
-                    split,
-                    s["dataset"],
-                    s["folder"],
-                    f"{s['looked_at']} of {s['tracks']}",
-                    s["hours"],
-                    ", ".join(map(str, s["sample_rates"])),
-                    _range(s["seconds"]),
-                    _range(s["loudness"]),
-                    _range(s["residual_db"]),
-                    ", ".join(s["labels"]),
-                    (s["manifest_hash"] or "none")[:12],
-                ]
-                for split, s in report["splits"].items()
-            ],
-        ),
+        _splits_table(report),
     ]
     for (level, kind), findings in _by_kind(report).items():
         parts.append(f"<h2 class={level}>{level}: {kind} ({len(findings)})</h2>")
@@ -146,21 +117,8 @@ def as_html(report, title):
         parts.append(_table(["split", "track", "source", "what was found"], rows))
     parts.append("<h2>Tracks</h2>")
     for split, tracks in report["tracks"].items():
-        rows = [
-            [
-                t["name"],
-                t["seconds"],
-                t["sample_rate"],
-                t["loudness"],
-                t["residual_db"],
-                ", ".join(f"{label} {level} dB" for label, level in t["levels_db"].items()),
-                _taken_for(t),
-            ]
-            for t in tracks
-        ]
-        head = ["track", "seconds", "Hz", "LUFS", "residual (dB)", "levels", "taken for"]
-        parts.append(f"<details><summary>{_text(split)}: {amount(len(rows), 'track')}</summary>")
-        parts.append(_table(head, rows) + "</details>")
+        parts.append(f"<details><summary>{_text(split)}: {amount(len(tracks), 'track')}</summary>")
+        parts.append(_tracks_table(tracks) + "</details>")
         left_out = report["splits"][split]["left_out"]
         if left_out:
             rows = [[name, ", ".join(paths)] for name, paths in left_out.items()]
@@ -169,11 +127,58 @@ def as_html(report, title):
     return "\n".join(parts) + "\n"
 
 
-def _taken_for(track):
-    return "; ".join(f"{label}: {', '.join(files)}" for label, files in track["files"].items())
+def _splits_table(report):
+    head = [
+        "split",
+        "dataset",
+        "folder",
+        "tracks",
+        "hours",
+        "Hz",
+        "length (s)",
+        "loudness (LUFS)",
+        "mixture minus sources (dB)",
+        "sources",
+        "manifest",
+    ]
+    rows = [
+        [
+            split,
+            s["dataset"],
+            s["folder"],
+            f"{s['looked_at']} of {s['tracks']}",
+            s["hours"],
+            ", ".join(map(str, s["sample_rates"])),
+            _range(s["seconds"]),
+            _range(s["loudness"]),
+            _range(s["residual_db"]),
+            ", ".join(s["labels"]),
+            (s["manifest_hash"] or "none")[:12],
+        ]
+        for split, s in report["splits"].items()
+    ]
+    return _table(head, rows)
+
+
+def _tracks_table(tracks):
+    head = ["track", "seconds", "Hz", "LUFS", "residual (dB)", "levels", "taken for"]
+    rows = [
+        [
+            t["name"],
+            t["seconds"],
+            t["sample_rate"],
+            t["loudness"],
+            t["residual_db"],
+            ", ".join(f"{label} {level} dB" for label, level in t["levels_db"].items()),
+            "; ".join(f"{label}: {', '.join(files)}" for label, files in t["files"].items()),
+        ]
+        for t in tracks
+    ]
+    return _table(head, rows)
 
 
 def _range(spread):
+    """[minimum, median, maximum] as text; "" for None."""
     return "" if spread is None else f"{spread[0]:.1f} to {spread[2]:.1f}"
 
 

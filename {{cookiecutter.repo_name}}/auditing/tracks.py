@@ -1,4 +1,4 @@
-"""One track: levels, clipping, the residual of the mixture, shifts between stems."""
+"""Inspects one track: levels, clipping, residual of the mixture, shifts between stems."""
 
 import numpy as np
 import scipy.signal
@@ -7,21 +7,23 @@ import audio
 from dataset import Channel
 from errors import amount
 
-LOUD = 0.25  # of full scale: a plateau at a lower peak is no clipping
-SHIFT = 1.0  # seconds by which stems are shifted at most
-BETTER_DB = 6.0  # a shift is believed if it lowers the residual by this much
+MIN_PEAK = 0.25  # of full scale: a plateau at a lower peak is not clipping
+MAX_SHIFT = 1.0  # seconds; larger shifts of stems are not searched for
+IMPROVEMENT_DB = 6.0  # a shift or gain explains a residual if it lowers it by this
 
 
 def inspect(data, index, settings):
-    """What there is to tell of a track.
+    """Inspect a track.
 
     Args:
-        data: a dataset of ours; settings: the section `audit`.
+        data: a StemDataset.
+        index: of the track.
+        settings: the section `audit` of a config, with its keys as attributes.
 
     Returns:
-        (facts, findings, sources, mix): facts, plain data: name, seconds, sample_rate, lengths,
-        files, levels_db, loudness, residual_db; findings: [(kind, source or "", text)]; sources
-        (sources, channels, samples) and mix (channels, samples) at the experiment's rate.
+        (facts, findings, sources, mix). facts: plain data with name, song, seconds, sample_rate,
+        files, levels_db, loudness and residual_db; findings: [(kind, label or "", text)]; sources:
+        (sources, channels, samples) and mix: (channels, samples) at the experiment's rate.
 
     Raises:
         UserError: a file cannot be read.
@@ -81,14 +83,19 @@ def inspect(data, index, settings):
 
 
 def longest_plateau(sound, channel=None):
-    """The most samples in a row at the highest value of a file (channels, samples), in any channel.
+    """The largest number of consecutive samples at the peak of a channel, as clipping leaves.
 
-    Clipping cuts peaks off flat. 0 where the peak is low, or one sample high.
+    Args:
+        sound: (channels, samples).
+        channel: only this channel, from 0; None: all.
+
+    Returns:
+        0 if the peaks are low or single samples.
     """
     longest = 0
     for row in sound if channel is None else sound[channel : channel + 1]:
         peak = np.abs(row).max(initial=0)
-        if peak < LOUD:
+        if peak < MIN_PEAK:
             continue
         for sign in (1, -1):
             flat = np.concatenate([[0], (sign * row >= peak * (1 - 1e-4)).astype(np.int8), [0]])
@@ -98,7 +105,7 @@ def longest_plateau(sound, channel=None):
 
 
 def loudness(data, mix):
-    """Loudness of ITU-R BS.1770-4 in LUFS, as nussl measures it; None: too short or silent."""
+    """The loudness of a mixture in LUFS (ITU-R BS.1770-4, by nussl); None: too short or silent."""
     if mix.shape[1] < 0.5 * data.sample_rate or not mix.any():
         return None
     value = float(data._load_audio_from_array(mix).loudness())
@@ -106,11 +113,20 @@ def loudness(data, mix):
 
 
 def compare(mix, sources, sample_rate, limit_db):
-    """(residual in dB, what is wrong or None): the mixture against the sum of its sources.
+    """Compare a mixture with the sum of its sources.
 
-    The residual is the power of mixture minus sum over that of the mixture. If it is above
-    `limit_db`, the cause is looked for: sources that are shifted against the mixture (by
-    cross-correlation, all together or one alone), or a mixture of another level.
+    The residual is the power of their difference relative to that of the mixture. If it is above
+    `limit_db`, the cause is searched for: a shift of one source or of all of them (by
+    cross-correlation), or another level of the mixture.
+
+    Args:
+        mix: (channels, samples).
+        sources: {label: (channels, samples)}.
+        sample_rate: in Hz.
+        limit_db: the largest residual that is accepted.
+
+    Returns:
+        (residual in dB or None for a silent mixture, problem in words or None).
     """
     power = np.sum(np.square(mix, dtype=np.float64))
     total = sum(sources.values())
@@ -120,38 +136,40 @@ def compare(mix, sources, sample_rate, limit_db):
     if residual <= limit_db:
         return residual, None
     text = f"mixture minus sources is at {residual:.1f} dB"
-    shifts = [("all sources", total, 0.0 * mix)]
-    shifts += [(label, sound, total - sound) for label, sound in sources.items()]
-    best = None
-    for label, sound, others in shifts:
-        lag = _lag(mix - others, sound, int(SHIFT * sample_rate))
+    candidates = [("all sources", total, 0.0 * mix)]  # (name, what is shifted, what is not)
+    candidates += [(label, sound, total - sound) for label, sound in sources.items()]
+    best = None  # (residual after the shift, name, lag)
+    for name, sound, others in candidates:
+        lag = _lag(mix - others, sound, int(MAX_SHIFT * sample_rate))
         after = _residual_db(mix - others - _shifted(sound, lag), power)
-        if lag and after < residual - BETTER_DB and (best is None or after < best[0] - 1):
-            best = (after, label, lag)
+        if lag and after < residual - IMPROVEMENT_DB and (best is None or after < best[0] - 1):
+            best = (after, name, lag)
     if best is not None:
-        late = "late" if best[2] < 0 else "early"
-        return residual, f"{text}: {best[1]} come {amount(abs(best[2]), 'sample')} too {late}"
+        _, name, lag = best
+        late = "late" if lag < 0 else "early"
+        return residual, f"{text}: {name} come {amount(abs(lag), 'sample')} too {late}"
     gain = float(np.sum(mix * total) / max(np.sum(np.square(total)), 1e-20))
-    if _residual_db(mix - gain * total, power) < min(limit_db, residual - BETTER_DB):
+    if _residual_db(mix - gain * total, power) < min(limit_db, residual - IMPROVEMENT_DB):
         return residual, f"{text}: the mixture is {gain:.3f} times the sum of its sources"
     return residual, f"{text}: it is not the sum of its sources"
 
 
 def _residual_db(sound, power):
+    """The energy of a sound relative to `power`, in dB, at least -200."""
     return float(10 * np.log10(max(np.sum(np.square(sound, dtype=np.float64)) / power, 1e-20)))
 
 
-def _lag(mix, sound, most):
-    """By how many samples `sound` has to be delayed to match its position in `mix`."""
+def _lag(mix, sound, max_lag):
+    """The number of samples by which `sound` must be delayed to match its position in `mix`."""
     mix, sound = mix.mean(axis=0), sound.mean(axis=0)
     correlation = scipy.signal.correlate(mix, sound, mode="full", method="fft")
     middle = len(sound) - 1
-    most = min(most, middle)
-    return int(np.argmax(correlation[middle - most : middle + most + 1])) - most
+    max_lag = min(max_lag, middle)
+    return int(np.argmax(correlation[middle - max_lag : middle + max_lag + 1])) - max_lag
 
 
 def _shifted(sound, lag):
-    """`sound` (channels, samples) delayed by `lag` samples (or brought forward), silence around."""
+    """`sound` (channels, samples) delayed by `lag` samples (advanced if negative), zero-padded."""
     moved = np.zeros_like(sound)
     if lag >= 0:
         moved[:, lag:] = sound[:, : sound.shape[1] - lag]
