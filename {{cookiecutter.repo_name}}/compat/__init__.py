@@ -2,11 +2,11 @@
 
     from compat import nussl
 
-nussl's last release is of April 2021 and its authors will make no other. ``imports`` lets it be
-imported on a current stack, ``stack`` repairs what other libraries have changed under it since, and
-``bugs`` repairs what was wrong from the start. The layout of a model's weights is never touched: a
-checkpoint made here loads in plain nussl, and one made there loads here. Line numbers in comments
-are those of nussl 1.1.9 as it is on PyPI.
+nussl's last release is of April 2021, and there will be no other. ``imports`` makes it importable
+with current libraries, ``stack`` adapts it to changes of other libraries since then, and ``bugs``
+repairs errors of nussl itself. The names and shapes of a model's weights are never changed:
+checkpoints can be exchanged with unmodified nussl in both directions. Line numbers in comments are
+those of nussl 1.1.9 on PyPI.
 """
 
 import caches
@@ -15,7 +15,7 @@ from compat.imports import import_nussl
 caches.set_cache_folders()
 nussl = import_nussl()
 
-from compat import bugs, stack  # noqa: E402  (they import nussl, which only works by now)
+from compat import bugs, stack  # noqa: E402  (they import nussl, which works only after the above)
 
 stack.repair()
 bugs.repair()

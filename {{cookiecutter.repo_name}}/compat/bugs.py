@@ -1,7 +1,7 @@
-"""Repairs of what was wrong in nussl 1.1.9 from the start.
+"""Repairs of errors in nussl 1.1.9 itself.
 
-All of them change results, towards what nussl's own documentation says; none changes the names or
-the shapes of a model's weights.
+They change results to what nussl's own documentation says. None changes the names or the shapes of
+a model's weights.
 """
 
 import functools
@@ -26,7 +26,7 @@ SeparationException = nussl.separation.SeparationException
 
 
 def repair() -> None:
-    """Apply every repair of this file. Once, right after nussl's import."""
+    """Apply all repairs of this file. Call it once, directly after importing nussl."""
     permutation_per_example()
     clipped_files()
     short_signals()
@@ -43,11 +43,10 @@ def repair() -> None:
 
 
 def permutation_per_example() -> None:
-    """ml/train/loss.py:242,285 took the best permutation of each time-frequency bin where the
-    wrapped loss is elementwise (L1Loss, MSELoss): a loss of 0 for estimates that swap sources at
-    will from bin to bin.
+    """ml/train/loss.py:242,285 chose the best permutation of each time-frequency bin if the wrapped
+    loss is elementwise (L1Loss, MSELoss): estimates that swap sources between bins had a loss of 0.
 
-    Now: of each example, as Yu et al. 2017 have it.
+    Now: one permutation for each example, as in Yu et al. 2017.
     """
 
     def per_example(criterion: nn.Module, estimates: Tensor, targets: Tensor) -> Tensor:
@@ -80,8 +79,8 @@ def permutation_per_example() -> None:
 
 
 def clipped_files() -> None:
-    """core/audio_signal.py:877: a sample of 1.0 or more wrapped round to -1 in the 16-bit file. Now
-    it is clipped.
+    """core/audio_signal.py:877: samples of 1.0 or more wrapped around to -1 in the 16-bit file. Now
+    they are clipped.
     """
     write = nussl.AudioSignal.write_audio_to_file
 
@@ -98,10 +97,10 @@ def clipped_files() -> None:
 
 
 def short_signals() -> None:
-    """core/audio_signal.py:1010 left a signal shorter than a frame to scipy, whose message, "window
-    is longer than input signal", says neither length.
+    """core/audio_signal.py:1010 passed signals shorter than a frame to scipy, whose error message,
+    "window is longer than input signal", has neither length.
 
-    Now: an error that does.
+    Now: an error message with both lengths.
     """
     stft = nussl.AudioSignal.stft
 
@@ -119,9 +118,9 @@ def short_signals() -> None:
 
 
 def sum_sources() -> None:
-    """datasets/transforms.py:130 appended the groups' names to the dataset's own list of labels
-    (hooks.py:210) at every item read; :123 raised a bare KeyError for a source in two groups, :124
-    an AttributeError for an empty one.
+    """datasets/transforms.py:130 appended the names of the groups to the dataset's own list of
+    labels (hooks.py:210) each time an item was read; :123 raised a KeyError without explanation for
+    a source in two groups, :124 an AttributeError for an empty group.
     """
     build, call = transforms.SumSources.__init__, transforms.SumSources.__call__
 
@@ -141,7 +140,7 @@ def sum_sources() -> None:
     @functools.wraps(call)
     def call_on_own_labels(self, data: dict) -> dict:
         if self.source_key not in data:
-            return call(self, data)  # which says so
+            return call(self, data)  # which raises an error
         present = {key.split("::")[0] for key in data[self.source_key]}
         for group in self.groupings:
             if not present & set(group):
@@ -158,37 +157,37 @@ def sum_sources() -> None:
 
 
 def silent_references() -> None:
-    """evaluation/bss_eval.py:44 raised LinAlgError for every source of an item when one reference
-    was silent.
+    """evaluation/bss_eval.py:44 raised LinAlgError for all sources of an item if one reference was
+    silent.
 
-    Now: every score of a silent source is nan, the other sources are scored without it, and the
-    best permutation (evaluation_base.py:215) is that of the sources that have a score. Silent: 156
-    dB below the loudest, or more.
+    Now: all scores of a silent source are nan, the other sources are scored without it, and the
+    best permutation (evaluation_base.py:215) is that of the sources with scores. A source is silent
+    if it is at least 156 dB below the loudest one.
     """
     bss_eval = nussl.evaluation.bss_eval
     scale = bss_eval._scale_bss_eval
 
     @functools.wraps(scale)
-    def scale_of_the_sounding(
+    def scale_of_audible_references(
         references: np.ndarray, estimate: np.ndarray, idx: int, compute_sir_sar: bool = True
     ):
         energy = (references**2).sum(axis=0)  # references: (samples, sources)
-        sounding = energy > np.finfo(np.float64).eps * energy.max()
-        if not sounding[idx]:
+        audible = energy > np.finfo(np.float64).eps * energy.max()
+        if not audible[idx]:
             return (np.nan,) * 6
-        return scale(references[:, sounding], estimate, int(sounding[:idx].sum()), compute_sir_sar)
+        return scale(references[:, audible], estimate, int(audible[:idx].sum()), compute_sir_sar)
 
     def mean(scores: list[float]) -> float:
-        counted = np.asarray(scores)[~np.isnan(scores)]
-        return counted.mean() if counted.size else -np.inf
+        valid = np.asarray(scores)[~np.isnan(scores)]
+        return valid.mean() if valid.size else -np.inf
 
-    bss_eval._scale_bss_eval = scale_of_the_sounding
+    bss_eval._scale_bss_eval = scale_of_audible_references
     nussl.evaluation.evaluation_base.np = Overlay(np, mean=mean)
 
 
 def mix_key_in_builders() -> None:
     """ml/networks/builders.py:172,281,286: build_recurrent_dpcl and build_recurrent_chimera connect
-    'mix_magnitude' whatever ``mix_key`` says."""
+    'mix_magnitude' and ignore ``mix_key``. Now they connect ``mix_key``."""
     builders = nussl.ml.networks.builders
 
     def connected(build: Callable[..., dict]) -> Callable[..., dict]:
@@ -211,9 +210,9 @@ def mix_key_in_builders() -> None:
 
 
 def forget_gate_bias() -> None:
-    """blocks.py:557 set the LSTM's forget gate in both of torch's bias vectors, which are added:
-    2.0 where 1.0 was meant. A GRU has no forget gate, and got ones in half of its reset and half of
-    its update rows.
+    """blocks.py:557 set the bias of the LSTM's forget gate to 1.0 in both of torch's bias vectors,
+    which are added: the bias was 2.0. A GRU has no forget gate: there half of the reset and half of
+    the update rows became 1.0.
 
     Now: 1.0 in ``bias_ih`` and 0.0 elsewhere; all 0.0 for a GRU.
     """
@@ -238,8 +237,8 @@ def forget_gate_bias() -> None:
 
 
 def residuals() -> None:
-    """blocks.py:669 added a ConvolutionalStack2D's residual in place, into what ReLU keeps for its
-    backward pass, which then raised.
+    """blocks.py:669 added a ConvolutionalStack2D's residual in place, to a tensor that the backward
+    pass of ReLU needs, which then raised an error. Now it is not added in place.
     """
 
     def layer_function(
@@ -256,12 +255,12 @@ def residuals() -> None:
 
 
 def _missing(frames: int, chunk: int, hop: int) -> int:
-    """Frames to add until chunks of ``chunk`` every ``hop`` frames cover them all."""
+    """Frames to add, so that chunks of ``chunk`` frames every ``hop`` frames cover all of them."""
     return chunk - frames if frames < chunk else -(frames - chunk) % hop
 
 
 class _PaddedUnfold(nn.Unfold):
-    """nn.Unfold that lets the last chunk run over the end. data: (batch, features, 1, frames)"""
+    """nn.Unfold with zero padding for the last chunk. data: (batch, features, 1, frames)"""
 
     def forward(self, data: Tensor) -> Tensor:
         missing = _missing(data.shape[-1], self.kernel_size[-1], self.stride[-1])
@@ -269,7 +268,7 @@ class _PaddedUnfold(nn.Unfold):
 
 
 class _CroppedFold(nn.Fold):
-    """nn.Fold that undoes _PaddedUnfold. output_size: (1, frames)"""
+    """The inverse of _PaddedUnfold. output_size: (1, frames)"""
 
     def forward(self, data: Tensor) -> Tensor:
         rows, frames = self.output_size
@@ -279,18 +278,18 @@ class _CroppedFold(nn.Fold):
 
 
 def trailing_frames() -> None:
-    """blocks.py:828: DualPath put zeros out for the last frames if they did not fill a chunk, and
-    raised for less than one chunk. Now the last chunk is filled up with zeros, after the
-    normalization, and cut again.
+    """blocks.py:828: DualPath returned zeros for the last frames if they did not fill a chunk, and
+    raised an error for less than one chunk. Now the last chunk is padded with zeros, after the
+    normalization, and trimmed in the output.
 
-    Nothing changes where the frames do fill their chunks.
+    Nothing changes if the frames fill their chunks.
     """
     blocks.nn = Overlay(nn, Unfold=_PaddedUnfold, Fold=_CroppedFold)
 
 
 def mask_gradient() -> None:
-    """blocks.py:457: Mask detached the representation, so that a learned filter bank (TasNet)
-    learned through its mask only. Nothing changes for a spectrogram, which is not learned.
+    """blocks.py:457: Mask detached the representation, so that a learned filter bank (TasNet) got
+    gradients through the mask only. Nothing changes for spectrograms, which are not learned.
     """
 
     def forward(self: nn.Module, mask: Tensor, representation: Tensor) -> Tensor:
@@ -301,10 +300,10 @@ def mask_gradient() -> None:
 
 
 def gated_tanh_as_a_string() -> None:
-    """blocks.py:421: the activation 'gated_tanh', given as a string, is found to contain 'tanh',
-    which is applied too. As a list, ['gated_tanh'], it is not.
+    """blocks.py:421: the activation 'gated_tanh' as a string contains the text 'tanh', so that tanh
+    is applied too. As a list, ['gated_tanh'], it is not.
 
-    Only a warning: a change would alter the output of checkpoints trained that way.
+    Now: a warning. A repair would change the output of checkpoints that were trained this way.
     """
     build = blocks.Embedding.__init__
     signature = inspect.signature(build)
@@ -324,23 +323,22 @@ def gated_tanh_as_a_string() -> None:
 
 
 def require_device(device: str | torch.device) -> None:
-    """Raise ValueError unless a tensor can be put on the device."""
+    """Raise ValueError unless tensors can be created on the device."""
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
-            f"the device '{device}' was asked for and is not there "
-            f"({str(error).splitlines()[0]}): ask for 'cpu'"
+            f"the device '{device}' is not available ({str(error).splitlines()[0]}): use 'cpu'"
         ) from error
 
 
 def absent_device() -> None:
-    """deep_mixin.py:34, trainer.py:90 and projet.py:104 took the CPU, without a word, for a device
-    that is not there, and for every device but cuda, such as mps. Now an absent device is an error.
+    """deep_mixin.py:34, trainer.py:90 and projet.py:104 silently used the CPU if a device was not
+    available, and for all devices but cuda, such as mps. Now an unavailable device is an error.
     """
     deep_mixin, projet = nussl.separation.base.deep_mixin, nussl.separation.spatial.projet
     trainer = nussl.ml.train.trainer
-    # Their only question to torch.cuda is this one; the device itself is asked below.
+    # They use torch.cuda only for this; the device is checked by require_device.
     for module in (deep_mixin, projet, trainer):
         module.torch = Overlay(torch, cuda=Overlay(torch.cuda, is_available=lambda: True))
 
@@ -367,11 +365,12 @@ def absent_device() -> None:
 
 
 def checkpoints() -> None:
-    """A model saved without its training data cannot separate, and failed late and obscurely
-    (deep_mixin.py:40,98); one whose dataset had a single transform, not a Compose, could not be
-    loaded at all (core/migration.py:141).
+    """A model that was saved without its training data cannot separate, and failed late with an
+    unclear error (deep_mixin.py:40,98). A model whose dataset had a single transform instead of a
+    Compose could not be loaded (core/migration.py:141).
 
-    Now the first says what it lacks, when it is loaded to separate with, and the second loads.
+    Now the first is an error that names what is missing, as soon as the model is loaded for
+    separation, and the second can be loaded.
     """
     mixin, loader = nussl.separation.base.DeepMixin, migration.SafeModelLoader
     load_model, move = mixin.load_model, loader._get_moved
@@ -385,10 +384,10 @@ def checkpoints() -> None:
             "stft_params": self.metadata["stft_params"],
             "train_dataset.transforms": self.transform,
         }
-        lacking = [key for key, value in needed.items() if value is None or value == "UNAVAILABLE"]
-        if lacking:
+        missing = [key for key, value in needed.items() if value is None or value == "UNAVAILABLE"]
+        if missing:
             raise SeparationException(
-                f"{model_path} cannot separate: its metadata lack {', '.join(lacking)}. Save the "
+                f"{model_path} cannot separate: its metadata lack {', '.join(missing)}. Save the "
                 "model with model.save(path, train_data=dataset), of a dataset that has its "
                 "sample_rate, stft_params and transform."
             )

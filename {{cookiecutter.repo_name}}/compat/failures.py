@@ -1,4 +1,4 @@
-"""What goes wrong with one piece of audio, reported by its name."""
+"""Adds the name of a piece of audio to the errors that it causes."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ import nussl
 
 from errors import UserError
 
-# what reading, separating and scoring raise about one piece of audio
+# errors that reading, separating and scoring a piece of audio may raise
 FAILURES = (
     UserError,
     ValueError,
@@ -17,8 +17,10 @@ FAILURES = (
 
 @contextlib.contextmanager
 def errors_named(name):
-    """In this context, what goes wrong with a piece of audio becomes a UserError that names it;
-    errors that every piece would have (`UserError.general`) stay as they are."""
+    """A context in which errors about a piece of audio become UserErrors that begin with `name`.
+
+    Errors that every piece would cause (`UserError.general`) are not changed.
+    """
     try:
         yield
     except FAILURES as error:

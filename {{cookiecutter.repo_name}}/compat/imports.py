@@ -1,7 +1,7 @@
-"""What ``import nussl`` needs on a current stack.
+"""Makes ``import nussl`` work with current versions of other libraries.
 
-Names that other libraries have dropped are lent to nussl while it is imported, and taken back: the
-rest of the process sees those libraries as they are.
+Names that these libraries have removed are added while nussl is imported, and removed afterwards:
+the rest of the process sees the libraries unmodified.
 """
 
 import contextlib
@@ -18,7 +18,11 @@ VERSION = "1.1.9"
 
 
 def import_nussl() -> Any:
-    """Import nussl where ``import nussl`` fails. It must not have been imported before."""
+    """Import nussl although ``import nussl`` alone fails.
+
+    Raises:
+        ImportError: nussl is not installed, or it was imported before.
+    """
     if "nussl" in sys.modules:
         raise ImportError(
             "nussl was imported before compat, so it is not repaired. Import it in no other way "
@@ -28,9 +32,9 @@ def import_nussl() -> Any:
         raise ImportError(
             f"nussl {VERSION} is not installed here: run `make install`, then use its python."
         )
-    with contextlib.ExitStack() as lent:
-        for lend in (
-            _quiet,
+    with contextlib.ExitStack() as stack:
+        for patch in (
+            _ignore_escape_warnings,
             _scipy_docstrings,
             _scipy_windows,
             _musdb,
@@ -38,9 +42,9 @@ def import_nussl() -> Any:
             _sharded_optimizers,
             _ignite_contrib,
             _soxbindings,
-            _seldom_used,
+            _rarely_used,
         ):
-            lent.enter_context(lend())
+            stack.enter_context(patch())
         nussl = importlib.import_module("nussl")
     if nussl.__version__ != VERSION:
         warnings.warn(
@@ -52,9 +56,9 @@ def import_nussl() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    r"""Python 3.12: ``\s`` in a docstring (ml/train/closures.py:153) is a SyntaxWarning, an error
-    if so asked.
+def _ignore_escape_warnings() -> Iterator[None]:
+    r"""In Python 3.12 ``\s`` in a docstring (ml/train/closures.py:153) is a SyntaxWarning, which is
+    an error with ``-W error``.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*invalid escape sequence")
@@ -63,8 +67,8 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _scipy_docstrings() -> Iterator[None]:
-    """scipy parses the docstrings of 800 functions, while it is imported, to add a note on arrays
-    of other libraries: a third of the time of ``scipy.signal``. They stay as they are written.
+    """scipy parses the docstrings of 800 functions during import to add a note about arrays of
+    other libraries. This is skipped, as it takes a third of the time of importing ``scipy.signal``.
     """
     array_api = importlib.import_module("scipy._lib._array_api")
     parser = vars(array_api).get("FunctionDoc")
@@ -79,7 +83,7 @@ def _scipy_docstrings() -> Iterator[None]:
 
 
 class _Docstring(dict[str, list[str]]):
-    """As much of scipy's FunctionDoc as is used to add a note: the docstring, which stays."""
+    """A replacement of scipy's FunctionDoc that returns the docstring unmodified."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(Notes=[])
@@ -94,7 +98,7 @@ def _scipy_windows() -> Iterator[None]:
     """scipy 1.13 moved ``scipy.signal.hann`` to ``scipy.signal.windows.hann``; likewise hamming and
     blackman.
 
-    core/constants.py:27,29,30 reads their ``__name__``, and nothing more, at import.
+    core/constants.py:27,29,30 only reads their ``__name__`` during import.
     """
     import scipy.signal
 
@@ -113,8 +117,8 @@ def _musdb() -> Iterator[None]:
     """Without ffmpeg and ffprobe on PATH, musdb (through stempeg) raises RuntimeError when
     imported.
 
-    nussl/__init__.py:18 expects that, museval (evaluation/bss_eval.py:2) does not. Only MUSDB's
-    .stem.mp4 files need ffmpeg, and asking for them then says so.
+    nussl/__init__.py:18 handles that, museval (evaluation/bss_eval.py:2) does not. Only MUSDB's
+    .stem.mp4 files need ffmpeg; reading them is an error that says so.
     """
     try:
         importlib.import_module("musdb")
@@ -126,14 +130,14 @@ def _musdb() -> Iterator[None]:
                 "reading MUSDB's .stem.mp4 files needs ffmpeg and ffprobe on PATH: install ffmpeg",
             )
         }
-    with _lent(stand_in):
+    with _in_sys_modules(stand_in):
         yield
 
 
 @contextlib.contextmanager
 def _audioread() -> Iterator[None]:
-    """librosa 1.0 no longer brings audioread, with which core/audio_signal.py:7 measures what
-    soundfile cannot.
+    """librosa 1.0 no longer requires audioread, with which core/audio_signal.py:7 measures files
+    that soundfile cannot read.
     """
     stand_in = {}
     if not _installed("audioread"):
@@ -141,45 +145,45 @@ def _audioread() -> Iterator[None]:
             "audioread",
             "soundfile cannot read this file: convert it to .wav or .flac",
         )
-    with _lent(stand_in):
+    with _in_sys_modules(stand_in):
         yield
 
 
 @contextlib.contextmanager
 def _sharded_optimizers() -> Iterator[None]:
-    """ignite.handlers.checkpoint imports torch.distributed.optim, and with it FSDP and sympy, which
-    takes as long as torch itself, to recognise a ZeroRedundancyOptimizer. Its Checkpoint, which
-    nothing here uses, is given a class that no optimizer has.
+    """ignite.handlers.checkpoint imports torch.distributed.optim, and with it FSDP and sympy, to
+    recognise a ZeroRedundancyOptimizer. That takes as long as importing torch itself. Its class
+    Checkpoint, which is not used here, gets a placeholder instead.
     """
     stand_in = {}
     if "torch.distributed.optim" not in sys.modules and "ignite" not in sys.modules:
         module = ModuleType("torch.distributed.optim")
         vars(module)["ZeroRedundancyOptimizer"] = type("ZeroRedundancyOptimizer", (), {})
         stand_in[module.__name__] = module
-    with _lent(stand_in):
+    with _in_sys_modules(stand_in):
         importlib.import_module("ignite.handlers")
     yield
 
 
 @contextlib.contextmanager
 def _ignite_contrib() -> Iterator[None]:
-    """pytorch-ignite keeps ``ignite.contrib.handlers`` (ml/train/trainer.py:9) as a deprecated
-    alias, 0.5.5 still.
+    """``ignite.contrib.handlers`` (ml/train/trainer.py:9) is a deprecated alias in pytorch-ignite;
+    0.5.5 still has it.
     """
     stand_in = {}
     if not _installed("ignite.contrib.handlers"):
         stand_in["ignite.contrib"] = ModuleType("ignite.contrib")
         stand_in["ignite.contrib.handlers"] = importlib.import_module("ignite.handlers")
-    with _lent(stand_in):
+    with _in_sys_modules(stand_in):
         yield
 
 
 @contextlib.contextmanager
 def _soxbindings() -> Iterator[None]:
-    """soxbindings has no wheel since Python 3.10, and pysox complains on stderr where there is no
-    sox program.
+    """soxbindings has no wheels for Python 3.10 and later, and pysox prints a warning if there is
+    no sox program.
 
-    core/effects.py:28 wants either at import; only time_stretch and pitch_shift use them. pysox,
+    core/effects.py:28 imports one of them, but only time_stretch and pitch_shift use it. pysox,
     which has the same functions, is imported when one of these is called.
     """
 
@@ -193,15 +197,15 @@ def _soxbindings() -> Iterator[None]:
     stand_in = {}
     if not _installed("soxbindings"):
         stand_in["soxbindings"] = Deferred("soxbindings", pysox)
-    with _lent(stand_in):
+    with _in_sys_modules(stand_in):
         yield
 
 
 @contextlib.contextmanager
-def _seldom_used() -> Iterator[None]:
-    """Packages that a few functions of nussl use, and that take a quarter of the time of its import
-    (pandas, which museval needs too, zarr, gpytorch, TensorBoard and protobuf): each is imported
-    when something of it is used.
+def _rarely_used() -> Iterator[None]:
+    """Packages that few functions of nussl use and that take a quarter of the time of its import
+    (pandas, which museval needs too, zarr, gpytorch, TensorBoard and protobuf). Each is imported on
+    first use.
     """
 
     def museval(name: str) -> ModuleType:
@@ -218,17 +222,20 @@ def _seldom_used() -> Iterator[None]:
         Deferred("gpytorch"),  # ml/unfold/gaussian_mixture.py:4
         Deferred("torch.utils.tensorboard", calls=["SummaryWriter"]),  # ml/train/trainer.py:11
     ]
-    with _lent({one.__name__: one for one in deferred if one.__name__ not in sys.modules}):
+    with _in_sys_modules(
+        {one.__name__: one for one in deferred if one.__name__ not in sys.modules}
+    ):
         yield
 
 
 class Deferred(ModuleType):
-    """A module that is imported when something of it is used.
+    """A module that is imported when one of its attributes is used.
 
     Args:
         name: of the module.
-        load: what imports it.
-        calls: its functions and classes that are called by names which ``from ... import`` took.
+        load: function(name) that imports it.
+        calls: names of functions and classes for which ``from ... import`` must work before the
+            module is imported; calling them imports it.
     """
 
     def __init__(
@@ -242,7 +249,7 @@ class Deferred(ModuleType):
         vars(self).update({one: functools.partial(self._call, one) for one in calls})
 
     def __getattr__(self, name: str) -> Any:
-        # what import system and inspect ask for, and what nussl asks while it is imported
+        # attributes that the import system, inspect, and nussl during its import look up
         if name.startswith("__") or sys.modules.get(self.__name__) is self:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} yet")
         return getattr(self._load(self.__name__), name)
@@ -252,8 +259,8 @@ class Deferred(ModuleType):
 
 
 class _Missing(ModuleType):
-    """A module that is not there: it can be imported, and says what to do when something of it is
-    used.
+    """A placeholder for a missing module: using one of its attributes is an error that says what
+    to do.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -261,14 +268,14 @@ class _Missing(ModuleType):
         self._reason = reason
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):  # asked by the import system and by inspect, not by a user
+        if name.startswith("__"):  # looked up by the import system and by inspect
             raise AttributeError(name)
         raise ImportError(f"{self.__name__}.{name} is not available: {self._reason}.")
 
 
 @contextlib.contextmanager
-def _lent(modules: Mapping[str, ModuleType]) -> Iterator[None]:
-    """Put modules in ``sys.modules`` for a while."""
+def _in_sys_modules(modules: Mapping[str, ModuleType]) -> Iterator[None]:
+    """A context in which these modules are in ``sys.modules``."""
     sys.modules.update(modules)
     try:
         yield
@@ -282,5 +289,5 @@ def _installed(name: str) -> bool:
         return sys.modules[name] is not None
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # its parent is not there
+    except ModuleNotFoundError:  # its parent package is missing
         return False

@@ -1,4 +1,4 @@
-"""Objects on disk, by number: the part of a zarr array that nussl's Cache needs."""
+"""Stores objects on disk by index, in place of the zarr array of nussl's Cache."""
 
 import pickle
 from pathlib import Path
@@ -8,12 +8,12 @@ from files import write_files
 
 
 class Items:
-    """The items of a dataset, each a pickle in a file of its own, whole or not there.
+    """The items of a dataset, each pickled to its own file atomically.
 
     Args:
         location: the folder.
-        writes: may items be written? The first one written removes those that lie there, and no
-            other files.
+        writes: may items be written? Writing the first one removes all earlier items, but no other
+            files.
     """
 
     def __init__(self, location, writes):
@@ -29,7 +29,7 @@ class Items:
         write_files({self._path(index): pickle.dumps(item)})
 
     def __getitem__(self, index):
-        """The item; None where there is none."""
+        """The item; None if it was not written."""
         path = self._path(index)
         return pickle.loads(path.read_bytes()) if path.exists() else None
 

@@ -1,14 +1,14 @@
-"""A module that overlays another: its own names first, else the other's."""
+"""A module in which some names of another one are replaced."""
 
 from types import ModuleType
 from typing import Any
 
 
 class Overlay:
-    """A module with some of its names replaced, for the one module of nussl that is given it.
+    """A module with some of its names replaced, to be used by one module of nussl only.
 
-    ``nussl.x.np = Overlay(np, mat=np.asmatrix)`` changes what ``np.mat`` means inside ``nussl.x``
-    and nowhere else: numpy itself stays as it is.
+    ``nussl.x.np = Overlay(np, mat=np.asmatrix)`` changes the meaning of ``np.mat`` in ``nussl.x``;
+    numpy itself is not changed.
     """
 
     def __init__(self, module: "ModuleType | Overlay", **names: Any) -> None:

@@ -1,4 +1,4 @@
-"""Repairs for what other libraries have changed under nussl 1.1.9 since April 2021."""
+"""Adapts nussl 1.1.9 to changes of other libraries since April 2021."""
 
 import functools
 import inspect
@@ -22,7 +22,7 @@ from compat.overlay import Overlay
 
 
 def repair() -> None:
-    """Apply every repair of this file. Once, right after nussl's import."""
+    """Apply all repairs of this file. Call it once, directly after importing nussl."""
     librosa_keywords()
     librosa_display()
     scipy_hanning()
@@ -37,14 +37,14 @@ def repair() -> None:
 
 
 def librosa_keywords() -> None:
-    """librosa 0.10 takes its arguments by keyword only; nussl gives them by position.
+    """librosa 0.10 accepts arguments by keyword only; nussl passes them by position.
 
-    ``resample`` (audio_signal.py:1491) now means soxr_hq where it meant kaiser_best. ``rms``
-    (:1434) pads with zeros where it reflected: reflection is asked for. ``filters.mel``
+    ``resample`` (audio_signal.py:1491) uses soxr_hq by default; it was kaiser_best. ``rms`` (:1434)
+    pads with zeros by default; it padded by reflection, which is requested here. ``filters.mel``
     (blocks.py:270) gives the same numbers.
     """
 
-    filters = Deferred("librosa.filters")  # imported, and numba with it, when a filter is made
+    filters = Deferred("librosa.filters")  # imported, with numba, when a filter is made
 
     def resample(y: np.ndarray, orig_sr: int, target_sr: int, **kwargs: Any) -> np.ndarray:
         return librosa.resample(y, orig_sr=orig_sr, target_sr=target_sr, **kwargs)
@@ -62,11 +62,11 @@ def librosa_keywords() -> None:
 
 
 def librosa_display() -> None:
-    """librosa 0.10 dropped ``waveplot`` and changed what core/utils.py:418,449,598 calls.
+    """librosa 0.10 removed ``waveplot`` and changed functions that core/utils.py:418,449,598 calls.
 
-    The spectrogram on the mel scale had librosa's own frames of 2048 samples under a time axis of
-    the signal's; now both are the signal's. librosa.display, and with it pyplot, is imported when
-    something is drawn.
+    Spectrograms on the mel scale had librosa's default frames of 2048 samples, but a time axis with
+    the frames of the signal; now both have the frames of the signal. librosa.display, and with it
+    pyplot, is imported when something is drawn.
     """
     utils = nussl.core.utils
 
@@ -114,7 +114,7 @@ def librosa_display() -> None:
 
 
 def scipy_hanning() -> None:
-    """scipy 1.9 knows the window 'hanning' as 'hann' only. OverlapAdd asks for it
+    """scipy 1.9 removed the name 'hanning' of the window 'hann'. OverlapAdd uses it
     (overlap_add.py:7,83).
     """
     get_window = nussl.AudioSignal.get_window
@@ -127,15 +127,15 @@ def scipy_hanning() -> None:
 
 
 def numpy_mat() -> None:
-    """numpy 2.0 calls ``np.mat`` (separation/spatial/duet.py:227,364) ``np.asmatrix`` only."""
+    """numpy 2.0 removed ``np.mat`` (separation/spatial/duet.py:227,364), now ``np.asmatrix``."""
     nussl.separation.spatial.duet.np = Overlay(np, mat=np.asmatrix)
 
 
 def numpy_float32_scores() -> None:
-    """numpy 2.0 keeps ``10 * np.float32(x)`` a float32 (NEP 50), and json writes no float32.
+    """In numpy 2.0 ``10 * np.float32(x)`` is a float32 (NEP 50), which json cannot write.
 
-    The scores of evaluation/bss_eval.py:166-182 on float32 audio came out as float64 before. The
-    audio is made float64 first: other digits, at the level of float32's rounding.
+    The scores of evaluation/bss_eval.py:166-182 on float32 audio were float64 before. Here the
+    audio is converted to float64 first; the scores differ by the rounding of float32.
     """
     base = nussl.evaluation.BSSEvaluationBase
     preprocess = base.preprocess
@@ -148,11 +148,11 @@ def numpy_float32_scores() -> None:
 
 
 def zarr_cache() -> None:
-    """zarr 3.0 has no ``ThreadSynchronizer`` and stores no objects (datasets/transforms.py:646).
+    """zarr 3.0 has no ``ThreadSynchronizer`` and cannot store objects (datasets/transforms.py:646).
 
-    The Cache keeps each item in a file of its own, and only when the first one is written are older
-    ones removed: making a dataset emptied a filled cache (base_dataset.py:172), and removed
-    whatever else lay in the folder.
+    Here the Cache stores each item in its own file. Old items are removed when the first new one is
+    written; nussl removed them, and all other files in the folder, when a dataset was created
+    (base_dataset.py:172).
     """
     cache = nussl.datasets.transforms.Cache
 
@@ -165,10 +165,11 @@ def zarr_cache() -> None:
 
 
 def safe_globals() -> list[Any]:
-    """What a nussl checkpoint contains in addition to tensors and plain containers, for
-    ``torch.load(weights_only=True)``.
+    """The classes and functions that ``torch.load(weights_only=True)`` needs for nussl checkpoints,
+    in addition to tensors and plain containers.
 
-    Cache is not among it: unpickling may call a constructor, and Cache's opens a folder of pickles.
+    Cache is not one of them: unpickling may call a constructor, and Cache's opens a folder of
+    pickles.
     """
     transforms = nussl.datasets.transforms
     classes = [
@@ -178,7 +179,7 @@ def safe_globals() -> list[Any]:
         and value.__module__ == transforms.__name__
         and not issubclass(value, (Exception, transforms.Cache))
     ]
-    # The losses in the epoch history are numpy scalars; numpy 1 had their maker elsewhere.
+    # The losses in the epoch history are numpy scalars, whose constructor was elsewhere in numpy 1.
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
     dtypes = {
         type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)
@@ -194,29 +195,28 @@ def safe_globals() -> list[Any]:
 
 
 def torch_safe_loading() -> None:
-    """torch 2.6 loads with ``weights_only=True``, which refuses the STFTParams and transforms of
-    every nussl checkpoint (core/migration.py:81).
+    """torch 2.6 loads with ``weights_only=True``, which rejects the STFTParams and transforms in
+    nussl checkpoints (core/migration.py:81).
 
-    These few classes are allowed, for the whole process, and the check stays on: a checkpoint from
-    elsewhere can still run no code. Transforms of your own:
+    These classes are allowed for the whole process. All others are still rejected, so that a
+    checkpoint cannot run code. To allow a transform of your own:
     ``torch.serialization.add_safe_globals([YourTransform])``.
     """
     torch.serialization.add_safe_globals(safe_globals())
 
 
 def torch_checkpointing() -> None:
-    """torch 2.x warns that ``use_reentrant`` (blocks.py:664) must be given, and will raise.
+    """torch 2.x warns that ``use_reentrant`` (blocks.py:664) must be given, and later will raise.
 
-    True, which it meant, also loses the gradients where the input needs none, as a spectrogram
-    does.
+    The former default, True, also loses gradients if the input requires none, as a spectrogram.
     """
     blocks = nussl.ml.networks.modules.blocks
     blocks.checkpoint = functools.partial(blocks.checkpoint, use_reentrant=False)
 
 
 class KMeans(sklearn.cluster.KMeans):
-    """scikit-learn 1.4 starts k-means++ once where it kept the best of ten: silently worse
-    clusters.
+    """scikit-learn 1.4 runs k-means++ once; before, it kept the best of ten runs, which gives
+    better clusters. Here: ten.
     """
 
     def fit(self, X, y=None, sample_weight=None):
@@ -226,7 +226,7 @@ class KMeans(sklearn.cluster.KMeans):
 
 
 class MiniBatchKMeans(sklearn.cluster.MiniBatchKMeans):
-    """scikit-learn 1.4 starts k-means++ once where it kept the best of three."""
+    """scikit-learn 1.4 runs k-means++ once; before, it kept the best of three. Here: three."""
 
     def fit(self, X, y=None, sample_weight=None):
         if self.n_init == "auto" and isinstance(self.init, str):
@@ -235,9 +235,9 @@ class MiniBatchKMeans(sklearn.cluster.MiniBatchKMeans):
 
 
 class GaussianMixture(sklearn.mixture.GaussianMixture):
-    """scikit-learn 1.7 computes in the data's own type where it made it float64.
+    """scikit-learn 1.7 computes in the data type of its input; before, it converted it to float64.
 
-    In float32, which embeddings are, the posteriors of tight clusters do not sum to 1. Here:
+    In float32, the type of embeddings, the posteriors of tight clusters do not sum to 1. Here:
     float64.
     """
 
@@ -255,16 +255,15 @@ class GaussianMixture(sklearn.mixture.GaussianMixture):
 
 
 def sklearn_clusterers() -> None:
-    """The clusterers that ClusteringSeparationBase (ml/cluster.py) and ml/confidence.py use: see
-    the classes.
-    """
+    """Replaces the clusterers of ClusteringSeparationBase (ml/cluster.py) and ml/confidence.py by
+    the classes above."""
     nussl.ml.cluster.KMeans = nussl.ml.confidence.KMeans = KMeans
     nussl.ml.cluster.MiniBatchKMeans = MiniBatchKMeans
     nussl.ml.cluster.GaussianMixture = nussl.ml.confidence.GaussianMixture = GaussianMixture
 
 
 def pandas_text_columns() -> None:
-    """pandas 2.0 refuses the mean of text; before, it left such columns out
+    """pandas 2.0 raises an error for the mean of text columns; before, it ignored such columns
     (report_card.py:83,87,107).
     """
     # as an attribute, nussl.evaluation.report_card is the function
@@ -282,11 +281,11 @@ def pandas_text_columns() -> None:
 
 
 def class_sources() -> None:
-    """Python 3.9 to 3.12 parse a whole file to find a class in it: a quarter of a second of CPU
-    time for a model, which keeps the source of the class of each of its modules
+    """Python 3.9 to 3.12 parse a whole file to find the source of a class. That takes a quarter of
+    a second of CPU time for a model, which stores the source of the class of each of its modules
     (separation_model.py:96).
 
-    Here: the block that follows the class statement, the same text.
+    Here: the block that begins with the class statement, which is the same text.
     """
 
     def getsource(kind: type) -> str:

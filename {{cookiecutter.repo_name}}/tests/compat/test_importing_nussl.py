@@ -130,8 +130,8 @@ def test_a_docstring_of_nussl_is_no_syntax_warning():
             clean = True
         except (SyntaxError, DeprecationWarning):
             clean = False
-        needed(not clean, "imports._quiet")
-        with imports._quiet():
+        needed(not clean, "imports._ignore_escape_warnings")
+        with imports._ignore_escape_warnings():
             compile(source, "closures.py", "exec")
 
 
