@@ -1,4 +1,4 @@
-"""Look for what would spoil a result: python -m scripts.audit -p experiments/musdb18.yml"""
+"""Audit datasets for leaks and bad stems: python -m scripts.audit -p experiments/musdb18.yml"""
 
 import logging
 from pathlib import Path

@@ -29,8 +29,8 @@ def run(main, description, needs, argv=None):
 
     Args:
         main: function(config), what the script does.
-        description: its text for `--help`.
-        needs: the sections that its file must have.
+        description: text for `--help`.
+        needs: dotted keys of the sections that the file must have.
         argv: the arguments; None: those of the command line.
     """
     memory.keep_freed_memory()
@@ -42,7 +42,7 @@ def run(main, description, needs, argv=None):
         "--path",
         required=True,
         metavar="FILE.yml",
-        help="the experiment, or the folder of a run",
+        help="YAML file of the experiment, or folder of a training run",
     )
     path = _in_project(parser.parse_args(argv).path)
     if hasattr(sys.stdout, "reconfigure"):  # file names need not be valid UTF-8

@@ -1,4 +1,4 @@
-"""What training would take, before it begins: python -m scripts.dry_run -p experiments/x.yml"""
+"""Estimate what a training run takes: python -m scripts.dry_run -p experiments/x.yml"""
 
 import memory
 from scripts.common import run

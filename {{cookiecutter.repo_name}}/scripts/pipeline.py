@@ -1,4 +1,4 @@
-"""Run scripts in their order: python -m scripts.pipeline -p pipelines/sample.yml"""
+"""Run scripts in order of dependency: python -m scripts.pipeline -p pipelines/sample.yml"""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Get and convert a dataset: python -m scripts.prepare -p data_prep/musdb18/hq.yml"""
+"""Download and convert a dataset: python -m scripts.prepare -p data_prep/musdb18/hq.yml"""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Train and score a run once more, and compare: python -m scripts.replay -p artifacts/my_run"""
+"""Repeat a run and compare the results: python -m scripts.replay -p artifacts/my_run"""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Train an experiment with other values: python -m scripts.sweep -p sweeps/learning_rate.yml"""
+"""Train an experiment with different values: python -m scripts.sweep -p sweeps/learning_rate.yml"""
 
 import logging
 

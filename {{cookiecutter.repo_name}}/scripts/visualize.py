@@ -1,4 +1,4 @@
-"""Separate one item and draw it: python -m scripts.visualize -p best_model/config.yml"""
+"""Separate one item and plot it: python -m scripts.visualize -p best_model/config.yml"""
 
 import logging
 

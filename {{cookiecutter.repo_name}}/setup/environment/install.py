@@ -1,7 +1,7 @@
-"""Makes the environment of the project and installs into it what requirements.lock or poetry.lock
-lists. `make install`, `make poetry` and `make lock` run it; it needs the standard library alone.
+"""Creates the project's environment and installs the packages of requirements.lock or poetry.lock.
 
-Each failure ends in one line that says what to do.
+`make install`, `make poetry` and `make lock` run it. It needs only the standard library, and each
+failure is one line that says what to do.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-# Where there is no Poetry on PATH, this one is installed into .venv-poetry. The plugin lets it read
-# the package index that pip is configured with: Poetry does not look there by itself.
+# If there is no Poetry on PATH, this one is installed into .venv-poetry. The plugin makes it use
+# the package index of pip's configuration, which Poetry does not read.
 POETRY = ("poetry==2.5.1", "poetry-plugin-pypi-mirror==0.6.5")
-OLDEST_POETRY = (2, 3)  # an older one takes our poetry.lock for stale: it hashes something else
+OLDEST_POETRY = (2, 3)  # older versions hash differently, and consider our poetry.lock outdated
 
 NO_NETWORK = re.compile(
     r"NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|Network is unreachable"
@@ -55,8 +55,8 @@ def main():
 
 
 def install(args):
-    """Makes the environment where there is none, and installs into it. What the installer says goes
-    to a file."""
+    """Creates the environment unless it exists, and installs the packages. The installer's output
+    is written to a file."""
     into = args.into.resolve()
     make_environment(into, needs="sys" if args.installer == "uv" else "pip")
     log, requirements = into / "install.log", args.requirements.resolve()
@@ -89,7 +89,7 @@ def uv_command(into, args):
     command = [uv, "pip", "install", "--python", str(into / "bin/python"), "--compile-bytecode"]
     command += ["-r", args.requirements.name]
     if args.torch_index:
-        # uv takes a package from the first index that has it; this one is to add to the others
+        # by default uv uses only the first index that has a package
         command += ["--extra-index-url", args.torch_index, "--index-strategy", "unsafe-best-match"]
     return command
 
@@ -99,22 +99,21 @@ def poetry_command(into, args):
 
 
 def make_importable(into):
-    """Lets the Python of the environment import the project from any folder: `python -m
-    scripts.train` and notebooks need no working directory. Of two projects in one environment, the
-    one installed last."""
+    """Makes the project importable from any folder in this environment, for `python -m
+    scripts.train` and notebooks. If two projects share an environment, the one installed last."""
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
     found = subprocess.run([into / "bin/python", "-c", ask], capture_output=True, text=True)
     Path(found.stdout.strip(), "separation-experiments.pth").write_text(f"{PROJECT}\n")
 
 
 def make_environment(into, needs="pip"):
-    """A virtual environment. One that has a fitting Python and what is needed is left as it is."""
+    """Creates a virtual environment, unless it exists with a supported Python and `needs`."""
     python = into / "bin/python"
     if python.exists():
         check = f"import sys, {needs}; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
         if subprocess.run([python, "-c", check], capture_output=True).returncode == 0:
             return
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):  # somebody else's: never replaced
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):  # an active environment is never replaced
         if os.environ.get(variable) and into == Path(os.environ[variable]).resolve():
             fail(
                 f"{into} is active, but has no Python 3.11, 3.12 or 3.13 with pip: install them "
@@ -123,7 +122,7 @@ def make_environment(into, needs="pip"):
     ways = [
         [[sys.executable, "-m", "venv", "--clear", into]],
         [[sys.executable, "-m", "virtualenv", "--quiet", "--clear", into]],
-        # Debian's Python without python3-venv: it has no ensurepip, but may have pip
+        # Debian's Python without python3-venv has no ensurepip, but may have pip
         [
             [sys.executable, "-m", "venv", "--clear", "--without-pip", into],
             [sys.executable, "-m", "pip", "--python", python, "install", "pip"],
@@ -146,7 +145,7 @@ def make_environment(into, needs="pip"):
 
 
 def poetry(into):
-    """The command that runs Poetry: the one on PATH, or our own, in .venv-poetry beside .venv."""
+    """The command that runs Poetry: the one on PATH, or one that is installed in .venv-poetry."""
     found = shutil.which("poetry")
     if found:
         done = subprocess.run([found, "--version"], capture_output=True, text=True)
@@ -175,12 +174,13 @@ def poetry(into):
 
 
 def environ(**changes):
-    """Our environment without conda's variables, by which Poetry would choose where to install."""
+    """The environment variables with `changes`, without those of conda, by which Poetry would
+    choose another environment."""
     return {key: value for key, value in os.environ.items() if key[:6] != "CONDA_"} | changes
 
 
 def run(command, log, trouble, **options):
-    """Runs a command, its words in a file. A failure ends the program with one line."""
+    """Runs a command with its output in the file `log`; exits with one line if it fails."""
     with log.open("w", encoding="utf-8") as file:
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, **options).returncode
     if code == 0:

@@ -1,4 +1,4 @@
-"""The licenses of the packages in requirements.lock, as they are installed here, in Markdown.
+"""Prints the licenses of the installed packages of requirements.lock as a Markdown table.
 
 python setup/environment/licenses.py
 """
@@ -13,7 +13,7 @@ UNKNOWN = "not stated"
 
 
 def license_of(about):
-    """What a package's metadata say: the SPDX expression, the classifiers, or the free text."""
+    """The license in a package's metadata: SPDX expression, classifiers, or free text."""
     if about.get("License-Expression"):
         return about["License-Expression"]
     classifiers = [
@@ -26,7 +26,7 @@ def license_of(about):
 
 
 def table(names):
-    """Name, version and license of each package; of one that is not installed, that."""
+    """A Markdown table of name, version and license of each package, if it is installed."""
     rows = ["| package | version | license |", "|---|---|---|"]
     for name in sorted(names, key=str.lower):
         try:

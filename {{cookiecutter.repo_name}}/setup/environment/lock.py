@@ -1,8 +1,8 @@
-"""Writes requirements.lock from poetry.lock: pip and uv install the versions that Poetry does.
+"""Writes requirements.lock from poetry.lock, so that pip and uv install the same versions.
 
 python setup/environment/lock.py           (make lock runs it after `poetry lock`)
-python setup/environment/lock.py --check   writes nothing: fails if the two differ
-python setup/environment/lock.py FOLDER    for those of another folder
+python setup/environment/lock.py --check   fails if the two files differ, and writes nothing
+python setup/environment/lock.py FOLDER    for the files in another folder
 """
 
 import argparse
@@ -22,7 +22,7 @@ CUDA = ("cuda-", "nvidia-", "triton")
 
 
 def requirements(lock):
-    """The text of requirements.lock. lock: poetry.lock as a dictionary."""
+    """The text of requirements.lock; lock: the content of poetry.lock as a dict."""
     return HEADER + "".join(
         f"{requirement(package)}\n"
         for package in sorted(lock["package"], key=lambda package: package["name"])
@@ -31,7 +31,7 @@ def requirements(lock):
 
 
 def requirement(package):
-    """One line: "name==version", or a path, and when it applies."""
+    """One line: "name==version" or a path, with the environment marker if there is one."""
     source = package.get("source", {})
     if source.get("type") == "directory":
         line = f"./{source['url']}"
@@ -44,8 +44,11 @@ def requirement(package):
 
 
 def condition(package):
-    """The marker under which any of the package's groups wants it; "" if always. Poetry writes one
-    marker for all groups, or a table {group: marker} that leaves out groups without a marker."""
+    """The environment marker under which a package is installed; "" if it always is.
+
+    Poetry writes one marker for all groups, or a table {group: marker} without the groups that have
+    no marker.
+    """
     markers = package.get("markers", "")
     if isinstance(markers, str):
         return markers

@@ -1,12 +1,12 @@
-# Where the experiments keep things. Source it from bash or zsh, from any folder:
+# The folders of data, caches and results. Source it in bash or zsh, from any folder:
 #
 #     source setup/environment/ml_config.sh
 #
-# A variable that is set already keeps its value, so that another disk can be named beforehand:
+# Variables that are already set keep their values. To use another disk, set them before:
 #
 #     export DATA_DIRECTORY=/mnt/audio
 #
-# Without it the YAML files fall back to the same folders, relative to where a script is run.
+# Without it the YAML files use the same folders, relative to the current folder.
 
 if [ -n "${BASH_SOURCE:-}" ]; then
     ml_config_file="${BASH_SOURCE[0]}"
