@@ -116,7 +116,7 @@ def write_files(contents):
                 file.write(as_bytes)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o666 & ~_umask())
+            os.chmod(name, usual_mode())
         for temporary, path in temporaries.items():
             os.replace(temporary, path)
     except OSError as error:
@@ -138,8 +138,9 @@ def csv_text(rows):
     return text.getvalue()
 
 
-def _umask():
-    """The file mode mask of the process, which can only be read by setting it."""
-    mask = os.umask(0o022)
+def usual_mode(most=0o666):
+    """The mode of a new file under the process's umask (`most=0o777`: of a folder). `tempfile`
+    makes files that only their owner can read."""
+    mask = os.umask(0o022)  # it can only be read by setting it
     os.umask(mask)
-    return mask
+    return most & ~mask

@@ -35,14 +35,15 @@ def find(entry):
     A folder stands for all audio files in it and its subfolders. A pattern stands for the audio
     files that match it, or for all files that match it if it ends with a suffix. `**` matches any
     number of folders, and case is ignored. Hidden files and folders, and folders with separated
-    sources, are skipped; so are pipes and broken links, with a warning.
+    sources, are skipped; so are pipes, broken links and audio of formats that cannot be read, with
+    a warning.
 
     Returns:
         [Recording]; None if `entry` is neither an existing path nor a pattern.
     """
     path = Path(entry)
     if path.is_dir():
-        return _below(path, _is_audio)
+        return _below(path)
     if path.is_file():
         return [Recording(path, Path(path.name))]
     if not _has_wildcard(str(entry)):
@@ -57,9 +58,9 @@ def find(entry):
 
     def is_wanted(file):
         parts = [part.lower() for part in file.relative_to(folder).parts]
-        return (any_format or _is_audio(file)) and _matches(parts, pattern)
+        return _matches(parts, pattern)
 
-    return _below(folder, is_wanted, depth)
+    return _below(folder, is_wanted, depth, any_format)
 
 
 def find_all(config):
@@ -158,29 +159,35 @@ def _is_free(folder):
     return all(is_hidden(path.name) for path in files)
 
 
-def _below(folder, is_wanted, depth=None):
+def _below(folder, is_wanted=lambda path: True, depth=None, any_format=False):
     """[Recording] of the wanted files in a folder and its subfolders, except separated sources.
 
     Args:
         is_wanted: function(path) -> bool.
         depth: search at most this many levels; None: all.
+        any_format: whether files with any suffix are recordings.
     """
 
     def enter(subfolder, names):
         too_deep = depth is not None and len(subfolder.relative_to(folder).parts) >= depth
         return RECORD not in names and not too_deep
 
+    def is_recording(path):
+        return is_wanted(path) and (any_format or path.suffix.lower() in audio.SUFFIXES)
+
     def warn(path):
-        if is_wanted(path):
+        if is_recording(path):
             kind = "a broken link" if path.is_symlink() else "a pipe or a device"
             log.warning("%s: skipped, because it is %s", printable(path), kind)
 
     files = files_below(folder, enter, warn)
-    return [Recording(file, file.relative_to(folder)) for file in files if is_wanted(file)]
-
-
-def _is_audio(file):
-    return file.suffix.lower() in audio.SUFFIXES
+    for file in files:
+        if file.suffix.lower() in audio.UNSUPPORTED and not is_recording(file) and is_wanted(file):
+            log.warning(
+                "%s: skipped, because its format cannot be read; convert it to WAV or FLAC",
+                printable(file),
+            )
+    return [Recording(file, file.relative_to(folder)) for file in files if is_recording(file)]
 
 
 def _has_wildcard(text):

@@ -16,7 +16,7 @@ import soundfile
 import audio
 import locks
 from errors import UserError, amount
-from files import read_json, write_files
+from files import read_json, usual_mode, write_files
 from recordings import RECORD
 
 MARGIN = 4096  # samples resampled on each side of a piece: longer than the resampler's filter
@@ -246,7 +246,7 @@ class SourceFiles:
         for number in range(sources):
             handle, name = tempfile.mkstemp(".wav", f".source{number}.", self.folder)
             os.close(handle)
-            os.chmod(name, 0o644)
+            os.chmod(name, usual_mode())
             self.names.append(Path(name))
             self.peaks.append(0.0)
             self.files.append(

@@ -12,11 +12,14 @@ from .levels import check_level, level_db
 from .opening import RATES, SUFFIXES, open_file
 from .reading import info, read, read_excerpt
 from .silence import trim_silence
+from .unsupported import UNSUPPORTED
 from .writing import encode, encode_stem, flac_holds
 
 __all__ = [
     "RATES",
     "SUFFIXES",
+    "UNSUPPORTED",
+    "check_level",
     "convert",
     "encode",
     "encode_stem",
@@ -24,12 +27,11 @@ __all__ = [
     "info",
     "level_db",
     "mp3_kilobits",
+    "mp3_round_trip",
     "open_file",
     "read",
+    "read_excerpt",
     "resampled_length",
     "sound_file",
-    "read_excerpt",
-    "check_level",
-    "mp3_round_trip",
     "trim_silence",
 ]

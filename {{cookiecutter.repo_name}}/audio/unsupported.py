@@ -9,6 +9,8 @@ SIGNATURES = (  # (offset, bytes, name of the format)
     (0, b"MAC ", "Monkey's Audio"),
     (0, b"wvpk", "WavPack"),
 )
+#: suffixes of such files, in lower case; ffmpeg reads them
+UNSUPPORTED = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")
 IN_OGG = ((b"\x7fFLAC", "FLAC in an Ogg container"), (b"Speex   ", "Speex"))
 
 

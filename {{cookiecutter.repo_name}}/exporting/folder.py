@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from errors import UserError
-from files import UNFINISHED, write_files
+from files import UNFINISHED, usual_mode, write_files
 
 from . import page
 from .card import model_card
@@ -161,7 +161,7 @@ def _replaced(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(UNFINISHED, f".{target.name}.", target.parent))
         yield folder
-        folder.chmod(0o755)
+        folder.chmod(usual_mode(0o777))
         if target.exists():
             old = folder.with_name(f"{folder.name}.old{UNFINISHED}")
             os.replace(target, old)

@@ -19,8 +19,7 @@ from pool import available_cores
 
 from .manifest import MANIFEST
 
-BY_FFMPEG = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka")  # suffixes that need ffmpeg
-AUDIO = audio.SUFFIXES + BY_FFMPEG
+AUDIO = audio.SUFFIXES + audio.UNSUPPORTED
 
 
 class Convert:
@@ -89,7 +88,7 @@ class Convert:
         if path.suffix.lower() not in AUDIO:
             write_files({target: path.read_bytes()})
             return
-        if path.suffix.lower() in BY_FFMPEG:
+        if path.suffix.lower() in audio.UNSUPPORTED:
             sound, rate = decode_by_ffmpeg(path)
         else:
             sound, rate = audio.read(path), audio.info(path)[0]

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from errors import UserError
-from files import UNFINISHED
+from files import UNFINISHED, usual_mode
 
 # {first bytes: function that opens such a compressed file}
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -132,7 +132,7 @@ def _write(archive, folder, members):
             try:
                 with os.fdopen(handle, "wb") as target, open_member() as source:
                     shutil.copyfileobj(source, target, 1 << 20)
-                os.chmod(temporary, 0o644)
+                os.chmod(temporary, usual_mode())
                 os.replace(temporary, path)
             finally:
                 Path(temporary).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from audio import convert, encode_stem, mp3_round_trip
 from errors import UserError
-from files import write_files
+from files import usual_mode, write_files
 
 from .produced import ProducedSong
 from .song import SPLITS, STEMS, Song
@@ -108,7 +108,7 @@ def render(name, folder, sample_rate, num_channels, seed=0, style="plain"):
                 for stem, sound in sounds.items()
             }
         )
-        os.chmod(temporary, 0o755)
+        os.chmod(temporary, usual_mode(0o777))
         try:
             os.rename(temporary, folder / name)
         except OSError:

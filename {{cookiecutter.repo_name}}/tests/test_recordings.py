@@ -133,6 +133,21 @@ def test_what_is_called_like_a_recording_and_is_no_file_is_mentioned(tmp_path, c
     assert found(tmp_path / "a*.wav") == [str(path)] and not caplog.text
 
 
+def test_audio_that_cannot_be_read_is_mentioned(tmp_path, caplog):
+    path = sound(tmp_path / "a.wav")
+    for name in ("b.M4A", "below/c.wma", "notes.txt", "._d.m4a"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert found(tmp_path) == [str(path)]
+    left_out = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert left_out == [str(tmp_path / name) for name in ("b.M4A", "below/c.wma")]
+    caplog.clear()
+    assert found(tmp_path / "*") == [str(path)] and len(caplog.records) == 1
+    caplog.clear()
+    assert found(tmp_path / "*.wav") == [str(path)] and not caplog.records
+    assert found(tmp_path / "*.m4a") == [str(tmp_path / "b.M4A")]  # asked for, and then refused
+
+
 def test_the_folder_of_a_song_stays_when_a_namesake_appears(tmp_path):
     inside, output = tmp_path / "in", tmp_path / "out"
     first = sound(inside / "song.wav")

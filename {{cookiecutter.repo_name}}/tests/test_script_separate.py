@@ -1,7 +1,9 @@
 """scripts.separate: recordings in, sources out."""
 
 import json
+import os
 import re
+import stat
 
 import numpy as np
 import pytest
@@ -161,6 +163,21 @@ def test_a_full_disk_leaves_no_half_written_source(run, tmp_path, monkeypatch):
     )
     assert "No space left on device" in status
     assert list((tmp_path / "o").rglob("*.*")) == []
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_the_sources_get_the_rights_that_any_new_file_gets(run, tmp_path, kind):
+    path = wav(tmp_path / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(9000))
+    before = os.umask(0o077)  # for nobody else
+    try:
+        run(
+            "separate",
+            separate={"files": [str(path)], "output_folder": str(tmp_path / "o"), "format": kind},
+        )
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "o" / "a").iterdir()}
+    assert len(list((tmp_path / "o" / "a").iterdir())) == 3 and modes == {0o600}
 
 
 def test_classical_algorithms_separate_too(run, tmp_path):
