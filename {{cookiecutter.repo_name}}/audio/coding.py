@@ -11,6 +11,7 @@ from .mp3 import RATES
 
 # {version in a frame's header: (lowest, highest) kbit/s} of MPEG-1, MPEG-2 and MPEG-2.5
 KILOBITS = {3: (32, 320), 2: (8, 160), 0: (8, 64)}
+LOWEST_RATE = 0.9999  # the compression level of the lowest bit rate: LAME refuses 1
 DELAY = 1105  # samples: LAME's and the decoder's delay if the file does not state it
 
 
@@ -53,7 +54,7 @@ def mp3_round_trip(sound, sample_rate, kilobits):
         coded = [mp3_round_trip(channel[None], sample_rate, kilobits) for channel in sound]
         return np.concatenate(coded)
     # libsndfile maps the level 0 to the highest bit rate, and 1 to the lowest
-    level = float(np.clip((most - kilobits) / (most - least), 0, 1))
+    level = float(np.clip((most - kilobits) / (most - least), 0, LOWEST_RATE))
     file = io.BytesIO()
     options = {"bitrate_mode": "CONSTANT", "compression_level": level}
     soundfile.write(file, sound.T, sample_rate, format="MP3", **options)

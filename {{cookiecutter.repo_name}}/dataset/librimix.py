@@ -90,7 +90,7 @@ class LibriMix(SpeechMixtures):
         if not path.is_file() or not existing:  # an empty folder has an error message of its own
             return existing
         try:
-            with open(path, encoding="utf-8", newline="") as file:
+            with open(path, encoding="utf-8-sig", newline="") as file:
                 names = [row["mixture_ID"] for row in csv.DictReader(file)]
         except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
             raise UserError(

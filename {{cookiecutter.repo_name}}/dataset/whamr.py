@@ -56,6 +56,7 @@ class WHAMR(SpeechMixtures):
         mixture: Literal["file", "sum"] = "file",
     ):
         self.mix_folder = f"{mix}_{room}"
+        self.mixture_holds_sources = room == target
         self.sources = {
             name: name if name == "noise" else f"{name}_{target}" for name in SOURCES[mix]
         }

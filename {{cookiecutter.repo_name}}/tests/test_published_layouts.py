@@ -101,6 +101,8 @@ def test_librimix_follows_the_list_of_its_scripts(copy, caplog):
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[2]]))
     assert [track.name for track in build("LibriMix", folder).tracks] == [second]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([lines[0], lines[2]]).encode())  # by Excel
+    assert [track.name for track in build("LibriMix", folder).tracks] == [second]
     path.write_text("a,b\n1,2\n")
     refused("not a list of LibriMix's scripts .*expected the columns", "LibriMix", folder)
     for nothing in ("", lines[0]):

@@ -18,6 +18,17 @@ from .sampling import (
 log = logging.getLogger("train")
 
 MUCH_SILENCE = 0.2  # of the training excerpts: more is worth a warning
+# keys of the augmentation that exchange or alter a source without the rest of a mixture file
+OF_ONE_SOURCE = (
+    "incoherent",
+    "gain_db",
+    "snr_db",
+    "source_gain_db",
+    "equalizer_db",
+    "swap_channels",
+    "flip_polarity",
+    "reverb",
+)
 
 
 class Plan:
@@ -119,8 +130,16 @@ class Plan:
 
 
 def _check_augment(augment, data):
-    """Refuse gains of sources that are not there, and bit rates that MP3 does not have."""
+    """Refuse gains of sources that are not there, changes of sources that a mixture file holds in
+    another form, and bit rates that MP3 does not have."""
     key = "datasets.train.augment"
+    altering = [name for name in OF_ONE_SOURCE if augment is not None and getattr(augment, name)]
+    if altering and data.mixture == "file" and not data.mixture_holds_sources:
+        raise UserError(
+            f"{key}: {', '.join(altering)} cannot be used, because the mixture files of "
+            f"{type(data).__name__} do not hold the sources as they are (one is in a room, the "
+            "other not): leave it out, or write mixture: sum in the args of the dataset"
+        )
     gains = (augment and augment.source_gain_db) or {}
     unknown = [name for name in gains if name not in data.labels]
     if unknown:
