@@ -66,7 +66,7 @@ class StemDataset(nussl.datasets.BaseDataset):
     found: str | None = None
     #: do `groups` omit stems? The mixture's own file then contains more than the sources.
     leaves_out = False
-    #: does a mixture's file contain the sources unchanged? If not, none of them can be augmented alone.
+    #: does a mixture's file contain the sources unchanged? Otherwise none is augmented alone.
     mixture_holds_sources = True
     #: are mixtures made from unrelated clips as they are read?
     mixed_when_read = False

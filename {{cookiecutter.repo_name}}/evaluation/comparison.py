@@ -19,6 +19,7 @@ from .scoring import ABOUT, GAIN
 from .table import scores_in
 
 SMALL = 0.001  # a test says so if so few songs cannot give a p value below this
+SAME_DB = 0.01  # the SI-SDR of a mixture is the same to this in two evaluations of the same audio
 
 
 class Run(NamedTuple):
@@ -160,6 +161,36 @@ def _groups(runs):
         groups.append([run for run, items in rest if items & first])
         rest = [(run, items) for run, items in rest if not items & first]
     return sorted(groups, key=len, reverse=True)
+
+
+def on_other_audio(runs):
+    """Yields a sentence about each run that was evaluated on other audio than the first one, though
+    its items have the same names: there the mixture has another SI-SDR."""
+    first, *others = runs
+    expected = _of_mixture(first)
+    for run in others:
+        found = _of_mixture(run)
+        differing = [
+            key for key in expected if key in found and abs(expected[key] - found[key]) > SAME_DB
+        ]
+        if differing:
+            item, source = differing[0]
+            yield (
+                f"{run.name} was evaluated on other audio than {first.name}: the mixture of "
+                f"{amount(len({item for item, _ in differing}), 'item')} has another SI-SDR "
+                f"({item}, {source}: {found[item, source]:.2f} dB, not "
+                f"{expected[item, source]:.2f}); with another sample rate, number of channels, "
+                "`groups` or data, scores cannot be compared"
+            )
+
+
+def _of_mixture(run):
+    """{(item, source): SI-SDR of the mixture}; NaN of a silent source."""
+    return {
+        (row["item"], row["source"]): row["si_sdr"]
+        for row in run.rows
+        if row["method"] == "mixture" and row.get("si_sdr") is not None
+    }
 
 
 def table_rows(runs):

@@ -34,6 +34,8 @@ def comparison_files(runs, scores):
         files["tests.csv"] = csv_text(tests)
         for test in tests:
             log.info("%s", comparison.sentence(test))
+    for warning in comparison.on_other_audio(runs):
+        log.warning("%s", warning)
     return files
 
 

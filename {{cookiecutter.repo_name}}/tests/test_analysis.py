@@ -68,6 +68,19 @@ def test_eight_songs_all_better_have_the_exact_p_of_wilcoxon(tmp_path):
     assert test["p"] == test["p_corrected"] == pytest.approx(2 / 2**8)
 
 
+def test_runs_that_were_evaluated_on_other_audio_are_named(runs, tmp_path, capsys, caplog):
+    """Items of the same names at another sample rate, for instance: the mixture tells."""
+    assert "other audio" not in run_script(tmp_path, capsys, caplog, runs[:2])
+    scores = Path(runs[1]) / "evaluation/test/scores.csv"
+    lines = scores.read_text().splitlines()
+    changed = [line.replace("0.0,0.0", "0.04,0.0") for line in lines if ",mixture," in line]
+    others = [line for line in lines if ",mixture," not in line]
+    scores.write_text("\n".join([*others, *changed[:3], *lines[-7::2]]) + "\n")
+    said = run_script(tmp_path, capsys, caplog, runs[:2])
+    assert "better was evaluated on other audio than first: the mixture of 3 items has" in said
+    assert "(i0, vocals: 0.04 dB, not 0.00); with another sample rate, number of channels" in said
+
+
 def test_p_values_are_corrected_by_holm(runs, monkeypatch):
     values = iter([0.01, 0.04, 0.03])
 
