@@ -18,6 +18,7 @@ from .tracks import (
     check_case,
     check_groups,
     check_tracks,
+    files_of,
     log,
     with_all_labels,
     with_lengths,
@@ -178,6 +179,12 @@ class StemDataset(nussl.datasets.BaseDataset):
             f"to {self.tracks[-1].name}; "
             f"{suggestion(name, [track.name for track in self.tracks])}".rstrip("; ")
         )
+
+    def stamp(self, index):
+        """[file, its bytes, time of its last change] of each file of a track; they change with the
+        audio."""
+        stats = [(path, path.stat()) for path in files_of(self.tracks[index]) if path.is_file()]
+        return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
 
     def length_of(self, index):
         """The length of a track in samples at the experiment's rate."""

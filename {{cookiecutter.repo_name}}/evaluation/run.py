@@ -37,12 +37,12 @@ class Scorer:
         return self
 
     def score(self, index):
-        """{"name", "rows"} of an item, or {"name", "failed": why}.
+        """{"name", "files", "rows"} of an item, or {"name", "failed": why}.
 
         Raises:
             TooFewEstimates: as `score_item`; every item would fail.
         """
-        name = self.data.tracks[index].name
+        name, files = self.data.tracks[index].name, self.data.stamp(index)
         try:
             with errors_named(name):
                 rows = score_item(self.data[index], self.methods, self.named, self.metrics)
@@ -50,12 +50,15 @@ class Scorer:
             if error.general:
                 raise
             return {"name": name, "failed": str(error)}  # counted and named in every result
-        return {"name": name, "rows": rows}
+        return {"name": name, "files": files, "rows": rows}
 
     def is_result_of(self, index, content):
-        """Has this the form of what `score` returns for an item that was scored? A file may have
-        been edited; an item that failed is tried again, as its files may have been repaired."""
+        """Has this the form of what `score` returns for an item that was scored, from the files
+        that are there now? A result may have been edited; an item that failed is tried again, as
+        its files may have been repaired."""
         if not isinstance(content, dict) or content.get("name") != self.data.tracks[index].name:
+            return False
+        if content.get("files") != self.data.stamp(index):
             return False
         rows, keys = content.get("rows"), columns(self.metrics)
         if not isinstance(rows, list) or not rows:

@@ -224,6 +224,33 @@ def test_a_damaged_score_is_scored_again(run, tmp_path, monkeypatch, damage):
     assert (tmp_path / "out/evaluation/test/scores.csv").read_bytes() == expected
 
 
+def test_an_item_whose_files_changed_is_scored_again(run, tmp_path, monkeypatch):
+    data = make_data(tmp_path / "data", count=3)
+    changed = make_data(tmp_path / "changed", count=3, swapped=[1])
+    assert run("evaluate", changed, out="expected", page_items=0)[0] == 0
+    finish = experiment.write_evaluation
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "write_evaluation", killed)
+    assert run("evaluate", data, page_items=0)[0] == 130
+    unfinished = tmp_path / "out/evaluation/test/unfinished"
+    before = {path: path.stat().st_ino for path in unfinished.glob("0*.json")}
+    for label in ("high", "low"):  # as long as before
+        name = f"test/{label}/song1x.wav"
+        (data / name).write_bytes((changed / name).read_bytes())
+    assert run("evaluate", data, page_items=0)[0] == 130
+    again = [path.stem for path, number in before.items() if path.stat().st_ino != number]
+    assert again == ["00000001"]
+    monkeypatch.setattr(experiment, "write_evaluation", finish)
+    assert run("evaluate", data, page_items=0)[0] == 0
+    tables = [
+        (tmp_path / out / "evaluation/test/scores.csv").read_text() for out in ("out", "expected")
+    ]
+    assert tables[0] == tables[1]
+
+
 # ---- visualize ----------------------------------------------------------------------------------
 
 
