@@ -15,6 +15,7 @@ from errors import UserError
 from evaluation import (
     HEALTHY,
     BSSEval,
+    aligned,
     columns,
     format_table,
     orders,
@@ -328,6 +329,12 @@ def test_where_the_others_are_silent_there_is_no_improvement(level):
     assert (gain["count"], gain["left_out"]) == (1, 1)
     assert gain["mean"] == alone["si_sdr_improvement"]["mean"] > 5
     assert bass["si_sdr"]["count"] == 2  # it has a score all the same
+
+
+def test_a_bar_in_a_name_begins_no_column_of_a_markdown_table():
+    text = aligned([("source", "n"), ("a|b", "1")], left=1, markdown=True)
+    assert text.splitlines()[-1] == r"| a\|b   |  1 |"
+    assert aligned([("source", "n"), ("a|b", "1")], left=1).splitlines()[-1] == "a|b     1"
 
 
 def test_one_song_has_no_interval_and_the_table_shows_a_dash():
