@@ -175,6 +175,19 @@ def test_the_server_of_workers_leaves_ctrl_c_to_the_main_process():
     assert [mask >> (signal.SIGINT - 1) & 1 for mask in blocked] == [1, 0]
 
 
+def test_a_tmpdir_too_long_for_sockets_is_one_clear_error(tmp_path):
+    place = tmp_path / ("x" * 100)
+    place.mkdir()
+    code = (
+        "from errors import UserError; from training.loading import worker_context\n"
+        "try: worker_context(); print('set TMPDIR')\n"  # later Pythons take /tmp instead
+        "except UserError as error: print(error)"
+    )
+    environ = os.environ | {"TMPDIR": str(place)}
+    said = subprocess.check_output([sys.executable, "-c", code], text=True, env=environ)
+    assert "set TMPDIR" in said
+
+
 def test_an_error_of_a_dataset_in_a_worker_is_not_taken_for_a_killed_worker():
     with pytest.raises(FileNotFoundError, match="my.index"):
         next(loading.load(Unreadable(), [[0]], num_workers=1))

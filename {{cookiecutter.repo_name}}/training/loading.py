@@ -3,6 +3,7 @@
 import math
 import multiprocessing
 import signal
+import tempfile
 from multiprocessing import forkserver, resource_tracker
 
 import numpy as np
@@ -122,7 +123,11 @@ def _unchanged(batch):
 def worker_context():
     """How workers start: on Linux and macOS from a fork server that has imported what they need;
     forked from this process they would lack its threads, and may hang. Ctrl-C, which the whole
-    process group gets, is left to the main process from the start."""
+    process group gets, is left to the main process from the start.
+
+    Raises:
+        UserError: the server cannot start; its socket is in TMPDIR, whose path may be too long.
+    """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -131,6 +136,12 @@ def worker_context():
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server inherits it
     try:
         forkserver.ensure_running()
+    except OSError as error:
+        raise UserError(
+            f"train.num_workers: the workers cannot start ({error}); their sockets are in "
+            f"{tempfile.gettempdir()}, which has to be a folder that can be written to, with a "
+            "path of at most 70 bytes: set TMPDIR to another one, or write train.num_workers: 0"
+        ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
     return context
