@@ -88,8 +88,8 @@ def resample(audio, length):
 if __name__ == "__main__":
     if not sys.argv[1:]:
         sys.exit("usage: python separate.py song.wav ...")
-    separate, failed = load(), False
-    for name in sys.argv[1:]:
+    separate, failed, stems = load(), False, set()
+    for name in dict.fromkeys(sys.argv[1:]):
         try:
             audio, sample_rate = soundfile.read(name, dtype="float32", always_2d=True)
             sources = separate(audio.T, sample_rate)
@@ -97,8 +97,11 @@ if __name__ == "__main__":
             print(f"error: {name}: cannot be separated ({error})", file=sys.stderr)
             failed = True
             continue
+        stem = Path(name).with_suffix("")
+        stem = Path(name) if stem in stems else stem  # song.flac after song.wav
+        stems.add(stem)
         for source, sound in sources.items():
-            path = Path(name).with_suffix(f".{source}.wav")
+            path = stem.with_name(f"{stem.name}.{source}.wav")
             soundfile.write(path, sound.T, sample_rate, subtype="FLOAT")
             print(path)
     sys.exit(failed)

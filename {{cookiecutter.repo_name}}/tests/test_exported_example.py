@@ -69,6 +69,21 @@ def test_a_file_of_one_sample_is_separated_and_a_bad_one_is_one_message(
     assert soundfile.info("one.a.wav").frames == 1
 
 
+def test_two_files_of_one_name_keep_their_sources_apart(pretended, tmp_path, monkeypatch):
+    pretended("any")
+    monkeypatch.chdir(tmp_path)
+    for length, name in ((400, "a.b.wav"), (500, "a.b.flac")):
+        soundfile.write(name, np.full(length, 0.5), RATE)
+    monkeypatch.setattr(sys, "argv", ["separate.py", "a.b.wav", "a.b.flac", "a.b.wav"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(separate.__file__, run_name="__main__")
+    assert ended.value.code == 0
+    lengths = {path.name: soundfile.info(path).frames for path in tmp_path.glob("*.[ab].wav")}
+    lengths.pop("a.b.wav")
+    expected = {"a.b.a.wav": 400, "a.b.b.wav": 400, "a.b.flac.a.wav": 500, "a.b.flac.b.wav": 500}
+    assert lengths == expected
+
+
 def test_a_mono_recording_has_mono_sources_by_a_stereo_model_too(pretended):
     pretended("2")
     mono = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 500)).astype(np.float32)
