@@ -181,8 +181,8 @@ class StemDataset(nussl.datasets.BaseDataset):
         )
 
     def stamp(self, index):
-        """[file, its bytes, time of its last change] of each file of a track; they change with the
-        audio."""
+        """[path, size in bytes, modification time in ns] of each file of a track, to detect whether
+        the audio has changed."""
         stats = [(path, path.stat()) for path in files_of(self.tracks[index]) if path.is_file()]
         return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
 

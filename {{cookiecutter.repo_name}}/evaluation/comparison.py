@@ -19,7 +19,7 @@ from .scoring import ABOUT, GAIN
 from .table import scores_in
 
 SMALL = 0.001  # a test says so if so few songs cannot give a p value below this
-SAME_DB = 0.01  # the SI-SDR of a mixture is the same to this in two evaluations of the same audio
+SAME_DB = 0.01  # mixtures whose SI-SDR differ by more are not the same audio
 
 
 class Run(NamedTuple):
@@ -164,8 +164,11 @@ def _groups(runs):
 
 
 def on_other_audio(runs):
-    """Yields a sentence about each run that was evaluated on other audio than the first one, though
-    its items have the same names: there the mixture has another SI-SDR."""
+    """Compare the SI-SDR of the mixtures, to find items of the same name but different audio.
+
+    Yields:
+        a warning for each run that was evaluated on other audio than the first run.
+    """
     first, *others = runs
     expected = _of_mixture(first)
     for run in others:
@@ -185,7 +188,7 @@ def on_other_audio(runs):
 
 
 def _of_mixture(run):
-    """{(item, source): SI-SDR of the mixture}; NaN of a silent source."""
+    """{(item, source): SI-SDR of the mixture}."""
     return {
         (row["item"], row["source"]): row["si_sdr"]
         for row in run.rows

@@ -123,7 +123,7 @@ def aligned(lines, left, markdown=False, ends=lambda line: False):
         left: how many columns are aligned to the left; the others to the right.
         ends: function(row) -> is there an empty line after it?
     """
-    if markdown:  # where a bar in a name would begin another column
+    if markdown:  # a bar in a name would start another column
         lines = [[cell.replace("|", r"\|") for cell in line] for line in lines]
     least = 2 if markdown else 1  # Markdown marks a column that is aligned to the right by "-:"
     widths = [max(least, *(len(line[i]) for line in lines)) for i in range(len(lines[0]))]

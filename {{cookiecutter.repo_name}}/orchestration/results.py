@@ -68,7 +68,7 @@ def as_text(table, markdown=False):
     """The table for a terminal or a page."""
     names = list(table[0])
     lines = [names] + [[_number(row[name]) for name in names] for row in table]
-    if markdown:  # where a bar in a value would begin another column
+    if markdown:  # a bar in a value would start another column
         lines = [[text.replace("|", r"\|") for text in line] for line in lines]
     widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
     cells = [
