@@ -69,9 +69,9 @@ def files_of(track):
     """The files of a track, each once: [Path]."""
     paths = []
     for files in track.stems.values():
-        paths += [file.path if isinstance(file, Channel) else file for file in files]
+        paths += [Path(file.path if isinstance(file, Channel) else file) for file in files]
     if track.mix is not None:
-        paths.append(track.mix)
+        paths.append(Path(track.mix))
     return list(dict.fromkeys(paths))
 
 

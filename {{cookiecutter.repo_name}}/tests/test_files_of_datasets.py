@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from compat import nussl
-from dataset import MIR1K, MUSDB18, StemFolder, WSJ0Mix
+from dataset import MIR1K, MUSDB18, StemDataset, StemFolder, WSJ0Mix
+from dataset.tracks import Track
 from errors import UserError
 
 RATE = 16000
@@ -288,3 +289,19 @@ def test_a_channel_that_a_file_lacks_is_reported(stems):
 
     with pytest.raises(UserError, match="one.wav: has 1 channel, and channel 2 is to be read"):
         audio.read_excerpt(stems / "a" / "one.wav", RATE, 1, 0, 10, channel=1)
+
+
+class TextPaths(StemDataset):
+    """Paths as text, not as Path."""
+
+    def list_tracks(self, folder):
+        stems = {source: [f"{folder}/{source}/one.wav"] for source in "ab"}
+        return [Track("one", stems, mix=f"{folder}/a/two.wav")]
+
+
+def test_paths_as_text_are_paths(stems):
+    data = build(stems, TextPaths)
+    found = data[0]["sources"]["a"].audio_data
+    assert np.array_equal(found, build(stems)[0]["sources"]["a"].audio_data)
+    files = [str(stems / name) for name in ("a/one.wav", "b/one.wav", "a/two.wav")]
+    assert [path for path, *_ in data.stamp(0)] == files
