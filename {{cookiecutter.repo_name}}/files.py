@@ -138,6 +138,13 @@ def csv_text(rows):
     return text.getvalue()
 
 
+def file_stamp(path):
+    """{"bytes": size, "modified_ns": time of modification} of a file, to detect whether it has
+    changed."""
+    status = os.stat(path)
+    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+
+
 def usual_mode(most=0o666):
     """The mode of a new file under the process's umask (`most=0o777`: of a folder). `tempfile`
     makes files that only their owner can read."""

@@ -8,6 +8,7 @@ import numpy as np
 import audio
 from compat import nussl
 from errors import UserError, amount
+from files import file_stamp
 
 from .folders import describe_contents, nearby_folders, suggestion
 from .splitting import SPLITS
@@ -181,10 +182,9 @@ class StemDataset(nussl.datasets.BaseDataset):
         )
 
     def stamp(self, index):
-        """[path, size in bytes, modification time in ns] of each file of a track, to detect whether
-        the audio has changed."""
-        stats = [(path, path.stat()) for path in files_of(self.tracks[index]) if path.is_file()]
-        return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
+        """[path, `file_stamp`] of each file of a track, to detect whether the audio has changed."""
+        files = [path for path in files_of(self.tracks[index]) if path.is_file()]
+        return [[str(path), file_stamp(path)] for path in files]
 
     def length_of(self, index):
         """The length of a track in samples at the experiment's rate."""

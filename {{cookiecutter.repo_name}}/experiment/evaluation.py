@@ -18,6 +18,7 @@ from evaluation import (
     summarize_run,
 )
 from evaluation.speech import PACKAGES, require
+from files import file_stamp
 from report import evaluation_files
 
 from .data import build_datasets
@@ -119,8 +120,7 @@ def _files_of(algorithm):
         return None
     root = Path(algorithm.args[argument])
     files = sorted(path for path in root.rglob("*") if path.is_file())
-    stats = [(str(path.relative_to(root)), path.stat()) for path in files]
-    plain = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    plain = [(str(path.relative_to(root)), file_stamp(path)) for path in files]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 

@@ -10,7 +10,7 @@ import recordings
 import streams
 from algorithms import Streamed, confidence
 from errors import UserError
-from files import read_json, write_files
+from files import file_stamp, read_json, write_files
 from report import draw_recording
 
 from .labels import file_names
@@ -64,8 +64,7 @@ def is_separated(path, folder, about):
 
 def _stamp(path):
     """Path, size and time of a file, by which a change is detected."""
-    stat = path.stat()
-    return {"path": str(path), "bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+    return {"path": str(path)} | file_stamp(path)
 
 
 def separation_record(config):

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 import audio
 from errors import UserError, raise_all
-from files import files_below, read_json, write_files
+from files import file_stamp, files_below, read_json, write_files
 
 from .download import digest
 
@@ -145,8 +145,7 @@ def _files(folder):
 
 def _facts(path):
     """The entry of a file in the manifest."""
-    about = path.stat()
-    facts = {"bytes": about.st_size, "modified_ns": about.st_mtime_ns, "sha256": digest(path)}
+    facts = file_stamp(path) | {"sha256": digest(path)}
     if path.suffix.lower() in audio.SUFFIXES:
         facts |= dict(zip(("sample_rate", "channels", "length"), audio.info(path), strict=True))
     return facts

@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from errors import UserError, amount
-from files import files_below
+from files import file_stamp, files_below
 
 from .convert import AUDIO
 from .download import digest
@@ -35,8 +35,8 @@ def list_files(source, folder, known=None):
     ]
     files = {}
     for path in tqdm(paths, desc="reading the source", unit="file", disable=None):
-        name, about = path.relative_to(source).as_posix(), path.stat()
-        files[name] = {"bytes": about.st_size, "modified_ns": about.st_mtime_ns}
+        name = path.relative_to(source).as_posix()
+        files[name] = file_stamp(path)
         before = (known or {}).get(name, {})
         same = all(before.get(key) == value for key, value in files[name].items())
         try:
