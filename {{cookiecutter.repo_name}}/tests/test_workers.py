@@ -19,11 +19,12 @@ from errors import UserError
 from training import loading
 
 SCORING = """
+import os
 import time
 from pool import process_pool
 
 if __name__ == "__main__":
-    with process_pool(2, print, "begun") as executor:
+    with process_pool(2, os.write, 1, b"begun\\n") as executor:  # a line each, whole
         list(executor.map(time.sleep, [1000, 1000]))
 """
 
@@ -33,7 +34,7 @@ def scoring(tmp_path, write_config):
     (tmp_path / "program.py").write_text(SCORING)
     process = subprocess.Popen(
         [sys.executable, tmp_path / "program.py"],
-        env={**os.environ, "PYTHONPATH": os.getcwd(), "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
