@@ -80,11 +80,12 @@ class Sample(StemDataset):
         kind = f"{self.sample_rate}hz-{self.num_channels}ch-seed{self.seed}"
         self.place = folder / f"{kind}-{snippets.RECIPES[self.style]}" / self.split
         length = int(round(snippets.SECONDS * self.sample_rate))
-        tracks = []
+        tracks, place = [], str(self.place)
         for song in range(self.num_songs):
             for number in range(snippets.PER_SONG):
                 name = snippets.snippet_name(self.split, song, number)
-                stems = {stem: (self.place / name / f"{stem}.wav",) for stem in snippets.STEMS}
+                # text: 12,000 paths take a tenth of a second to make
+                stems = {stem: (f"{place}/{name}/{stem}.wav",) for stem in snippets.STEMS}
                 tracks.append(
                     Track(name, stems, self.sample_rate, length, song=f"{self.split}{song:04d}")
                 )

@@ -79,10 +79,10 @@ def build_datasets(config, splits, optional=(), if_there=(), model=None):
 
 def _warnings(config, data, model):
     """Yields warnings about valid settings that make scores misleading."""
-    files = {
-        split: {path for track in one.tracks for path in files_of(track)}
-        for split, one in data.items()
-    }
+    files = {}
+    if len(data) > 1:
+        for split, one in data.items():
+            files[split] = {path for track in one.tracks for path in files_of(track)}
     for one, other in itertools.combinations(data, 2):
         if shared := files[one] & files[other]:
             yield (
