@@ -1,36 +1,32 @@
-"""What scoring costs beside museval and nussl, on the same estimates, and if scores are equal.
+"""The cost of scoring, compared with museval on the same estimates, and differences of scores.
 
     python -m benchmarks.evaluation [--quick] [--items N] [--folder DATA] [--json FILE]
 
 Snippets of the test split of the built-in sample, with the estimates that scripts.evaluate scores:
-the mixture, the model that ships, a static mask, and the two ideal masks. Timed is the scoring
-alone, one after the other on the same item.
+the mixture, the shipped model, a static mask, and the two ideal masks. Only the scoring is timed,
+by one after the other on the same item.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
+import museval
 import numpy as np
+from algorithms import DeepClustering
+from compat import nussl
+from dataset import Sample
+from evaluation import ORACLES, BSSEval, StaticMask, best_permutation, scale_invariant
+from evaluation import si_sdr as our_si_sdr
 
-PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
-sys.path.insert(0, str(PROJECT))
+from benchmarks import common
+from benchmarks.common import MODEL
+from benchmarks.items import PARAMS, RATE, evenly_spaced
 
-import museval  # noqa: E402
-from algorithms import DeepClustering  # noqa: E402  (the template is found by the line above)
-from compat import nussl  # noqa: E402
-from dataset import Sample  # noqa: E402
-from evaluation import ORACLES, BSSEval, StaticMask, best_permutation, scale_invariant  # noqa: E402
-from evaluation import si_sdr as our_si_sdr  # noqa: E402
-
-RATE = 16000
-PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
-MODEL = PROJECT / "best_model/checkpoints/best.model.pth"
-SCALE = {
+TRAINING_SNIPPETS = range(0, 600, 30)  # from which the static mask is computed
+SCALE = {  # our name: nussl's
     "si_sdr": "SI-SDR",
     "si_sir": "SI-SIR",
     "si_sar": "SI-SAR",
@@ -40,7 +36,7 @@ SCALE = {
 
 
 def estimates_of(item, static):
-    """{method: AudioSignals in the order of the labels} and the references."""
+    """(references, {method: estimates}): AudioSignals in the order of the labels."""
     labels = sorted(item["sources"])
     sources = [item["sources"][label] for label in labels]
     model = DeepClustering(item["mix"], 2, str(MODEL))()
@@ -55,114 +51,81 @@ def estimates_of(item, static):
 
 
 def stacked(signals):
+    """AudioSignals as an array: (sources, channels, samples)."""
     return np.stack([signal.audio_data for signal in signals]).astype(np.float64)
 
 
-def theirs_v4(references, estimates):
-    turned = (part.transpose(0, 2, 1) for part in (references, estimates))
-    return np.array(museval.metrics.bss_eval(*turned, window=RATE, hop=RATE)[:4])
+def their_bss_eval(references, estimates):
+    """(4, sources, windows): SDR, ISR, SIR and SAR by museval."""
+    arrays = (array.transpose(0, 2, 1) for array in (references, estimates))
+    return np.array(museval.metrics.bss_eval(*arrays, window=RATE, hop=RATE)[:4])
 
 
-def ours_v4(references, estimates):
-    """(methods, 4, sources, windows)"""
+def our_bss_eval(references, estimates_of_methods):
+    """The same for each of several methods: [(4, sources, windows)]."""
     scorer = BSSEval(references, RATE, RATE)
     return [
-        np.stack([scorer.score(e, k) for k, e in enumerate(part)], axis=1) for part in estimates
+        np.stack([scorer.score(estimate, i) for i, estimate in enumerate(estimates)], axis=1)
+        for estimates in estimates_of_methods
     ]
 
 
 def timed(function, *args):
+    """(result, CPU seconds)"""
     began = time.process_time()
     result = function(*args)
     return result, time.process_time() - began
 
 
-def measure(folder, items):
-    """Sums over the items: seconds of CPU, and the greatest differences in dB."""
+def measure(folder, count):
+    """({what was timed: CPU seconds}, {package: largest difference in dB}) of all items."""
     train, test = (Sample(folder, split, RATE, 1, PARAMS) for split in ("train", "test"))
-    chosen = np.linspace(0, len(test) - 1, items).round().astype(int).tolist()
-    few = list(range(0, 600, 30))
-    train.ensure(few)
-    test.ensure(chosen)
-    static = StaticMask(map(train.excerpt, few), RATE, PARAMS)
-    total = dict.fromkeys(("ours", "museval", "ours, one", "museval, one"), 0.0)
-    worst = {"v4": 0.0, "scale": 0.0}
-    for index in chosen:
+    train.ensure(TRAINING_SNIPPETS)
+    static = StaticMask(map(train.excerpt, TRAINING_SNIPPETS), RATE, PARAMS)
+    seconds = dict.fromkeys(("ours", "museval", "ours, one", "museval, one"), 0.0)
+    largest = {"museval": 0.0, "nussl": 0.0}
+    for index in evenly_spaced(test, count):
         sources, methods = estimates_of(test[index], static)
         references = stacked(sources)
         arrays = [stacked(signals) for signals in methods.values()]
-        mine, seconds = timed(ours_v4, references, arrays)
-        total["ours"] += seconds
-        total["ours, one"] += timed(ours_v4, references, arrays[1:2])[1]
+        ours, taken = timed(our_bss_eval, references, arrays)
+        seconds["ours"] += taken
+        seconds["ours, one"] += timed(our_bss_eval, references, arrays[1:2])[1]
         for number, estimates in enumerate(arrays):
-            theirs, seconds = timed(theirs_v4, references, estimates)
-            total["museval"] += seconds
-            total["museval, one"] += seconds if number == 1 else 0.0
-            # the mixture has no artefacts: beyond 100 dB, our limit, there is rounding only
-            gap = np.abs(np.clip(theirs, -100, 100) - np.clip(mine[number], -100, 100))
-            gap = gap[np.isfinite(theirs)]
-            worst["v4"] = max(worst["v4"], float(gap.max(initial=0.0)))
-        their_scale = nussl.evaluation.BSSEvalScale(sources, methods["model"]).evaluate()
+            theirs, taken = timed(their_bss_eval, references, estimates)
+            seconds["museval"] += taken
+            seconds["museval, one"] += taken if number == 1 else 0.0
+            # the mixture has no artefacts: above our limit of 100 dB, there is only rounding
+            difference = np.abs(np.clip(theirs, -100, 100) - np.clip(ours[number], -100, 100))
+            difference = difference[np.isfinite(theirs)]
+            largest["museval"] = max(largest["museval"], float(difference.max(initial=0.0)))
+        of_nussl = nussl.evaluation.BSSEvalScale(sources, methods["model"]).evaluate()
         for number, estimate in enumerate(arrays[1]):
             score = scale_invariant(estimate, references, number)
             for name, key in SCALE.items():
-                gap = abs(score[name] - np.mean(their_scale[f"source_{number}"][key]))
-                worst["scale"] = max(worst["scale"], float(gap))
-    return total, worst
-
-
-def rows_of(total, worst, items):
-    """What `--json` writes."""
-    sets = {"ours": "five sets of estimates", "ours, one": "one set of estimates"}
-    rows = []
-    for key, title in sets.items():
-        theirs = total[key.replace("ours", "museval")]
-        ratio = theirs / total[key]
-        goal = ">= 5 times faster" if key == "ours" else None
-        rows.append(
-            {
-                "name": f"evaluation: BSS Eval v4 of {items} snippets, {title} (CPU s)",
-                "ours": round(total[key], 2),
-                "theirs": round(theirs, 2),
-                "ratio": round(ratio, 2),
-                "goal": goal,
-                "holds": None if goal is None else ratio >= 5,
-            }
-        )
-    bounds = (("v4", "museval 0.4.1", 0.01), ("scale", "nussl's BSSEvalScale", 1e-4))
-    for key, title, bound in bounds:
-        rows.append(
-            {
-                "name": f"evaluation: greatest difference from {title} (dB)",
-                "ours": worst[key],
-                "theirs": None,
-                "ratio": None,
-                "goal": f"<= {bound:g}",
-                "holds": worst[key] <= bound,
-            }
-        )
-    return rows
+                difference = abs(score[name] - np.mean(of_nussl[f"source_{number}"][key]))
+                largest["nussl"] = max(largest["nussl"], float(difference))
+    return seconds, largest
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="20 snippets instead of 500")
-    parser.add_argument("--items", type=int, help="so many snippets")
-    parser.add_argument("--folder", type=Path, help="keep the snippets here (default: nowhere)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    args = parser.parse_args()
-    items = args.items or (20 if args.quick else 500)
+    parser = common.parser(__doc__, quick="20 snippets instead of 500")
+    parser.add_argument("--items", type=int, help="number of snippets")
+    parser.add_argument("--folder", type=Path, help="keep the snippets here")
+    args = common.parse(parser)
+    count = args.items or (20 if args.quick else 500)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as temporary:
-        rows = rows_of(*measure(args.folder or temporary, items), items)
-    for row in rows:
-        beside = "" if row["theirs"] is None else f", theirs {row['theirs']:g}, {row['ratio']:g} x"
-        verdict = {None: "", True: ": holds", False: ": MISSED"}[row["holds"]]
-        goal = "" if row["goal"] is None else f", goal {row['goal']}"
-        print(f"{row['name']}: {row['ours']:.4g}{beside}{goal}{verdict}")
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=2) + "\n")
-    return int(any(row["holds"] is False for row in rows))
+        seconds, largest = measure(args.folder or temporary, count)
+    results = common.Results(args.json)
+    name = f"evaluation: BSS Eval v4 of {count} snippets, compared with museval"
+    for title, key, goal in (("5 sets", "", ("<=", 0.2)), ("1 set", ", one", None)):
+        values = (seconds[f"{who}{key}"] for who in ("ours", "museval"))
+        results.compare(f"{name}, {title} of estimates, CPU time (s)", *values, goal)
+    for package, bound in (("museval", 0.01), ("nussl", 1e-4)):
+        name = f"evaluation: largest difference from {package} (dB)"
+        results.compare(name, largest[package], goal=("<=", bound))
+    return results.status()
 
 
 if __name__ == "__main__":

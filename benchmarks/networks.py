@@ -1,36 +1,27 @@
-"""What a step of each network costs, beside the same network of another package.
+"""The cost of a training step of networks, compared with the same networks of other packages.
 
     pip install bs-roformer
     pip install --no-deps asteroid asteroid-filterbanks huggingface_hub julius
     python -m benchmarks.networks [--quick] [--json FILE]
     python -m benchmarks.networks --sizes     # each published size alone, for one second of audio
 
-Forward and backward pass of one network each, of the same sizes on the same noise, one thread, in
-one process each, in turn. CPU seconds are those of the process; memory is the peak of a step above
-what the process held before the first (Linux). A package that is not installed is left out.
+Forward and backward passes of networks of the same sizes on the same noise, on one thread, each in
+a process of its own, in turn. Memory is the peak of a step above what the process used before its
+first step. Packages that are not installed are left out.
 """
 
-import argparse
 import functools
 import importlib
 import importlib.util
-import json
 import multiprocessing
-import os
-import statistics
 import sys
-import time
-from pathlib import Path
 
-from benchmarks.training import forget_the_peak, held
-
-os.environ["OMP_NUM_THREADS"] = "1"
-PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
-sys.path.insert(0, str(PROJECT))
+from benchmarks import PROJECT, common
+from benchmarks.steps import compare_steps, measure, measure_in_turn, memory_used
 
 CONV = {"num_filters": 512, "filter_length": 16, "num_channels": 128, "hidden_size": 512}
 ROFORMER = {"num_channels": 64, "num_layers": 2, "num_heads": 4, "head_size": 16}
-# name: (ours, their class and arguments, shape of the input, goal)
+# name: (ours, their class and arguments, shape of the input, goal for time and for memory)
 PAIRS = {
     "Conv-TasNet": (
         ("conv_tasnet", {**CONV, "num_layers": 8, "num_repeats": 3}),
@@ -116,7 +107,7 @@ def their_network(name):
 
 
 def published_network(name):
-    """That of an experiment, from a second of audio to the mean of its outputs."""
+    """The network of an experiment, its mean output and a second of audio, as `our_network`."""
     import config
     import torch
     from compat import nussl
@@ -136,9 +127,9 @@ def published_network(name):
 
 
 def multiply_adds(name):
-    """(Those of a published network in a second of audio, the audio's shape), on the meta device.
+    """(multiply-adds of a published network for a second of audio, the shape of the audio).
 
-    There an LSTM would be a loop over its steps; its products are counted here instead.
+    On the meta device, an LSTM would be a loop over its steps: those of LSTMs are counted here.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -160,92 +151,44 @@ def multiply_adds(name):
     return counter.get_total_flops() // 2 + sum(in_lstms), tuple(audio.shape)
 
 
-def take(network, call, audio):
-    """A step, or a pass without gradients where no weight requires one: CPU seconds."""
+def step_of(make, name):
+    """A function that takes a step with the network that make(name) returns."""
+    network, call, audio = make(name)
+    return functools.partial(take_step, network, call, audio)
+
+
+def take_step(network, call, audio):
+    """A forward pass, and a backward pass if weights require gradients."""
     network.zero_grad()
-    forget_the_peak()
-    start = time.process_time()
     output = call(audio)
     if output.requires_grad:
         output.abs().mean().backward()
-    return time.process_time() - start
 
 
-def serve(make, name, pipe):
-    """Take a step whenever asked; answer with (CPU seconds, bytes)."""
-    if make is not their_network:  # as scripts.train does
-        from memory import keep_freed_memory
-
-        keep_freed_memory()
-    import torch
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    network, call, audio = make(name)
-    pipe.send(sum(parameter.numel() for parameter in network.parameters()))
-    _, before = held()
-    while pipe.recv():
-        seconds = take(network, call, audio)
-        pipe.send((seconds, held()[0] - before))
-
-
-def measure(name, makers, rounds):
-    """{maker: (parameters, [(seconds, bytes)])}, steps in turn, the first of each left out."""
-    context, pipes, found = multiprocessing.get_context("spawn"), {}, {}
-    for key, make in makers.items():
-        mine, theirs = context.Pipe()
-        context.Process(target=serve, args=(make, name, theirs), daemon=True).start()
-        pipes[key] = mine
-        found[key] = (mine.recv(), [])
-    for number in range(rounds + 1):
-        for key, pipe in pipes.items():
-            pipe.send(True)
-            measured = pipe.recv()
-            if number:
-                found[key][1].append(measured)
-    for pipe in pipes.values():
-        pipe.send(False)
-    return found
-
-
-def row(title, ours, theirs, unit, goal):
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    return {
-        "name": title,
-        "ours": round(statistics.median(ours) / unit, 3),
-        "theirs": round(statistics.median(theirs) / unit, 3),
-        "ratio": round(ratio, 3),
-        "goal": None if goal is None else f"<= {goal}",
-        "holds": None if goal is None else ratio <= goal,
-    }
-
-
-def compare(name, rounds):
-    """The rows of one network; an empty list without the other package."""
-    _, (path, _), _, goal = PAIRS[name]
+def compare(results, name, rounds):
+    """Add the comparison of one network to the results, if the other package is installed."""
+    _, (path, _), _, bound = PAIRS[name]
     package = path.partition(".")[0]
     if importlib.util.find_spec(package) is None:
         print(f"{name}: {package} is not installed, and left out")
-        return []
+        return
     makers = {"ours": our_network, "theirs": their_network}
     if name == CHECKPOINTED:
         makers["checkpointed"] = checkpointed_network
-    found = measure(name, makers, rounds)
-    sizes = ", ".join(f"{key} {size}" for key, (size, _) in found.items() if key != "checkpointed")
-    print(f"{name}: parameters: {sizes}")
-    steps = {key: list(zip(*each, strict=True)) for key, (_, each) in found.items()}
-    rows = []
-    for number, (what, unit) in enumerate((("CPU time (s)", 1), ("peak memory (MB)", 1e6))):
-        ours, theirs = steps["ours"][number], steps["theirs"][number]
-        rows.append(row(f"networks: a {name} step, {what}", ours, theirs, unit, goal))
-        if name == CHECKPOINTED:
-            title = f"networks: {name} with checkpointing beside without, {what}"
-            rows.append(row(title, steps["checkpointed"][number], ours, unit, None))
-    return rows
+    found = measure_in_turn(
+        {key: functools.partial(step_of, make, name) for key, make in makers.items()},
+        rounds,
+        as_scripts=("ours", "checkpointed"),
+    )
+    title = f"networks: a step of {name}, compared with {package}'s"
+    compare_steps(results, title, found["ours"], found["theirs"], [("<=", bound)] * 2)
+    if name == CHECKPOINTED:
+        title = f"networks: {name} with checkpointing, compared with {name} without"
+        compare_steps(results, title, found["checkpointed"], found["ours"])
 
 
 def print_sizes(name):
-    """A row of the table in docs/models.md: what a second of audio costs a published network."""
+    """Print a row of the table in docs/models.md: what a second of audio costs."""
     from memory import keep_freed_memory
 
     keep_freed_memory()
@@ -258,21 +201,20 @@ def print_sizes(name):
     size = sum(parameter.numel() for parameter in network.parameters())
     columns = [f"`{name}`", f"{rate / 1000:g} kHz, {channels}", f"{size / 1e6:.1f}"]
     columns.append(f"{counted / 1e9:.1f}")
-    _, before = held()
+    _, before = memory_used()
     for training in (False, True):  # in this order: freed memory is kept
         network.train(training).requires_grad_(training)
-        take(network, call, audio[..., : rate // 5])  # the first pass takes longer
-        seconds = take(network, call, audio)
-        columns += [f"{seconds:.2f}", f"{(held()[0] - before) / 1e6:.0f}"]
+        take_step(network, call, audio[..., : rate // 5])  # the first pass takes longer
+        step = functools.partial(take_step, network, call, audio)
+        seconds, used = measure(step, before)
+        columns += [f"{seconds:.2f}", f"{used / 1e6:.0f}"]
     print(f"| {' | '.join(columns)} |", flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="3 steps of each instead of 9")
+    parser = common.parser(__doc__, quick="3 steps of each instead of 9")
     parser.add_argument("--sizes", action="store_true", help="the cost of each published size")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    args = parser.parse_args()
+    args = common.parse(parser)
     if args.sizes:
         titles = ("network", "audio", "parameters (M)", "multiply-adds (G)")
         titles += ("separation (s)", "(MB)", "step (s)", "(MB)")
@@ -282,17 +224,10 @@ def main():
             process.start()
             process.join()
         return 0
-    rows = [line for name in PAIRS for line in compare(name, 3 if args.quick else 9)]
-    for line in rows:
-        verdict = {True: "holds", False: "MISSED", None: ""}[line["holds"]]
-        goal = f", goal {line['goal']}: {verdict}" if line["goal"] else ""
-        print(
-            f"{line['name']}: ours {line['ours']:.2f}, theirs {line['theirs']:.2f}, "
-            f"ratio {line['ratio']:.2f}{goal}"
-        )
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=2) + "\n")
-    return int(any(line["holds"] is False for line in rows))
+    results = common.Results(args.json)
+    for name in PAIRS:
+        compare(results, name, 3 if args.quick else 9)
+    return results.status()
 
 
 if __name__ == "__main__":

@@ -1,33 +1,28 @@
-"""How real the built-in sample is: what can be measured of its sources, beside recordings.
+"""How real the built-in sample is: statistics of its sources, compared with recordings.
 
     python -m benchmarks.realism [--songs N] [--folder STEMS] [--json FILE]
 
-Recorded: the excerpt of MUSDB18's test set that the package stempeg contains (6 seconds of one
-song; needs ffmpeg). With --folder: also the test split of stems as data_prep/debian/songs.yml makes
-them, recorded voices over recorded music. Everything at 16 kHz in mono, in pieces of 4 seconds, of
-which medians are shown; of each style of the built-in sample one snippet of each of N test songs
-(without the packages that sampled instruments need, of the plain one only). The static mask of a
-set is learnt from its own train split, that of the one song from the folder's.
+Recorded: the excerpt of MUSDB18's test set in the package stempeg (6 seconds of one song; needs
+ffmpeg). With --folder: also the test split of stems as data_prep/debian/songs.yml makes them,
+recorded voices over recorded music. Synthesised: one snippet of each of N test songs of each style
+of the built-in sample (without the packages that sampled instruments need, of the plain one only).
+Everything is at 16 kHz in mono, in pieces of 4 seconds, of which medians are shown. The static mask
+of a set is computed from its own train split, that of the one song from the folder's.
 """
 
-import argparse
 import functools
-import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import librosa
 import numpy as np
+from dataset import Sample, StemFolder
+from errors import UserError
+from evaluation import StaticMask, score_item
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"))
-
-from dataset import Sample, StemFolder  # noqa: E402  (the template is found by the line above)
-from errors import UserError  # noqa: E402
-from evaluation import StaticMask, score_item  # noqa: E402
-
-from benchmarks.recordings import LABELS, PARAMS, PROJECT, RATE, clip, item_of, of_folder  # noqa: E402
+from benchmarks import common
+from benchmarks.items import LABELS, PARAMS, RATE, item_at, item_of, of_folder, recorded_song
 
 SECONDS = 4
 BANDS = (125, 250, 500, 1000, 2000, 4000)  # Hz, the centres of octaves
@@ -37,7 +32,7 @@ MASKS = ("static mask", "ideal ratio mask")
 
 
 def statistics(sound):
-    """{name: number} of a source, (samples,)."""
+    """{name: value} of a source; sound: (samples,)."""
     spectra = np.abs(librosa.stft(sound, n_fft=FRAME, hop_length=FRAME // 2)) ** 2
     power = spectra.sum(axis=0)
     loud = power > power.max() * 1e-4
@@ -70,8 +65,11 @@ def decibels(power):
 
 
 def of_item(item, static):
-    """{(source, name): number} of each piece of an item in which all sources sound; static: a
-    StaticMask, or None."""
+    """Yields {(source, name): value} for each piece of an item in which no source is silent.
+
+    Args:
+        static: StaticMask; None: it is not scored.
+    """
     sounds = {name: source.audio_data[0] for name, source in item["sources"].items()}
     length = SECONDS * RATE
     for first in range(0, len(sounds["vocals"]) - length + 1, length):
@@ -91,15 +89,8 @@ def of_item(item, static):
         yield found
 
 
-def items_of(data, indices):
-    """Items of vocals and accompaniment."""
-    for index in indices:
-        sounds = data.excerpt(int(index))
-        yield item_of(data.tracks[index].name, dict(zip(data.labels, sounds, strict=True)))
-
-
 def summary(items, static):
-    """{(source, name): (median, 10th, 90th percentile)} over all pieces, and how many these are."""
+    """({(source, name): [median, 10th, 90th percentile]}, number of pieces)."""
     pieces = [found for item in items for found in of_item(item, static)]
     columns = {key: [piece[key] for piece in pieces] for key in pieces[0]}
     return {
@@ -108,59 +99,53 @@ def summary(items, static):
     }, len(pieces)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--songs", type=int, default=60, help="of the built-in sample")
-    parser.add_argument("--folder", type=Path, help="of recorded stems: its test split")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    args = parser.parse_args()
-    folder = args.folder and args.folder.absolute()
-    os.chdir(PROJECT)
-    sets = {}
-    with tempfile.TemporaryDirectory() as temporary:
-        for style in ("plain", "produced"):
-            of_style = functools.partial(Sample, temporary, style=style)
-            train, test = (of_style(split, RATE, 1, PARAMS) for split in ("train", "test"))
-            indices = [10 * song + 7 * song % 10 for song in range(args.songs)]
-            try:
-                for data in (train, test):
-                    data.ensure(indices)
-            except UserError as error:
-                print(f"built-in sample, {style}: left out: {error}")
-                continue
-            static = StaticMask(map(train.excerpt, indices), RATE, PARAMS)
-            found = summary(items_of(test, indices), static)
-            sets[f"built-in sample, {style} (synthesised)"] = found
+def summaries(songs, folder, temporary):
+    """{title: summary} of all sets."""
+    found = {}
+    for style in ("plain", "produced"):
+        of_style = functools.partial(Sample, temporary, style=style)
+        train, test = (of_style(split, RATE, 1, PARAMS) for split in ("train", "test"))
+        indices = [10 * song + 7 * song % 10 for song in range(songs)]
+        try:
+            for data in (train, test):
+                data.ensure(indices)
+        except UserError as error:
+            print(f"built-in sample, {style}: left out: {error}")
+            continue
+        static = StaticMask(map(train.excerpt, indices), RATE, PARAMS)
+        items = (item_at(test, index) for index in indices)
+        found[f"built-in sample, {style} (synthesised)"] = summary(items, static)
     static = None
     if folder:
         train = StemFolder(folder, "train", RATE, 1, PARAMS, layout="stems")
         static = StaticMask.learnt_from(train)
-    sets["stempeg's excerpt (recorded)"] = summary([clip()], static)
+    found["stempeg's excerpt (recorded)"] = summary([recorded_song()], static)
     if folder:
         kinds = {}
         for kind, _, item in of_folder(folder, sys.maxsize):
             kinds.setdefault(kind, []).append(item)
         for kind, items in sorted(kinds.items()):
-            sets[f"Debian's voices, {kind} (recorded)"] = summary(items, static)
-    counts = ", ".join(f"{name}: {count}" for name, (_, count) in sets.items())
+            found[f"Debian's voices, {kind} (recorded)"] = summary(items, static)
+    return found
+
+
+def main():
+    parser = common.parser(__doc__)
+    parser.add_argument("--songs", type=int, default=60, help="of the built-in sample")
+    parser.add_argument("--folder", type=Path, help="of recorded stems: its test split")
+    args = common.parse(parser)
+    with tempfile.TemporaryDirectory() as temporary:
+        sets = summaries(args.songs, args.folder, temporary)
+    counts = ", ".join(f"{title}: {count}" for title, (_, count) in sets.items())
     print(f"Median (10th to 90th percentile) of pieces of {SECONDS} s. Pieces: {counts}\n")
     print(f"| source | | {' | '.join(sets)} |\n|---|---|{'---|' * len(sets)}")
+    results = common.Results(args.json)
     for source, key in next(iter(sets.values()))[0]:
-        values = [found.get((source, key)) for found, _ in sets.values()]
-        cells = ["{:.1f} ({:.1f} to {:.1f})".format(*value) if value else "" for value in values]
-        print(f"| {source} | {key} | {' | '.join(cells)} |")
-    if args.json:
-        rows = [
-            {
-                "name": f"{name}: {source}, {key}",
-                "median": values[0],
-                "from": values[1],
-                "to": values[2],
-            }
-            for name, (found, _) in sets.items()
-            for (source, key), values in found.items()
-        ]
-        args.json.write_text(json.dumps(rows, indent=2) + "\n")
+        row = {"name": f"realism: {source}, {key}"}
+        row |= {title: values.get((source, key)) for title, (values, _) in sets.items()}
+        _, *columns = row.values()
+        cells = ["{:.1f} ({:.1f} to {:.1f})".format(*value) if value else "" for value in columns]
+        results.add(row, f"| {source} | {key} | {' | '.join(cells)} |")
     return 0
 
 

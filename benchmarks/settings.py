@@ -1,38 +1,31 @@
-"""What the settings of the shipped model's algorithm are worth, on validation data.
+"""How the settings of the shipped model's algorithm change its scores on validation data.
 
     python -m benchmarks.settings [--quick] [--items N] [--folder STEMS] [--sample DATA]
         [--json FILE]
 
 Snippets of the validation split of the built-in sample (synthesised), and with --folder tracks of
 the validation split of a folder of stems, as data_prep/debian/songs.yml makes it (recorded). Each
-row changes one of the `args` of best_model/config.yml, or the level at which the network reads: the
-mean improvement of SI-SDR over the mixture in dB, and the CPU time as a part of the first row's.
-Rows of `ALONE` also say what a source by itself leaves in the estimate of the other one: the mean
-energy, in dB of its own, of a voice without music in `accompaniment` and of music without a voice
-in `vocals`.
+row changes one of the `args` of best_model/config.yml, or the level at which the network reads the
+mixture: the mean improvement of SI-SDR over the mixture in dB, and the CPU time as a fraction of
+the first row's. Rows of `ALONE` also show how much a source without the other one leaves in the
+estimate of the other: its mean energy in dB relative to the source, of a voice without music in
+`accompaniment`, and of music without a voice in `vocals`.
 """
 
-import argparse
-import json
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import checkpoints
+import config
 import numpy as np
+from algorithms import ALGORITHMS, estimates_of
+from evaluation import score_item
+from experiment import model_path
 
-PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
-sys.path.insert(0, str(PROJECT))
-
-import checkpoints  # noqa: E402  (found by the line above)
-import config  # noqa: E402
-from algorithms import ALGORITHMS, estimates_of  # noqa: E402
-from dataset import Sample  # noqa: E402
-from evaluation import score_item  # noqa: E402
-from experiment import model_path  # noqa: E402
-
-from benchmarks.recordings import LABELS, PARAMS, RATE, item_of, of_folder  # noqa: E402
+from benchmarks import common
+from benchmarks.items import LABELS, item_of, of_folder, of_sample
 
 METHOD = "model"
 AS_SHIPPED = "as shipped"
@@ -45,19 +38,19 @@ CHANGES = {  # of one argument at a time
     "absent_db": (None, -6.0, -15.0),
 }
 ALONE = ("mask_weight", "absent_db")
-SOFTER_DB = (-10, -20)  # than the items are
+SOFTER_DB = (-10, -20)  # gains of the mixture
 ANY_LEVEL = {"mean": 0.0, "std": 200.0}  # `level_db` with which every mixture stays as it is
 
 
 def variants():
-    """{title: (algorithm's args, gain in dB of the mixture, metadata of the model)}"""
+    """{title: (function(mixture) -> algorithm, gain of the mixture in dB)}"""
     settings = config.load("best_model/config.yml")
     kind, args = ALGORITHMS[settings.algorithm.class_name], dict(settings.algorithm.args)
     model, metadata = checkpoints.load_model(args.pop("model_path", None) or model_path(settings))
 
     def with_model(level=None, **changes):
-        known = metadata if level is None else {**metadata, "level_db": level}
-        held = checkpoints.InMemory(model, known)
+        changed = metadata if level is None else {**metadata, "level_db": level}
+        held = checkpoints.InMemory(model, changed)
         return lambda mix: kind(mix, model_path=held, **{**args, **changes})
 
     found = {AS_SHIPPED: (with_model(), 0)}
@@ -71,7 +64,7 @@ def variants():
 
 
 def scored(item, make, gain):
-    """{source: SI-SDR improvement in dB}, CPU seconds of the separation."""
+    """({source: SI-SDR improvement in dB}, CPU seconds of the separation)."""
     scale = 10 ** (gain / 20)
     sounds = {name: scale * signal.audio_data for name, signal in item["sources"].items()}
     softer = item_of(item["metadata"]["name"], sounds, scale * item["mix"].audio_data)
@@ -83,7 +76,7 @@ def scored(item, make, gain):
 
 
 def left_by_each(item, make):
-    """[dB]: the energy that each source by itself leaves in the estimate of the other one."""
+    """[dB]: the energy that each source, without the other one, leaves in the other's estimate."""
     left = []
     for name, other in zip(reversed(LABELS), (0, 1), strict=True):
         alone = item["sources"][name]
@@ -95,11 +88,8 @@ def left_by_each(item, make):
 
 def items_of(sample, folder, count):
     """Yields (kind, item)."""
-    data = Sample(sample, "val", RATE, 1, PARAMS)
-    chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
-    data.ensure(chosen)
-    for index in chosen:
-        yield "sample (synthesised)", data[index]
+    for item in of_sample(sample, count, "val"):
+        yield "sample (synthesised)", item
     if folder:
         for kind, _, item in of_folder(folder, count, "val"):
             yield f"{kind} (recorded)", item
@@ -129,23 +119,20 @@ def table(count, sample, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="5 items instead of 40")
-    parser.add_argument("--items", type=int, help="so many snippets, and so many tracks")
-    parser.add_argument("--folder", type=Path, help="of stems: its validation split is scored too")
-    parser.add_argument("--sample", type=Path, help="keep the snippets here; default: nowhere")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    args = parser.parse_args()
-    folder, sample, output = (
-        path and path.absolute() for path in (args.folder, args.sample, args.json)
+    parser = common.parser(__doc__, quick="5 items instead of 40")
+    parser.add_argument("--items", type=int, help="number of snippets, and of tracks")
+    parser.add_argument(
+        "--folder", type=Path, help="of stems, whose validation split is scored too"
     )
-    os.chdir(PROJECT)  # paths in a config mean the project's folder
+    parser.add_argument("--sample", type=Path, help="keep the snippets here")
+    args = common.parse(parser)
     with tempfile.TemporaryDirectory() as temporary:
-        rows = table(args.items or (5 if args.quick else 40), sample or temporary, folder)
-    for row in ([*rows[0]], ["---"] * len(rows[0]), *([*row.values()] for row in rows)):
-        print(f"| {' | '.join(row)} |")
-    if output:
-        output.write_text(json.dumps(rows, indent=2) + "\n")
+        count = args.items or (5 if args.quick else 40)
+        rows = table(count, args.sample or temporary, args.folder)
+    results = common.Results(args.json)
+    print(f"| {' | '.join(rows[0])} |\n{'|---' * len(rows[0])}|")
+    for row in rows:
+        results.add(row, f"| {' | '.join(row.values())} |")
     return 0
 
 

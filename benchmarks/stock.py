@@ -1,21 +1,19 @@
-"""Stock nussl's deep clustering and ours, trained for the same CPU time on the same files.
+"""Deep clustering by unmodified nussl and by this project, trained for the same CPU time.
 
     python -m benchmarks.stock --folder data/debian [--minutes 20] [--items 100] [--json FILE]
 
-The folder is the one that data_prep/debian/songs.yml makes. One thread for each, in a process each,
-at once; the data are read within that time.
+The folder is the one that data_prep/debian/songs.yml makes. Both train on it at once, each in a
+process of its own on one thread; reading the data is part of the time.
 
-- stock: nussl's MixSourceFolder (with the mixture made of the sources), transforms, recurrent graph
-  (2 BLSTMs of 150 units, 20 dimensions), loss and TrainClosure with Adam, excerpts of 400 frames;
-  its DeepClustering separates. `compat` repairs nussl, without which it does not run.
-- ours: experiments/real_songs.yml, with as many steps as fit.
+- nussl: its MixSourceFolder (with the mixture made of the sources), transforms, recurrent graph (2
+  BLSTMs of 150 units, 20 dimensions), loss and TrainClosure with Adam, on excerpts of 400 frames;
+  its DeepClustering separates. `compat` makes nussl run.
+- ours: experiments/real_songs.yml, with as many steps as fit into the time.
 
 Both are scored on the folder's test split (recorded) and on the built-in sample's (synthesised):
-mean improvements of SI-SDR, estimates in the better order.
+mean improvements of SI-SDR, with estimates in the better order.
 """
 
-import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -24,11 +22,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.noise import PROJECT, trainer_on
+from benchmarks import PROJECT, common
+from benchmarks.trainers import trainer_on
 
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 BATCH, FRAMES = 10, 400
-PROBED = 6  # steps, after two, that say how many fit
+PROBED = 6  # steps, after the first two, from which the number that fits is estimated
 
 
 def train_stock(folder, minutes, output):
@@ -94,7 +93,7 @@ def train_ours(folder, minutes, output):
     of_step = (time.process_time() - begun) / PROBED
     batches.close()
     left = 60 * minutes - (time.process_time() - start)
-    steps = max(1, int(0.9 * left / of_step))  # and a validation, and a step may take longer later
+    steps = max(1, int(0.9 * left / of_step))  # the rest is for validation, and for slower steps
     trainer = our_trainer(folder, output / "ours", steps)
     trainer.fit()
     print(f"ours: {time.process_time() - start:.0f} CPU s", flush=True)
@@ -102,7 +101,9 @@ def train_ours(folder, minutes, output):
 
 
 def our_trainer(folder, output, steps):
-    def moved(plain):
+    """The trainer of experiments/real_songs.yml for one epoch of `steps`."""
+
+    def in_folder(plain):
         for section in plain["datasets"].values():
             section["args"]["folder"] = str(folder)
         return plain["datasets"]
@@ -110,18 +111,19 @@ def our_trainer(folder, output, steps):
     changes = {"num_workers": 0, "epochs": 1, "excerpts_per_epoch": steps * BATCH}
     changes |= {"batch_size": BATCH, "device": "cpu", "checkpoint_every": None}
     changes |= {"scheduler": {"class": "CosineAnnealingLR", "args": {"T_max": steps}}}
-    return trainer_on("real_songs.yml", moved, output, scheduler_every="step", **changes)
+    return trainer_on("real_songs.yml", in_folder, output, scheduler_every="step", **changes)
 
 
 TRAINED = {"stock nussl": train_stock, "ours": train_ours}
 
 
 def train(name, folder, minutes, output, pipe):
+    """Train one of them, and send its steps and its checkpoint."""
     pipe.send(TRAINED[name](folder, minutes, output))
 
 
 def separators(paths):
-    """{name: a function from a mixture to its estimates}"""
+    """{name: function(mixture) -> estimates}; paths: {name: checkpoint}."""
     import config
     import experiment
     from algorithms import estimates_of
@@ -142,20 +144,13 @@ def separators(paths):
 
 
 def items(folder, count):
-    """Yields (what they are, item of nussl's)."""
-    import numpy as np
-    from dataset import Sample
-
-    from benchmarks.recordings import PARAMS, RATE, item_of, of_folder
+    """Yields ("recorded" or "synthesised", item)."""
+    from benchmarks.items import of_folder, of_sample
 
     for _, _, item in of_folder(folder, count):
         yield "recorded", item
-    sample = Sample(os.environ.get("DATA_DIRECTORY", "data") + "/sample", "test", RATE, 1, PARAMS)
-    chosen = np.linspace(0, len(sample) - 1, count).round().astype(int).tolist()
-    sample.ensure(chosen)
-    for index in chosen:
-        sounds = dict(zip(sample.labels, sample.excerpt(index), strict=True))
-        yield "synthesised", item_of(sample.tracks[index].name, sounds)
+    for item in of_sample(os.environ.get("DATA_DIRECTORY", "data") + "/sample", count):
+        yield "synthesised", item
 
 
 def score(unordered, chosen):
@@ -171,32 +166,27 @@ def score(unordered, chosen):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = common.parser(__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="of stems: train, val and test")
     parser.add_argument("--minutes", type=float, default=20, help="of CPU time for each")
     parser.add_argument("--items", type=int, default=100, help="of each of the two test splits")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    args = parser.parse_args()
-    folder = args.folder.absolute()
-    os.chdir(PROJECT)
+    args = common.parse(parser)
     context, pipes, paths = multiprocessing.get_context("spawn"), {}, {}
     with tempfile.TemporaryDirectory() as output:
         for name in TRAINED:
             pipes[name], theirs = context.Pipe(duplex=False)
-            given = (name, folder, args.minutes, Path(output), theirs)
+            given = (name, args.folder, args.minutes, Path(output), theirs)
             context.Process(target=train, args=given).start()
             theirs.close()
         for name, pipe in pipes.items():
             steps, paths[name] = pipe.recv()
             print(f"{name}: {steps} steps in {args.minutes:g} CPU minutes", flush=True)
-        found = score(separators(paths), items(folder, args.items))
-    rows = []
+        found = score(separators(paths), items(args.folder, args.items))
+    results = common.Results(args.json)
     for (what, method, source), values in sorted(found.items()):
         mean = round(statistics.mean(values), 2)
-        print(f"{what}, {len(values)} items, {source}: {method}: {mean} dB")
-        rows.append({"name": f"{what}, {source}: {method}", "mean": mean, "items": len(values)})
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=2) + "\n")
+        row = {"name": f"{what}, {source}: {method}", "mean": mean, "items": len(values)}
+        results.add(row, f"{what}, {len(values)} items, {source}: {method}: {mean} dB")
     return 0
 
 

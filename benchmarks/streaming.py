@@ -1,22 +1,25 @@
-"""What separating audio as it arrives takes: real-time factor and latency of each causal network.
+"""The cost of separating audio as it arrives: real-time factor and latency of causal networks.
 
     python -m benchmarks.streaming [--quick] [--json FILE]
 
 Networks have the sizes of their builders and random weights, at 8 kHz, on one thread. The real-time
-factor is the time to separate over the time that the audio lasts: below 1 keeps up. Latency is what
-the network needs to see, plus a block, plus the time that a block takes (its 95th percentile).
+factor is the time to separate divided by the duration of the audio: below 1, the network keeps up.
+Latency is the audio that the network needs to see, plus a block, plus the time that a block takes
+(its 95th percentile).
 """
 
-import argparse
-import json
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
+from algorithms import DeepAudioEstimation, DeepMaskEstimation
+from compat import nussl
+from model import BUILDERS
+from realtime import Stream
 
-PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
+from benchmarks import common
+
 RATE = 8000
 BLOCKS = (64, 256, 1024)  # samples
 NETWORKS = {
@@ -31,16 +34,10 @@ SMALL = {
     "mask_inference": {"hidden_size": 64},
     "chimera": {"hidden_size": 64},
 }
-sys.path.insert(0, str(PROJECT))
 
 
 def stream_of(builder, args):
     """A stream of a network of random weights."""
-    from algorithms import DeepAudioEstimation, DeepMaskEstimation
-    from compat import nussl
-    from model import BUILDERS
-    from realtime import Stream
-
     given = {"num_audio_channels": 1}
     if builder in ("mask_inference", "chimera"):
         given["num_features"] = 129
@@ -52,7 +49,7 @@ def stream_of(builder, args):
 
 
 def measure(builder, args, block, seconds):
-    """A row: seconds of audio in blocks, after one second that is not counted."""
+    """Separate seconds of noise in blocks, after one second that is not measured: a row."""
     stream = stream_of(builder, args)
     data = 0.1 * np.random.default_rng(0).standard_normal(int((seconds + 1) * RATE))
     times = []
@@ -70,25 +67,18 @@ def measure(builder, args, block, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small networks and 2 s")
-    parser.add_argument("--json", type=Path, help="write the rows to this file, too")
-    options = parser.parse_args()
+    args = common.parse(common.parser(__doc__, quick="small networks and 2 s"))
     torch.set_num_threads(1)
-    rows = []
+    results = common.Results(args.json)
     print(f"{'network':31} {'block':>6} {'real-time factor':>17} {'latency, ms':>12}")
-    for name, (builder, args) in NETWORKS.items():
-        sizes = SMALL[builder] if options.quick else {}
+    for name, (builder, changes) in NETWORKS.items():
+        sizes = SMALL[builder] if args.quick else {}
         for block in BLOCKS:
-            row = measure(builder, {**args, **sizes}, block, 2 if options.quick else 10)
-            rows.append({"network": name, **row})
-            print(
-                f"{name:31} {block:6} {row['real_time_factor']:17.3f} {row['latency_ms']:12.1f}",
-                flush=True,
-            )
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+            row = measure(builder, {**changes, **sizes}, block, 2 if args.quick else 10)
+            text = f"{name:31} {block:6} {row['real_time_factor']:17.3f} {row['latency_ms']:12.1f}"
+            results.add({"network": name, **row}, text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,37 +1,31 @@
-"""What a step of training costs, beside stock nussl on the same batch.
+"""The cost of a training step, compared with unmodified nussl's on a batch of the same size.
 
     python -m benchmarks.training [--quick] [--json FILE]
 
-Deep clustering of the published size (4 BLSTMs of 300 units a direction, 257 bins, 400 frames,
-batch 8, 20 dimensions, one thread), three ways, in one process each, in turn:
+Deep clustering of the published size (4 BLSTMs of 300 units in each direction, 257 bins, 400
+frames, batch of 8, 20 dimensions) on one thread, each in a process of its own, in turn:
 
-- stock: nussl's graph, loss and TrainClosure, with features at hand (`compat` repairs nussl, which
-  changes no cost of these);
-- ours: the Trainer of experiments/deep_clustering.yml, from waveforms;
-- the floor: the matrix products of the same step, alone, at this machine's measured speed.
+- nussl: its graph, loss and TrainClosure on features that are computed before (`compat` makes it
+  run, which does not change its cost);
+- ours: a step of the Trainer of experiments/deep_clustering.yml, from waveforms;
+- the matrix products of such a step alone: a lower bound on this machine.
 
-CPU seconds are those of the process. Memory is the peak of a step above what the process held at
-its start, optimiser and all (Linux).
+Memory is the peak of a step above what the process used before its first step.
 """
 
-import argparse
-import json
-import multiprocessing
-import os
 import statistics
 import sys
-import time
-from pathlib import Path
 
-from benchmarks.noise import PROJECT, trainer_on_noise
+from benchmarks import common
+from benchmarks.steps import compare_steps, measure_in_turn
+from benchmarks.trainers import trainer_on_noise
 
-os.environ["OMP_NUM_THREADS"] = "1"
 BATCH, FRAMES, BINS, HIDDEN, LAYERS, DIMS = 8, 400, 257, 300, 4, 20
-GOALS = {"CPU time": 0.75, "peak memory": 0.5}
+GOALS = (("<=", 0.75), ("<=", 0.75))  # CPU time, memory
 
 
 def stock_step(device="cpu"):
-    """nussl alone: a function that takes a step."""
+    """A function that takes a step of unmodified nussl."""
     import torch
     from compat import nussl
 
@@ -56,7 +50,7 @@ def stock_step(device="cpu"):
 
 
 def our_step(device="cpu"):
-    """The project's own trainer, on waveforms of noise."""
+    """A function that takes a step of the project's Trainer, on waveforms of noise."""
     import torch
 
     trainer = trainer_on_noise("deep_clustering.yml", device=device, batch_size=BATCH)
@@ -65,8 +59,9 @@ def our_step(device="cpu"):
     return lambda: trainer.train_step(batch)
 
 
-def floor_step():
-    """The matrix products of a step: forward, gradient of the input, gradient of the weights."""
+def products_step():
+    """A function that computes the matrix products of a step: forward, and the gradients of the
+    inputs and of the weights."""
     import torch
 
     rows = BATCH * FRAMES
@@ -84,112 +79,18 @@ def floor_step():
     return step
 
 
-STEPS = {"stock": stock_step, "ours": our_step, "floor": floor_step}
-
-
-def held():
-    """(peak, now) bytes of memory of this process; the peak since it was last forgotten."""
-    found = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return tuple(1024 * int(found[name].split()[0]) for name in ("VmHWM", "VmRSS"))
-
-
-def forget_the_peak():
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def serve(name, pipe):
-    """Take two steps whenever asked; answer with the CPU seconds and the memory of the second.
-
-    The first one fetches what the system has taken from a process that waited for the others.
-    """
-    if name == "ours":
-        from memory import keep_freed_memory
-
-        keep_freed_memory()
-    import torch
-
-    torch.set_num_threads(1)
-    step = STEPS[name]()
-    while pipe.recv():
-        step()
-        forget_the_peak()
-        _, before = held()
-        start = time.process_time()
-        step()
-        seconds = time.process_time() - start
-        pipe.send((seconds, held()[0] - before))
-
-
-def measure(rounds):
-    """{name: {"seconds", "memory"}}, medians of steps taken in turn, the first of each left out."""
-    context = multiprocessing.get_context("spawn")
-    pipes = {}
-    for name in STEPS:
-        mine, theirs = context.Pipe()
-        context.Process(target=serve, args=(name, theirs), daemon=True).start()
-        pipes[name] = mine
-    found = {name: [] for name in STEPS}
-    for _ in range(rounds + 1):
-        for name, pipe in pipes.items():
-            pipe.send(True)
-            found[name].append(pipe.recv())
-    for pipe in pipes.values():
-        pipe.send(False)
-    return {
-        name: {"seconds": [s for s, _ in steps[1:]], "memory": [m for _, m in steps[1:]]}
-        for name, steps in found.items()
-    }
-
-
-def table(found):
-    """The rows that `--json` writes."""
-    rows = []
-    for title, key, unit in (("CPU time", "seconds", 1), ("peak memory", "memory", 1e6)):
-        ours, theirs = found["ours"][key], found["stock"][key]
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        rows.append(
-            {
-                "name": f"training: a deep clustering step, {title} ({'s' if unit == 1 else 'MB'})",
-                "ours": round(statistics.median(ours) / unit, 3),
-                "theirs": round(statistics.median(theirs) / unit, 3),
-                "ratio": round(ratio, 3),
-                "goal": f"<= {GOALS[title]}",
-                "holds": ratio <= GOALS[title],
-            }
-        )
-    floor = statistics.median(found["floor"]["seconds"])
-    rows.append(
-        {
-            "name": "training: its matrix products alone, CPU time (s)",
-            "ours": None,
-            "theirs": round(floor, 3),
-            "ratio": None,
-            "goal": None,
-            "holds": None,
-        }
-    )
-    return rows
+STEPS = {"stock": stock_step, "ours": our_step, "products": products_step}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="3 steps of each instead of 9")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    args = parser.parse_args()
-    os.chdir(PROJECT)  # where the project's paths begin
-    rows = table(measure(3 if args.quick else 9))
-    for row in rows:
-        if row["ratio"] is None:
-            print(f"{row['name']}: {row['theirs']:.2f}")
-            continue
-        verdict = "holds" if row["holds"] else "MISSED"
-        print(
-            f"{row['name']}: ours {row['ours']:.2f}, stock nussl {row['theirs']:.2f}, "
-            f"ratio {row['ratio']:.2f}, goal {row['goal']}: {verdict}"
-        )
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=2) + "\n")
-    return int(any(row["holds"] is False for row in rows))
+    args = common.parse(common.parser(__doc__, quick="3 steps of each instead of 9"))
+    found = measure_in_turn(STEPS, 3 if args.quick else 9)
+    results = common.Results(args.json)
+    name = "training: a step of deep clustering, compared with nussl's"
+    compare_steps(results, name, found["ours"], found["stock"], GOALS)
+    seconds = statistics.median(seconds for seconds, _ in found["products"])
+    results.compare("training: its matrix products alone, CPU time (s)", seconds)
+    return results.status()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Removes what does not belong into a new project, and says what to do next."""
+"""Clean a new project of files that do not belong to it, and print the next steps."""
 
 import json
 import shutil
@@ -7,9 +7,9 @@ from pathlib import Path
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 
-def remove_litter(project):
-    """Removes what .gitignore names: whoever works in the template folder leaves caches, data and
-    results there, and cookiecutter copies them all."""
+def remove_ignored_files(project):
+    """Remove what .gitignore names. Work in the template's folder leaves caches, data and results
+    there, and cookiecutter copies all files."""
     for line in (project / ".gitignore").read_text(encoding="utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
@@ -18,20 +18,21 @@ def remove_litter(project):
         for path in list(found):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-            elif path.is_symlink() or path.exists():  # else it went with its folder
+            elif path.is_symlink() or path.exists():  # otherwise it was removed with its folder
                 path.unlink()
 
 
 def next_steps(project):
+    """The text that is printed at the end."""
     return f"""
 {ANSWERS["project_name"]} is in {project}
 
     cd {project.name}
-    make install       # once: the environment, in .venv (make poetry: the same, by Poetry)
+    make install       # once: creates the environment in .venv (make poetry: with Poetry)
     .venv/bin/python -m scripts.visualize -p best_model/config.yml
     make test          # the project's own tests
 
-README.md tells the rest."""
+For more, see README.md."""
 
 
 def main():
@@ -39,7 +40,7 @@ def main():
     new = project / ".new-project"
     if new.exists():
         new.unlink()
-        remove_litter(project)
+        remove_ignored_files(project)
     if ANSWERS["license"] == "No license":
         (project / "LICENSE").unlink()
     print(next_steps(project))

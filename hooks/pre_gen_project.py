@@ -1,19 +1,19 @@
-"""Refuses answers that would write a broken project, all of them in one message."""
+"""Refuse answers that would make a broken project, all in one message."""
 
 import json
 import re
 import sys
 from pathlib import Path
 
-# tojson writes quotes, < and > as escapes, so that no answer can break this literal.
+# tojson escapes quotes, < and >, so that no answer can break this literal
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
-# The texts land inside quoted strings of pyproject.toml.
-SPOILS_A_STRING = re.compile(r'["\\\x00-\x1f\x7f\u0085\u2028\u2029]')
+# answers become quoted strings in pyproject.toml, which these characters would break
+UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f\u0085\u2028\u2029]')
 
 
-def complaints(answers):
-    """Yields a line for each answer that cannot be used."""
+def problems(answers):
+    """Yield a message for each answer that cannot be used."""
     repo_name = answers["repo_name"]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", repo_name):
         yield (
@@ -24,22 +24,22 @@ def complaints(answers):
         answer = answers[key]
         if not answer.strip():
             yield f"{key} is empty"
-        elif SPOILS_A_STRING.search(answer):
+        elif UNQUOTABLE.search(answer):
             yield (
                 f"{key} {answer!r} would break pyproject.toml: "
                 "leave out double quotes, backslashes and line breaks"
             )
-        elif any("{" + sign in answer for sign in "#%{"):
+        elif any("{" + sign in answer for sign in "#%{"):  # Jinja would interpret it
             yield f"{key} {answer!r} looks like a template: leave out the braces"
 
 
 def main():
-    found = list(complaints(ANSWERS))
+    found = list(problems(ANSWERS))
     if found:
         sys.exit("\n".join(["No project was written:", *(f"  - {line}" for line in found)]))
     if not any(Path.cwd().iterdir()):
-        # post_gen_project.py tidies up new folders only: in a project that is written over, data
-        # and results are the user's.
+        # post_gen_project.py cleans new folders only: the files of an existing project are the
+        # user's
         Path(".new-project").touch()
 
 

@@ -1,5 +1,5 @@
-"""Every benchmark runs, on as little as it can: whoever repeats a figure of the documentation gets
-an answer, and what ours and other packages compute is the same. No time is asserted."""
+"""Every benchmark runs, on as little data as possible, and what this project and other packages
+compute is the same. No time is asserted."""
 
 import json
 
@@ -8,10 +8,12 @@ import pytest
 import soundfile
 from conftest import REPOSITORY
 
+from benchmarks import common, steps
+
 COMMANDS = {
     "confidence": ["--items", "4"],
     "evaluation": ["--items", "1"],
-    "networks": ["--quick"],  # without the other packages: what is left out
+    "networks": ["--quick"],  # leaves out packages that are not installed
     "realism": ["--songs", "2"],
     "recordings": ["--items", "1"],
     "robustness": ["--items", "1"],
@@ -19,20 +21,20 @@ COMMANDS = {
     "settings": ["--items", "1"],
     "streaming": ["--quick"],
 }
-# whose quick runs take a minute: the same functions, called with less
+# of those whose quick runs take a minute, the functions are called with less
 PARTS = {
     "data": """
         data.write_song(folder / "song", 1)
         print([seconds > 0 for seconds in data.compared(folder / "song", 44100, 2, 2, 1)])
-        print(data.peak("ours", folder / "song") > 0, data.seconds_to_list(folder / "many", 20) > 0)
+        print(data.peak_memory("ours", folder / "song") > 0)
+        print(data.seconds_to_list(folder / "many", 20) > 0)
     """,
     "gpu": """
         import torch
-        os.chdir(gpu.PROJECT)
         gpu.PRECISIONS = ("float32",)
-        few = {"batch_size": 1, "accumulate": 1}
-        rows = [*gpu.experiments(torch.device("cpu"), 0.0, ["tasnet"], few)]
-        print([row["ours"] > 0 for row in rows])
+        few, results = {"batch_size": 1, "accumulate": 1}, common.Results()
+        gpu.measure_experiments(results, torch.device("cpu"), 0.0, ["tasnet"], few)
+        print([row["ours"] > 0 for row in results.rows])
     """,
     "networks": """
         for name in networks.PAIRS:
@@ -44,7 +46,7 @@ PARTS = {
         print([separation.run(name, 3, folder)["cpu"] > 0 for name in ("ours", "stock")])
     """,
     "stock": """
-        os.chdir(stock.PROJECT)
+        os.chdir(PROJECT)
         stock.PROBED = 1
         kinds = {name: train(stems, 1e-3, folder) for name, train in stock.TRAINED.items()}
         print([steps > 0 for steps, path in kinds.values()])
@@ -52,10 +54,10 @@ PARTS = {
         print(len(stock.score(separate, stock.items(stems, 1))) == 8)
     """,
     "training": """
-        os.chdir(training.PROJECT)
-        for make in training.STEPS.values():
+        rows = steps.measure_in_turn({"ours": training.our_step}, 1)["ours"]
+        print([seconds > 0 and memory > 0 for seconds, memory in rows])
+        for make in (training.stock_step, training.products_step):
             make()()
-        print(training.held()[0] > 0)
     """,
 }
 
@@ -91,7 +93,8 @@ def test_a_benchmark_runs_and_writes_its_figures(name, stems, tmp_path, run):
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_the_parts_of_a_long_benchmark_run(name, stems, run, tmp_path):
     code = (
-        f"import os\nfrom pathlib import Path\nfrom benchmarks import {name}\n"
+        "import os\nfrom pathlib import Path\n"
+        f"from benchmarks import PROJECT, common, steps, {name}\n"
         f"folder, stems = Path({str(tmp_path)!r}), Path({str(stems)!r})\n"
         f"if __name__ == '__main__':{PARTS[name]}\n"
     )
@@ -104,4 +107,34 @@ def test_the_parts_of_a_long_benchmark_run(name, stems, run, tmp_path):
 
 def test_every_benchmark_is_run_here():
     there = {path.stem for path in (REPOSITORY / "benchmarks").glob("*.py")}
-    assert {*COMMANDS, *PARTS} == there - {"noise"}  # which others import
+    assert {*COMMANDS, *PARTS} == there - {"__init__", "common", "items", "steps", "trainers"}
+
+
+def test_results_are_compared_with_their_goals_and_written_one_by_one(tmp_path, capsys):
+    results = common.Results(tmp_path / "results.json")
+    results.compare("time (s)", 1.0, 4.0, ("<=", 0.25))
+    assert json.loads((tmp_path / "results.json").read_text()) == [
+        {"name": "time (s)", "ours": 1.0, "theirs": 4.0, "ratio": 0.25}
+        | {"goal": "<= 0.25", "holds": True}
+    ]
+    results.compare("correlation", 0.9, goal=(">", 0.5))
+    assert results.status() == 0
+    results.compare("memory (MB)", 3.0, 4.0, ("<=", 0.5), ratio=0.7)
+    assert results.status() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "time (s): 1, compared with 4, ratio 0.25, goal <= 0.25: reached"
+    assert lines[1] == "correlation: 0.9, goal > 0.5: reached"
+    assert lines[2] == "memory (MB): 3, compared with 4, ratio 0.7, goal <= 0.5: MISSED"
+
+
+def test_the_peak_of_a_step_includes_memory_that_an_earlier_step_has_freed():
+    blocks = []
+
+    def step():
+        blocks.extend(bytearray(2**20) for _ in range(100))
+
+    _, before = steps.memory_used()
+    _, first = steps.measure(step, before)
+    assert 100e6 < first < 130e6
+    _, second = steps.measure(step, before)
+    assert 200e6 < second < 230e6

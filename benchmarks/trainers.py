@@ -2,11 +2,8 @@
 
 import functools
 import os
-import sys
-from pathlib import Path
 
-PROJECT = Path(__file__).parents[1] / "{{cookiecutter.repo_name}}"
-sys.path.insert(0, str(PROJECT))
+from benchmarks import PROJECT
 
 
 @functools.cache
@@ -20,7 +17,7 @@ def register_noise():
 
         Args:
             sources: names of the sources.
-            tracks: how many there are.
+            tracks: number of tracks.
             samples: their length.
         """
 
@@ -35,12 +32,12 @@ def register_noise():
             tracks: int = 8,
             samples: int = 64000,
         ):
-            self.sources, self.tracks_there, self.samples = sources, tracks, samples
+            self.sources, self.num_tracks, self.samples = sources, tracks, samples
             super().__init__(folder, split, sample_rate, num_channels, stft_params)
 
         def list_tracks(self, folder):
             stems = {source: ("noise",) for source in self.sources}
-            numbers = range(self.tracks_there)
+            numbers = range(self.num_tracks)
             return [Track(str(n), stems, self.sample_rate, self.samples) for n in numbers]
 
         def excerpt(self, index, start=0, length=None):
@@ -54,9 +51,9 @@ def trainer_on_noise(experiment_file, **train):
     """The trainer of `experiments/<experiment_file>`, on noise of the length of its segments.
 
     Args:
-        train: what takes the place of settings of the section `train`.
+        train: settings that replace those of the section `train`.
     """
-    os.chdir(PROJECT)  # where the project's paths begin
+    os.chdir(PROJECT)  # to which paths in configs are relative
     register_noise()
 
     def noise(plain):
@@ -75,7 +72,7 @@ def trainer_on(experiment_file, datasets, output_folder, **train):
     Args:
         datasets: function(the config as plain data, with `train`) -> its section `datasets`.
         output_folder: where it writes.
-        train: what takes the place of settings of the section `train`.
+        train: settings that replace those of the section `train`.
     """
     import config
     import experiment
