@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from .errors import closest, found, listed, show
+from .plain import is_below
 
+OF_TRIALS = {  # {key that each trial has a value of its own for: what to do instead}
+    "info": "write sweep.seeds: 5 for other seeds",
+    "info.seed": "write sweep.seeds: 5",
+    "info.output_folder": "write info.output_folder",
+    "info.name": "remove it, or vary info.notes",
+}
 DISTRIBUTIONS = ("uniform", "log_uniform", "int", "log_int", "choice")
 EXAMPLE = "write a list of values, or a distribution such as {log_uniform: [1e-4, 1e-2]}"
 
@@ -27,6 +34,20 @@ def check_pipeline(values: dict[str, Any]) -> Messages:
                 f"pipeline.steps.{name}",
                 "the step name is also a file name; remove '/' and a leading '.'",
             )
+        changes = step.get("with") if isinstance(step, dict) else None
+        changes = changes if isinstance(changes, dict) else {}
+        for key in changes:
+            if outer := _around(key, changes):
+                yield (
+                    f"pipeline.steps.{name}.with.{key}",
+                    f"is inside '{outer}', which is changed as well; write both in one of them",
+                )
+            elif key == "include":
+                yield (
+                    f"pipeline.steps.{name}.with.{key}",
+                    "files are included before values are changed; write the keys themselves, or "
+                    "a file with that include",
+                )
         needs = step.get("needs") if isinstance(step, dict) else None
         graph[name] = [need for need in needs or () if need in steps]
         for index, need in enumerate(needs if isinstance(needs, list) else ()):
@@ -47,6 +68,11 @@ def check_pipeline(values: dict[str, Any]) -> Messages:
         )
 
 
+def _around(key: str, others: Iterable[str]) -> str | None:
+    """The one of the dotted keys `others` that `key` is inside, if any."""
+    return next((one for one in others if key != one and is_below(key, one)), None)
+
+
 def keys_of(name: str) -> list[str]:
     """The dotted keys in a key of `sweep.vary`, which vary together: "a, b" -> ["a", "b"]."""
     return [key.strip() for key in name.split(",")]
@@ -63,16 +89,22 @@ def check_sweep(values: dict[str, Any]) -> Messages:
     if not isinstance(vary, dict) or not vary:
         return
     seen: dict[str, str] = {}
-    for name, choice in vary.items():
+    for name, choice in sorted(vary.items(), key=lambda item: len(item[0])):
         where = f"sweep.vary.{name}"
         for key in keys_of(name):
             if not key:
                 yield where, "a dotted key is empty; write 'first.key, second.key'"
             elif key in seen:
                 yield where, f"varies {key}, as '{seen[key]}' does; keep one"
-            elif key in ("info.seed", "info.output_folder"):
-                instead = "sweep.seeds: 5" if key == "info.seed" else "info.output_folder"
-                yield where, f"each trial has {key} of its own; write {instead}"
+            elif outer := _around(key, seen):
+                yield where, f"varies {key}, which is inside '{outer}'; keep one"
+            elif key in OF_TRIALS:
+                yield where, f"each trial has {key} of its own; {OF_TRIALS[key]}"
+            elif key == "include":
+                yield (
+                    where,
+                    "files are included before values vary; vary the keys in which they differ",
+                )
             seen[key] = name
         if message := _problem_with(choice, len(keys_of(name))):
             yield where, message

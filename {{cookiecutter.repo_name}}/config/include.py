@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, closest, found, join_key
+from .plain import flat
 from .reader import Document, parent_key, read
 
 KEY = "include"
@@ -50,15 +51,21 @@ def read_whole(
     whole = _Includes().resolve(read(path))
     if not changes:
         return whole
-    over = Document(whole.file)
+    over, included = Document(whole.file), flat(whole.data)
     over.places = dict(places or {})
     for key, value in changes.items():
         *parents, last = key.split(".")
-        inner = over.data
+        inner, above, place = over.data, "", over.places.get(key, (whole.file, 1))
         for parent in parents:
-            inner = inner.setdefault(parent, {})
+            inner, above = inner.setdefault(parent, {}), join_key(above, parent)
+            if not isinstance(included.get(above), dict):  # it exists because of this change
+                over.places.setdefault(above, place)
         inner[last] = value
-    return _merged(whole, over)
+        for below in flat(value, key):
+            over.places.setdefault(below, place)
+    changed = _merged(whole, over)
+    changed.changes = {key: over.places[key] for key in changes}
+    return changed
 
 
 class _Includes:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from .errors import ConfigError, Problem, join_key, show
+from .errors import ConfigError, Problem, join_key, listed, show
 from .plain import flat
 from .variables import expand, is_variable
 
@@ -43,6 +43,7 @@ CONVERT: dict[str, Callable[[str], Any]] = {
 NOUNS = {"null": "null", "bool": "true or false", "int": "a whole number", "float": "a number"}
 HOME = re.compile(r"^~[A-Za-z0-9._-]*/")  # the home folder of the current or of a named user
 MAX_BYTES = 1_000_000  # a hundred times the size of an experiment
+CHANGES = 4  # so many replaced values are named in a message
 MAX_VALUES = 100_000  # nested aliases can make a small file enormous
 
 
@@ -71,6 +72,7 @@ class Document:
         bad: dotted keys whose values could not be read.
         raw: {dotted key: text before its variables were expanded}.
         problems: [Problem].
+        changes: {dotted key: (file, line)} of values that replace those of the file.
     """
 
     def __init__(self, file: str):
@@ -80,17 +82,27 @@ class Document:
         self.bad: set[str] = set()
         self.raw: dict[str, str] = {}
         self.problems: list[Problem] = []
+        self.changes: dict[str, tuple[str, int]] = {}
         self._reported: set[tuple[int, str]] = set()  # (position, message)
         self._parents: list[yaml.Node] = []  # of the node that is being built
         self._count = 0
 
     def problem(self, key: str, message: str) -> Problem:
         """A problem at a key. Its line is that of the key, or of the nearest parent in the file, or
-        the first line."""
+        the first line. If the values of another file replace some of this one, which the problem
+        may come from, the message names them too."""
         written = key
         while written and written not in self.places:
             written = parent_key(written)
-        return Problem(*self.places.get(written, (self.file, 1)), key, message)
+        place = self.places.get(written, (self.file, 1))
+        if self.changes and place[0] not in {file for file, _ in self.changes.values()}:
+            values = flat(self.data)
+            shown = [
+                f"{name} {show(values.get(name))} of {file}:{line}"
+                for name, (file, line) in self.changes.items()
+            ]
+            message += f" (with {listed(shown, CHANGES)})"
+        return Problem(*place, key, message)
 
     def origin(self, key: str) -> str:
         """Words for a message: the variable from which the value at `key` comes, and whether it is

@@ -99,7 +99,11 @@ class Sweep:
                 configs.append(self.load(point))
             except configuration.ConfigError as error:
                 problems += error.problems
-        self.config.require([*dict.fromkeys(problems)])
+        own = str(self.config.path)
+        first = {
+            (p.file, p.line, p.key, p.message if p.file == own else ""): p for p in problems[::-1]
+        }
+        self.config.require([*first.values()][::-1])
         return configs
 
     def _check_base(self):
@@ -162,10 +166,10 @@ class Sweep:
             if rows and goal not in rows[0]:
                 raise UserError(f"{path} has no column {goal!r}; it has {listed(rows[0])}")
             return [(int(row["epoch"]), float(row[goal])) for row in rows if row[goal]]
-        split = self.base.evaluate.split
-        path = folder / "evaluation" / split / "summary.json"
+        trial = configuration.load(folder / "trial.yml")  # its split and algorithm may vary
+        path = folder / "evaluation" / trial.evaluate.split / "summary.json"
         table = read_json(path, ("table",))["table"]
-        method = self.base.algorithm.class_name
+        method = trial.algorithm.class_name
         rows = [row for row in table if row["method"] == method and row["source"] == "all sources"]
         if not rows or goal not in rows[0]:
             scores = [key for key in (rows or table)[0] if key not in ("method", "source")]
@@ -190,11 +194,15 @@ class Sweep:
 
 
 def _extremes(choice):
-    """All values of a list, or the bounds of a distribution."""
+    """All values of a list, or the bounds of a distribution, and a fraction between these if it
+    draws fractions: a key that takes whole numbers refuses it."""
     if isinstance(choice, list):
         return choice
     ((kind, bounds),) = choice.items()
-    return bounds
+    if kind not in ("uniform", "log_uniform"):
+        return bounds
+    low, high = bounds
+    return [low, high, low + (high - low) / 2.1]
 
 
 def _product(lists):

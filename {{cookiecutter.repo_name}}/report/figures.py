@@ -135,9 +135,7 @@ def png(figure, about=None):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
         # savefig draws it twice; level 2 of 9 makes files as small as the default, in half the time
-        FigureCanvasAgg(figure).print_png(
-            picture, metadata=about, pil_kwargs={"compress_level": 2}
-        )
+        FigureCanvasAgg(figure).print_png(picture, metadata=about, pil_kwargs={"compress_level": 2})
     return picture.getvalue()
 
 

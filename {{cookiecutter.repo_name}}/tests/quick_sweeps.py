@@ -60,8 +60,9 @@ class QuickTraining(Quick):
             files = {str(folder / "history.csv"): "\n".join(["epoch,val_loss", *rows, ""])}
         else:
             score = {"mean": None if settings.train.batch_size == 14 else -value}
-            rows = [{"method": "DeepClustering", "source": "all sources", "si_sdr": score}]
-            place = folder / "evaluation" / "test" / "summary.json"
+            method, split = settings.algorithm.class_name, settings.evaluate.split
+            rows = [{"method": method, "source": "all sources", "si_sdr": score}]
+            place = folder / "evaluation" / split / "summary.json"
             files = {str(place): json.dumps({"table": rows})}
         with open(folder / "starts.txt", "a") as starts:
             starts.write(f"{script}\n")

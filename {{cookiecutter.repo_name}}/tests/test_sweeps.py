@@ -305,6 +305,9 @@ WRONG = {
     "vary: {train.batch: [1]}": ": train.batch: there is no such key here; did you mean 'batch_s",
     "vary: {train.batch_size: [4, 0]}": ": train.batch_size: must be at least 1, found the numb",
     "vary: {train.batch_size: [4, x]}": ": train.batch_size: must be a whole number, found the ",
+    "vary: {train.batch_size: {uniform: [2, 8]}}\ntrials: 3": ": train.batch_size: must be a whol",
+    "vary: {train.epochs.x: [1]}": ":8: train.epochs: must be a whole number, found the mapping",
+    "vary: {train.loss.new.weight: [1]}": ":8: train.loss.new.class: is missing; add it",
     "base: experiments/dmeo.yml": "sweep.base: there is no file experiments/dmeo.yml; did you mean",
     "sampler: {class: TPE}\ntrials: 3": "sweep.sampler.class: there is no 'TPE'; did you mean 'TP",
     "pruner: {class: MedianPruner, args: {warmup: 3}}": "sweep.pruner.args.warmup: MedianPruner",
@@ -321,6 +324,24 @@ def test_what_is_wrong_is_one_message_before_anything_starts(tmp_path, lines):
     (problem,) = caught.value.problems
     assert str(problem).startswith(f"{path}:") and WRONG[lines] in str(problem)
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_value_that_does_not_fit_the_base_is_named_with_the_line_of_the_base(tmp_path):
+    base = experiment(tmp_path)
+    base.write_text(base.read_text().replace("hidden_size: 8", "num_features: 257"))
+    path = write(tmp_path, vary={"signal.window_length": [256, 512], "train.batch_size": [4, 8]})
+    with pytest.raises(ConfigError) as caught:
+        sweep_in(path)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.key) == (str(base), "model.args.num_features")
+    assert f" (with signal.window_length 256 of {path}:" in problem.message
+
+
+def test_the_score_of_a_trial_is_that_of_its_own_split_and_algorithm(tmp_path):
+    vary = {"algorithm.class": ["DeepMaskEstimation"], "evaluate.split": ["val"]}
+    launcher = QuickTraining()
+    _, study, _ = go(write(tmp_path, vary=vary, goal="si_sdr"), launcher)
+    assert [trial.value for trial in study.trials()] == pytest.approx([-0.9])
 
 
 GOALS = {  # what is said of a goal that the experiment of `write` does not have
