@@ -11,6 +11,7 @@ import onnxruntime
 import soundfile
 
 MODEL = Path(__file__).with_name("model.onnx")
+MOST_CHANNELS = 64  # of a recording that is shorter than it has channels
 
 
 def load(path=MODEL):
@@ -44,7 +45,9 @@ def load(path=MODEL):
 
 def check(mix, reads_mono):
     """Raise a ValueError for audio, (channels, samples), that cannot be separated."""
-    if mix.shape[0] > mix.shape[1]:
+    if not mix.size:
+        raise ValueError("audio has no samples")
+    if mix.shape[0] > max(mix.shape[1], MOST_CHANNELS):
         raise ValueError(
             f"audio has the shape {mix.shape}, more channels than samples; channels come first: "
             "transpose it"

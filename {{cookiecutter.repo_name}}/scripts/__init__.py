@@ -2,7 +2,27 @@
 
 import importlib.util
 import os
+import signal
 import sys
+
+STOPPED = "stopped; the same command resumes from what was saved, if anything was"
+
+
+def _interrupt(number, frame):
+    """Ctrl-C: KeyboardInterrupt, but an exit with one line while a module is imported. Libraries
+    swallow exceptions there, and fail later because of a module that is only half imported."""
+    inner = frame
+    while inner is not None and inner.f_code.co_filename != "<frozen importlib._bootstrap>":
+        inner = inner.f_back
+    if inner is None:
+        signal.default_int_handler(number, frame)
+    os.write(2, f"{STOPPED}\n".encode())
+    os._exit(130)
+
+
+# a command, not a module that something else imports; nohup and & have it ignored
+if sys.argv[0] == "-m" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, _interrupt)
 
 NEEDED = ("pydantic", "yaml", "numpy", "torch", "nussl")  # of requirements.lock, the telling ones
 

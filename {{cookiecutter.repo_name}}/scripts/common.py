@@ -14,6 +14,7 @@ import pool
 import runs
 from errors import UserError
 from files import PROJECT
+from scripts import STOPPED
 
 OWN = Path(__file__)
 
@@ -168,10 +169,7 @@ def _report_errors(main, path, needs):
         print(error, file=sys.stderr)
         sys.exit(error.status)
     except KeyboardInterrupt:
-        print(
-            "stopped; the same command resumes from what was saved, if anything was",
-            file=sys.stderr,
-        )
+        print(STOPPED, file=sys.stderr)
         sys.exit(130)
     except (MemoryError, RuntimeError) as error:
         if not memory.is_out_of_memory(error):

@@ -54,6 +54,15 @@ def test_silence_and_what_the_model_reads_as_it_is_are_not_refused(pretended, ch
         assert separate.load()(np.ones((2, 500)) * [[1], [-1]], RATE)["a"].any()
 
 
+@pytest.mark.parametrize("channels", ["1", "2", "any"])
+def test_several_channels_of_one_sample_are_no_transposed_audio(pretended, channels):
+    pretended(channels)
+    for count in (2, 6):
+        assert separate.load()(np.full((count, 1), 0.5), RATE)["a"].shape[-1] == 1
+    with pytest.raises(ValueError, match="audio has no samples"):
+        separate.load()(np.zeros((2, 0)), RATE)
+
+
 def test_a_file_of_one_sample_is_separated_and_a_bad_one_is_one_message(
     pretended, tmp_path, monkeypatch, capsys
 ):

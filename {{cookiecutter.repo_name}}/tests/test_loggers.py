@@ -82,6 +82,14 @@ def test_a_logger_begins_when_training_does(write_config):
     assert len([*trainer.folder.glob("tensorboard/*")]) == 1
 
 
+def test_a_file_where_tensorboard_has_its_folder_is_one_message(write_config):
+    trainer = trainer_of(write_config(epochs=1, loggers=[TENSORBOARD]))
+    trainer.folder.mkdir(parents=True)
+    (trainer.folder / "tensorboard").write_text("")
+    with pytest.raises(UserError, match="train.loggers: TensorBoard cannot start .*; make .*tens"):
+        trainer.fit()
+
+
 def test_a_finished_training_begins_no_logger(write_config):
     path, begun = write_config(epochs=1), []
     fit(path)

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -192,6 +193,24 @@ def test_the_help_of_every_script_shows_its_command():
             capture_output=True,
         )
         assert done.returncode == 0 and f"python -m scripts.{script} -p" in done.stdout
+
+
+def test_ctrl_c_while_a_module_is_imported_is_one_line(tmp_path):
+    """Libraries catch exceptions of what they import, as this one does."""
+    (tmp_path / "argparse.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException:\n    pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.train", "-p", "experiments/demo.yml"],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        text=True,
+        capture_output=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("stopped; ") and len(done.stderr.splitlines()) == 1
 
 
 def test_scripts_run_from_any_folder_and_paths_mean_the_projects(tmp_path, monkeypatch):

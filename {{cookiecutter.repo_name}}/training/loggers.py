@@ -84,7 +84,9 @@ class TensorBoard(Logger):
         self.demonstrations = demonstrations
 
     def build(self):
-        return handlers.TensorboardLogger(log_dir=str(self.folder / "tensorboard"))
+        folder = self.folder / "tensorboard"
+        with _starting("TensorBoard", f"make {folder} a folder that can be written"):
+            return handlers.TensorboardLogger(log_dir=str(folder))
 
     def show(self, step, demonstrate):
         if self.logger is None or not self.demonstrations:
@@ -174,10 +176,10 @@ def show_separation(trainer):
 
 @contextlib.contextmanager
 def _starting(logger, advice):
-    """A context in which a logging service starts, each with exceptions of its own.
+    """A context in which a logger starts, each with exceptions of its own.
 
     Raises:
-        UserError: it cannot start: nobody is logged in, no server answers.
+        UserError: it cannot start: nobody is logged in, no server answers, its folder is a file.
     """
     try:
         yield
