@@ -1,6 +1,7 @@
 """The names of the sources: are they the same in all splits, and does the algorithm fit them?"""
 
 from algorithms import ALGORITHMS, count_sources, labels_of
+from evaluation.table import ALL
 
 FEWEST = 2  # sources that an algorithm finds at least if it estimates their number
 UNSAFE = set('/\\:*?"<>|')  # not allowed in file names, on some system
@@ -23,7 +24,21 @@ def problems(config, labels, model=None):
         labels: {split: sorted labels}.
         model: what the algorithm's `load` returned, or None.
     """
-    return _different_splits(config, labels) or _wrong_algorithm(config, labels, model)
+    return (
+        _reserved(config, labels)
+        or _different_splits(config, labels)
+        or _wrong_algorithm(config, labels, model)
+    )
+
+
+def _reserved(config, labels):
+    """Splits with a source that is called as the mean over all sources is in tables of scores."""
+    text = f"has a source {ALL!r}, as tables call the mean over all of them; give it another name"
+    return [
+        config.problem(f"datasets.{split}", f"{text}, or name the sources by `groups` in args")
+        for split in labels
+        if ALL in labels[split]
+    ]
 
 
 def _different_splits(config, labels):

@@ -22,6 +22,8 @@ from .separation import (
     separate_item,
 )
 
+NUMBER = re.compile(r"\d{8}")  # a name that is a number itself
+
 
 def visualize(config):
     """Separate the item that `visualize` names, or one drawn by its seed.
@@ -38,7 +40,8 @@ def visualize(config):
     name, mix = item["metadata"]["name"], item["mix"]
     result = separate_item(separator, item)
 
-    number = name if re.fullmatch(r"\d{8}", name) else f"{index:08d}"
+    numbered = all(NUMBER.fullmatch(track.name) for track in data.tracks)
+    number = name if numbered else f"{index:08d}"  # that some names are, too, of other items
     folder = folder_of(config.info, Path(settings.output_folder) / settings.split, number)
     names = file_names(result.labels, len(result.estimates))
     signals = {"mixture": mix} | dict(zip(names, result.estimates, strict=True))

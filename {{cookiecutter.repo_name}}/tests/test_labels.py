@@ -249,6 +249,11 @@ def test_the_sources_are_printed_once(run, script):
     assert said.count("2 sources: bass, vocals (layout: stems, by names of sources)") == 1
 
 
+def test_a_source_called_as_the_mean_over_all_sources_is_refused(run):
+    status, said = run("evaluate", dict.fromkeys(("train", "test"), ("all sources", "bass")))
+    assert "datasets.test: has a source 'all sources', as tables call the mean over" in str(status)
+
+
 @pytest.mark.parametrize("script", ["train", "dry_run", "audit", "evaluate"])
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_a_stem_of_one_split_only_or_in_another_case_is_one_clear_error(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from script_runs import wav
 
 import audio
 
@@ -57,3 +58,18 @@ def test_a_seed_and_a_name_repeat_the_choice_and_the_sound(run, tmp_path):
 def test_an_unknown_item_is_reported_with_what_there_is(run, tmp_path):
     status, _ = run("visualize", visualize={"output_folder": str(tmp_path), "item": "30000099"})
     assert "no item '30000099'" in status and "10 items from 30000000 to 30000009" in status
+
+
+def test_a_name_that_is_the_number_of_another_item_does_not_overwrite_it(run, trained, tmp_path):
+    rng = np.random.default_rng(0)
+    for stem in ("vocals", "accompaniment"):
+        (tmp_path / "stems" / stem).mkdir(parents=True)
+        for name in ("00000001", "song"):  # the items 0 and 1
+            noise = 0.1 * rng.standard_normal(16000)
+            wav(tmp_path / "stems" / stem / f"{name}.wav", noise)
+    test = {"class": "StemFolder", "args": {"folder": str(tmp_path / "stems")}}
+    data = {**trained["datasets"], "test": test}
+    for name in ("00000001", "song"):
+        viz = {"output_folder": str(tmp_path / "viz"), "item": name}
+        assert run("visualize", datasets=data, visualize=viz)[0] == 0
+    assert {path.name for path in (tmp_path / "viz" / "test").iterdir()} == {"00000000", "00000001"}

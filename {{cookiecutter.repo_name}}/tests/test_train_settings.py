@@ -146,6 +146,14 @@ def test_a_curriculum_that_is_longer_than_the_run_is_noted(write_config, caplog)
     assert "train.curriculum" not in caplog.text
 
 
+def test_a_warm_up_that_is_longer_than_the_run_is_noted(write_config, caplog):
+    trainer = trainer_of(write_config(warmup_steps=5, epochs=2))  # of two steps
+    assert "train.warmup_steps is 5, longer than the run of 4 steps" in caplog.text
+    caplog.clear()
+    trainer = trainer_of(write_config(warmup_steps=4, epochs=2))
+    assert trainer.plan.steps_per_epoch == 2 and "warmup_steps" not in caplog.text
+
+
 def test_a_curriculum_lasts_as_long_as_its_stages():
     length = Curriculum([(2, 100), (1, 200)], 400)
     assert [length(epoch) for epoch in range(5)] == [100, 100, 200, 400, 400]

@@ -83,6 +83,14 @@ class Plan:
             lengths = _lengths(val_data or ())
             validation = Spread(lengths, settings.validation_excerpts or covering(lengths, length))
         self.val_batches = batches_in_order(validation, size, shard) if val_data else []
+        steps = settings.epochs * self.steps_per_epoch
+        if (settings.warmup_steps or 0) > steps:
+            log.warning(
+                "train.warmup_steps is %d, longer than the run of %s: the learning rate stays "
+                "below that of train.optimizer",
+                settings.warmup_steps,
+                amount(steps, "step"),
+            )
 
     @property
     def steps_per_epoch(self):
@@ -124,7 +132,8 @@ class Plan:
         if size < parts or self.settings.batch_size % parts:
             raise UserError(
                 f"train.batch_size is {self.settings.batch_size}, of {count} excerpts; it has to "
-                f"be a multiple of {parts}, the {self.shard[1]} processes times train.accumulate"
+                f"be a multiple of {parts}, train.accumulate ({self.settings.accumulate}) times "
+                f"the number of processes ({self.shard[1]})"
             )
         return size
 
