@@ -144,7 +144,7 @@ def evaluation_of(trained):
 
 @pytest.mark.slow
 def test_a_killed_evaluation_goes_on_and_gives_the_same_table(run, trained, monkeypatch):
-    sections = {"num_items": 6, "metrics": ["bss_eval"], "page_items": 0}
+    sections = {"num_items": 4, "metrics": ["bss_eval"], "page_items": 0}
     assert run("evaluate", evaluate=sections)[0] == 0
     names = ("scores.csv", "table.md", "summary.json")
     whole = [(evaluation_of(trained) / name).read_text() for name in names]
@@ -153,15 +153,15 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_table(run, trained, monk
     def killed(self, index, *args, **kwargs):
         if self.split == "test":
             count.append(index)
-            if len(count) == 4:
+            if len(count) == 3:
                 raise KeyboardInterrupt
         return read(self, index, *args, **kwargs)
 
     monkeypatch.setattr(dataset.Sample, "excerpt", killed)
     assert run("evaluate", evaluate=sections)[0] == 130
-    assert len(list((evaluation_of(trained) / "unfinished").glob("0*.json"))) == 3
+    assert len(list((evaluation_of(trained) / "unfinished").glob("0*.json"))) == 2
     assert run("evaluate", evaluate=sections)[0] == 0
-    assert len(count) == 4 + 3  # the three that were left, and no other
+    assert len(count) == 3 + 2  # the two that were left, and no other
     assert [(evaluation_of(trained) / name).read_text() for name in names] == whole
     assert not (evaluation_of(trained) / "unfinished").exists()
 
@@ -185,9 +185,10 @@ def test_what_failed_before_an_interruption_is_tried_again(run, trained, monkeyp
 
 @pytest.mark.slow
 def test_many_processes_give_the_same_table(run, trained):
-    assert run("evaluate", evaluate={"num_items": 4})[0] == 0
+    sections = {"num_items": 3, "page_items": 0}
+    assert run("evaluate", evaluate=sections)[0] == 0
     alone = (evaluation_of(trained) / "table.md").read_text()
-    assert run("evaluate", evaluate={"num_items": 4, "num_workers": 2})[0] == 0
+    assert run("evaluate", evaluate={**sections, "num_workers": 2})[0] == 0
     assert (evaluation_of(trained) / "table.md").read_text() == alone
 
 
@@ -200,7 +201,7 @@ def test_what_fails_in_a_process_of_an_evaluation_is_not_taken_for_its_end():
 
 @pytest.mark.slow
 def test_processes_of_torchrun_share_the_items_and_give_the_same_table(run, trained, tmp_path):
-    assert run("evaluate", evaluate={"num_items": 4})[0] == 0
+    assert run("evaluate", evaluate={"num_items": 3, "page_items": 0})[0] == 0
     alone = (evaluation_of(trained) / "table.md").read_text()
     (evaluation_of(trained) / "table.md").unlink()
     for done in forks.run_together("scripts.evaluate", "-p", tmp_path / "evaluate.yml"):
@@ -212,7 +213,7 @@ def test_processes_of_torchrun_share_the_items_and_give_the_same_table(run, trai
 def test_files_that_are_dropped_are_counted_and_named(run, trained, monkeypatch):
     """5 % would do: one of the ten."""
     spoil(monkeypatch, 4, "30000004/vocals.flac: no such file")
-    status, printed = run("evaluate", evaluate={})
+    status, printed = run("evaluate", evaluate={"page_items": 0})
     assert "1 of 10 items failed" in status and "9 of 10 items of test scored, 1 failed" in printed
     assert "30000004" in (evaluation_of(trained) / "table.md").read_text()
 
