@@ -351,9 +351,7 @@ def test_every_shipped_pipeline_runs_in_order(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_real_pipeline_killed_in_its_training_ends_as_if_it_had_not_been(
-    tmp_path, sample_folder
-):
+def test_a_real_pipeline_killed_in_its_training_ends_as_if_it_had_not_been(tmp_path, sample_folder):
     """Train and evaluate for real; the second run finds all done, without importing torch."""
     (tmp_path / "data").symlink_to(sample_folder)  # what other tests have rendered
     file = experiment(tmp_path, epochs=3, excerpts_per_epoch=40, batch_size=4, segment=0.3)
