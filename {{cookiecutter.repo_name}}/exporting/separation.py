@@ -16,6 +16,8 @@ from .transforms import STFT, InverseSTFT, exportable
 
 BLOCK = 1000  # samples
 READS = ("mix_audio", "mix_magnitude", "mix_spectrum")
+# of differences with binary masks: rounding decides which of two equally likely sources gets a bin
+BINARY_BOUND = 0.1
 
 
 class Separation(nn.Module):
@@ -97,6 +99,9 @@ class MaskedSeparation(Separation):
         self.stft, self.istft = STFT(window, hop), InverseSTFT(window, hop)
         self.scale = float(window.sum())
         self.any_channels = self.num_channels == 1
+        self.binary = args.get("mask_type", "soft") == "binary"
+        if self.binary:
+            self.bound = BINARY_BOUND
 
     def sources(self, mixture, gain):
         """(channels, samples) -> (sources, channels, samples)"""
@@ -173,7 +178,6 @@ class MaskSeparation(MaskedSeparation):
                 "they may change places between two readings, which an exported graph cannot see; "
                 "write 1"
             )
-        self.binary = args.get("mask_type", "soft") == "binary"
         self.consistent = args.get("mixture_consistency", True)
 
     def masks(self, outputs):
@@ -209,7 +213,6 @@ class ClusterSeparation(MaskedSeparation):
         self.clusters = Clusters(count, args.get("percentile", 90), args.get("beta", 5.0))
         self.mask_weight, self.absent_db = args.get("mask_weight", 0.0), args.get("absent_db")
         self.frame_rate = metadata["sample_rate"] / self.stft.hop_length
-        self.binary = args.get("mask_type", "soft") == "binary"
 
     def describe(self):
         """What happens between the mixture and the sources, in words."""

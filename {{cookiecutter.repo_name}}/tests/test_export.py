@@ -24,7 +24,7 @@ from errors import UserError
 from exporting import export, folder, page, separate
 from exporting.checks import compare, onnx_session, recording
 from exporting.graphs import exported, onnx_bytes, pt2_bytes
-from exporting.separation import ClusterSeparation, Separation, separation_of
+from exporting.separation import BINARY_BOUND, ClusterSeparation, Separation, separation_of
 from exporting.transforms import STFT, InverseSTFT
 from features import FrontEnd
 from model import BUILDERS
@@ -115,8 +115,8 @@ def test_deep_clustering_is_exported_with_its_clustering():
 )
 def test_variants_are_exported_too(name, channels, changes, args):
     rows = compared(name, channels, (0.05, 1.0, 3.0), changes, **args)
-    if args.get("mask_type") != "binary":
-        assert all(row["project"] <= Separation.bound for row in rows)
+    bound = BINARY_BOUND if args.get("mask_type") == "binary" else Separation.bound
+    assert all(row["project"] <= bound for row in rows)
 
 
 @pytest.mark.slow
