@@ -27,7 +27,7 @@ MUSDB_NAMES = {
 
 @functools.cache
 def stems(split, number, rate=SAMPLE_RATE, channels=2):
-    """{stem: float32 (samples, channels)} of a stretch of a song, peaking below 0.9 in the sum."""
+    """{stem: float32 (samples, channels)} of a part of a song, peaking below 0.9 in the sum."""
     sounds = Song(split, number).render(20.0, SECONDS)
     peak = max(np.abs(sound).max() for sound in (*sounds.values(), sum(sounds.values())))
     return {

@@ -59,7 +59,7 @@ def test_integers_are_read_exactly(wav, suffix):
     ("start", "length"),
     [(0, 1), (0, 8000), (1, 100), (4095, 2), (5000, 3000), (7999, 1), (5000, None)],
 )
-def test_a_stretch_is_the_slice_of_the_whole(wav, suffix, start, length):
+def test_an_excerpt_is_the_slice_of_the_whole(wav, suffix, start, length):
     path, numbers = wav
     end = 8000 if length is None else start + length
     data = audio.read(path.with_suffix(suffix), start=start, length=length)
@@ -94,13 +94,13 @@ def test_other_chunks_of_a_file_are_ignored(wav, place, size):
     assert np.array_equal(audio.read(path), numbers)
 
 
-def test_a_stretch_beyond_the_end_ends_with_the_file(wav):
+def test_an_excerpt_beyond_the_end_ends_with_the_file(wav):
     path, numbers = wav
     assert np.array_equal(audio.read(path, start=7990, length=100), numbers[:, 7990:])
 
 
 @pytest.mark.parametrize("start", [8000, 8001, 10**6])
-def test_a_stretch_after_the_end_is_reported(wav, start):
+def test_an_excerpt_after_the_end_is_reported(wav, start):
     with pytest.raises(UserError, match=f"holds no samples .0 read from sample {start} of 8000."):
         audio.read(wav[0], start=start, length=10)
 

@@ -47,13 +47,13 @@ def found(data, sound, label, tracks=range(4), sign=1.0, reverse=False):
         whole = data.excerpt(track, labels=[label])[0]
         whole = whole[::-1] if reverse else whole
         for start in np.flatnonzero(np.isclose(whole[0], sign * sound[0, 0], atol=1e-7)):
-            stretch = sign * whole[:, start : start + sound.shape[1]]
-            if stretch.shape == sound.shape and np.allclose(stretch, sound, atol=1e-6):
+            excerpt = sign * whole[:, start : start + sound.shape[1]]
+            if excerpt.shape == sound.shape and np.allclose(excerpt, sound, atol=1e-6):
                 return track, int(start)
     return None
 
 
-def test_without_a_plan_an_excerpt_is_a_stretch_of_a_track(folder):
+def test_without_a_plan_an_excerpt_is_a_part_of_a_track(folder):
     made = excerpts(folder)
     item = made[3, 1]
     places = {found(made.data, item["sources"][n].numpy(), label) for n, label in enumerate("abc")}
@@ -121,7 +121,7 @@ def test_a_gain_of_a_source_that_is_not_there_is_refused(tmp_path, sample_folder
         trainer_of(write(tmp_path / "wrong.yml", plain))
 
 
-def test_silent_stretches_are_avoided(folder):
+def test_silent_excerpts_are_avoided(folder):
     plain, made = excerpts(folder), excerpts(folder, silence_db=-30)
     level = [item["sources"][0].square().mean() for item in (plain[e, 2] for e in range(30))]
     assert min(level) == 0
@@ -151,7 +151,7 @@ def octave_levels(sound):
 def test_an_equaliser_raises_and_lowers_octaves_within_its_bounds(folder):
     plain, made = excerpts(folder, gain_db=[0, 0]), excerpts(folder, equalizer_db=6.0)
     changes = []
-    for epoch in range(20):  # the same stretches, since nothing is drawn before them
+    for epoch in range(20):  # the same excerpts, since nothing is drawn before them
         before, item = plain[epoch, 1]["sources"].numpy(), made[epoch, 1]
         changes.append(octave_levels(item["sources"].numpy()) - octave_levels(before))
         assert torch.equal(item["mix"], item["sources"].sum(dim=0))

@@ -44,7 +44,7 @@ INSTRUMENTS = [
 def test_each_hit_sounds_at_its_time_in_the_layer_of_its_velocity(folder, namespace):
     drums = Drumkit(kit(folder, INSTRUMENTS, namespace), RATE)
     hits = [
-        Hit(9.0, "kick", 1.0),  # before the stretch
+        Hit(9.0, "kick", 1.0),  # before the excerpt
         Hit(10.0, "kick", 1.0),
         Hit(10.25, "snare", 0.25),
         Hit(10.5, "snare", 1.0),

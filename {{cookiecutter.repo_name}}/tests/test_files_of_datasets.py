@@ -227,7 +227,7 @@ def test_the_manifest_of_a_prepared_folder_is_quoted_from_above(stems):
     refused(stems, "manifest.json: not a manifest of scripts.prepare")
 
 
-# a stretch is the slice of the whole
+# an excerpt is the slice of the whole
 
 KINDS = {
     "PCM_16": ".wav",
@@ -251,7 +251,7 @@ def written(folder, kind, rate=44100):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stretch_of_a_file_is_the_slice_of_the_decoded_whole_to_the_bit(tmp_path, kind):
+def test_an_excerpt_of_a_file_is_the_slice_of_the_decoded_whole_to_the_bit(tmp_path, kind):
     import audio
 
     path = written(tmp_path, kind)
@@ -270,7 +270,7 @@ def test_a_stretch_of_a_file_is_the_slice_of_the_decoded_whole_to_the_bit(tmp_pa
     [(44100, 16000), (44100, 8000), (48000, 16000), (16000, 44100), (22050, 16000), (44101, 16000)],
 )
 @pytest.mark.parametrize("kind", ["PCM_16", "flac", "mp3"])
-def test_a_resampled_stretch_is_the_slice_of_the_resampled_whole(tmp_path, kind, rate, new):
+def test_a_resampled_excerpt_is_the_slice_of_the_resampled_whole(tmp_path, kind, rate, new):
     import audio
 
     path = written(tmp_path, "flac" if rate == 44101 else kind, rate)  # which MP3 does not know

@@ -22,7 +22,7 @@ def noise(rate, channels=1, samples=None):
 
 
 def frames_of(audio):
-    """STFT frames of the model for the same stretch of time."""
+    """STFT frames of the model for the same time."""
     length = -(-audio.signal_length * MODEL_RATE // audio.sample_rate)
     return -(-length // PARAMS.hop_length) + 1
 

@@ -143,7 +143,7 @@ def test_another_soundfont_is_refused(monkeypatch, tmp_path):
 
 
 @installed
-def test_stretches_agree_and_the_compressor_turns_all_stems_down_alike():
+def test_excerpts_agree_and_the_compressor_turns_all_stems_down_alike():
     song = ProducedSong("test", 1)
     song.threshold, song.ratio = song.threshold / 4, 4.0
     whole, part = song.render(20.0, 4.0), song.render(21.5, 1.0)

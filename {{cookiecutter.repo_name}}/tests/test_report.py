@@ -96,7 +96,7 @@ def test_without_masks_the_spectrograms_of_the_sources_are_drawn(axes):
     assert np.abs(image.get_array() - np.maximum(level, -80)).max() < 1e-9
 
 
-def test_an_embedding_of_a_stretch_is_coloured_by_its_own_clusters_and_says_so(axes):
+def test_an_embedding_of_an_excerpt_is_coloured_by_its_own_clusters_and_says_so(axes):
     mix, estimates, masks = separation()
     embedding = np.random.default_rng(1).standard_normal((20, 30, 4))
     clusters = np.zeros((20, 30), int)

@@ -93,7 +93,7 @@ def test_a_source_that_is_alone_leaves_little_in_the_other(separator, sample_fol
 
 @pytest.mark.slow
 def test_sources_of_two_recordings_joined_do_not_swap_at_any_border(sample_folder):
-    """Two stretches of 30 s of one song, one singer: in each second the same estimate is hers."""
+    """Two excerpts of 30 s of one song, one singer: in each second the same estimate is hers."""
     from dataset import Sample
 
     data = Sample(sample_folder, "test", RATE, 1, PARAMS, num_songs=1)
@@ -107,8 +107,8 @@ def test_sources_of_two_recordings_joined_do_not_swap_at_any_border(sample_folde
     work = Streamed(how, streams.ArrayRecording(sources.sum(axis=0), RATE))
     estimates = np.concatenate(list(work.pieces()), axis=-1)
     assert work.algorithm.input.chunks.count >= 7
-    # (s, c, n) -> (s, stretch, n) of 5 s; which estimate goes with which source in each?
-    stretches = [part[:, 0].reshape(2, 12, -1) for part in (sources, estimates)]
-    agreement = np.einsum("ikn,jkn->kij", *stretches)
+    # (s, c, n) -> (s, excerpt, n) of 5 s; which estimate goes with which source in each?
+    excerpts = [part[:, 0].reshape(2, 12, -1) for part in (sources, estimates)]
+    agreement = np.einsum("ikn,jkn->kij", *excerpts)
     straight = agreement[:, 0, 0] + agreement[:, 1, 1] > agreement[:, 0, 1] + agreement[:, 1, 0]
     assert straight.all() or not straight.any()

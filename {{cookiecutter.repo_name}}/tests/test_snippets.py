@@ -24,7 +24,7 @@ def rendered(tmp_path_factory):
 
 
 def sung(split, songs):
-    """The share of singing in every chosen stretch of `songs`."""
+    """The share of singing in every chosen excerpt of `songs`."""
     for number in songs:
         song, starts = snippets._song(split, number, 0, "plain")
         assert len(set(starts)) == snippets.PER_SONG

@@ -34,7 +34,7 @@ def song():
 
 
 @pytest.fixture(scope="module")
-def stretch(song):
+def excerpt(song):
     """Seconds 20 to 28 of the song."""
     return song.render(20, 8)
 
@@ -42,40 +42,40 @@ def stretch(song):
 # the sound
 
 
-def test_the_same_numbers_give_the_same_sound_to_the_bit_in_any_process(stretch):
-    assert fingerprint(Song("test", 2).render(20, 8)) == fingerprint(stretch)
+def test_the_same_numbers_give_the_same_sound_to_the_bit_in_any_process(excerpt):
+    assert fingerprint(Song("test", 2).render(20, 8)) == fingerprint(excerpt)
     code = (
         "import sys, hashlib; from songs import Song, STEMS\n"
         "stems = Song('test', 2).render(20, 8)\n"
         "print(hashlib.sha256(b''.join(stems[s].tobytes() for s in STEMS)).hexdigest())"
     )
-    assert in_a_fresh_process(code).strip() == fingerprint(stretch)
+    assert in_a_fresh_process(code).strip() == fingerprint(excerpt)
 
 
 @pytest.mark.parametrize(("start", "seconds"), [(20, 1.5), (22, 3), (21.23456, 2.1), (27.5, 0.5)])
-def test_a_stretch_is_the_slice_of_a_longer_one(song, stretch, start, seconds):
+def test_an_excerpt_is_the_slice_of_a_longer_one(song, excerpt, start, seconds):
     first = num_samples(start) - num_samples(20)
     part = song.render(start, seconds)
     for stem in STEMS:
-        whole = stretch[stem][first : first + num_samples(seconds)]
+        whole = excerpt[stem][first : first + num_samples(seconds)]
         assert np.abs(part[stem] - whole).max() < 1e-9, stem
 
 
-def test_what_was_rendered_before_does_not_matter(stretch):
+def test_what_was_rendered_before_does_not_matter(excerpt):
     song = Song("test", 2)
     song.render(40, 2)
     song.render(1, 2)
-    assert fingerprint(song.render(20, 8)) == fingerprint(stretch)
+    assert fingerprint(song.render(20, 8)) == fingerprint(excerpt)
 
 
-def test_stems_are_stereo_finite_and_not_silent(stretch):
-    assert tuple(stretch) == STEMS
-    for stem, sound in stretch.items():
+def test_stems_are_stereo_finite_and_not_silent(excerpt):
+    assert tuple(excerpt) == STEMS
+    for stem, sound in excerpt.items():
         assert sound.shape == (8 * SAMPLE_RATE, 2), stem
         assert sound.dtype == np.float64
         assert np.isfinite(sound).all(), stem
         assert np.sqrt(np.mean(sound**2)) > amplitude(-60), stem
-    assert not np.array_equal(stretch["other"][:, 0], stretch["other"][:, 1])
+    assert not np.array_equal(excerpt["other"][:, 0], excerpt["other"][:, 1])
 
 
 def test_beyond_its_end_a_song_fades_and_is_silent(song):

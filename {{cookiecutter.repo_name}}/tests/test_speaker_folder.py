@@ -161,7 +161,7 @@ def test_min_ends_with_the_shortest_clip_and_max_has_one_clip_each_in_silence(fo
     assert runs[-1] - runs[0] == pytest.approx(0.8 * RATE, abs=0.05 * RATE)
 
 
-def test_of_a_long_recording_only_a_stretch_is_read(tmp_path, monkeypatch):
+def test_of_a_long_recording_only_an_excerpt_is_read(tmp_path, monkeypatch):
     for name in ("anna", "bob"):
         save(tmp_path / "train" / name / "book.wav", speech(HERTZ[name], 61.0), 16000)
     data = build(tmp_path)

@@ -348,7 +348,7 @@ def test_the_first_lines_of_a_training_say_how_much_it_is(write_config, caplog):
     )
 
 
-def test_an_excerpt_is_a_stretch_of_its_track_and_another_in_each_epoch(write_config):
+def test_an_excerpt_is_a_part_of_its_track_and_another_in_each_epoch(write_config):
     data = experiment.build_dataset(config.load(write_config()), "train")
     excerpts = Excerpts(data, 5000, seed=0)
     first, again, later = excerpts[(0, 3)], excerpts[(0, 3)], excerpts[(1, 3)]

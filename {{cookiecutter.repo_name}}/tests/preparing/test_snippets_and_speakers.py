@@ -61,7 +61,7 @@ def test_snippets_of_musdb_are_the_same_twice_and_no_song_is_in_two_splits(musdb
     assert files(tmp_path / "one") == made
 
 
-def test_a_snippet_is_a_stretch_of_its_song(musdb, tmp_path):
+def test_a_snippet_is_a_part_of_its_song(musdb, tmp_path):
     Snippets(per_song=2, seconds=0.5, sample_rate=44100, num_channels=2).run(musdb, tmp_path)
     song = layouts.MUSDB_NAMES["test"][0]
     whole = audio.read(musdb / "test" / song / "vocals.wav")
