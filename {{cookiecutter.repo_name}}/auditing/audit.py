@@ -14,7 +14,7 @@ from .fingerprint import Fingerprint, fingerprint, matches, repetition
 from .tracks import inspect
 
 #: kinds of findings that would invalidate results; all others are warnings
-ERRORS = ("unreadable", "leak", "duplicate", "residual", "misaligned")
+ERRORS = ("unreadable", "leak", "duplicate", "residual", "misaligned", "copy")
 
 NAMED = 10  # tracks that are named in a finding; the others are counted
 LOOP = 0.6  # share of a source's fingerprint that recurs in it, from which it counts as a loop

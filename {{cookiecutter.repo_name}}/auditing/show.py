@@ -14,6 +14,7 @@ ADVICE = {
     "swapped": "listen to some of them, and exchange the files of those that are swapped",
     "residual": "use mixture: sum, or find out what else the mixture holds",
     "misaligned": "shift the stems, or use mixture: sum",
+    "copy": "find the right file of one of the two sources",
     "silent": "such a source has no score; it teaches silence",
     "clipped": "distortion becomes part of the reference",
     "length": "see if the stems begin together",

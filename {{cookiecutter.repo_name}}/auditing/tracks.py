@@ -1,5 +1,7 @@
 """Inspects one track: levels, clipping, residual of the mixture, shifts between stems."""
 
+import itertools
+
 import numpy as np
 import scipy.signal
 
@@ -9,6 +11,7 @@ from errors import amount
 
 MIN_PEAK = 0.25  # of full scale: a plateau at a lower peak is not clipping
 MAX_SHIFT = 1.0  # seconds; larger shifts of stems are not searched for
+COPY_DB = -40.0  # of a source that a gain turns into another one
 IMPROVEMENT_DB = 6.0  # a shift or gain explains a residual if it lowers it by this
 
 
@@ -36,6 +39,12 @@ def inspect(data, index, settings):
     for label, level in levels.items():
         if level < settings.silence_db:
             findings.append(("silent", label, f"{label} is silent ({level:.0f} dB)"))
+    heard = {
+        k: v for k, v in zip(data.labels, sources, strict=True) if levels[k] >= settings.silence_db
+    }
+    for one, other in itertools.combinations(heard, 2):
+        if are_copies(heard[one], heard[other]):
+            findings.append(("copy", one, f"{one} and {other} are the same sound"))
     lengths, rates = {}, set()
     for label, files in track.stems.items():
         for file in files:
@@ -80,6 +89,13 @@ def inspect(data, index, settings):
         if text is not None:
             findings.append(("misaligned" if "sample" in text else "residual", "", text))
     return facts, findings, sources, mix
+
+
+def are_copies(one, other):
+    """Are two sources, (channels, samples), the same up to a gain? What differs is below `COPY_DB`
+    of them."""
+    product, energy = np.vdot(one, other), np.vdot(one, one) * np.vdot(other, other)
+    return bool(energy > 0 and 1 - product**2 / energy < 10 ** (COPY_DB / 10))
 
 
 def longest_plateau(sound, channel=None):

@@ -206,6 +206,19 @@ def test_silent_and_clipped_stems_are_reported(run):
     assert silent["source"] == "vocals"
 
 
+def test_a_stem_that_is_there_twice_is_reported(run):
+    def plant(folder):
+        vocals = stems("val", 0, RATE, 1)["vocals"]
+        save(folder, "val", "val0", vocals, 0.5 * vocals)
+        save(folder, "val", "val1", 0 * vocals, 0 * vocals)  # silence is no copy of silence
+
+    status, _, report = run(plant)
+    assert status != 0 and ("error", "copy", "val", "val0") in found(report)
+    assert [f["text"] for f in report["findings"] if f["kind"] == "copy"] == [
+        "drums and vocals are the same sound"
+    ]
+
+
 def test_a_silent_part_of_a_source_is_reported(run):
     def plant(folder):
         sounds = stems("val", 0, RATE, 1)
