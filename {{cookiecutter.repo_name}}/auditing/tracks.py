@@ -39,11 +39,11 @@ def inspect(data, index, settings):
     for label, level in levels.items():
         if level < settings.silence_db:
             findings.append(("silent", label, f"{label} is silent ({level:.0f} dB)"))
-    heard = {
+    audible = {
         k: v for k, v in zip(data.labels, sources, strict=True) if levels[k] >= settings.silence_db
     }
-    for one, other in itertools.combinations(heard, 2):
-        if are_copies(heard[one], heard[other]):
+    for one, other in itertools.combinations(audible, 2):
+        if are_copies(audible[one], audible[other]):
             findings.append(("copy", one, f"{one} and {other} are the same sound"))
     lengths, rates = {}, set()
     for label, files in track.stems.items():
