@@ -127,14 +127,13 @@ def test_results_are_compared_with_their_goals_and_written_one_by_one(tmp_path, 
     assert lines[2] == "memory (MB): 3, compared with 4, ratio 0.7, goal <= 0.5: MISSED"
 
 
-def test_the_peak_of_a_step_includes_memory_that_an_earlier_step_has_freed():
+def test_the_peak_of_a_step_includes_memory_that_an_earlier_step_took():
     blocks = []
 
     def step():
-        blocks.extend(bytearray(2**20) for _ in range(100))
+        blocks.append(np.ones(100_000_000, np.uint8))
 
     _, before = steps.memory_used()
     _, first = steps.measure(step, before)
-    assert 100e6 < first < 130e6
     _, second = steps.measure(step, before)
-    assert 200e6 < second < 230e6
+    assert 99e6 < first < 150e6 and 199e6 < second < 250e6

@@ -154,7 +154,7 @@ def _check_augment(augment, data):
     if unknown:
         raise UserError(
             f"{key}.source_gain_db: there is no source {unknown[0]!r} in the training data; "
-            f"its sources are {', '.join(data.labels)}; null takes an included key away"
+            f"its sources are {', '.join(data.labels)}; write null to remove an included key"
         )
     if augment is not None and augment.mp3 is not None:
         try:
