@@ -20,7 +20,9 @@ def keep_freed_memory():
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # another C library
             libc = ctypes.CDLL("libc.so.6")
-            libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the largest allowed value
+            # larger blocks are returned: oneDNN's LSTMs use half of the large ones they ask for,
+            # and the other half takes no memory in fresh pages
+            libc.mallopt(M_MMAP_THRESHOLD, 24 * 2**20)
             libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 

@@ -50,7 +50,7 @@ def test_the_peak_of_a_step_is_about_that_of_the_process():
         step()
         grown = resident()[0] - before
     finally:
-        libc.mallopt(-3, 32 * 2**20)  # as memory.keep_freed_memory
+        libc.mallopt(-3, 24 * 2**20)  # as memory.keep_freed_memory
     # the process holds more: whole pages, and what the allocator keeps between pieces
     assert 0.4 * grown < fitting.peak_of(step, CPU) < 1.2 * grown
 

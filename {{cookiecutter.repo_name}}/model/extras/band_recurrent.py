@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .sequences import Blocks
+from .sequences import Blocks, linear_of_recurrent
 
 
 class BandRecurrentStack(nn.Module):
@@ -45,11 +45,12 @@ class _Recurrent(nn.Module):
     def __init__(self, num_features, hidden_size, dropout):
         super().__init__()
         self.normalization = nn.LayerNorm(num_features)
-        self.rnn = nn.LSTM(num_features, hidden_size, batch_first=True, bidirectional=True)
+        self.rnn = nn.LSTM(num_features, hidden_size, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(2 * hidden_size, num_features)
 
     def forward(self, data):
         """(batch, sequences, steps, features) -> the same shape"""
-        out = self.rnn(self.normalization(data).flatten(0, 1))[0]
-        return data + self.linear(self.dropout(out)).reshape(data.shape)
+        out = self.normalization(data).permute(2, 0, 1, 3)  # (b, s, t, f) -> (t, b, s, f)
+        out = linear_of_recurrent(out.flatten(1, 2), self.rnn, self.dropout, self.linear)
+        return data + out.unflatten(1, data.shape[:2]).permute(1, 2, 0, 3)

@@ -1,10 +1,12 @@
 """Faster gradients of some layers on a CPU, in fewer passes over memory than torch's.
 
-Used by `ConvolutionalStack`. On other devices, in half precision, and when a network is compiled or
-exported, torch's own layers run; the results are the same.
+Used by the stacks of blocks (`ConvolutionalStack`, `DualPathStack`, `BandRecurrentStack`). On other
+devices, in half precision, and when a network is compiled or exported, torch's own layers run; the
+results are the same.
 """
 
 import torch
+from torch import nn
 from torch.autograd.function import once_differentiable
 
 
@@ -39,6 +41,28 @@ def depthwise(data, convolution, before):
     (dilation,) = convolution.dilation
     shifts = [tap * dilation - before for tap in range(convolution.weight.shape[-1])]
     return _Depthwise.apply(data, convolution.weight, convolution.bias, shifts)
+
+
+def linear_of_recurrent(data, rnn, dropout, linear):
+    """`linear(dropout(rnn(data)[0]))` of a bidirectional nn.LSTM or nn.GRU of one layer.
+
+    Each direction is run and mapped by itself. Their outputs are not joined in a tensor that is
+    saved for the gradient beside them.
+
+    data: (steps, sequences, features).
+    """
+    run = {"LSTM": torch.lstm, "GRU": torch.gru}[rnn.mode]
+    start = data.new_zeros(1, data.shape[1], rnn.hidden_size)
+    state = (start, start) if rnn.mode == "LSTM" else start
+    options = True, 1, 0.0, rnn.training, False, False  # bias, layers, dropout, ..., batch_first
+    forth, back = rnn.all_weights
+    ahead, reversed_back = (
+        dropout(run(steps, state, weights, *options)[0])
+        for steps, weights in ((data, forth), (data.flip(0), back))
+    )
+    of_ahead, of_back = linear.weight.chunk(2, dim=1)
+    out = nn.functional.linear(ahead, of_ahead, linear.bias)
+    return out + nn.functional.linear(reversed_back, of_back).flip(0)
 
 
 class _ActivatedNorm(torch.autograd.Function):

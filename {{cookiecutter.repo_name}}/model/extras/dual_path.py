@@ -8,6 +8,7 @@ from .sequences import (
     along_two_paths,
     as_sequences,
     chunks_of,
+    linear_of_recurrent,
     overlap_add,
     refuse_odd,
 )
@@ -69,15 +70,14 @@ class _Path(nn.Module):
     def __init__(self, num_channels, hidden_size, dropout, rnn_type):
         super().__init__()
         kinds = {"lstm": nn.LSTM, "gru": nn.GRU}
-        self.rnn = kinds[rnn_type](num_channels, hidden_size, batch_first=True, bidirectional=True)
+        self.rnn = kinds[rnn_type](num_channels, hidden_size, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(2 * hidden_size, num_channels)
         self.normalization = GlobalLayerNorm(num_channels)
 
     def forward(self, data):
         """(batch, sequences, steps, channels) -> the same shape"""
-        batch, sequences, steps, channels = data.shape
-        out = data.reshape(batch * sequences, steps, channels)
-        out = self.linear(self.dropout(self.rnn(out)[0])).reshape(batch, -1, channels)
-        out = self.normalization(out.transpose(1, 2)).transpose(1, 2)
-        return data + out.reshape(data.shape)
+        out = data.permute(2, 0, 1, 3)  # (b, s, t, c) -> (t, b, s, c)
+        out = linear_of_recurrent(out.flatten(1, 2), self.rnn, self.dropout, self.linear)
+        out = out.unflatten(1, data.shape[:2]).permute(1, 3, 2, 0)  # (t, b*s, c) -> (b, c, s, t)
+        return data + self.normalization(out).permute(0, 2, 3, 1)

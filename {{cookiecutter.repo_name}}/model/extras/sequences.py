@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from . import cpu
+
 
 class Blocks(nn.ModuleList):
     """The blocks of a stack, with activation checkpointing if `checkpointing` is set
@@ -41,6 +43,14 @@ def along_two_paths(blocks, chunks):
         chunks = blocks.run(within, chunks)
         chunks = blocks.run(across, chunks.transpose(1, 2)).transpose(1, 2)
     return chunks
+
+
+def linear_of_recurrent(data, rnn, dropout, linear):
+    """A bidirectional recurrent layer, dropout and a linear layer: (steps, sequences, features) ->
+    (steps, sequences, features of `linear`)"""
+    if cpu.applies_to(data):
+        return cpu.linear_of_recurrent(data, rnn, dropout, linear)
+    return linear(dropout(rnn(data)[0]))
 
 
 def chunks_of(data, chunk_size):
