@@ -23,6 +23,8 @@ from compat.failures import errors_named
 from errors import UserError
 from files import PROJECT
 
+MOST_CHANNELS = 8  # an array of more channels than this and than samples has to be transposed
+
 
 def load(path, device="auto"):
     """The `Separator` of a training run or of an experiment.
@@ -144,7 +146,7 @@ def _checked(audio):
             f"audio has the shape {audio.shape}, expected (samples,), (channels, samples) or "
             "(batch, channels, samples)"
         )
-    if audio.ndim > 1 and audio.shape[-2] > audio.shape[-1]:
+    if audio.ndim > 1 and audio.shape[-2] > max(MOST_CHANNELS, audio.shape[-1]):
         raise UserError(
             f"audio has the shape {audio.shape}, more channels than samples; channels come first: "
             "transpose it"
@@ -157,9 +159,10 @@ def _checked_rate(sample_rate):
     if isinstance(sample_rate, torch.Tensor | np.ndarray) and sample_rate.ndim == 0:
         sample_rate = sample_rate.item()
     least, most = RATES
-    if not isinstance(sample_rate, numbers.Real) or not least <= sample_rate <= most:
+    valid = isinstance(sample_rate, numbers.Real) and least <= sample_rate <= most
+    if not valid or sample_rate != int(sample_rate):
         raise UserError(
-            f"sample_rate is {sample_rate!r}, expected Hz, such as 44100, from {least:,} to "
-            f"{most:,}"
+            f"sample_rate is {sample_rate!r}, expected a whole number of Hz, such as 44100, from "
+            f"{least:,} to {most:,}"
         )
     return int(sample_rate)

@@ -54,13 +54,7 @@ class NetworkSeparation:
         """
         model, metadata = checkpoints.load_model(model_path, device)
         if cls.output_key not in model.output_keys:
-            by_output = {kind.output_key: kind.__name__ for kind in _subclasses()}
-            known = [by_output[key] for key in model.output_keys if key in by_output]
-            advice = f"the algorithm for it is {' or '.join(known)}" if known else "train another"
-            raise UserError(
-                f"{model_path}: gives {', '.join(model.output_keys)}, and no {cls.output_key}, "
-                f"which {cls.__name__} needs; {advice}"
-            )
+            raise UserError(f"{model_path}: {cls.refusal(model.output_keys)}")
         missing = sorted({*model.input} - {*FrontEnd.of_mixture})
         if missing:
             of_sources = {*missing} <= {*FrontEnd.of_sources}
@@ -70,6 +64,17 @@ class NetworkSeparation:
                 + f"; of a mixture there is {', '.join(FrontEnd.of_mixture)}"
             )
         return model, metadata
+
+    @classmethod
+    def refusal(cls, outputs):
+        """Why this algorithm cannot use a model with these outputs, for a message."""
+        by_output = {kind.output_key: kind.__name__ for kind in _subclasses()}
+        known = [by_output[key] for key in outputs if key in by_output]
+        advice = f"the algorithm for it is {' or '.join(known)}" if known else "train another"
+        return (
+            f"the model gives {', '.join(outputs)}, and no {cls.output_key}, which "
+            f"{cls.__name__} needs; {advice}"
+        )
 
     @classmethod
     def outputs_of(cls, model, metadata):

@@ -222,7 +222,18 @@ def _check_model(config):
             config.problem(f"train.loss.{name}{place}", text)
             for place, text in _wrong_keys(config.train.loss[name], graph["output"])
         ]
-    return problems + _check_own_loss(config) + check_start(config, model)
+    problems += _check_own_loss(config) + _check_output(config, graph["output"])
+    return problems + check_start(config, model)
+
+
+def _check_output(config, outputs):
+    """Check that the model that is trained here has the output on which the algorithm works."""
+    if config.algorithm is None or "model_path" in config.algorithm.args:
+        return []
+    kind = ALGORITHMS[config.algorithm.class_name]
+    if not hasattr(kind, "refusal") or kind.output_key in outputs:
+        return []
+    return [config.problem("algorithm.class", kind.refusal(outputs))]
 
 
 def _initialised(module):

@@ -10,6 +10,8 @@ import yaml
 from trainings import fit, plain_config, write
 
 import audio
+import config
+import experiment
 import scripts.common
 from algorithms import DeepMaskEstimation
 from errors import UserError
@@ -140,3 +142,16 @@ def test_the_config_of_every_new_key_is_an_input_again(tmp_path):
     loaded = config.load(write(tmp_path / "a.yml", plain))
     again = write(tmp_path / "b.yml", yaml.safe_load(yaml.safe_dump(loaded.to_dict())))
     assert config.load(again) == loaded
+
+
+@pytest.mark.parametrize("others", [{}, {"model_path": "other/best.model.pth"}])
+def test_an_algorithm_for_other_networks_is_refused_before_training(write_config, others):
+    path = write_config(builder="deep_clustering")
+    plain = yaml.safe_load(path.read_text())
+    write(path, plain | {"algorithm": {"class": "DeepMaskEstimation", "args": others}})
+    if others:  # the algorithm runs another model
+        experiment.check(config.load(path))
+        return
+    text = r"algorithm.class: the model gives embedding, and no mask, .* it is DeepClustering$"
+    with pytest.raises(config.ConfigError, match=text):
+        experiment.check(config.load(path))

@@ -136,6 +136,7 @@ def test_algorithms_without_a_model_and_without_an_order_number_their_sources(tm
         ([mixture(), mixture(0.5)], "audio is not an array: its parts differ in shape"),
         ((mixture().T, RATE), "audio is not an array"),  # all that soundfile.read gives
         (mixture(0.001), "at least 512 are needed"),
+        (np.ones((2, 1)), "at least 512 are needed"),
     ],
 )
 def test_what_cannot_be_separated_is_one_clear_error(run_folder, audio, message):
@@ -143,9 +144,9 @@ def test_what_cannot_be_separated_is_one_clear_error(run_folder, audio, message)
         load(run_folder, "cpu")(audio, RATE)
 
 
-@pytest.mark.parametrize("rate", [0, -5, float("nan"), float("inf"), 3, "16000", None])
+@pytest.mark.parametrize("rate", [0, -5, float("nan"), float("inf"), 3, 22050.5, "16000", None])
 def test_a_sample_rate_that_is_none_is_refused(run_folder, rate):
-    with pytest.raises(UserError, match=f"sample_rate is {rate!r}, expected Hz"):
+    with pytest.raises(UserError, match=f"sample_rate is {rate!r}, expected a whole number"):
         load(run_folder, "cpu")(mixture(), rate)
 
 
