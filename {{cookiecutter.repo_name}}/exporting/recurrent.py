@@ -9,12 +9,13 @@ class LSTM(nn.Module):
     """What a torch.nn.LSTM computes, layer by layer and direction by direction, on the CPU.
 
     Args:
-        module: the nn.LSTM, batch first, whose weights are used.
+        module: the nn.LSTM whose weights are used.
     """
 
     def __init__(self, module):
         super().__init__()
         self.num_layers, self.hidden_size = module.num_layers, module.hidden_size
+        self.batch_first = module.batch_first
         self.directions = ("", "_reverse") if module.bidirectional else ("",)
         for name, weights in module.named_parameters():
             self.register_buffer(name, weights.detach())
@@ -23,12 +24,14 @@ class LSTM(nn.Module):
         """There is nothing to do; nussl's modules call it."""
 
     def forward(self, data):
-        """(batch, steps, features) -> ((batch, steps, hidden_size * directions), None)"""
-        data = data.transpose(0, 1)
+        """(batch, steps, features) -> ((batch, steps, hidden_size * directions), None), or the
+        steps first in both, as in the nn.LSTM"""
+        if self.batch_first:
+            data = data.transpose(0, 1)
         for layer in range(self.num_layers):
             outs = [self._layer(data, f"l{layer}{direction}") for direction in self.directions]
             data = torch.cat(outs, dim=-1)
-        return data.transpose(0, 1), None
+        return data.transpose(0, 1) if self.batch_first else data, None
 
     def _layer(self, data, name):
         zeros = data.new_zeros(1, data.shape[1], self.hidden_size)

@@ -79,5 +79,6 @@ class _Path(nn.Module):
         """(batch, sequences, steps, channels) -> the same shape"""
         out = data.permute(2, 0, 1, 3)  # (b, s, t, c) -> (t, b, s, c)
         out = linear_of_recurrent(out.flatten(1, 2), self.rnn, self.dropout, self.linear)
-        out = out.unflatten(1, data.shape[:2]).permute(1, 3, 2, 0)  # (t, b*s, c) -> (b, c, s, t)
-        return data + self.normalization(out).permute(0, 2, 3, 1)
+        # (t, b*s, c) -> (b, t, s, c); in this order, the norm of a CPU does without a copy
+        out = out.unflatten(1, data.shape[:2]).transpose(0, 1).contiguous()
+        return data + self.normalization(out.permute(0, 3, 1, 2)).permute(0, 3, 2, 1)
