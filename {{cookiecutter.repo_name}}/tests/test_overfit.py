@@ -5,7 +5,7 @@ import pytest
 import torch
 import yaml
 from sklearn.cluster import KMeans
-from trainings import fit, write
+from trainings import trainer_of, write
 
 from evaluation import best_permutation, si_sdr
 
@@ -18,52 +18,52 @@ BANK = {"num_filters": 128, "filter_length": 16, "stride": 8}
 STFT = {"window_length": 256, "hop_length": 128}
 BANDS = [[1000, 125], [4000, 500]]
 CASES = {  # builder: its sizes, its loss, steps, learning rate
-    "mask_inference": (MASKS, L1, 250, 1e-2),
-    "deep_clustering": ({**MASKS, "embedding_size": 10}, DEEP, 200, 5e-3),
+    "mask_inference": (MASKS, L1, 150, 1e-2),
+    "deep_clustering": ({**MASKS, "embedding_size": 10}, DEEP, 100, 5e-3),
     "chimera": (
         MASKS,
         {**L1, "whitened_k_means": {"class": "WhitenedKMeansLoss", "weight": 1e-5}},
-        250,
+        150,
         1e-2,
     ),
-    "tasnet": ({**BANK, "num_layers": 2, "hidden_size": 96}, SI_SDR, 250, 3e-3),
+    "tasnet": ({**BANK, "num_layers": 2, "hidden_size": 96}, SI_SDR, 120, 3e-3),
     "conv_tasnet": (
         {**BANK, "num_channels": 64, "hidden_size": 128, "num_layers": 5, "num_repeats": 1},
         SI_SDR,
-        150,
+        80,
         3e-3,
     ),
     "dual_path": (
         {**BANK, "num_channels": 48, "hidden_size": 48, "num_layers": 2, "chunk_size": 32},
         SI_SDR,
-        150,
+        100,
         3e-3,
     ),
     "sepformer": (
         {**BANK, "num_channels": 64, "hidden_size": 128, "num_layers": 1, "depth": 2}
         | {"num_heads": 4, "chunk_size": 32},
         SI_SDR,
-        200,
+        130,
         2e-3,
     ),
     "band_split_rnn": (
         {**STFT, "bands": BANDS, "num_channels": 32, "hidden_size": 48, "num_layers": 2},
         SI_SDR,
-        130,
+        65,
         4e-3,
     ),
     "band_split_roformer": (
         {**STFT, "bands": BANDS, "num_channels": 48, "num_layers": 2, "num_heads": 4}
         | {"head_size": 12},
         SI_SDR,
-        150,
+        70,
         3e-3,
     ),
     "tf_gridnet": (
         {**STFT, "num_channels": 16, "hidden_size": 32, "num_layers": 1, "attention_size": 129}
         | {"kernel_size": 4, "stride": 2},
         SI_SDR,
-        150,
+        100,
         4e-3,
     ),
 }
@@ -88,7 +88,10 @@ def overfitted(write_config, builder):
     plain = yaml.safe_load(path.read_text())
     plain["model"] = {"builder": builder, "args": sizes}
     plain["signal"] = {"sample_rate": 8000, "window_length": 256, "hop_length": 64}
-    trainer = fit(write(path, plain))
+    trainer = trainer_of(write(path, plain))
+    # an epoch is a step, too little to write a checkpoint and a history for
+    trainer.checkpoints.save = trainer._log = lambda _: None
+    trainer.fit()
     batch = next(iter(trainer.training_batches()))
     everything = type(trainer.front_end)(256, 64, "sqrt_hann")(batch)
     trainer.model.eval()
