@@ -36,14 +36,19 @@ def run(module, *arguments, **environment):
 
 
 def run_together(module, *arguments, count=2):
-    """Run a module in processes that work together, as torchrun would start them: a list."""
+    """Run a module in processes that work together to their end: a list."""
+    return [*map(_finished, start_together(module, *arguments, count=count))]
+
+
+def start_together(module, *arguments, count=2):
+    """Running processes that work together, as torchrun would start them: a list."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     shared |= {"LOCAL_WORLD_SIZE": str(count)}
     ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
-    return [*map(_finished, [start(module, *arguments, **shared, **rank) for rank in ranks])]
+    return [start(module, *arguments, **shared, **rank) for rank in ranks]
 
 
 def _finished(process):

@@ -1,53 +1,39 @@
 """One training run in many processes, over gloo, as torchrun starts them."""
 
+import json
 import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import forks
 import pytest
 import torch
 import yaml
-from others import is_running, wait_until
+from others import wait_until
 from trainings import close, fit, trainer_of, weights, write
 
 import distributed
 from errors import UserError
 
 torch.set_num_threads(1)
-needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
 STEADY = {"dropout": 0.0, "normalization": "InstanceNorm"}
 SMALL = {"args": STEADY, "optimizer": {"class": "SGD", "args": {"lr": 0.5}}}
 
 
 def torchrun(path, count):
     """A training run in `count` processes."""
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        f"--nproc-per-node={count}",
-        "-m",
-        "scripts.train",
-        "-p",
-        str(path),
-    ]
-    return subprocess.Popen(
-        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    launcher = ("torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m")
+    return forks.start(*launcher, "scripts.train", "-p", path)
 
 
 def finished(process, seconds=600):
     """(exit status, everything it printed)"""
     try:
-        text, _ = process.communicate(timeout=seconds)
+        texts = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise
-    return process.returncode, text
+    return process.returncode, "".join(texts)
 
 
 def together(path):
@@ -56,42 +42,36 @@ def together(path):
         assert done.returncode == 0, done.stderr
 
 
-def workers_of(process):
-    """The pids of the training runs that torchrun has started."""
-    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [pid for pid in pids if "scripts.train" in Path(f"/proc/{pid}/cmdline").read_text()]
-
-
 def saved(path, name):
     return torch.load(path.parent / name / "checkpoints" / "latest.pth", weights_only=True)
 
 
 @pytest.mark.slow
 def test_two_processes_train_as_one_with_the_whole_batch(write_config):
-    """20 steps: each process takes half of every batch, and half of the validation data."""
-    alone = fit(write_config("alone", epochs=10, **SMALL))
-    path = write_config("together", epochs=10, **SMALL)
+    """6 steps: each process takes half of every batch, and half of the validation data."""
+    alone = fit(write_config("alone", epochs=3, **SMALL))
+    path = write_config("together", epochs=3, **SMALL)
     status, text = finished(torchrun(path, 2))
     assert status == 0, text
     state = saved(path, "together")
-    assert state["iteration"] == 20
+    assert state["iteration"] == 6
     assert close(weights(alone), state["model"], 1e-5)
     for a, b in zip(alone.history.rows, state["history"]["rows"], strict=True):
         for key in ("train_loss", "val_loss"):
             assert b[key] == pytest.approx(a[key], rel=1e-4)
-    assert text.count("epoch 10  step 20") == 1  # logged by one of them
+    assert text.count("epoch 3  step 6") == 1  # logged by one of them
     assert "batches of 4 (in 2 parts of 2)" in text
 
     # one process goes on from what two have left, and two from what one has
-    longer = path.read_text().replace("epochs: 10", "epochs: 12")
+    longer = path.read_text().replace("epochs: 3", "epochs: 4")
     path.write_text(longer)
     further = fit(path)
-    whole = fit(write_config("whole", epochs=12, **SMALL))
-    assert further.engine.state.iteration == 24
+    whole = fit(write_config("whole", epochs=4, **SMALL))
+    assert further.engine.state.iteration == 8
     assert close(weights(whole), weights(further), 2e-5)
-    path.write_text(longer.replace("epochs: 12", "epochs: 14"))
+    path.write_text(longer.replace("epochs: 4", "epochs: 5"))
     together(path)
-    whole = fit(write_config("longer", epochs=14, **SMALL))
+    whole = fit(write_config("longer", epochs=5, **SMALL))
     assert close(weights(whole), saved(path, "together")["model"], 2e-5)
 
 
@@ -120,32 +100,28 @@ def test_every_process_validates_the_model_of_the_first(write_config, monkeypatc
     assert statistics.running_mean.item() == statistics.running_var.item() == 7
 
 
-@needs_proc
 @pytest.mark.slow
 def test_a_process_that_dies_ends_the_others_with_a_message(write_config):
     path = write_config("dying", epochs=100_000, **SMALL)
-    process = torchrun(path, 2)
+    processes = forks.start_together("scripts.train", "-p", path)
     latest = path.parent / "dying" / "checkpoints" / "latest.pth"
     wait_until(latest.exists)
-    workers = workers_of(process)
-    assert len(workers) == 2
-    os.kill(int(workers[1]), signal.SIGKILL)
-    status, text = finished(process)
-    assert status != 0
-    assert "another process of this training run has ended" in text or "SIGKILL" in text
-    assert not any(map(is_running, workers))
+    processes[1].kill()
+    status, text = finished(processes[0])
+    assert status == 1
+    assert "another process of this training run has ended" in text
     assert torch.load(latest, weights_only=True)["iteration"] > 0
 
 
 @pytest.mark.slow
-def test_sigterm_stops_all_processes_at_one_step(write_config):
+def test_sigterm_to_one_process_stops_all_at_one_step(write_config):
     path = write_config("stopped", epochs=100_000, **SMALL)
-    process = torchrun(path, 2)
+    processes = forks.start_together("scripts.train", "-p", path)
     latest = path.parent / "stopped" / "checkpoints" / "latest.pth"
     wait_until(latest.exists)
-    process.send_signal(signal.SIGTERM)
-    status, text = finished(process)
-    assert status != 0
+    processes[1].send_signal(signal.SIGTERM)
+    (status, text), (other, _) = map(finished, processes)
+    assert status == other == 75
     assert "stopped by SIGTERM at step" in text
     assert torch.load(latest, weights_only=True)["iteration"] > 0
 
@@ -227,16 +203,6 @@ def test_every_process_gets_an_equal_share_and_all_get_everything():
 
 @pytest.mark.parametrize("code, status", [(None, 0), (75, 75), ("error: no", 1)])
 def test_one_of_many_exits_with_its_status_and_runs_its_exit_handlers(code, status):
-    leaving = "" if code is None else f"SystemExit({code!r})"
-    program = (
-        "import atexit, distributed; atexit.register(print, 'at exit'); print('done', end=' ')\n"
-        f"distributed.hard_exit({leaving}); print('stayed')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "WORLD_SIZE": "2"},
-        capture_output=True,
-        text=True,
-    )
+    done = forks.run("leaves", json.dumps(code), WORLD_SIZE="2")
     assert (done.returncode, done.stdout) == (status, "done at exit\n")
     assert done.stderr == ("error: no\n" if status == 1 else "")
