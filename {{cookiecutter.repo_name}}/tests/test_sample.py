@@ -1,7 +1,10 @@
 """The built-in sample as a dataset: named without being made, made when asked for."""
 
+import os
+
 import numpy as np
 import pytest
+import quick_snippets
 import soundfile
 
 from compat import nussl
@@ -247,12 +250,14 @@ def test_many_missing_snippets_are_made_once_each(tmp_path, monkeypatch):
     assert all(args == same for _, args in jobs)
 
 
-@pytest.mark.slow
-def test_many_missing_snippets_are_made_by_many_processes(tmp_path):
+def test_many_missing_snippets_are_made_by_many_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(snippets, "render", quick_snippets.render)
     data = sample(tmp_path, rate=8000, num_songs=4)
     data.ensure(range(32), progress=False)  # 16 for each of two processes
     assert made(tmp_path) == [track.name for track in data.tracks[:32]]
     assert sorted(path.name for path in data.place.iterdir()) == made(tmp_path)  # and no litter
+    makers = {path.read_text() for path in tmp_path.rglob("vocals.wav")}
+    assert makers and str(os.getpid()) not in makers
 
 
 def test_a_stem_that_was_deleted_is_reported_by_its_file(tmp_path):
