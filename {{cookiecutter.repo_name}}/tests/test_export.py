@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from once import called_once
 from small_networks import put_clusters_in
 from test_models import SMALL, build
 from trainings import write
@@ -260,17 +261,6 @@ def test_the_example_reads_long_recordings_in_chunks(written):
     assert np.abs(sum(found.values()) - mixture).max() < 1e-3
 
 
-@pytest.mark.slow
-def test_a_second_export_takes_the_place_of_the_first(written, tmp_path):
-    copied = tmp_path / "out"
-    shutil.copytree(written, copied, ignore=shutil.ignore_patterns("page"))
-    (copied / "old.txt").write_text("")
-    export(network("mask_inference"), DeepMaskEstimation, {}, settings(copied), "another")
-    assert not (copied / "old.txt").exists()
-    assert "# another" in (copied / "README.md").read_text()
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
 def settings(output):
     return types.SimpleNamespace(
         output_folder=str(output), license="MIT", check_seconds=[1.0], page=False
@@ -278,12 +268,23 @@ def settings(output):
 
 
 @pytest.mark.slow
-def test_a_failed_check_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(Separation, "bound", -1.0)
+def test_a_failed_check_leaves_nothing_and_an_export_replaces_one(written, tmp_path, monkeypatch):
+    """One network is translated once for both, as that takes most of the time."""
+    for name in ("exported", "onnx_bytes", "pt2_bytes"):
+        monkeypatch.setattr(folder, name, called_once(getattr(folder, name)))
     model = network("mask_inference")
-    with pytest.raises(UserError, match=r"differ from torch \(onnx by .* nothing is written"):
-        export(model, DeepMaskEstimation, {}, settings(tmp_path / "out"), "a")
+    with monkeypatch.context() as strict:
+        strict.setattr(Separation, "bound", -1.0)
+        with pytest.raises(UserError, match=r"differ from torch \(onnx by .* nothing is written"):
+            export(model, DeepMaskEstimation, {}, settings(tmp_path / "out"), "a")
     assert list(tmp_path.iterdir()) == []
+    copied = tmp_path / "out"
+    shutil.copytree(written, copied, ignore=shutil.ignore_patterns("page"))
+    (copied / "old.txt").write_text("")
+    export(model, DeepMaskEstimation, {}, settings(copied), "another")
+    assert not (copied / "old.txt").exists()
+    assert "# another" in (copied / "README.md").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_broken_off_export_leaves_nothing_half_written(tmp_path):

@@ -356,6 +356,8 @@ def test_a_real_pipeline_killed_in_its_training_ends_as_if_it_had_not_been(tmp_p
     (tmp_path / "data").symlink_to(sample_folder)  # what other tests have rendered
     file = experiment(tmp_path, epochs=3, excerpts_per_epoch=40, batch_size=4, segment=0.3)
     edit(file, "train.checkpoint_every", 1)
+    edit(file, "evaluate.baselines", [])
+    edit(file, "evaluate.page_items", 0)
     steps = {
         "train": {"script": "train", "config": str(file)},
         "evaluate": {"script": "evaluate", "config": str(file), "needs": ["train"]},
