@@ -55,7 +55,7 @@ def test_without_the_training_data_the_static_mask_is_left_out_and_a_warning_say
         "evaluate",
         info={**trained["info"], "output_folder": str(tmp_path / "scored")},
         datasets={**trained["datasets"], "train": gone},
-        evaluate={"num_items": 2},
+        evaluate={"num_items": 2, "page_items": 0},
     )
     assert status == 0 and "2 of 10 items of test scored, 0 failed" in printed
     assert f"datasets.train is left out: {tmp_path / 'gone'}" in printed
@@ -65,7 +65,9 @@ def test_without_the_training_data_the_static_mask_is_left_out_and_a_warning_say
 def test_evaluate_scores_speech_where_the_packages_for_it_are(run, trained):
     for package in ("pystoi", "pesq"):
         pytest.importorskip(package)
-    status, printed = run("evaluate", evaluate={"num_items": 2, "metrics": ["stoi", "pesq"]})
+    status, printed = run(
+        "evaluate", evaluate={"num_items": 2, "metrics": ["stoi", "pesq"], "page_items": 0}
+    )
     assert status == 0 and "STOI" in printed and "PESQ" in printed
     result = json.loads((evaluation_of(trained) / "summary.json").read_text())
     mixture, ideal = (
@@ -92,7 +94,7 @@ def spoil(monkeypatch, number, message):
 
 def test_an_item_that_fails_is_counted_and_named_and_the_status_says_so(run, trained, monkeypatch):
     spoil(monkeypatch, 9, "30000009/vocals.wav: broken")
-    status, _ = run("evaluate", evaluate={"num_items": 2})
+    status, _ = run("evaluate", evaluate={"num_items": 2, "page_items": 0})
     assert "1 of 2 items failed" in status and "30000009" in status
     folder = Path(trained["info"]["output_folder"]) / "evaluation" / "test"
     assert list(json.loads((folder / "summary.json").read_text())["failed"]) == ["30000009"]
@@ -114,7 +116,7 @@ def test_an_estimate_of_the_wrong_form_is_a_failed_item(run, monkeypatch, spoil,
         return signals
 
     monkeypatch.setattr(DeepClustering, "make_audio_signals", spoilt)
-    status, _ = run("evaluate", evaluate={"num_items": 2})
+    status, _ = run("evaluate", evaluate={"num_items": 2, "page_items": 0})
     assert "none of 2 items could be scored" in status and message in status
 
 
@@ -128,7 +130,7 @@ def test_a_silent_estimate_counts_as_bad_and_does_not_drop_out(run, trained, mon
         return signals
 
     monkeypatch.setattr(DeepClustering, "make_audio_signals", silent)
-    assert run("evaluate", evaluate={"num_items": 2})[0] == 0
+    assert run("evaluate", evaluate={"num_items": 2, "page_items": 0})[0] == 0
     folder = Path(trained["info"]["output_folder"]) / "evaluation" / "test"
     (row,) = (
         row
@@ -221,14 +223,14 @@ def test_files_that_are_dropped_are_counted_and_named(run, trained, monkeypatch)
 @pytest.mark.skipif(not locks.AVAILABLE, reason="no locks on this system")
 def test_a_folder_that_another_evaluation_writes_to_is_refused(run, trained):
     with locks.acquire(evaluation_of(trained) / "evaluation.lock"):
-        status, _ = run("evaluate", evaluate={"num_items": 1})
+        status, _ = run("evaluate", evaluate={"num_items": 1, "page_items": 0})
     assert f"{evaluation_of(trained)}: another evaluation is active here; wait for it" in status
-    assert run("evaluate", evaluate={"num_items": 1})[0] == 0
+    assert run("evaluate", evaluate={"num_items": 1, "page_items": 0})[0] == 0
     assert not (evaluation_of(trained) / "evaluation.lock").exists()
 
 
 def test_results_of_another_checkpoint_are_not_mixed_with(run, trained, tmp_path):
-    assert run("evaluate", evaluate={"num_items": 1})[0] == 0
+    assert run("evaluate", evaluate={"num_items": 1, "page_items": 0})[0] == 0
     weights = Path(trained["algorithm"]["args"]["model_path"])
     content = torch.load(weights, weights_only=True)
     next(iter(content["state_dict"].values())).add_(1e-3)
@@ -236,5 +238,5 @@ def test_results_of_another_checkpoint_are_not_mixed_with(run, trained, tmp_path
     torch.save(content, other)
     args = {**trained["algorithm"]["args"], "model_path": str(other)}
     algorithm = {"class": "DeepClustering", "args": args}
-    status, _ = run("evaluate", evaluate={"num_items": 1}, algorithm=algorithm)
+    status, _ = run("evaluate", evaluate={"num_items": 1, "page_items": 0}, algorithm=algorithm)
     assert "holds the results of another checkpoint" in status
