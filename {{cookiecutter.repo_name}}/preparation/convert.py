@@ -43,6 +43,12 @@ class Convert:
         num_channels: int | None = None,
     ):
         self.format, self.sample_rate, self.num_channels = format, sample_rate, num_channels
+        check_rate("Convert", sample_rate, ", or null for each file's own")
+        if num_channels not in (None, 1, 2):
+            raise UserError(
+                f"Convert: num_channels is {num_channels}; write 1 or 2, or null for each file's "
+                "own"
+            )
 
     def run(self, source, folder):
         paths = [path for path in files_below(source) if path.name != MANIFEST]
@@ -56,6 +62,8 @@ class Convert:
                 self._convert(path, path.relative_to(source), folder)
             except UserError as error:  # collected, so that all bad files are named
                 return str(error)
+            except OSError as error:  # the name is too long with the new suffix, for example
+                return f"{path}: cannot be converted ({error.strerror or error}); rename it"
             return None
 
         # threads are enough: soundfile and soxr release Python's global lock
@@ -83,7 +91,7 @@ class Convert:
 
     def _convert(self, path, relative, folder):
         target = folder / self.target(relative)
-        if target.exists():
+        if target.is_file():
             return
         if path.suffix.lower() not in AUDIO:
             write_files({target: path.read_bytes()})
@@ -92,8 +100,21 @@ class Convert:
             sound, rate = decode_by_ffmpeg(path)
         else:
             sound, rate = audio.read(path), audio.info(path)[0]
-        sound = audio.convert(sound, rate, self.sample_rate or rate, self.num_channels)
+        try:
+            sound = audio.convert(sound, rate, self.sample_rate or rate, self.num_channels)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
         write_files({target: encode_16_bit(sound, self.sample_rate or rate, self.format, target)})
+
+
+def check_rate(step, sample_rate, alternative=""):
+    """Raise a UserError if a step's `sample_rate` is neither None nor a rate of audio."""
+    lowest, highest = audio.RATES
+    if sample_rate is not None and not lowest <= sample_rate <= highest:
+        raise UserError(
+            f"{step}: sample_rate is {sample_rate}; write {lowest} to {highest} (in Hz)"
+            f"{alternative}"
+        )
 
 
 def encode_16_bit(sound, sample_rate, format, path):

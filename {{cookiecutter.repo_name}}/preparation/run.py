@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from errors import UserError
+from errors import UserError, raise_all
 from files import files_below, remove_unfinished, write_files
 
 from . import manifest, sources
@@ -12,6 +12,7 @@ from .download import fetch
 from .unpack import unpack
 
 UNPACKING = ".unpacking"  # file that marks a folder into which archives are being unpacked
+REPEATABLE = {"FetchPackages", "MixWSJ0"}  # steps that may make different files each time
 log = logging.getLogger("prepare")
 
 
@@ -29,11 +30,16 @@ def prepare(settings, steps):
         UserError: a file cannot be downloaded, read or written.
     """
     folder = Path(settings.folder)
+    _check_steps([step.class_name for step in settings.steps])
     plan = _plan(settings)
     remove_unfinished(folder)
     source = folder if settings.source is None else Path(settings.source)
+    if source.exists() and not source.is_dir():
+        raise UserError(f"{source}: is a file; name the folder of the data as prepare.source")
     reason, known = manifest.why_incomplete(folder, plan), manifest.sources(folder)
-    if reason is None and not sources.changed_files(known, _list_sources(source, folder, known)):
+    present = _list_sources(source, folder, known)
+    sources.warn_of_gone(source, folder, steps, known, present)
+    if reason is None and not sources.changed_files(known, present):
         log.info("%s: complete, nothing to do", folder)
         return None
     manifest.begin(folder, plan, source, known)
@@ -54,6 +60,15 @@ def prepare(settings, steps):
     made = manifest.write(folder, plan, archives, known)
     log.info("%s: made, manifest %s", folder, made)
     return made
+
+
+def _check_steps(names):
+    """Raise a UserError if two steps of one class would make the same files."""
+    raise_all(
+        f"prepare.steps: has {name} twice; both read prepare.source and make the same files, so "
+        "the second would do nothing: write one, with the arguments of both"
+        for name in sorted({name for name in names if names.count(name) > 1} - REPEATABLE)
+    )
 
 
 def _list_sources(source, folder, known):

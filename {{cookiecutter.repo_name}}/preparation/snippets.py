@@ -14,7 +14,7 @@ from errors import UserError, raise_all
 from files import files_below, write_files
 from pool import available_cores, process_pool
 
-from .convert import encode_16_bit, require_ffmpeg
+from .convert import check_rate, encode_16_bit, require_ffmpeg
 from .musdb import SOURCES
 
 STEM = ".stem.mp4"
@@ -63,6 +63,7 @@ class Snippets:
     ):
         self.per_song, self.seconds, self.silence_db = per_song, seconds, silence_db
         self.sample_rate, self.num_channels, self.seed = sample_rate, num_channels, seed
+        check_rate("Snippets", sample_rate)
         self.groups: dict[str, Any] = groups or {
             "vocals": ["vocals"],
             "accompaniment": ["drums", "bass", "other"],

@@ -1,11 +1,12 @@
 """Detects changes of the source's files, and removes what was made from changed ones."""
 
 import logging
+import os
 from pathlib import Path
 
 from tqdm import tqdm
 
-from errors import UserError, amount
+from errors import UserError, amount, raise_all
 from files import file_stamp, files_below
 
 from .convert import AUDIO
@@ -25,14 +26,16 @@ def list_files(source, folder, known=None):
         known: an earlier result: files with the same size and time of modification are not read.
 
     Raises:
-        UserError: a file cannot be read.
+        UserError: a file cannot be read, or a symbolic link is broken.
     """
     own = Path(folder).absolute()
-    paths = [
-        path
-        for path in files_below(source)
-        if path.name != MANIFEST and own not in path.absolute().parents
-    ]
+    broken = []
+    found = files_below(source, on_other=lambda path: path.is_symlink() and broken.append(path))
+    raise_all(
+        f"{path}: a broken symbolic link ({os.readlink(path)}); repair or remove it"
+        for path in broken
+    )
+    paths = [path for path in found if path.name != MANIFEST and own not in path.absolute().parents]
     files = {}
     for path in tqdm(paths, desc="reading the source", unit="file", disable=None):
         name = path.relative_to(source).as_posix()
@@ -55,6 +58,33 @@ def changed_files(known, found):
     return [name for name, file in found.items() if hashes.get(name) != file["sha256"]]
 
 
+def warn_of_gone(source, folder, steps, known, found):
+    """Warn of files in `folder` that were made from files which are no longer in the source.
+
+    They are kept, because the source may be removed to free the disk (then `found` is empty), but
+    after a renaming they are there twice.
+
+    Args:
+        steps, known, found: as of `remove_outdated`.
+    """
+    if not found or not known:
+        return
+    for step in steps:
+        if not hasattr(step, "target"):
+            continue
+        made = {step.target(Path(name)) for name in found}
+        gone = {step.target(Path(name)) for name in known if name not in found} - made
+        kept = sorted(str(path) for path in gone if (folder / path).is_file())
+        if kept:
+            log.warning(
+                "%s: keeps %s, whose sources are no longer in %s; remove them there if they were "
+                "renamed or are not wanted",
+                folder,
+                _some(kept),
+                source,
+            )
+
+
 def remove_outdated(source, folder, steps, known, found):
     """Remove from `folder` what was made from changed files of the source, to be made again.
 
@@ -71,16 +101,21 @@ def remove_outdated(source, folder, steps, known, found):
         names = [name for name in names if Path(name).suffix.lower() in AUDIO]
     if not names:
         return
-    more = f" and {amount(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
-    what = f"{source}: new or changed since {folder} was made from it: {', '.join(names[:NAMED])}"
+    what = f"{source}: new or changed since {folder} was made from it: {_some(names)}"
     if not have_targets:
         raise UserError(
-            f"{what}{more}; remove {folder} to make it again from the present files, or restore "
+            f"{what}; remove {folder} to make it again from the present files, or restore "
             "the earlier ones"
         )
-    log.info("%s%s", what, more)
+    log.info("%s", what)
     for step in steps:
         made = {step.target(Path(name)) for name in known if name in names or name not in found}
         for name in names:
             if step.target(Path(name)) in made:
                 (folder / step.target(Path(name))).unlink(missing_ok=True)
+
+
+def _some(names):
+    """The first names as text, and the number of the others."""
+    more = f" and {amount(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"

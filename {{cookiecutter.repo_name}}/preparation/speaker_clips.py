@@ -11,7 +11,7 @@ from errors import UserError, amount, raise_all
 from files import files_below, write_files
 from pool import available_cores
 
-from .convert import encode_16_bit
+from .convert import check_rate, encode_16_bit
 from .sorting import SPLITS, files_by_name, log, select_split
 
 
@@ -37,6 +37,7 @@ class SpeakerClips:
     ):
         self.voices, self.splits = voices, splits
         self.sample_rate, self.shortest = sample_rate, shortest
+        check_rate("SpeakerClips", sample_rate)
         raise_all(
             f"SpeakerClips: splits has the unknown split {split!r}; write val, test"
             for split in splits

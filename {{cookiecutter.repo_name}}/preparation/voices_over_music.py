@@ -17,7 +17,7 @@ from songs.score import compose
 from songs.song import Song
 from songs.sound import SAMPLE_RATE, channel_strip
 
-from .convert import encode_16_bit
+from .convert import check_rate, encode_16_bit
 from .drumkits import Drumkit
 from .guitar import play_band
 from .singing import import_pyworld, sing
@@ -105,6 +105,7 @@ class VoicesOverMusic:
         self.drums = drums if kits else 0.0
         self.soundfonts, self.kits = soundfonts or [], kits or []
         self.level_db = level_db or [-8.0, 4.0]
+        check_rate("VoicesOverMusic", sample_rate)
         problems = []
         for key, value in (("splits", splits), ("minutes", minutes)):
             for split in value:

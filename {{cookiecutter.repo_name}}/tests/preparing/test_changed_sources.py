@@ -111,3 +111,21 @@ def test_the_manifest_of_the_source_is_not_copied(tmp_path):
     assert not (tmp_path / "made" / "manifest.json").exists()
     sound(tmp_path / "raw" / "b.wav", 1)
     assert prepared(tmp_path) is None
+
+
+def test_what_was_made_from_files_that_are_gone_is_kept_with_a_warning(tmp_path, caplog):
+    for number, name in enumerate(("vocal/a.wav", "drums/a.wav")):
+        sound(tmp_path / "raw" / name, number)
+    assert prepared(tmp_path) is None
+    (tmp_path / "raw" / "vocal").rename(tmp_path / "raw" / "vocals")
+    assert prepared(tmp_path) is None
+    keeps = f"{tmp_path / 'made'}: keeps vocal/a.wav, whose sources are no longer in"
+    assert keeps in caplog.text and (tmp_path / "made/vocals/a.wav").exists()
+    caplog.clear()
+    assert prepared(tmp_path) is None  # there is nothing to do, but the file is still there
+    assert keeps in caplog.text
+    caplog.clear()
+    (tmp_path / "made/vocal/a.wav").unlink()
+    assert prepared(tmp_path) is None
+    assert "keeps" not in caplog.text
+    assert sorted(manifest(tmp_path)["files"]) == ["drums/a.wav", "vocals/a.wav"]

@@ -243,3 +243,19 @@ def test_a_linked_folder_is_prepared(tmp_path):
     os.symlink(tmp_path / "raw", tmp_path / "raw" / "round")
     assert run(tmp_path, source=str(tmp_path / "raw"), steps=CONVERT) is None
     assert sorted(manifest(tmp_path)["files"]) == ["a.flac", "linked/b.flac"]
+
+
+def test_a_source_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "raw").write_text("a file")
+    said = run(tmp_path, source=str(tmp_path / "raw"), steps=CONVERT)
+    assert said == f"error: {tmp_path / 'raw'}: is a file; name the folder of the data as " + (
+        "prepare.source"
+    )
+
+
+def test_a_broken_link_in_the_source_is_not_left_out_silently(tmp_path):
+    sound(tmp_path / "raw" / "a.wav")
+    (tmp_path / "raw" / "b.wav").symlink_to("nowhere.wav")
+    said = run(tmp_path, source=str(tmp_path / "raw"), steps=CONVERT)
+    assert "b.wav: a broken symbolic link (nowhere.wav); repair or remove it" in said
+    assert not (tmp_path / "made" / "a.flac").exists()

@@ -195,3 +195,23 @@ def test_compressed_stems_become_folders_that_musdb18_reads(tmp_path):
         for one, other in zip(ours, theirs, strict=True):  # AAC, but the same stem in place
             assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.9
     assert "compressed files" not in str(data.tracks)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([{"num_channels": 1}, {"sample_rate": 8000}], "prepare.steps: has Convert twice"),
+        ([{"sample_rate": 0}], "Convert: sample_rate is 0; write 1000 to 1000000"),
+        ([{"sample_rate": 10**9}], "Convert: sample_rate is 1000000000; write 1000 to"),
+        ([{"num_channels": 0}], "Convert: num_channels is 0; write 1 or 2, or null"),
+        ([{"num_channels": 2}], "/raw/a.wav: audio of 5 channels cannot become 2"),
+        ([{"format": "flac"}], ".wav: cannot be converted (File name too long); rename it"),
+    ],
+)
+def test_steps_that_cannot_do_what_they_say_are_refused(tmp_path, steps, message):
+    long = f"{'x' * 251}.wav" if "format" in steps[0] else "b.wav"
+    for name, channels in (("a.wav", 5), (long, 1)):
+        layouts.save(tmp_path / "raw" / name, np.zeros((100, channels)), 16000)
+    steps = [{"class": "Convert", "args": args} for args in steps]
+    assert message in run(tmp_path, source=str(tmp_path / "raw"), steps=steps)
+    assert not (tmp_path / "made" / "manifest.json").exists()
