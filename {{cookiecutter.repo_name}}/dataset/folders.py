@@ -1,5 +1,6 @@
 """Lists folders: sorted, without hidden files, and with an error for cyclic links."""
 
+import logging
 import os
 import re
 import unicodedata
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import audio
 from errors import UserError
-from files import is_hidden, printable
+from files import files_below, is_hidden, printable
+
+log = logging.getLogger("dataset")
 
 
 def folders(folder):
@@ -48,6 +51,29 @@ def audio_files_below(folder, depth=20):
         for subfolder in folders(folder):
             found += audio_files_below(subfolder, depth - 1)
     return found
+
+
+def warn_of_unused(place, used, expected):
+    """Warn of audio in a folder and its subfolders that is not used, and of subfolders without any.
+
+    Args:
+        used: the paths of the files that are used.
+        expected: what is read, for the message.
+    """
+    suffixes = audio.SUFFIXES + audio.UNSUPPORTED
+    rest = {path for path in files_below(place) if path.suffix.lower() in suffixes} - set(used)
+    if rest:
+        log.warning(
+            "%s: %s not used, %s for one; expected: %s",
+            place,
+            "1 audio file is" if len(rest) == 1 else f"{len(rest)} audio files are",
+            min(rest),
+            expected,
+        )
+    filled = {parent for path in (*used, *rest) for parent in path.parents}
+    for folder in folders(place):
+        if folder not in filled:
+            log.warning("%s: is not used, as it holds no audio files", folder)
 
 
 def normalized(name):

@@ -7,6 +7,7 @@ import numpy as np
 
 import audio
 from errors import UserError, amount, raise_all
+from files import files_below
 
 from . import rooms
 from .base import StemDataset
@@ -120,6 +121,11 @@ class SpeakerFolder(StemDataset):
     def speakers_of(self, folder):
         """{split: {speaker: [path]}} of the splits that exist."""
         parts = [split for split in SPLITS if (folder / split).is_dir()]
+        capital = [path for path in folders(folder) if path.name.lower() in SPLITS]
+        if capital and not parts:  # their speakers would count as one
+            raise UserError(
+                f"{capital[0]}: rename it to {capital[0].name.lower()}, in small letters"
+            )
         if parts:
             return {split: self._by_speaker(folder / split) for split in parts}
         if folder.name in SPLITS and self.recognises(folder.parent):
@@ -144,6 +150,14 @@ class SpeakerFolder(StemDataset):
                 unassigned.append(path)
             else:
                 found.setdefault(name, []).append(path)
+        unreadable = [p for p in files_below(place) if p.suffix.lower() in audio.UNSUPPORTED]
+        if unreadable:
+            log.warning(
+                "%s: %s not used, %s for one; convert them to WAV, FLAC, OGG, MP3 or AIFF first",
+                place,
+                "1 file is" if len(unreadable) == 1 else f"{len(unreadable)} files are",
+                unreadable[0],
+            )
         if unassigned and self.pattern is None:
             raise UserError(
                 f"{unassigned[0]}: is in no speaker's folder; move it into one, or write speaker: "

@@ -7,9 +7,11 @@ from typing import Literal
 from errors import UserError, raise_all
 
 from .base import SPLITS, StemDataset
-from .folders import audio_files, compile_pattern, folders, normalized
+from .folders import audio_files, compile_pattern, folders, normalized, warn_of_unused
 from .layout import find_layout, is_mixture
 from .tracks import Track, log
+
+FILES = {"stems": "<source>/<track>.wav", "tracks": "<track>/<source>.wav"}
 
 
 class StemFolder(StemDataset):
@@ -63,9 +65,8 @@ class StemFolder(StemDataset):
         self.requested_layout, self.mix_name = layout, mix
         self.song = compile_pattern("song", song, "(.*)_\\d+")
         self.requested_mixture, self.missing = mixture, missing
-        files = {"stems": "<source>/<track>.wav", "tracks": "<track>/<source>.wav"}
-        files["auto"] = f"{files['stems']} or {files['tracks']}"
-        self.layout = f"{split}/ with {files[layout]}"
+        either = f"{FILES['stems']} or {FILES['tracks']}"
+        self.layout = f"{split}/ with {FILES.get(layout, either)}"
         super().__init__(folder, split, sample_rate, num_channels, stft_params, groups)
 
     def recognises(self, folder):
@@ -79,14 +80,24 @@ class StemFolder(StemDataset):
             layout, why = find_layout(parts or [folder])
             self.found = f"layout: {layout}, by {why}"
         found = _by_track(place) if layout == "tracks" else _by_stem(place)
+        used = {path for stems in found.values() for path in stems.values()}
+        warn_of_unused(place, used, f"{FILES[layout]}, as WAV, FLAC, OGG, MP3 or AIFF")
         mixes = self._take_mixtures(found)
         tracks = [
             Track(name, {label: (path,) for label, path in stems.items()}, mix=mixes[name])
             for name, stems in sorted(found.items())
             if stems
         ]
-        all_have_mix = bool(tracks) and all(track.mix is not None for track in tracks)
-        self.mixture = self.requested_mixture or ("file" if all_have_mix else "sum")
+        without = [track.name for track in tracks if track.mix is None]
+        self.mixture = self.requested_mixture or ("file" if tracks and not without else "sum")
+        if self.requested_mixture is None and 0 < len(without) < len(tracks):
+            log.warning(
+                "%s: mixtures are the sums of the sources, because %s a mixture file, %s for one; "
+                "add them, or write mixture: sum",
+                place,
+                f"{len(without)} of {len(tracks)} tracks lack",
+                without[0],
+            )
         if self.mixture == "file":
             raise_all(
                 f"{track.name}: no file for it in {self.mix_name or 'mix'!r}; add it, or write "

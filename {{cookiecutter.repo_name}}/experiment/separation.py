@@ -78,6 +78,7 @@ def _warn_of_another_model(config, path, metadata):
             f"{key} = {was.get(key)!r}, here {here.get(key)!r}"
             for key in sorted({*was, *here} - {section})
             if was.get(key) != here.get(key)
+            and not all(isinstance(side.get(key), dict | list) for side in (was, here))
         ]
     if differences:
         log.warning("%s: was trained with %s", path, "; ".join(differences[:5]))

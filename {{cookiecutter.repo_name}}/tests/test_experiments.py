@@ -160,11 +160,18 @@ def test_a_copied_experiment_separates_with_its_own_model_or_says_that_it_does_n
     assert "WARNING" not in caplog.text
     args = {"num_sources": 2, "model_path": experiment.best_model(first)}
     copied = small(
-        "copied", tmp_path, sample_folder, algorithm={"args": args}, signal={"hop_length": 256}
+        "copied",
+        tmp_path,
+        sample_folder,
+        algorithm={"args": args},
+        signal={"hop_length": 256},
+        model={"args": {"hidden_size": 9}},
     )
     experiment.build_separator(copied, "cpu")
     assert "names another model than the one that this experiment trains" in caplog.text
     assert "was trained with signal.hop_length = 128, here 256" in caplog.text
+    assert "model.args.hidden_size = 16, here 9" in caplog.text
+    assert "model.args = {" not in caplog.text  # the same again, in full
 
 
 def test_the_split_of_a_dataset_is_its_key(tmp_path, sample_folder):

@@ -174,6 +174,28 @@ def test_hidden_files_are_ignored(stems):
     assert len(build(stems)) == 2 and build(stems).labels == ["a", "b"]
 
 
+def test_audio_that_is_not_used_and_folders_without_any_are_named(stems, caplog):
+    build(stems)
+    assert "not used" not in caplog.text
+    layouts.save(stems / "three.wav", NOISE[:, 0], RATE)
+    (stems / "c").mkdir()
+    assert build(stems).labels == ["a", "b"]
+    assert f"1 audio file is not used, {stems / 'three.wav'} for one; expected: <sou" in caplog.text
+    assert f"{stems / 'c'}: is not used, as it holds no audio files" in caplog.text
+    caplog.clear()
+    for source in "ab":  # the whole track is of a kind that cannot be read
+        (stems / source / "one.wav").rename(stems / source / "one.m4a")
+    assert [track.name for track in build(stems).tracks] == ["two"]
+    assert "3 audio files are not used" in caplog.text and "a/one.m4a for one" in caplog.text
+
+
+def test_a_mixture_that_some_tracks_lack_is_named(stems, caplog):
+    layouts.save(stems / "mix" / "one.wav", NOISE[:, 0], RATE)
+    assert build(stems, mixture="sum").mixture == "sum" and "lack" not in caplog.text
+    assert build(stems).mixture == "sum"
+    assert "because 1 of 2 tracks lack a mixture file, two for one; add" in caplog.text
+
+
 def test_a_symbolic_link_that_leads_round_in_circles_is_refused(stems):
     (stems / "loop").symlink_to(stems)
     refused(stems, "loop: a symbolic link to .*, a folder that contains it; remove the link")

@@ -248,6 +248,19 @@ def test_what_cannot_be_mixed_is_one_message(tmp_path, folder, caplog):
     refused("train/stray.wav: is in no speaker's folder; move it", tmp_path)
 
 
+def test_splits_in_capital_letters_are_not_taken_for_speakers(tmp_path):
+    speaker_folder(tmp_path, {name: [f"anna{name}", "bob"] for name in ("Train", "Val", "Test")})
+    refused("Test: rename it to test, in small letters", tmp_path)
+
+
+def test_recordings_that_cannot_be_read_by_their_suffix_are_named(tmp_path, caplog):
+    speaker_folder(tmp_path, {"train": ["anna", "bob", "carla"]}, clips=1)
+    path = next((tmp_path / "train" / "carla").iterdir())
+    path.rename(path.with_suffix(".m4a"))
+    assert list(build(tmp_path).clips) == ["anna", "bob"]
+    assert "1 file is not used" in caplog.text and ".m4a for one; convert them" in caplog.text
+
+
 def test_a_split_that_is_not_there_is_named(tmp_path):
     speaker_folder(tmp_path, {"train": ["anna", "bob"]}, clips=1)
     refused("no tracks of SpeakerFolder, split 'val'.*found train", tmp_path, "val")
