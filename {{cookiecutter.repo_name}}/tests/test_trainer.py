@@ -365,3 +365,19 @@ def test_the_order_of_data_does_not_depend_on_the_number_of_workers(write_config
     alone, helped = fit(write_config("alone")), fit(write_config("helped", num_workers=2))
     assert same(weights(alone), weights(helped))
     assert set(multiprocessing.active_children()) <= before  # the workers end with the run
+
+
+def test_training_on_silence_is_warned_of(write_config, caplog):
+    trainer = experiment.build_trainer(config.load(write_config(epochs=1)))
+    read = trainer.train_data.excerpt
+    trainer.train_data.excerpt = lambda *args: 0 * read(*args)
+    trainer.fit()
+    assert "all training excerpts so far are silent or nearly so" in caplog.text
+    assert "all validation excerpts" not in caplog.text
+    caplog.clear()
+    trainer = experiment.build_trainer(config.load(write_config("other", epochs=1)))
+    heard = trainer.val_data.excerpt
+    trainer.val_data.excerpt = lambda *args: 0 * heard(*args)
+    trainer.fit()
+    assert "all validation excerpts so far are silent" in caplog.text
+    assert "all training excerpts" not in caplog.text

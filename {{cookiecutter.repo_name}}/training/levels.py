@@ -1,9 +1,12 @@
 """The levels of the mixtures that a network was trained on, stored in its checkpoint: separation
 scales recordings that are softer or louder to them."""
 
+import logging
 import math
 
 import torch
+
+log = logging.getLogger("train")
 
 SILENT_DB = -60.0  # excerpts below this RMS level do not count
 
@@ -22,6 +25,16 @@ class Levels:
                 self.count += 1
                 self.total += level
                 self.squares += level * level
+
+    def warn_if_silent(self, kind):
+        """Warn if nothing was counted: every excerpt, of training or validation, was silent."""
+        if not self.count:
+            log.warning(
+                "all %s excerpts so far are silent or nearly so (below %g dB of full scale), and "
+                "losses on them mean nothing; look at the data, with scripts.audit for example",
+                kind,
+                SILENT_DB,
+            )
 
     def summary(self):
         """{"mean": ..., "std": ...}; None if nothing was counted."""

@@ -5,6 +5,7 @@ import logging
 import audio
 from errors import UserError, amount
 
+from .levels import Levels
 from .loading import Excerpts, load
 from .sampling import (
     Curriculum,
@@ -104,7 +105,11 @@ class Plan:
 
     def validation_batches(self):
         """This process's part of the validation batches, the same each time."""
-        return load(self.val_excerpts, self.val_batches, 0)
+        levels = Levels()
+        for batch in load(self.val_excerpts, self.val_batches, 0):
+            levels.add(batch["mix"])
+            yield batch
+        levels.warn_if_silent("validation")
 
     def describe(self):
         """Tracks, hours and steps, in a line."""

@@ -333,6 +333,7 @@ class Trainer:
                 row |= self.validate()
             else:
                 row |= {"val_loss": None, self.history.key: None}
+        self.levels.warn_if_silent("training")
         self.history.add(row)
         self.schedule.after_epoch(row[self.history.key])
         self.means.clear()
