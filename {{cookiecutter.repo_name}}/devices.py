@@ -10,7 +10,8 @@ from errors import UserError
 
 
 def choose(name="auto"):
-    """The torch.device for "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:N" or "mps".
+    """The torch.device for "auto" (cuda, else mps, else cpu), "cpu", "cuda", "cuda:N" or "mps", or
+    for a torch.device.
 
     In distributed training, "cuda" is the GPU whose index is the local rank.
 
@@ -18,6 +19,9 @@ def choose(name="auto"):
         UserError: the device is not available. It is never silently replaced by the CPU.
     """
     names = available()
+    name = str(name) if isinstance(name, torch.device) else name
+    if not isinstance(name, str):
+        raise UserError(f"device is {name!r}; write auto, {', '.join(names)}")
     name = names[0] if name == "auto" else name
     if name == "cuda" and distributed.launched_world_size() > 1:
         name = f"cuda:{distributed.local_rank()}"

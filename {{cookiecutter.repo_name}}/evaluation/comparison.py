@@ -70,6 +70,12 @@ def _read_run(folder, split):
         raise UserError(f"{place / 'scores.csv'}: has no scores of {method}; evaluate it again")
     summary = place / "summary.json"
     about = read_json(summary) if summary.exists() else {}
+    items = len({row["item"] for row in rows})
+    if about.get("items", items) != items:
+        raise UserError(
+            f"{place / 'scores.csv'}: has {amount(items, 'item')}, but {summary.name} beside it "
+            f"says {about['items']}; copy both again, or evaluate again"
+        )
     history = _history(folder / "history.csv")
     return Run(str(name), folder, method, rows, leaves(config), history, about)
 

@@ -275,6 +275,18 @@ def test_files_damaged_by_hand_are_one_clear_message(
     assert re.search(message, said) and "Traceback" not in said
 
 
+def test_scores_that_were_cut_at_the_end_of_a_line_are_found_by_their_number(
+    runs, tmp_path, capsys, caplog
+):
+    place = tmp_path / "a" / "evaluation" / "test"
+    (place / "summary.json").write_text('{"items": 40}')
+    assert "error" not in run_script(tmp_path, capsys, caplog, runs)
+    lines = (place / "scores.csv").read_text().splitlines(keepends=True)
+    (place / "scores.csv").write_text("".join(lines[:41]))
+    said = run_script(tmp_path, capsys, caplog, runs)
+    assert "scores.csv: has 20 items, but summary.json beside it says 40; copy both again" in said
+
+
 def test_scores_that_a_spreadsheet_has_saved_are_read(runs, tmp_path, capsys, caplog):
     path = tmp_path / "a" / "evaluation" / "test" / "scores.csv"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # it begins with a byte order mark

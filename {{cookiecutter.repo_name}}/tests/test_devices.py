@@ -42,6 +42,16 @@ def test_an_absent_device_is_an_error_that_says_what_is_there(machine, name):
         devices.choose(name)
 
 
+def test_a_device_of_torch_is_taken_and_what_is_no_device_refused(machine):
+    machine()
+    assert devices.choose(torch.device("cpu")) == torch.device("cpu")
+    with pytest.raises(UserError, match="device 'cuda:1' is not available"):
+        devices.choose(torch.device("cuda:1"))
+    for name in (None, 3):
+        with pytest.raises(UserError, match=f"device is {name}; write auto, cpu$"):
+            devices.choose(name)
+
+
 def test_a_gpu_is_not_taken_for_an_absent_mps(machine):
     machine(gpus=1)
     with pytest.raises(UserError, match="'mps' is not available; this machine has cuda, cpu"):
