@@ -11,6 +11,7 @@ import onnxruntime
 import soundfile
 
 MODEL = Path(__file__).with_name("model.onnx")
+LOUDEST = 1e12  # a peak beyond this is an error of what wrote the audio
 MOST_CHANNELS = 64  # of a recording that is shorter than it has channels
 
 
@@ -54,6 +55,8 @@ def check(mix, reads_mono):
         )
     if not np.isfinite(mix).all():
         raise ValueError("audio has samples that are NaN or infinite")
+    if np.abs(mix).max() > LOUDEST:
+        raise ValueError(f"its peak is {np.abs(mix).max():.3g}, full scale being 1")
     if reads_mono and np.square(mix.mean(axis=0)).mean() < 1e-6 * np.square(mix).mean():
         raise ValueError(
             f"its {len(mix)} channels cancel each other in mono, which the model reads: invert "
@@ -88,23 +91,45 @@ def resample(audio, length):
     return np.fft.irfft(spectrum * (length / count), length).astype(np.float32)
 
 
-if __name__ == "__main__":
-    if not sys.argv[1:]:
-        sys.exit("usage: python separate.py song.wav ...")
-    separate, failed, stems = load(), False, set()
-    for name in dict.fromkeys(sys.argv[1:]):
+def write(path, sound, sample_rate):
+    """Write a WAV file of floats, which is complete, or not there if the disk is full."""
+    part = path.with_name(".separate.part")
+    try:
+        soundfile.write(part, sound.T, sample_rate, subtype="FLOAT", format="WAV")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def main(names):
+    """Separate the files; return whether one of them failed."""
+    try:
+        separate = load()
+    except Exception as error:  # onnxruntime has many kinds without a common base
+        sys.exit(f"error: {MODEL}: cannot be loaded ({error}); copy it again")
+    failed, stems = False, set()
+    inputs = {Path(name).resolve() for name in names}
+    for name in dict.fromkeys(names):
         try:
             audio, sample_rate = soundfile.read(name, dtype="float32", always_2d=True)
             sources = separate(audio.T, sample_rate)
+            stem = Path(name).with_suffix("")
+            stem = Path(name) if stem in stems else stem  # song.flac after song.wav
+            stems.add(stem)
+            paths = [stem.with_name(f"{stem.name}.{source}.wav") for source in sources]
+            for path in paths:
+                if path.resolve() in inputs:
+                    raise ValueError(f"it would replace {path}, which is to be separated too")
+            for path, sound in zip(paths, sources.values(), strict=True):
+                write(path, sound, sample_rate)
+                print(path)
         except (OSError, soundfile.SoundFileError, ValueError) as error:
             print(f"error: {name}: cannot be separated ({error})", file=sys.stderr)
             failed = True
-            continue
-        stem = Path(name).with_suffix("")
-        stem = Path(name) if stem in stems else stem  # song.flac after song.wav
-        stems.add(stem)
-        for source, sound in sources.items():
-            path = stem.with_name(f"{stem.name}.{source}.wav")
-            soundfile.write(path, sound.T, sample_rate, subtype="FLOAT")
-            print(path)
-    sys.exit(failed)
+    return failed
+
+
+if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit("usage: python separate.py song.wav ...")
+    sys.exit(main(sys.argv[1:]))

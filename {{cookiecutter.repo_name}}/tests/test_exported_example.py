@@ -93,6 +93,53 @@ def test_two_files_of_one_name_keep_their_sources_apart(pretended, tmp_path, mon
     assert lengths == expected
 
 
+def run(monkeypatch, *names):
+    """The exit status of `python separate.py NAMES`."""
+    monkeypatch.setattr(sys, "argv", ["separate.py", *names])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(separate.__file__, run_name="__main__")
+    return ended.value.code
+
+
+def test_a_file_that_is_to_be_separated_too_is_not_replaced(
+    pretended, tmp_path, monkeypatch, capsys
+):
+    pretended("any")
+    monkeypatch.chdir(tmp_path)
+    for name in ("song.wav", "song.b.wav"):
+        soundfile.write(name, np.full(400, 0.5), RATE)
+    stem = (tmp_path / "song.b.wav").read_bytes()
+    assert run(monkeypatch, "song.wav", "song.b.wav") == 1
+    assert "error: song.wav: cannot be separated (it would replace song.b.wav" in (
+        capsys.readouterr().err
+    )
+    assert (tmp_path / "song.b.wav").read_bytes() == stem
+    assert not (tmp_path / "song.a.wav").exists() and (tmp_path / "song.b.a.wav").exists()
+
+
+def test_sources_that_cannot_be_written_are_one_message_and_the_next_file_is_separated(
+    pretended, tmp_path, monkeypatch, capsys
+):
+    pretended("any")
+    monkeypatch.chdir(tmp_path)
+    for name in (f"{'x' * 250}.wav", "short.wav"):
+        soundfile.write(name, np.full(400, 0.5), RATE)
+    assert run(monkeypatch, f"{'x' * 250}.wav", "short.wav") == 1
+    assert "xxx.wav: cannot be separated ([Errno 36] File name too long" in capsys.readouterr().err
+    assert (tmp_path / "short.a.wav").exists() and not list(tmp_path.glob(".*"))
+
+
+def test_a_model_that_cannot_be_loaded_and_audio_far_too_loud_are_one_message(
+    pretended, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(separate.onnxruntime, "InferenceSession", lambda *_, **__: 1 / 0)
+    code = run(monkeypatch, "song.wav")
+    assert "model.onnx: cannot be loaded (division by zero); copy it again" in code
+    pretended("any")
+    with pytest.raises(ValueError, match=r"its peak is 1e\+20, full scale being 1"):
+        separate.load()(np.full((1, 500), 1e20), RATE)
+
+
 def test_a_mono_recording_has_mono_sources_by_a_stereo_model_too(pretended):
     pretended("2")
     mono = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 500)).astype(np.float32)
