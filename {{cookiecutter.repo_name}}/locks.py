@@ -70,12 +70,12 @@ def acquire(path, setting="info.output_folder"):
         if not try_lock(file):
             file.close()
             return None
-        if _is_at(file, path):
+        if is_at(file, path):
             return file
         file.close()  # the previous holder removed the file after it was opened here: try again
 
 
-def _is_at(file, path):
+def is_at(file, path):
     """Is the open file still the one at `path`?"""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))

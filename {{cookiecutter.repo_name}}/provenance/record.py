@@ -57,7 +57,8 @@ def recorded(folder, script, **facts):
             "energy_joules": energy.joules,
         }
         energy.close()
-        _put(path, session)
+        if path.parent.is_dir():  # the folder may have been moved in the meantime
+            _put(path, session)
 
 
 def sessions(folder):

@@ -14,6 +14,7 @@ import torch
 import yaml
 from trainings import fit, plain_config, same, trainer_of, weights, write
 
+import provenance
 from errors import UserError
 from training.locking import Lock
 
@@ -192,6 +193,36 @@ def test_two_trainings_in_one_folder_the_second_names_the_first(write_config):
     first.fit()
     assert not first.lock.path.exists()
     fit(path)  # nothing to do, and nobody in the way
+
+
+def test_a_run_whose_folder_is_moved_stops_and_leaves_no_part_of_it_behind(write_config):
+    path = write_config(epochs=3)
+    trainer = trainer_of(path)
+    read, moved = trainer.val_data.excerpt, trainer.folder.with_name("moved")
+
+    def excerpt(*args):
+        if (trainer.folder / "history.csv").exists():  # after the first epoch
+            trainer.folder.rename(moved)
+        return read(*args)
+
+    trainer.val_data.excerpt = excerpt
+    with (
+        pytest.raises(UserError, match="small: was moved or removed while this training run"),
+        provenance.recorded(trainer.folder, "train"),
+    ):
+        trainer.fit()
+    assert not trainer.folder.exists()
+    moved.rename(trainer.folder)
+    trainer, whole = fit(path), fit(write_config("whole", epochs=3))
+    assert same(weights(trainer), weights(whole))
+
+
+def test_a_loss_that_is_no_number_before_the_first_checkpoint_names_none(write_config):
+    trainer = trainer_of(write_config(builder="tasnet"))
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(float("nan"))
+    with pytest.raises(UserError, match="at step 1 with .*; no state was saved yet. A smaller"):
+        trainer.fit()
 
 
 def test_a_lock_does_not_outlive_a_killed_process(tmp_path):

@@ -60,6 +60,7 @@ class Checkpoints:
             "random": distributed.all_gather(random_state.capture(trainer.device)),
         }
         if distributed.is_main_process():
+            trainer.lock.check()
             checkpoints.save(self.latest, state)
 
     def resume(self, trainer):

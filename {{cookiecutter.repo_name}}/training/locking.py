@@ -38,6 +38,17 @@ class Lock:
             )
         self._sign()
 
+    def check(self):
+        """Raise a UserError if the folder was moved or removed since the lock was taken: it would
+        be made again, with a part of the run in it."""
+        if self.file is not None and not locks.is_at(self.file, self.path):
+            folder = self.path.parent
+            raise UserError(
+                f"{folder}: was moved or removed while this training run was active, or its "
+                f"{self.path.name} was, so the run has stopped; to resume it from its last "
+                f"checkpoint, move the folder back, or give scripts.train its new name as -p"
+            )
+
     def release(self):
         """Give the lock back, and remove what it left."""
         if self.file is None:

@@ -75,9 +75,10 @@ def check_finite(scalars, batch, step, latest, overflow_allowed=False):
         if bad
         else "A smaller learning rate or gradient_clip may help"
     )
+    saved = f"the last good state is in {latest}" if latest.exists() else "no state was saved yet"
     raise UserError(
         f"{', '.join(f'the {name} is {value}' for name, value in wrong.items())} at step {step} "
-        f"with {', '.join(batch['name'])}; the last good state is in {latest}. {cause}"
+        f"with {', '.join(batch['name'])}; {saved}. {cause}"
     )
 
 
