@@ -1,8 +1,10 @@
 """Runs a preparation: downloads, unpacking, steps, manifest; finished parts are not repeated."""
 
+import contextlib
 import logging
 from pathlib import Path
 
+import locks
 from errors import UserError, raise_all
 from files import files_below, remove_unfinished, write_files
 
@@ -12,6 +14,7 @@ from .download import fetch
 from .unpack import unpack
 
 UNPACKING = ".unpacking"  # file that marks a folder into which archives are being unpacked
+LOCK = ".prepare.lock"  # hidden, so that it is in no manifest
 REPEATABLE = {"FetchPackages", "MixWSJ0"}  # steps that may make different files each time
 log = logging.getLogger("prepare")
 
@@ -32,7 +35,6 @@ def prepare(settings, steps):
     folder = Path(settings.folder)
     _check_steps([step.class_name for step in settings.steps])
     plan = _plan(settings)
-    remove_unfinished(folder)
     source = folder if settings.source is None else Path(settings.source)
     if source.exists() and not source.is_dir():
         raise UserError(f"{source}: is a file; name the folder of the data as prepare.source")
@@ -42,6 +44,14 @@ def prepare(settings, steps):
     if reason is None and not sources.changed_files(known, present):
         log.info("%s: complete, nothing to do", folder)
         return None
+    with _alone(folder):
+        remove_unfinished(folder)
+        return _make(settings, steps, plan, source, folder)
+
+
+def _make(settings, steps, plan, source, folder):
+    """Make the folder, and return the hash of its manifest."""
+    known = manifest.sources(folder)
     manifest.begin(folder, plan, source, known)
     archives = _unpack_archives(settings, source)
     has_packages = any(isinstance(step, FetchPackages) for step in steps)
@@ -60,6 +70,26 @@ def prepare(settings, steps):
     made = manifest.write(folder, plan, archives, known)
     log.info("%s: made, manifest %s", folder, made)
     return made
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """A context in which no other process prepares the folder, where the file system has locks."""
+    if not locks.AVAILABLE:
+        yield
+        return
+    lock = locks.acquire(folder / LOCK, "prepare.folder")
+    if lock is None:
+        raise UserError(
+            f"{folder}: another process is preparing it; wait for it, or stop it and run this again"
+        )
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.close()
+        with contextlib.suppress(OSError):  # it stays if there is something in it
+            folder.rmdir()
 
 
 def _check_steps(names):

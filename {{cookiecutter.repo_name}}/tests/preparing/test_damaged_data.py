@@ -13,6 +13,7 @@ import soundfile
 from preparations import run, tarred, zipped
 
 import files
+import locks
 from errors import UserError
 from preparation import unpack
 
@@ -259,3 +260,17 @@ def test_a_broken_link_in_the_source_is_not_left_out_silently(tmp_path):
     said = run(tmp_path, source=str(tmp_path / "raw"), steps=CONVERT)
     assert "b.wav: a broken symbolic link (nowhere.wav); repair or remove it" in said
     assert not (tmp_path / "made" / "a.flac").exists()
+
+
+def test_two_processes_do_not_prepare_one_folder_at_the_same_time(tmp_path):
+    sound(tmp_path / "raw" / "a.wav")
+    section = {"source": str(tmp_path / "raw"), "steps": CONVERT}
+    lock = locks.acquire(tmp_path / "made" / ".prepare.lock")
+    said = run(tmp_path, **section)
+    assert said.startswith(f"error: {tmp_path / 'made'}: another process is preparing it; wait")
+    lock.close()  # as if it was killed
+    assert run(tmp_path, **section) is None
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
+        "a.flac",
+        "manifest.json",
+    ]
