@@ -17,6 +17,7 @@ from errors import UserError, amount, raise_all
 from files import files_below, write_files
 from pool import available_cores
 
+from .arguments import check_rate
 from .manifest import MANIFEST
 
 AUDIO = audio.SUFFIXES + audio.UNSUPPORTED
@@ -105,16 +106,6 @@ class Convert:
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         write_files({target: encode_16_bit(sound, self.sample_rate or rate, self.format, target)})
-
-
-def check_rate(step, sample_rate, alternative=""):
-    """Raise a UserError if a step's `sample_rate` is neither None nor a rate of audio."""
-    lowest, highest = audio.RATES
-    if sample_rate is not None and not lowest <= sample_rate <= highest:
-        raise UserError(
-            f"{step}: sample_rate is {sample_rate}; write {lowest} to {highest} (in Hz)"
-            f"{alternative}"
-        )
 
 
 def encode_16_bit(sound, sample_rate, format, path):

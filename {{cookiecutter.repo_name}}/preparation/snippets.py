@@ -14,7 +14,8 @@ from errors import UserError, raise_all
 from files import files_below, write_files
 from pool import available_cores, process_pool
 
-from .convert import check_rate, encode_16_bit, require_ffmpeg
+from .arguments import check_numbers, check_rate
+from .convert import encode_16_bit, require_ffmpeg
 from .musdb import SOURCES
 
 STEM = ".stem.mp4"
@@ -64,10 +65,24 @@ class Snippets:
         self.per_song, self.seconds, self.silence_db = per_song, seconds, silence_db
         self.sample_rate, self.num_channels, self.seed = sample_rate, num_channels, seed
         check_rate("Snippets", sample_rate)
+        check_numbers("Snippets", 1, {"per_song": per_song})
+        check_numbers("Snippets", 1 / sample_rate, {"seconds": seconds})
+        check_numbers("Snippets", 1, {"num_channels": num_channels}, most=2)
+        check_numbers("Snippets", 0, {"seed": seed})
         self.groups: dict[str, Any] = groups or {
             "vocals": ["vocals"],
             "accompaniment": ["drums", "bass", "other"],
         }
+        raise_all(
+            f"Snippets: groups.{label} is {stems!r}; write a list of stems, each of them once"
+            for label, stems in self.groups.items()
+            if not isinstance(stems, list) or not stems or len(set(stems)) < len(stems)
+        )
+        raise_all(
+            f"Snippets: groups.{label}: cannot be the name of a folder; write another"
+            for label in self.groups
+            if label in ("", ".", "..") or "/" in label
+        )
         raise_all(
             f"Snippets: groups.{label} has the unknown stem {stem!r}; MUSDB18 has "
             f"{', '.join(SOURCES)}"

@@ -11,7 +11,8 @@ from errors import UserError, amount, raise_all
 from files import files_below, write_files
 from pool import available_cores
 
-from .convert import check_rate, encode_16_bit
+from .arguments import check_patterns, check_rate
+from .convert import encode_16_bit
 from .sorting import SPLITS, files_by_name, log, select_split
 
 
@@ -38,6 +39,8 @@ class SpeakerClips:
         self.voices, self.splits = voices, splits
         self.sample_rate, self.shortest = sample_rate, shortest
         check_rate("SpeakerClips", sample_rate)
+        check_patterns("SpeakerClips", {"voices": voices}, num_groups=1)
+        check_patterns("SpeakerClips", {f"splits.{key}": value for key, value in splits.items()})
         raise_all(
             f"SpeakerClips: splits has the unknown split {split!r}; write val, test"
             for split in splits

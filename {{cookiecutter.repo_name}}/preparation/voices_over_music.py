@@ -17,7 +17,8 @@ from songs.score import compose
 from songs.song import Song
 from songs.sound import SAMPLE_RATE, channel_strip
 
-from .convert import check_rate, encode_16_bit
+from .arguments import check_numbers, check_patterns, check_range, check_rate
+from .convert import encode_16_bit
 from .drumkits import Drumkit
 from .guitar import play_band
 from .singing import import_pyworld, sing
@@ -105,7 +106,16 @@ class VoicesOverMusic:
         self.drums = drums if kits else 0.0
         self.soundfonts, self.kits = soundfonts or [], kits or []
         self.level_db = level_db or [-8.0, 4.0]
-        check_rate("VoicesOverMusic", sample_rate)
+        step = type(self).__name__
+        check_rate(step, sample_rate)
+        check_numbers(step, 0.1, {"seconds": seconds})
+        check_numbers(step, 0, {"seed": seed})
+        shares = {"sung": sung, "played": played, "drums": drums, "band": band}
+        check_numbers(step, 0, {**shares, "built_in": built_in}, most=1)
+        check_range(step, "level_db", self.level_db)
+        named = {"voices": voices, "music": music, "kits": self.kits}
+        check_patterns(step, named, num_groups=1)
+        check_patterns(step, {"soundfonts": self.soundfonts})
         problems = []
         for key, value in (("splits", splits), ("minutes", minutes)):
             for split in value:
@@ -122,6 +132,8 @@ class VoicesOverMusic:
                         f"{', '.join(KINDS)}"
                     )
         raise_all(problems)
+        for split, value in splits.items():
+            check_patterns(step, {f"splits.{split}.{kind}": value[kind] for kind in value})
 
     def run(self, source, folder):
         if self.sung:

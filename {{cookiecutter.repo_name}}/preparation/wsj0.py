@@ -89,6 +89,8 @@ class MixWSJ0:
                     f"{self.num_speakers} speakers, found {text!r}"
                 )
             lines.append(pairs)
+        if not lines:
+            raise UserError(f"{path}: is empty; get it again from the publisher's scripts")
         return lines
 
     def _mix(self, where, line, source, folder, split):

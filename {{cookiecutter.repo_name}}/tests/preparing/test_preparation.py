@@ -215,3 +215,37 @@ def test_steps_that_cannot_do_what_they_say_are_refused(tmp_path, steps, message
     steps = [{"class": "Convert", "args": args} for args in steps]
     assert message in run(tmp_path, source=str(tmp_path / "raw"), steps=steps)
     assert not (tmp_path / "made" / "manifest.json").exists()
+
+
+VOICES = {"voices": ["(.)/"], "splits": {}}
+SONGS = {"voices": ["(.)/"], "music": ["(.)/"], "splits": {}, "minutes": {"val": 1}}
+
+
+@pytest.mark.parametrize(
+    ("step", "args", "message"),
+    [
+        ("Snippets", {"per_song": 0}, "per_song is 0; write at least 1"),
+        ("Snippets", {"seconds": -1.0}, "seconds is -1.0; write at least"),
+        ("Snippets", {"num_channels": 3}, "num_channels is 3; write at least 1, at most 2"),
+        ("Snippets", {"seed": -1}, "seed is -1; write at least 0"),
+        ("Snippets", {"groups": {"a": "vocals"}}, "groups.a is 'vocals'; write a list of stems"),
+        ("Snippets", {"groups": {"a": ["bass", "bass"]}}, "each of them once"),
+        ("Snippets", {"groups": {"..": ["bass"]}}, "groups...: cannot be the name of a folder"),
+        ("SpeakerClips", {**VOICES, "voices": ["./"]}, "voices: './' has 0 groups; put one pair"),
+        ("SpeakerClips", {**VOICES, "voices": ["("]}, "voices: '(' is not a regular expression"),
+        ("SpeakerClips", {**VOICES, "splits": {"val": "bob"}}, "splits.val is 'bob'; write a list"),
+        ("SpeakerClips", {**VOICES, "splits": {"val": ["("]}}, "splits.val: '(' is not a regular"),
+        ("VoicesOverMusic", {**SONGS, "music": ["x"]}, "music: 'x' has 0 groups"),
+        ("VoicesOverMusic", {**SONGS, "level_db": [4.0, -8.0]}, "level_db is [4.0, -8.0]; write ["),
+        ("VoicesOverMusic", {**SONGS, "sung": 2.0}, "sung is 2.0; write at least 0, at most 1"),
+        ("VoicesOverMusic", {**SONGS, "seconds": 0.0}, "seconds is 0.0; write at least 0.1"),
+        ("VoicesOverMusic", {**SONGS, "splits": {"val": {"music": "x"}}}, "splits.val.music is"),
+    ],
+)
+def test_wrong_arguments_of_steps_are_refused_before_anything_is_made(
+    tmp_path, step, args, message
+):
+    layouts.save(tmp_path / "raw" / "a" / "1.wav", np.zeros(100), 16000)
+    said = run(tmp_path, source=str(tmp_path / "raw"), steps=[{"class": step, "args": args}])
+    assert said.startswith(f"error: {step}: ") and message in said
+    assert not (tmp_path / "made").exists()

@@ -121,3 +121,9 @@ def test_what_is_wrong_with_lists_and_copies_is_reported(wsj):
         run(wsj / "copy", wsj / "made")
     with pytest.raises(UserError, match="mode is 'mid'; write min or max"):
         MixWSJ0("x", mode=["mid"])
+
+
+def test_an_empty_list_is_refused(wsj):
+    (wsj / "lists" / "mix_2_spk_cv.txt").write_text("")
+    with pytest.raises(UserError, match="mix_2_spk_cv.txt: is empty; get it again"):
+        MixWSJ0(str(wsj / "lists")).run(wsj / "copy", wsj / "made")
