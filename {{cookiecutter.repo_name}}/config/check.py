@@ -257,8 +257,14 @@ def _audit(values: Values) -> Messages:
             yield f"audit.splits[{number}]", f"there is no datasets.{split}; add it, or remove this"
 
 
-def _analyze(values: Values) -> Messages:
-    for key, same in (("analyze.runs", os.path.realpath), ("analyze.scores", str)):
+def _repeated(values: Values) -> Messages:
+    lists = {
+        "analyze.runs": os.path.realpath,
+        "analyze.scores": str,
+        "evaluate.baselines": str,
+        "evaluate.metrics": str,
+    }
+    for key, same in lists.items():
         written = values.get(key)
         seen: set[str] = set()
         for number, entry in enumerate(written if isinstance(written, list) else ()):
@@ -267,6 +273,10 @@ def _analyze(values: Values) -> Messages:
             if same(entry) in seen:
                 yield f"{key}[{number}]", f"{show(entry)} is in this list already; keep one"
             seen.add(same(entry))
+    baselines, algorithm = values.get("evaluate.baselines"), values.get("algorithm.class")
+    if isinstance(baselines, list) and algorithm in baselines:
+        key = f"evaluate.baselines[{baselines.index(algorithm)}]"
+        yield key, f"{show(algorithm)} is the algorithm itself, which is scored anyway; remove it"
 
 
 CHECKS = (
@@ -278,7 +288,7 @@ CHECKS = (
     _augment,
     _prepare,
     _audit,
-    _analyze,
+    _repeated,
     check_pipeline,
     check_sweep,
 )

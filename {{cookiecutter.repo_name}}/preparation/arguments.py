@@ -18,7 +18,7 @@ def check_rate(step, sample_rate, alternative=""):
 
 
 def check_numbers(step, least, values, most=math.inf):
-    """Raise a UserError if a number is below `least` or above `most`; values: {argument: number}."""
+    """Raise a UserError if one of `values`, {argument: number}, is out of the range."""
     raise_all(
         f"{step}: {key} is {value}; write at least {least:g}"
         + (f", at most {most:g}" if most < math.inf else "")
