@@ -4,7 +4,7 @@ from pathlib import Path
 
 import audio
 from compat import nussl
-from errors import UserError, amount
+from errors import UserError, WrongArgument, amount
 
 
 class NoItem(UserError):
@@ -47,9 +47,27 @@ class External(nussl.separation.base.SeparationBase):
         self, input_audio_signal, folder: str, sources: dict, files: str = "<item>/<source>"
     ):
         self.folder, self.sources, self.files = Path(folder), sources, files
+        self._check_names()
         self.item = input_audio_signal.path_to_input_file
         self.estimates: list = []
         super().__init__(input_audio_signal)
+
+    def _check_names(self):
+        """Check that each source of each item has a file of its own."""
+        missing = [part for part in ("<item>", "<source>") if part not in self.files]
+        if missing:
+            raise WrongArgument(
+                f"algorithm.args.files: {self.files!r} has no {' and no '.join(missing)}, so that "
+                "one file would be read for all of them; write both, such as <item>/<source>"
+            )
+        names = [str(name) for name in self.sources.values()]
+        for name in names:
+            if names.count(name) > 1:
+                labels = [label for label, value in self.sources.items() if str(value) == name]
+                raise WrongArgument(
+                    f"algorithm.args.sources: {name!r} is the file of {' and of '.join(labels)}; "
+                    "name one for each"
+                )
 
     @property
     def source_labels(self):

@@ -1,5 +1,7 @@
 """External, the stems that another program wrote, and the SDR that others print."""
 
+import re
+
 import museval
 import numpy as np
 import pytest
@@ -79,6 +81,23 @@ def test_another_layout_of_the_files_is_a_pattern(songs):
             soundfile.write(after, data, rate, subtype="PCM_24")
     given = scorer(songs, folder=str(songs / "flat"), files="<item>_(<source>)")
     assert "rows" in given.score(1)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"files": "one/<source>"}, "files: 'one/<source>' has no <item>, so that one file"),
+        ({"files": "<item>/vocals"}, "files: '<item>/vocals' has no <source>"),
+        ({"files": "vocals"}, "files: 'vocals' has no <item> and no <source>"),
+        (
+            {"sources": {"vocals": "vocals", "accompaniment": "vocals"}},
+            "sources: 'vocals' is the file of vocals and of accompaniment; name one for each",
+        ),
+    ],
+)
+def test_files_that_would_be_read_for_several_items_or_sources_are_refused(songs, args, message):
+    with pytest.raises(UserError, match=re.escape(f"algorithm.args.{message}")):
+        scorer(songs, **args).score(0)
 
 
 def test_missing_longer_shorter_and_other_rate_files_are_each_said_in_one_message(songs):
