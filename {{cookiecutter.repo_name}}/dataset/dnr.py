@@ -5,7 +5,7 @@ from typing import Literal
 from errors import UserError
 
 from .base import StemDataset
-from .folders import audio_files, folders, normalized
+from .folders import audio_files, folders, no_stems, normalized
 from .tracks import Track
 
 FOLDERS = {"train": "tr", "val": "cv", "test": "tt"}
@@ -60,11 +60,13 @@ class DnR(StemDataset):
         return [track for track in tracks if track is not None]
 
     def _track(self, place):
-        """The track in a folder; None: there are no stems in it."""
+        """The track in a folder; None: it has no stems and is to be skipped."""
         files, name = audio_files(place), normalized(place.name)
         stems = {stem: (files[stem],) for stem in STEMS if stem in files}
         if not stems:
-            return None
+            if self.missing == "skip":
+                return None
+            raise UserError(no_stems(place, STEMS))
         if self.mixture == "file" and "mix" not in files:
             raise UserError(f"{place}: no mix.wav; add it, or write mixture: sum")
         return Track(name, stems, song=name, mix=files.get("mix"))

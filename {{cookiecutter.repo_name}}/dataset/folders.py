@@ -116,6 +116,14 @@ def suggestion(name, choices):
     return f"did you mean {guess[0]!r}? " if guess else ""
 
 
+def no_stems(place, stems):
+    """The error message for a track's folder that has none of the stems."""
+    return (
+        f"{place}: has none of {', '.join(stems)} (.wav), in small letters; found "
+        f"{describe_contents(place)}; get it again, or remove the folder"
+    )
+
+
 def describe_contents(folder, limit=6):
     """The contents of a folder in words, for an error message."""
     folder = Path(folder)

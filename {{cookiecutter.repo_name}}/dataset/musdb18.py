@@ -5,7 +5,7 @@ from typing import Literal
 from errors import UserError
 
 from .base import StemDataset
-from .folders import audio_files, folders, normalized
+from .folders import audio_files, folders, no_stems, normalized
 from .tracks import Track
 
 STEMS = ("vocals", "drums", "bass", "other")
@@ -87,6 +87,10 @@ class MUSDB18(StemDataset):
             if self.split != "test" and (name in VALIDATION) != (self.split == "val"):
                 continue
             stems = {stem: (files[stem],) for stem in STEMS if stem in files}
+            if not stems:
+                if self.missing == "skip":
+                    continue
+                raise UserError(no_stems(place, STEMS))
             if self.mixture == "file" and "mixture" not in files:
                 raise UserError(f"{place}: no mixture.wav; add it, or write mixture: sum")
             tracks.append(Track(name, stems, song=name, mix=files.get("mixture")))

@@ -252,6 +252,17 @@ def test_a_missing_stem_is_reported_or_left_out_or_silent(copy, caplog):
     assert not silent[0].any() and all(source.any() for source in silent[1:])
 
 
+def test_a_song_that_has_no_stem_at_all_is_named(copy):
+    folder = copy("musdb18")
+    place = folder / "train" / "Aimee Norwich - Child"
+    for path in place.glob("*.wav"):
+        path.rename(path.with_name(path.name.capitalize()))
+    message = "Child: has none of .*bass.*, in small letters; found Bass.wav, Drums.wav"
+    with pytest.raises(UserError, match=message):
+        build("musdb18", folder)
+    assert len(build("musdb18", folder, missing="skip")) == 1
+
+
 def test_a_stem_of_slakh_that_is_listed_and_not_there_follows_the_policy(copy):
     folder = copy("slakh2100")
     (folder / "train" / "Track00002" / "stems" / "S03.flac").unlink()

@@ -180,3 +180,11 @@ def test_dnr_needs_all_three_stems_of_one_length(copy):
     (place / "sfx.wav").unlink()
     refused("1000: no sfx; add it, or choose missing", "DnR", folder)
     assert len(build("DnR", folder, missing="skip")) == layouts.SONGS - 1
+
+
+def test_a_mixture_of_dnr_without_any_stem_is_named(copy):
+    folder = copy("DnR")
+    for name in ("speech", "music", "sfx"):
+        (folder / "tr" / "1000" / f"{name}.wav").unlink()
+    refused("1000: has none of .*speech.*; found .*mix.wav.*; get it again", "DnR", folder)
+    assert len(build("DnR", folder, missing="skip")) == layouts.SONGS - 1
