@@ -60,6 +60,8 @@ def warn_of_unused(place, used, expected):
         used: the paths of the files that are used.
         expected: what is read, for the message.
     """
+    if not Path(place).is_dir():
+        return
     suffixes = audio.SUFFIXES + audio.UNSUPPORTED
     rest = {path for path in files_below(place) if path.suffix.lower() in suffixes} - set(used)
     if rest:

@@ -150,7 +150,8 @@ class SpeakerFolder(StemDataset):
                 unassigned.append(path)
             else:
                 found.setdefault(name, []).append(path)
-        unreadable = [p for p in files_below(place) if p.suffix.lower() in audio.UNSUPPORTED]
+        below = files_below(place) if place.is_dir() else []
+        unreadable = [path for path in below if path.suffix.lower() in audio.UNSUPPORTED]
         if unreadable:
             log.warning(
                 "%s: %s not used, %s for one; convert them to WAV, FLAC, OGG, MP3 or AIFF first",

@@ -189,6 +189,10 @@ def test_audio_that_is_not_used_and_folders_without_any_are_named(stems, caplog)
     assert "3 audio files are not used" in caplog.text and "a/one.m4a for one" in caplog.text
 
 
+def test_a_file_in_place_of_the_folder_is_said(stems):
+    refused(stems / "a" / "one.wav", "found a file in place of the folder")
+
+
 def test_a_mixture_that_some_tracks_lack_is_named(stems, caplog):
     layouts.save(stems / "mix" / "one.wav", NOISE[:, 0], RATE)
     assert build(stems, mixture="sum").mixture == "sum" and "lack" not in caplog.text

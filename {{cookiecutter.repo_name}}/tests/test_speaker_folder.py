@@ -240,6 +240,7 @@ def test_what_cannot_be_mixed_is_one_message(tmp_path, folder, caplog):
     refused("seconds is 0; write a number above 0", folder, seconds=0)
     refused("did you mean folder: ", folder / "train")
     refused(r"no tracks .*expected train/, val/ and test/ with <speaker>/", tmp_path)
+    refused("a file in place of the folder", folder / "train/anna/0.wav")
     speaker_folder(tmp_path, {"train": ["anna", "bob"], "val": ["anna"]}, clips=1)
     refused("speakers are in train and in val too .anna.; keep each in one split", tmp_path)
     refused(r"fractions has the key 'dev'", tmp_path / "train", fractions={"dev": 0.1})
