@@ -50,7 +50,7 @@ def fetch(urls, path, sha256=None):
         try:
             _download(url, part, sha256 is not None)
             found = _checked(part, sha256)
-        except FAILURES as error:
+        except (*FAILURES, ValueError) as error:  # ValueError: no valid address
             problems.append(f"{url}: {getattr(error, 'reason', None) or repr(error)}")
             log.warning("%s", problems[-1])
         except _WrongFile as error:

@@ -21,6 +21,7 @@ from files import UNFINISHED, usual_mode
 
 # {first bytes: function that opens such a compressed file}
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+AGAIN = "remove it and get it again"  # a file that is there is not downloaded
 log = logging.getLogger("prepare")
 
 
@@ -63,9 +64,12 @@ def unpack(archive, folder, checked=True, skip_links=False):
             with zipfile.ZipFile(archive) as file:
                 _write(archive, folder, _zip_members(archive, file))
         else:
-            raise UserError(f"{archive}: neither a zip nor a tar file, or damaged; get it again")
+            with open(archive, "rb") as file:
+                is_page = file.read(100).lstrip().startswith(b"<")
+            found = "a web page in place of the archive" if is_page else "damaged, or no archive"
+            raise UserError(f"{archive}: {found} (a zip or tar file); {AGAIN}")
     except BROKEN as error:
-        raise UserError(f"{archive}: cannot be unpacked ({error}); get it again") from error
+        raise UserError(f"{archive}: cannot be unpacked ({error}); {AGAIN}") from error
     except OSError as error:
         raise UserError(
             f"{folder}: {archive.name} cannot be unpacked there ({error.strerror or error}); free "
@@ -92,7 +96,7 @@ def _read_through(archive):
                     while chunk := file.read(1 << 20):
                         bar.update(len(chunk))
             except (OSError, *BROKEN) as error:
-                raise UserError(f"{archive}: is damaged ({error}); get it again") from error
+                raise UserError(f"{archive}: is damaged ({error}); {AGAIN}") from error
 
 
 def _zip_members(archive, file):

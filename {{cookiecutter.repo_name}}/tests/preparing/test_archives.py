@@ -64,5 +64,5 @@ def test_a_broken_archive_is_reported(tmp_path):
         unpack.unpack(archive, tmp_path / "folder")
     assert not (tmp_path / "folder" / "a").exists()
     (tmp_path / "b.zip").write_text("<html>")
-    with pytest.raises(UserError, match="neither a zip nor a tar file, or damaged; get it again"):
+    with pytest.raises(UserError, match="b.zip: a web page in place of the .*; remove it and get"):
         unpack.unpack(tmp_path / "b.zip", tmp_path / "folder")

@@ -77,6 +77,11 @@ def test_all_mirrors_are_named_if_none_works(server, tmp_path):
     assert list(tmp_path.glob("*.zip")) == []
 
 
+def test_an_address_that_is_none_is_one_message(tmp_path):
+    with pytest.raises(UserError, match="a.zip: could not be downloaded;.*\n.*Invalid IPv6 URL"):
+        download.fetch(["http://[::1/a.zip"], tmp_path / "a.zip")
+
+
 def test_an_archive_that_is_there_is_used_if_its_hash_is_right(tmp_path):
     (tmp_path / "a.zip").write_bytes(PAYLOAD)
     download.fetch([], tmp_path / "a.zip", SHA256)
