@@ -7,7 +7,7 @@ that violate it are skipped here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .check_orchestration import check_pipeline, check_sweep
@@ -249,6 +249,19 @@ def _prepare(values: Values) -> Messages:
             "is the same folder as prepare.folder; choose another for one of them",
         )
 
+    seen: set[str] = set()
+    downloads = values.get("prepare.downloads")
+    for number in range(len(downloads) if isinstance(downloads, list) else 0):
+        key = f"prepare.downloads[{number}].file"
+        name = values.get(key)
+        if not isinstance(name, str):
+            continue
+        if name != os.path.basename(name) or name in (".", ".."):
+            yield key, f"{found(name)}; write a name alone, of a file in the folder 'archives'"
+        elif name in seen:
+            yield key, f"{show(name)} is the name of another download; write one for each"
+        seen.add(name)
+
 
 def _audit(values: Values) -> Messages:
     chosen = values.get("audit.splits")
@@ -258,7 +271,7 @@ def _audit(values: Values) -> Messages:
 
 
 def _repeated(values: Values) -> Messages:
-    lists = {
+    lists: dict[str, Callable[[str], str]] = {
         "analyze.runs": os.path.realpath,
         "analyze.scores": str,
         "evaluate.baselines": str,

@@ -113,6 +113,8 @@ def test_what_is_missing_is_reported_with_the_license(tmp_path):
         ),
         ({"steps": [{"class": "Convert"}]}, "prepare.source: is missing, but the steps"),
         ({"downloads": [{"file": "a", "urls": ["file:///etc/passwd"]}]}, "write a web address"),
+        ({"downloads": [{"file": "../a"}]}, "found the text '../a'; write a name alone"),
+        ({"downloads": [{"file": "a"}, {"file": "a"}]}, "'a' is the name of another download"),
         ({"downloads": [{"file": "a", "sha256": "abc"}]}, "write 64 hexadecimal digits"),
     ],
 )
