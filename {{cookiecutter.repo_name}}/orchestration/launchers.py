@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from pool import STOP_AT_END_OF_INPUT
+from pool import STOP_AT_END_OF_INPUT, available_cores
 
 PATIENCE = 60  # seconds that a script has to stop before it is killed
 MOST = 12  # lines at the end of a script's output that are searched for its error
@@ -18,7 +18,17 @@ def command_of(script, file):
 
 class Local:
     """Starts scripts as processes on this machine. They stop when this process ends, even if it is
-    killed, as their standard input then ends."""
+    killed, as their standard input then ends.
+
+    Args:
+        at_once: how many run at the same time. Each computes in its share of the cores: threads of
+            one that have to wait for cores that another one uses take many times as long. The
+            variable OMP_NUM_THREADS sets another number of threads.
+    """
+
+    def __init__(self, at_once=1):
+        threads = max(1, available_cores() // at_once)
+        self.environment = {} if at_once == 1 else {"OMP_NUM_THREADS": str(threads)}
 
     def start(self, command, log, locks=()):
         """Start a command whose output is appended to the file `log`.
@@ -29,7 +39,8 @@ class Local:
         Returns:
             a `Process`.
         """
-        environment = {**os.environ, STOP_AT_END_OF_INPUT: "1", "PYTHONUNBUFFERED": "1"}
+        environment = self.environment | os.environ
+        environment |= {STOP_AT_END_OF_INPUT: "1", "PYTHONUNBUFFERED": "1"}
         with open(log, "ab") as file:
             return Process(
                 subprocess.Popen(

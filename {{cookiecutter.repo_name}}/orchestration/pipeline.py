@@ -153,7 +153,7 @@ class Pipeline:
     Args:
         config: of the pipeline.
         steps: what `read_steps` returned.
-        launcher: function(section `launcher` of a step, or None) -> launcher.
+        launcher: function(section `launcher` of a step, or None, `pipeline.parallel`) -> launcher.
     """
 
     def __init__(self, config, steps, launcher=slurm.launcher_of):

@@ -75,7 +75,7 @@ class PipelineRun:
             log.info("%s: up to date", step.name)
             self.done.append(step.name)
             return False
-        launcher = pipeline.launcher(step.launcher)
+        launcher = pipeline.launcher(step.launcher, pipeline.parallel)
         stack = contextlib.ExitStack()  # holds the lock until the step has ended
         lock = stack.enter_context(
             Lock(

@@ -253,6 +253,7 @@ def problems_of(config, key, settings):
     return [config.problem(f"{key}.partition", text)]
 
 
-def launcher_of(settings):
-    """The launcher of a section `launcher`; of None, that of this machine."""
-    return Slurm(settings) if settings and settings.class_name == "slurm" else Local()
+def launcher_of(settings, at_once=1):
+    """The launcher of a section `launcher`; of None, that of this machine, where `at_once` scripts
+    run at the same time."""
+    return Slurm(settings) if settings and settings.class_name == "slurm" else Local(at_once)

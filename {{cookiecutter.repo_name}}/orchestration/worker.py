@@ -18,18 +18,20 @@ log = logging.getLogger("sweep")
 
 
 class Worker:
-    """Runs trials of a study, `sweep.workers` at a time, until all have ended.
+    """Runs trials of a study, several at a time, until all have ended.
 
     Args:
         sweep: the `Sweep`.
         study: its `study.Study`.
         launcher: starts the scripts; None: `launchers.Local`.
+        workers: how many trials run at a time; None: `sweep.workers`.
     """
 
-    def __init__(self, sweep, study, launcher=None):
-        self.sweep, self.study, self.launcher = sweep, study, launcher or Local()
+    def __init__(self, sweep, study, launcher=None, workers=None):
+        self.sweep, self.study = sweep, study
+        self.workers = workers or sweep.settings.workers
+        self.launcher = launcher or Local(self.workers)
         self.pause = study.settings.heartbeat
-        self.workers = sweep.settings.workers
 
     def work(self):
         """Run trials until all have ended, including those of other workers.
@@ -148,12 +150,12 @@ class Worker:
 def run_workers(sweep, study):
     """Run all trials, and wait until they have ended: in this process, or on a cluster as an array
     of `sweep.workers` jobs, each of which runs the same command, scripts.sweep."""
-    section, worker = sweep.config.launcher, Worker(sweep, study)
+    section = sweep.config.launcher
     on_cluster = section is not None and section.class_name == "slurm"
-    if not on_cluster or slurm.in_job():
-        if on_cluster:
-            worker.workers = 1
-        worker.work()
+    if not on_cluster:
+        Worker(sweep, study).work()
+    elif slurm.in_job():
+        Worker(sweep, study, workers=1).work()
     elif not study.is_over():
         _run_jobs(sweep, study)
 

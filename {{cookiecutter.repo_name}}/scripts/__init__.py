@@ -35,3 +35,9 @@ if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None
 # numpy and scipy read this when they are imported: after their last work, their threads spin for
 # 2^20 CPU cycles (0.5 ms), not for 2^26, which costs each script 0.1 s of CPU time for each package
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
+
+# torch reads this when it is imported: threads of OpenMP spin 2,000 times (up to 0.15 ms) before
+# they sleep, not 300,000 times. On idle cores a training step takes as long; if other processes
+# need the cores, as the workers of a sweep do, threads would spin where others could work
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")

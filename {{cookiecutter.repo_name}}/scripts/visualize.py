@@ -1,7 +1,6 @@
 """Separate one item and plot it: python -m scripts.visualize -p best_model/config.yml"""
 
 import logging
-import os
 
 import memory
 from scripts.common import run
@@ -11,8 +10,6 @@ NEEDS = ("algorithm", "visualize", "datasets")
 
 
 def main(config):
-    # outside the network, where most of the time goes, threads that spin only take CPU time
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with memory.gc_paused():
         import experiment
 

@@ -33,6 +33,7 @@ class Quick(Local):
     """
 
     def __init__(self, status=(), seconds=(), until=""):
+        super().__init__()
         self.started, self.status, self.seconds = [], dict(status), dict(seconds)
         self.until = str(until)
 
@@ -54,7 +55,7 @@ def read(path):
 def go(path, launcher=None):
     """Run the pipeline of a file with quick steps: the names of those that were started."""
     launcher = launcher or Quick()
-    pipeline.Pipeline(*read(path), lambda section: launcher).run()
+    pipeline.Pipeline(*read(path), lambda section, at_once: launcher).run()
     return launcher.started
 
 

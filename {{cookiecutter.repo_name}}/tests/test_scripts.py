@@ -14,6 +14,7 @@ from quick_steps import experiment, write
 from script_runs import SCRIPTS, wav
 
 import scripts.common
+from orchestration import launchers
 
 torch.set_num_threads(1)
 PROJECT = Path(__file__).parent.parent
@@ -266,3 +267,29 @@ def test_the_folder_of_a_run_is_the_run_in_it_wherever_it_was_trained(tmp_path, 
     assert f"/trained/here; -p {run} uses the run in {run}" in caplog.text
     caplog.clear()
     assert folder_for(str(evaluated)) == "/trained/here" and not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("at_once", "given", "threads"),
+    [(1, None, "None"), (2, None, "4"), (9, None, "1"), (2, "3", "3")],
+)
+def test_scripts_that_run_at_the_same_time_share_the_cores(
+    tmp_path, monkeypatch, at_once, given, threads
+):
+    monkeypatch.setattr(launchers, "available_cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if given:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    said = "import os; print(os.environ.get('OMP_NUM_THREADS'))"
+    process = launchers.Local(at_once).start([sys.executable, "-c", said], tmp_path / "log")
+    assert process.wait() == 0 and (tmp_path / "log").read_text() == f"{threads}\n"
+
+
+@pytest.mark.parametrize(("policy", "spins"), [(None, "2000"), ("active", "None")])
+def test_threads_of_scripts_that_wait_for_work_soon_sleep(policy, spins):
+    environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
+    environment |= {"OMP_WAIT_POLICY": policy} if policy else {}
+    said = "import os, scripts; print(os.environ.get('GOMP_SPINCOUNT'))"
+    command = [sys.executable, "-c", said]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    assert done.stdout == f"{spins}\n"

@@ -124,7 +124,7 @@ def test_steps_are_jobs_and_one_that_fails_is_told(tmp_path, cluster):  # noqa: 
     path.write_text(path.read_text().replace("shrot", "short"))
     made = []
 
-    def launcher(section, status=0):
+    def launcher(section, at_once, status=0):
         made.append(QuickJobs(section, status))
         return made[-1]
 
@@ -134,7 +134,9 @@ def test_steps_are_jobs_and_one_that_fails_is_told(tmp_path, cluster):  # noqa: 
     shutil.rmtree(tmp_path / "pipeline")
     for _ in range(2):  # a job that has failed is not taken up again
         with pytest.raises(UserError, match="1 of 2 steps failed: a; not run, .*: b$"):
-            pipeline.Pipeline(*read(path), lambda section: launcher(section, 3)).run()
+            pipeline.Pipeline(
+                *read(path), lambda section, at_once: launcher(section, at_once, 3)
+            ).run()
         assert made[-1].started == ["a"]
 
 

@@ -380,7 +380,7 @@ def test_a_trainer_of_ones_own_may_have_any_column(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("sizes", [[13], [13, 4]])
 def test_the_status_is_1_if_no_trial_has_succeeded(tmp_path, monkeypatch, caplog, sizes):
-    monkeypatch.setattr(worker, "Local", QuickTraining)
+    monkeypatch.setattr(worker, "Local", lambda workers: QuickTraining())
     monkeypatch.setattr(results, "pictures", lambda *_: {})
     monkeypatch.setattr(script, "check_all", lambda *_: None)
     path, ends = write(tmp_path, vary={"train.batch_size": sizes}), contextlib.nullcontext()
