@@ -2,6 +2,7 @@
 
     pip install bs-roformer
     pip install --no-deps asteroid asteroid-filterbanks huggingface_hub julius
+    pip install --no-deps espnet torch-complex typeguard==2.13.3 humanfriendly
     python -m benchmarks.networks [--quick] [--json FILE]
     python -m benchmarks.networks --sizes     # each published size alone, for one second of audio
 
@@ -54,6 +55,16 @@ PAIRS = {
         (1, 2, 88200),
         1.0,
     ),
+    "TF-GridNet": (
+        ("tf_gridnet", {"num_channels": 48, "hidden_size": 192, "num_layers": 1}),
+        (
+            "espnet2.enh.separator.tfgridnetv2_separator.TFGridNetV2",
+            {"input_dim": None, "n_srcs": 2, "n_fft": 256, "stride": 64, "n_layers": 1}
+            | {"lstm_hidden_units": 192, "emb_dim": 48},
+        ),
+        (1, 1, 8000),
+        1.0,
+    ),
 }
 PUBLISHED = {  # network: its experiment
     "mask_inference": "mask_inference.yml",
@@ -103,7 +114,15 @@ def their_network(name):
     _, (path, args), *_ = PAIRS[name]
     module, _, kind = path.rpartition(".")
     network = getattr(importlib.import_module(module), kind)(**args)
-    return network, network, noise(name)
+    if name != "TF-GridNet":
+        return network, network, noise(name)
+    import torch
+
+    def call(audio):  # of one channel
+        sources, _, _ = network(audio[:, 0], torch.tensor([audio.shape[-1]]))
+        return torch.stack(sources)
+
+    return network, call, noise(name)
 
 
 def published_network(name):

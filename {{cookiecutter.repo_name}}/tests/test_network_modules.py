@@ -211,12 +211,15 @@ def test_convolutions_on_a_cpu_are_those_of_torch(monkeypatch, causal, batch, fr
         lambda: DualPathStack(6, 4, 5, 2, 4),
         lambda: DualPathStack(6, 4, 5, 2, 4, rnn_type="gru"),
         lambda: BandRecurrentStack(6, 5, 2),
+        lambda: GridStack(6, 2, 1, 4, 5, 1, 4, 1, 2, 12),
+        lambda: GridStack(6, 2, 1, 4, 5, 1, 4, 3, 2, 12),
+        lambda: GridStack(6, 2, 1, 4, 5, 1, 2, 2, 2, 12),
     ],
 )
 @pytest.mark.parametrize(("batch", "frames"), [(1, 1), (3, 9)])
 def test_recurrent_layers_on_a_cpu_are_those_of_torch(monkeypatch, make, batch, frames):
     stack = make().double()
-    size = (3, 6) if isinstance(stack, BandRecurrentStack) else (6,)  # bands
+    size = {BandRecurrentStack: (3, 6), GridStack: (6, 1, 2)}.get(type(stack), (6,))
     data = torch.randn(batch, frames, *size, dtype=torch.float64)
     compare_with_torch(monkeypatch, stack, data)
 

@@ -43,8 +43,9 @@ def depthwise(data, convolution, before):
     return _Depthwise.apply(data, convolution.weight, convolution.bias, shifts)
 
 
-def linear_of_recurrent(data, rnn, dropout, linear):
-    """`linear(dropout(rnn(data)[0]))` of a bidirectional nn.LSTM or nn.GRU of one layer.
+def linear_of_recurrent(data, rnn, dropout, weight, bias):
+    """`linear(dropout(rnn(data)[0]), weight, bias)` of a bidirectional nn.LSTM or nn.GRU of one
+    layer.
 
     Each direction is run and mapped by itself. Their outputs are not joined in a tensor that is
     saved for the gradient beside them.
@@ -60,9 +61,40 @@ def linear_of_recurrent(data, rnn, dropout, linear):
         dropout(run(steps, state, weights, *options)[0])
         for steps, weights in ((data, forth), (data.flip(0), back))
     )
-    of_ahead, of_back = linear.weight.chunk(2, dim=1)
-    out = nn.functional.linear(ahead, of_ahead, linear.bias)
+    of_ahead, of_back = weight.chunk(2, dim=1)
+    out = nn.functional.linear(ahead, of_ahead, bias)
     return out + nn.functional.linear(reversed_back, of_back).flip(0)
+
+
+def transposed_convolution_of_recurrent(data, rnn, convolution):
+    """nn.ConvTranspose1d over the output of a bidirectional nn.LSTM of one layer, as a linear layer
+    and the addition of windows that overlap.
+
+    data: (steps, sequences, features) -> (windows * stride + ..., sequences, channels).
+    """
+    (size,), (stride,) = convolution.kernel_size, convolution.stride
+    weight = convolution.weight.permute(2, 1, 0).flatten(0, 1)  # (2h, c, k) -> (k*c, 2h)
+    windows = linear_of_recurrent(data, rnn, nn.Identity(), weight, None)
+    return _OverlapAdd.apply(windows.unflatten(2, (size, -1)), convolution.bias, stride)
+
+
+class _OverlapAdd(torch.autograd.Function):
+    """(windows, sequences, size, channels) -> (steps, sequences, channels), with a bias"""
+
+    @staticmethod
+    def forward(ctx, windows, bias, stride):
+        count, sequences, ctx.size, channels = windows.shape
+        ctx.stride, steps = stride, (count - 1) * stride + ctx.size
+        out = bias.expand(steps, sequences, channels).clone()
+        for tap, part in enumerate(windows.unbind(2)):
+            out[tap : steps - ctx.size + tap + 1 : stride] += part
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream):
+        windows = upstream.unfold(0, ctx.size, ctx.stride)  # (w, s, c, k)
+        return windows.permute(0, 1, 3, 2).contiguous(), upstream.sum(dim=(0, 1)), None
 
 
 class _ActivatedNorm(torch.autograd.Function):

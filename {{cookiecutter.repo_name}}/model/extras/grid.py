@@ -5,6 +5,7 @@ import math
 import torch
 from torch import nn
 
+from . import cpu
 from .norms import GlobalLayerNorm
 from .sequences import Blocks
 
@@ -106,7 +107,7 @@ class _Recurrent(nn.Module):
     def forward(self, data):
         """(batch, sequences, steps, channels) -> the same shape"""
         batch, sequences, steps, channels = data.shape
-        normal = self.normalization(data).flatten(0, 1)
+        normal = self.normalization(data).flatten(0, 1)  # (b, s, t, c) -> (b*s, t, c)
         # zeros at the end complete the last window, and a second: torch.export would refuse lengths
         # with a single one
         missing = -(steps - self.kernel_size) % self.stride
@@ -118,10 +119,18 @@ class _Recurrent(nn.Module):
             last = normal.shape[1] - self.kernel_size + 1
             starts = [normal[:, k : k + last : self.stride] for k in range(self.kernel_size)]
             windows = torch.stack(starts, dim=-1).flatten(2)
-        out = self.out(self.rnn(windows)[0].transpose(1, 2))
+        out = self._mapped(windows)
         # cut off by padding: a slice would make torch.export refuse lengths where it cuts nothing
-        out = nn.functional.pad(out, (0, -missing))
-        return data + out.transpose(1, 2).reshape(batch, sequences, steps, channels)
+        out = nn.functional.pad(out, (0, 0, 0, -missing))
+        return data + out.reshape(batch, sequences, steps, channels)
+
+    def _mapped(self, windows):
+        """(sequences, windows, features) -> (sequences, steps, channels)"""
+        if cpu.applies_to(windows) and isinstance(self.rnn, nn.RNNBase):  # `exporting` replaces it
+            windows = windows.transpose(0, 1).contiguous()
+            out = cpu.transposed_convolution_of_recurrent(windows, self.rnn, self.out)
+            return out.transpose(0, 1)
+        return self.out(self.rnn(windows)[0].transpose(1, 2)).transpose(1, 2)
 
 
 class _FrameAttention(nn.Module):

@@ -49,7 +49,7 @@ def linear_of_recurrent(data, rnn, dropout, linear):
     """A bidirectional recurrent layer, dropout and a linear layer: (steps, sequences, features) ->
     (steps, sequences, features of `linear`)"""
     if cpu.applies_to(data) and isinstance(rnn, nn.RNNBase):  # `exporting` replaces it
-        return cpu.linear_of_recurrent(data, rnn, dropout, linear)
+        return cpu.linear_of_recurrent(data, rnn, dropout, linear.weight, linear.bias)
     return linear(dropout(rnn(data)[0]))
 
 
