@@ -1,8 +1,8 @@
 """Faster gradients of some layers on a CPU, in fewer passes over memory than torch's.
 
-Used by the stacks of blocks (`ConvolutionalStack`, `DualPathStack`, `BandRecurrentStack`). On other
-devices, in half precision, and when a network is compiled or exported, torch's own layers run; the
-results are the same.
+Used by the stacks of blocks (convolutional, dual path, band-split, grid). On other devices, in half
+precision, and when a network is compiled or exported, torch's own layers run; the results are the
+same.
 """
 
 import torch
@@ -70,7 +70,7 @@ def transposed_convolution_of_recurrent(data, rnn, convolution):
     """nn.ConvTranspose1d over the output of a bidirectional nn.LSTM of one layer, as a linear layer
     and the addition of windows that overlap.
 
-    data: (steps, sequences, features) -> (windows * stride + ..., sequences, channels).
+    data: (windows, sequences, features) -> (steps, sequences, channels).
     """
     (size,), (stride,) = convolution.kernel_size, convolution.stride
     weight = convolution.weight.permute(2, 1, 0).flatten(0, 1)  # (2h, c, k) -> (k*c, 2h)
