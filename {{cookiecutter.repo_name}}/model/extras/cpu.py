@@ -20,6 +20,11 @@ def applies_to(data):
     )
 
 
+def applies_to_recurrent(rnn, data):
+    """Can the functions here be used for `data` that goes through the layer `rnn`?"""
+    return applies_to(data) and isinstance(rnn, nn.RNNBase)  # `exporting` replaces nn.LSTM
+
+
 def activated_norm(data, activation, norm):
     """`norm(activation(data))` for nn.PReLU of one slope and a `GlobalLayerNorm`.
 

@@ -126,7 +126,7 @@ class _Recurrent(nn.Module):
 
     def _mapped(self, windows):
         """(sequences, windows, features) -> (sequences, steps, channels)"""
-        if cpu.applies_to(windows) and isinstance(self.rnn, nn.RNNBase):  # `exporting` replaces it
+        if cpu.applies_to_recurrent(self.rnn, windows):
             windows = windows.transpose(0, 1).contiguous()
             out = cpu.transposed_convolution_of_recurrent(windows, self.rnn, self.out)
             return out.transpose(0, 1)

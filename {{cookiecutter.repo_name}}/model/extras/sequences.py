@@ -48,7 +48,7 @@ def along_two_paths(blocks, chunks):
 def linear_of_recurrent(data, rnn, dropout, linear):
     """A bidirectional recurrent layer, dropout and a linear layer: (steps, sequences, features) ->
     (steps, sequences, features of `linear`)"""
-    if cpu.applies_to(data) and isinstance(rnn, nn.RNNBase):  # `exporting` replaces it
+    if cpu.applies_to_recurrent(rnn, data):
         return cpu.linear_of_recurrent(data, rnn, dropout, linear.weight, linear.bias)
     return linear(dropout(rnn(data)[0]))
 
