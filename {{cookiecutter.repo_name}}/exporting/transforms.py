@@ -31,7 +31,7 @@ class STFT(nn.Module):
         ceil(samples / hop) frames, whose middles are at 0, hop, 2 hop, ...; beyond its ends the
         signal is 0."""
         around = self.window_length // 2
-        audio = nn.functional.pad(audio, (around, around + -audio.shape[-1] % self.hop_length))
+        audio = nn.functional.pad(audio, (around, around + self.hop_length - 1))
         return nn.functional.conv1d(audio[:, None], self.basis, stride=self.hop_length).unflatten(
             1, (2, -1)
         )

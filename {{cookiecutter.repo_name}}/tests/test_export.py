@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from once import called_once
 from small_networks import put_clusters_in
 from test_models import SMALL, build
 from trainings import write
@@ -22,7 +21,7 @@ import scripts.common
 from algorithms import ALGORITHMS, DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from compat import nussl
 from errors import UserError
-from exporting import export, folder, page, separate
+from exporting import clusters, export, folder, page, separate
 from exporting.checks import compare, onnx_session, recording
 from exporting.graphs import exported, onnx_bytes, pt2_bytes
 from exporting.separation import BINARY_BOUND, ClusterSeparation, Separation, separation_of
@@ -65,19 +64,28 @@ def algorithm_for(model):
     return (DeepAudioEstimation if "audio" in model.output_keys else DeepMaskEstimation), {}
 
 
-def compared(name, channels=1, seconds=(1.0, 7.0), changes=None, prepare=None, **args):
-    model, about = network(name, channels, **(changes or {}))
-    if prepare:
-        prepare(model)
+def translated(separation):
+    """(ONNX, .pt2) of a `Separation`."""
+    program = exported(separation, RATE)
+    return onnx_bytes(program, {}), pt2_bytes(program)
+
+
+@functools.cache
+def masks_translated():
+    """(ONNX, .pt2) of the small mask inference, which several tests use: it takes seconds."""
+    model, about = network("mask_inference")
+    return translated(separation_of(DeepMaskEstimation, model, about, {}))
+
+
+def compared(model, about, seconds, files=None, **args):
+    """The rows of `compare` for a network's files, with the algorithm that separates with it."""
     kind, own = algorithm_for(model)
     own = {**own, **args}
     separation = separation_of(kind, model, about, own)
-    program = exported(separation, RATE)
     held = checkpoints.InMemory(model, about)
     return compare(
         separation,
-        onnx_bytes(program, {}),
-        pt2_bytes(program),
+        *(files or translated(separation)),
         seconds,
         RATE,
         lambda mix: kind(mix, model_path=held, **own),
@@ -87,7 +95,8 @@ def compared(name, channels=1, seconds=(1.0, 7.0), changes=None, prepare=None, *
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({*BUILDERS} - {"deep_clustering", "chimera"}))
 def test_every_network_separates_any_length_in_onnxruntime_as_here(name):
-    rows = compared(name, seconds=(0.01, 1.0, 7.0, 60.0))
+    files = masks_translated() if name == "mask_inference" else None
+    rows = compared(*network(name), (0.01, 1.0, 7.0, 60.0), files)
     assert {row["seconds"] for row in rows} == {0.01, 1.0, 7.0, 60.0}
     for row in rows:  # a file that differs by more would have been refused
         assert row["onnx"] <= Separation.bound and row["pt2"] <= Separation.bound
@@ -95,10 +104,13 @@ def test_every_network_separates_any_length_in_onnxruntime_as_here(name):
 
 
 @pytest.mark.slow
-def test_deep_clustering_is_exported_with_its_clustering():
+def test_deep_clustering_is_exported_with_its_clustering(monkeypatch):
+    # k-means, which becomes so many operations: these clusters need no more steps
+    monkeypatch.setattr(clusters, "STEPS", 4)
+    model, about = network("deep_clustering")
+    put_clusters_in(model, bins=33)
     seconds = (1.0, 7.0, 60.0)
-    prepare = functools.partial(put_clusters_in, bins=33)
-    rows = compared("deep_clustering", seconds=seconds, prepare=prepare, percentile=0.0)
+    rows = compared(model, about, seconds, percentile=0.0)
     assert {row["seconds"] for row in rows} == {*seconds}
     for row in rows:
         assert max(row["onnx"], row["pt2"], row.get("project", 0)) <= ClusterSeparation.bound
@@ -115,7 +127,7 @@ def test_deep_clustering_is_exported_with_its_clustering():
     ],
 )
 def test_variants_are_exported_too(name, channels, changes, args):
-    rows = compared(name, channels, (0.05, 1.0, 3.0), changes, **args)
+    rows = compared(*network(name, channels, **changes), (0.05, 1.0, 3.0), **args)
     bound = BINARY_BOUND if args.get("mask_type") == "binary" else Separation.bound
     assert all(row["project"] <= bound for row in rows)
 
@@ -269,9 +281,10 @@ def settings(output):
 
 @pytest.mark.slow
 def test_a_failed_check_leaves_nothing_and_an_export_replaces_one(written, tmp_path, monkeypatch):
-    """One network is translated once for both, as that takes most of the time."""
-    for name in ("exported", "onnx_bytes", "pt2_bytes"):
-        monkeypatch.setattr(folder, name, called_once(getattr(folder, name)))
+    onnx, pt2 = masks_translated()
+    monkeypatch.setattr(folder, "exported", lambda *_: None)
+    monkeypatch.setattr(folder, "onnx_bytes", lambda *_: onnx)
+    monkeypatch.setattr(folder, "pt2_bytes", lambda *_: pt2)
     model = network("mask_inference")
     with monkeypatch.context() as strict:
         strict.setattr(Separation, "bound", -1.0)

@@ -56,8 +56,10 @@ def linear_of_recurrent(data, rnn, dropout, linear):
 def chunks_of(data, chunk_size):
     """(batch, frames, channels) -> (batch, chunks, chunk_size, channels), each frame in two"""
     hop = chunk_size // 2
-    data = nn.functional.pad(data, (0, 0, hop, hop + -data.shape[1] % hop))
-    halves = data.unflatten(1, (-1, hop))  # (b, chunks + 1, hop, channels)
+    batch, frames, channels = data.shape
+    count = (frames + hop - 1) // hop + 2  # halves, the first and the last of zeros
+    data = nn.functional.pad(data, (0, 0, hop, (count - 1) * hop - frames))
+    halves = data.reshape(batch, count, hop, channels)
     return torch.cat([halves[:, :-1], halves[:, 1:]], dim=2)
 
 

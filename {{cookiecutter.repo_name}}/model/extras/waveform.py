@@ -37,7 +37,7 @@ class Encoder(nn.Module):
 
     def forward(self, audio):
         """(batch, channels, samples) -> (batch, frames, num_filters, 1), not negative"""
-        audio = nn.functional.pad(audio, padding(audio.shape[-1], self.filter_length, self.stride))
+        audio = nn.functional.pad(audio, padding(self.filter_length, self.stride))
         weights = torch.relu(self.filters(audio))
         if self.gate is not None:
             weights = weights * torch.sigmoid(self.gate(audio))
@@ -81,7 +81,7 @@ class Decoder(nn.Module):
         batch, frames, filters, _, sources = data.shape
         # (b, t, f, 1, s) -> (b*s, f, t): each source is a waveform of its own
         data = data.squeeze(3).permute(0, 3, 2, 1).reshape(batch * sources, filters, frames)
-        left, _ = padding(audio.shape[-1], self.filter_length, self.stride)
+        left, _ = padding(self.filter_length, self.stride)
         waves = self.filters(data)[..., left : left + audio.shape[-1]]
         return waves.reshape(batch, sources, *audio.shape[1:]).permute(0, 2, 3, 1)
 
@@ -101,7 +101,8 @@ def _stride(filter_length, stride):
     return stride
 
 
-def padding(samples, filter_length, stride):
-    """(zeros before, zeros after) a waveform, so that all samples are in equally many frames."""
+def padding(filter_length, stride):
+    """(zeros before, zeros after) a waveform, so that all samples are in equally many frames; what
+    does not fill a frame at the end is not read."""
     overlap = filter_length - stride
-    return overlap, overlap + -samples % stride
+    return overlap, overlap + stride - 1
