@@ -64,18 +64,23 @@ def warn_of_unused(place, used, expected):
         return
     suffixes = audio.SUFFIXES + audio.UNSUPPORTED
     rest = {path for path in files_below(place) if path.suffix.lower() in suffixes} - set(used)
-    if rest:
-        log.warning(
-            "%s: %s not used, %s for one; expected: %s",
-            place,
-            "1 audio file is" if len(rest) == 1 else f"{len(rest)} audio files are",
-            min(rest),
-            expected,
-        )
+    warn_of_files(place, rest, expected)
     filled = {parent for path in (*used, *rest) for parent in path.parents}
     for folder in folders(place):
         if folder not in filled:
             log.warning("%s: is not used, as it holds no audio files", folder)
+
+
+def warn_of_files(place, paths, expected):
+    """Warn that audio files in a folder are not used, if there are any; `expected`: what is."""
+    if paths:
+        log.warning(
+            "%s: %s not used, %s for one; expected: %s",
+            place,
+            "1 audio file is" if len(paths) == 1 else f"{len(paths)} audio files are",
+            min(paths),
+            expected,
+        )
 
 
 def normalized(name):

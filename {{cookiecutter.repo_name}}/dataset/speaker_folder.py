@@ -11,7 +11,7 @@ from files import files_below
 
 from . import rooms
 from .base import StemDataset
-from .folders import audio_files_below, compile_pattern, folders, normalized
+from .folders import audio_files_below, compile_pattern, folders, normalized, warn_of_files
 from .splitting import SPLITS, split_names
 from .tracks import Track, log
 from .voices import Clip, VoiceSettings, make_voice
@@ -152,13 +152,7 @@ class SpeakerFolder(StemDataset):
                 found.setdefault(name, []).append(path)
         below = files_below(place) if place.is_dir() else []
         unreadable = [path for path in below if path.suffix.lower() in audio.UNSUPPORTED]
-        if unreadable:
-            log.warning(
-                "%s: %s not used, %s for one; convert them to WAV, FLAC, OGG, MP3 or AIFF first",
-                place,
-                "1 file is" if len(unreadable) == 1 else f"{len(unreadable)} files are",
-                unreadable[0],
-            )
+        warn_of_files(place, unreadable, "WAV, FLAC, OGG, MP3 or AIFF")
         if unassigned and self.pattern is None:
             raise UserError(
                 f"{unassigned[0]}: is in no speaker's folder; move it into one, or write speaker: "
@@ -169,6 +163,8 @@ class SpeakerFolder(StemDataset):
                 f"{place}: speaker: {self.pattern.pattern!r} matches no file; the first is "
                 f"{normalized(unassigned[0].relative_to(place).as_posix())}"
             )
+        if unassigned:
+            warn_of_files(place, unassigned, f"paths that match speaker: {self.pattern.pattern!r}")
         return dict(sorted(found.items()))
 
     def list_tracks(self, folder):

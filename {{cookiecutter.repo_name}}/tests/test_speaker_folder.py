@@ -219,13 +219,14 @@ def test_speakers_are_divided_by_a_seed_and_are_in_one_split_only(tmp_path):
     assert again == parts["val"] and any(one != again for one in other)
 
 
-def test_a_regular_expression_finds_the_speaker_in_the_path_of_a_file(tmp_path):
+def test_a_regular_expression_finds_the_speaker_in_the_path_of_a_file(tmp_path, caplog):
     for name in ("anna", "bob"):
         for number in range(2):
             save(tmp_path / "train" / f"{number}" / f"take_{name}.wav", speech(HERTZ[name], 1.0))
     save(tmp_path / "train" / "noise.wav", speech(50, 1.0))
     data = build(tmp_path, speaker="take_(.+)\\.wav$")
     assert {name: len(clips) for name, clips in data.clips.items()} == {"anna": 2, "bob": 2}
+    assert "1 audio file is not used" in caplog.text and "noise.wav for one" in caplog.text
 
 
 def test_what_cannot_be_mixed_is_one_message(tmp_path, folder, caplog):
@@ -261,7 +262,7 @@ def test_recordings_that_cannot_be_read_by_their_suffix_are_named(tmp_path, capl
     path = next((tmp_path / "train" / "emma").iterdir())
     path.rename(path.with_suffix(".m4a"))
     assert list(build(tmp_path).clips) == ["anna", "bob"]
-    assert "1 file is not used" in caplog.text and ".m4a for one; convert them" in caplog.text
+    assert "1 audio file is not used" in caplog.text and ".m4a for one; expected: W" in caplog.text
 
 
 def test_a_split_that_is_not_there_is_named(tmp_path):
