@@ -48,11 +48,17 @@ def seeded():
 
 
 @pytest.fixture(scope="session")
-def sample_folder(tmp_path_factory):
+def shared_folder(tmp_path_factory):
+    """A temporary folder that all of the processes that run the tests share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def sample_folder(shared_folder):
     """A folder for `Sample(folder, ...)`: what one test renders, the next finds there, in all of
     the processes that run the tests."""
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "sample"
+    folder = shared_folder / "sample"
     folder.mkdir(exist_ok=True)
     return folder
 

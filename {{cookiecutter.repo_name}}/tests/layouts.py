@@ -1,4 +1,4 @@
-"""Each dataset's folders in miniature, from songs of the built-in sample: what its users have.
+"""Each dataset's folders in miniature: what its users have.
 
 `write(name, folder)` writes one; `ARGS[name]` are the arguments under which its class finds it.
 """
@@ -13,7 +13,7 @@ import soundfile
 import yaml
 
 import audio
-from songs import SAMPLE_RATE, SPLITS, STEMS, Song
+from songs import SAMPLE_RATE, SPLITS, STEMS
 
 SECONDS = 1.5
 SONGS = 2  # of each split
@@ -27,13 +27,15 @@ MUSDB_NAMES = {
 
 @functools.cache
 def stems(split, number, rate=SAMPLE_RATE, channels=2):
-    """{stem: float32 (samples, channels)} of a part of a song, peaking below 0.9 in the sum."""
-    sounds = Song(split, number).render(20.0, SECONDS)
-    peak = max(np.abs(sound).max() for sound in (*sounds.values(), sum(sounds.values())))
-    return {
-        stem: audio.convert(0.5 / peak * sounds[stem].T, SAMPLE_RATE, rate, channels).T
-        for stem in STEMS
-    }
+    """{stem: float32 (samples, channels)}: tones that come and go, and noise."""
+    time = np.arange(round(SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
+    sounds = {}
+    for index, stem in enumerate(STEMS):
+        rng = np.random.default_rng([SPLITS.index(split), number, index])
+        tone = np.sin(2 * np.pi * rng.uniform(100, 900) * time) * np.sin(4 * time + index) ** 2
+        sound = 0.1 * tone + 0.003 * rng.standard_normal((2, len(time)))
+        sounds[stem] = audio.convert(sound.astype(np.float32), SAMPLE_RATE, rate, channels).T
+    return sounds
 
 
 def save(path, sound, rate, **kind):

@@ -1,14 +1,12 @@
 """More datasets' folders in miniature, beside those of `layouts`: `WRITERS[class](folder)`."""
 
 import csv
-import functools
 import json
-from unittest import mock
 
 import layouts
 import numpy as np
 import speakers
-from layouts import SAMPLE_RATE, SECONDS, SPLITS, STEMS, save
+from layouts import SAMPLE_RATE, SPLITS, save, stems
 
 PARTS = {"train": "train-100", "val": "dev", "test": "test"}
 IDS = {
@@ -16,20 +14,6 @@ IDS = {
     "val": ["1272-128104-0000_2035-147961-0014", "1462-170138-0007_251-118436-0011"],
     "test": ["1089-134686-0000_121-127105-0031", "1221-135766-0002_1284-1180-0003"],
 }
-
-
-@functools.cache
-def stems(split, number, rate=SAMPLE_RATE, channels=2):
-    """What `layouts.stems` gives, without the time that it takes to render songs: tones that come
-    and go, and noise, as float32 (samples, channels)."""
-    time = np.arange(round(SECONDS * rate)) / rate
-    sounds = {}
-    for index, stem in enumerate(STEMS):
-        rng = np.random.default_rng([SPLITS.index(split), number, index])
-        tone = np.sin(2 * np.pi * rng.uniform(100, 900) * time) * np.sin(4 * time + index) ** 2
-        noise = rng.standard_normal((len(time), channels))
-        sounds[stem] = (0.1 * tone[:, None] + 0.01 * noise).astype(np.float32)
-    return sounds
 
 
 def librimix(folder, num_speakers=2):
@@ -139,6 +123,5 @@ def write(name, folder):
     """Write the miniature for the class `name` into `folder`, once."""
     if not folder.exists():
         folder.mkdir(parents=True)
-        with mock.patch.object(layouts, "stems", stems):
-            WRITERS[name](folder)
+        WRITERS[name](folder)
     return folder

@@ -7,8 +7,7 @@ import layouts
 import more_layouts
 import numpy as np
 import pytest
-from layouts import SPLITS
-from more_layouts import stems
+from layouts import SPLITS, stems
 
 import audio
 from compat import nussl
