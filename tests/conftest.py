@@ -11,6 +11,7 @@ from cookiecutter.main import cookiecutter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = "{{cookiecutter.repo_name}}"
+sys.path.append(str(REPOSITORY / FOLDER / "tests"))  # for `forks`
 
 
 def pytest_collection_modifyitems(items):

@@ -2,7 +2,9 @@
 compute is the same. No time is asserted."""
 
 import json
+import os
 
+import forks
 import numpy as np
 import pytest
 import soundfile
@@ -18,10 +20,9 @@ COMMANDS = {
     "recordings": ["--items", "1"],
     "robustness": ["--items", "1"],
     "sample": ["--songs", "4"],
-    "settings": ["--items", "1"],
     "streaming": ["--quick"],
 }
-# of those whose quick runs take a minute, the functions are called with less
+# of those whose quick runs take longer, the functions are called with less
 PARTS = {
     "data": """
         data.write_song(folder / "song", 1)
@@ -44,6 +45,14 @@ PARTS = {
     "separation": """
         print(separation.agreement(folder) > 0.999)
         print([separation.run(name, 3, folder)["cpu"] > 0 for name in ("ours", "stock")])
+    """,
+    "settings": """
+        os.chdir(PROJECT)
+        settings.CHANGES, settings.SOFTER_DB = {"shifts": (1,), "mask_weight": (0.5,)}, (-10,)
+        rows = settings.table(1, folder, stems)
+        titles = ["as shipped", "shifts: 1", "mask_weight: 0.5", "-10 dB"]
+        print([row["setting"] for row in rows] == [*titles, "-10 dB, read at that level"])
+        print(sum("alone" in key and "/" in rows[0][key] for key in rows[0]) == 2)
     """,
     "stock": """
         os.chdir(PROJECT)
@@ -76,12 +85,16 @@ def stems(tmp_path_factory):
     return folder
 
 
+def run(module, *arguments, path=REPOSITORY):
+    """Run a module from the folders of `path` to its end: (exit status, what it printed)."""
+    done = forks.run(module, *arguments, PYTHONPATH=str(path), PYTHONWARNINGS="ignore")
+    return done.returncode, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_a_benchmark_runs_and_writes_its_figures(name, stems, tmp_path, run):
+def test_a_benchmark_runs_and_writes_its_figures(name, tmp_path):
     given = [*COMMANDS[name], "--json", tmp_path / "figures.json"]
-    if name == "settings":
-        given += ["--folder", stems]
-    status, text = run("python", "-W", "ignore", "-m", f"benchmarks.{name}", *given, cwd=REPOSITORY)
+    status, text = run(f"benchmarks.{name}", *given)
     assert status in (0, 1) and "Traceback" not in text, text  # 1: a goal is missed
     found = json.loads((tmp_path / "figures.json").read_text())
     assert found or name == "networks"
@@ -91,7 +104,7 @@ def test_a_benchmark_runs_and_writes_its_figures(name, stems, tmp_path, run):
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))
-def test_the_parts_of_a_long_benchmark_run(name, stems, run, tmp_path):
+def test_the_parts_of_a_long_benchmark_run(name, stems, tmp_path):
     code = (
         "import os\nfrom pathlib import Path\n"
         f"from benchmarks import PROJECT, common, steps, {name}\n"
@@ -99,9 +112,7 @@ def test_the_parts_of_a_long_benchmark_run(name, stems, run, tmp_path):
         f"if __name__ == '__main__':{PARTS[name]}\n"
     )
     (tmp_path / "parts.py").write_text(code)
-    status, text = run(
-        "python", "-W", "ignore", tmp_path / "parts.py", cwd=REPOSITORY, PYTHONPATH=str(REPOSITORY)
-    )
+    status, text = run("parts", path=f"{tmp_path}{os.pathsep}{REPOSITORY}")
     assert status == 0 and "True" in text and "False" not in text, text
 
 

@@ -234,21 +234,38 @@ def extended(bake):
     return project
 
 
-def write(project, **changes):
-    text = EXPERIMENT
+def write(project, name, **changes):
+    """Write the experiment with changes: its path."""
+    text = EXPERIMENT.replace("mine", name.split("_")[0])
     for key, value in changes.items():
         text = text.replace(key, str(value))
-    path = project / "experiments" / "mine.yml"
-    path.write_text(text)
-    return "experiments/mine.yml"
+    (project / "experiments" / f"{name}.yml").write_text(text)
+    return f"experiments/{name}.yml"
+
+
+# scripts one after another, in forks of one process
+SCRIPTS = """
+import sys
+sys.path.append("tests")
+import forks
+for step in sys.argv[1:]:
+    done = forks.run(*step.split())
+    print(done.stdout + done.stderr)
+    if done.returncode:
+        sys.exit(step)
+"""
 
 
 def test_every_recipe_of_the_docs_works_in_a_new_project_and_leaves_its_tests_green(extended, run):
-    file = write(extended, EPOCHS=1, CLASS="DeepMaskEstimation")
-    code, said = run("python", "-m", "scripts.train", "-p", file, cwd=extended)
-    assert code == 0, said
-    file = write(extended, EPOCHS=2, CLASS="DeepMaskEstimation")
-    code, said = run("python", "-m", "scripts.train", "-p", file, cwd=extended)
+    first = write(extended, "mine_first", EPOCHS=1, CLASS="DeepMaskEstimation")
+    steps = [f"scripts.train -p {first}"]
+    algorithms = {"mine": "DeepMaskEstimation", "halves": "Halves", "averages": "Averages"}
+    for name, algorithm in algorithms.items():
+        file = write(extended, name, EPOCHS=2, CLASS=algorithm)
+        if name == "mine":
+            steps.append(f"scripts.train -p {file}")
+        steps += [f"scripts.{script} -p {file}" for script in ("evaluate", "visualize")]
+    code, said = run("python", "-c", SCRIPTS, *steps, cwd=extended)
     assert code == 0 and "resuming at step 2" in said and "done: 2 epochs" in said, said
     history = (extended / "artifacts" / "mine" / "history.csv").read_text().splitlines()
     levels = [
@@ -256,12 +273,6 @@ def test_every_recipe_of_the_docs_works_in_a_new_project_and_leaves_its_tests_gr
         for row in (line.split(",") for line in history[1:])
     ]
     assert np.allclose(levels, [(0.02 + 0.01) / 2, (0.02 / 3 + 0.005) / 2])  # 4 steps, resumed
-    algorithms = {"mine": "DeepMaskEstimation", "halves": "Halves", "averages": "Averages"}
-    for name, algorithm in algorithms.items():
-        file = write(extended, EPOCHS=2, CLASS=algorithm, mine=name)
-        for script in ("evaluate", "visualize"):
-            code, said = run("python", "-m", f"scripts.{script}", "-p", file, cwd=extended)
-            assert code == 0, said
     code, said = run(
         "python", "-m", "pytest", "-q", "-n", "auto", *WALKS, "-k", "not every_file", cwd=extended
     )

@@ -97,7 +97,8 @@ def become(order, files):
     tempfile.tempdir = None  # that of the variables
     sys.argv[1:] = order["arguments"]
     sys.orig_argv[:] = [sys.executable, "-m", order["module"], *order["arguments"]]
-    sys.path.insert(0, os.getcwd())  # as `python -m` has it; next comes the folder of the tests
+    # as `python -m` has it; then come the folders that the server itself has
+    sys.path[:0] = [os.getcwd(), *order["environment"].get("PYTHONPATH", "").split(os.pathsep)]
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
 
