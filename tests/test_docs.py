@@ -144,6 +144,12 @@ def test_no_page_scrolls_sideways_on_a_phone_and_a_dark_page_shows_no_white_plot
         browser.close()
 
 
+def test_names_of_code_in_tables_break_where_words_begin_and_files_keep_their_extension(site):
+    page = (site / "models.html").read_text(encoding="utf-8")
+    for name in ("mask_<wbr>inference_<wbr>small.yml", "Deep<wbr>Mask<wbr>Estimation"):
+        assert f'<span class="pre">{name}</span>' in page
+
+
 def test_a_link_that_leads_nowhere_stops_the_build(bake, run):
     project = bake()
     (project / "docs" / "design.md").write_text("# Design\n\n[there](data.md#no-such-heading)\n")

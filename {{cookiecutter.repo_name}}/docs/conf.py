@@ -18,6 +18,7 @@ extensions = [
     "networks",
     "sounds",
     "reference",
+    "breaks",
 ]
 nitpick_ignore_regex = [("py:.*", ".*")]
 
@@ -31,6 +32,7 @@ default_role = "code"
 napoleon_numpy_docstring = False
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 80  # a longer one: a line for each argument
 
 # Everything lies in the output folder, so that the site works from a disk, its search too.
 html_theme = "furo"

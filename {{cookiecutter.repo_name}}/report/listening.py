@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ POINTS = 800  # dots in the plane of the embedding
 WIDEST = 700  # pixels of a spectrogram
 SHADES = 32  # colours of a spectrogram: far smaller files, which look the same
 COLORS = 5  # for sources in page.css
+CAPITAL = re.compile(r"(?<=[a-z]{2})(?=[A-Z][a-z])")  # where a name of a class may break
 
 
 def listening_page(title, about, items, table=None, summary=None, warnings=()):
@@ -67,7 +69,7 @@ def _methods(lines, own):
     """The table of methods as HTML; `own`: the method to highlight."""
     head, *rows = lines
     cells = "".join(
-        f'<th scope="col"{" class=text" if place < 2 else ""}>{html.escape(cell)}</th>'
+        f'<th scope="col"{" class=text" if place < 2 else ""}>{_breakable(cell)}</th>'
         for place, cell in enumerate(head)
     )
     body = ""
@@ -75,7 +77,7 @@ def _methods(lines, own):
         kind = ' class="own"' if method == own else ""
         numbers = "".join(f"<td>{html.escape(number)}</td>" for number in numbers)
         body += (
-            f'<tr{kind}><th scope="row">{html.escape(method)}</th>'
+            f'<tr{kind}><th scope="row">{_breakable(method)}</th>'
             f'<td class="text">{html.escape(source)}</td>{numbers}</tr>'
         )
     return (
@@ -83,6 +85,11 @@ def _methods(lines, own):
         '<div class="scroll" tabindex="0" role="region" aria-labelledby="methods"><table>'
         f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div></section>"
     )
+
+
+def _breakable(text):
+    """The text as HTML, with places where a long word may break on a phone."""
+    return CAPITAL.sub("<wbr>", html.escape(text)).replace("improvement", "improve&shy;ment")
 
 
 def _items(table):

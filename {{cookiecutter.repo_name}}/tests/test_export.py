@@ -386,7 +386,10 @@ def test_a_page_from_the_disk_separates_in_a_browser_as_onnxruntime_does(written
     expected = separate.load(written / "model.onnx")(mixture, RATE)
     browser = Browser()
     try:
+        browser.appear(400, 900, "light")
         browser.open(written / "page/index.html")
+        wide = "return document.documentElement.scrollWidth - innerWidth"
+        assert browser.run(wide) <= 0
         browser.press("#file", str(tmp_path / "song.wav"))
         state = "return document.getElementById('state').textContent"
         done = (" separated in ", "cannot be")
@@ -398,6 +401,7 @@ def test_a_page_from_the_disk_separates_in_a_browser_as_onnxruntime_does(written
             wanted = expected[name].reshape(-1)[::7]
             assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
         assert browser.run("return document.querySelectorAll('audio').length") == 2
+        assert browser.run(wide) <= 0
         links = browser.run("return [...document.querySelectorAll('a')].map((a) => a.download)")
         assert links == ["song.accompaniment.wav", "song.vocals.wav"]
         wrong = {"nan": np.where(np.arange(mixture.shape[1]) == 99, np.nan, mixture)}

@@ -42,7 +42,13 @@ PAGES = (
         "dataset",
         "DATASETS",
     ),
-    Page("networks", "Networks", "model: {builder: NAME, args: {...}}", "model", "BUILDERS"),
+    Page(
+        "networks",
+        "Builders of networks",
+        "model: {builder: NAME, args: {...}}",
+        "model",
+        "BUILDERS",
+    ),
     Page(
         "modules",
         "Modules of networks",
@@ -80,6 +86,12 @@ PAGES = (
         "STEPS",
     ),
 )
+SCRIPTS = """\
+Each script reads one YAML file, named after ``-p``, or the ``config.yml`` of a folder. All mistakes
+in it are reported before the work begins.
+
+Exit status: 0; 1 with one message per mistake on stderr; 130 after Ctrl-C; 75 if SIGTERM ended a
+training run that can be resumed."""
 PYTHON = (
     ("separation", "load", False),
     ("separation", "Separator", True),
@@ -97,6 +109,7 @@ PYTHON = (
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write)
     app.connect("autodoc-process-docstring", adapt)
+    app.connect("autodoc-process-signature", own_arguments)
     return {"parallel_read_safe": True}
 
 
@@ -113,6 +126,11 @@ def write(app: Sphinx) -> None:
     for path in folder.iterdir():
         if path.name not in texts:
             path.unlink()
+
+
+def own_arguments(app: Sphinx, kind: str, name: str, thing: object, options, arguments, returns):
+    """No arguments in place of those of torch's Module, which takes any and means none."""
+    return ("()", returns) if arguments == "(*args, **kwargs)" else None
 
 
 def text_of(page: Page) -> str:
@@ -145,7 +163,7 @@ def scripts() -> str:
     """The page of the scripts: what each does, and the sections that its file must have."""
     from scripts import common
 
-    parts = [heading("Scripts", "="), inspect.getdoc(common.run) or ""]
+    parts = [heading("Scripts", "="), SCRIPTS]
     for name in common.names():
         text = (PROJECT / "scripts" / f"{name}.py").read_text(encoding="utf-8")
         about, _, command = (ast.get_docstring(ast.parse(text)) or name).partition(": ")
