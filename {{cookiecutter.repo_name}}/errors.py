@@ -34,6 +34,15 @@ def amount(number, noun):
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def duration(seconds):
+    """Three significant digits, in seconds, minutes or hours; whole hours from 1,000 on."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            number = seconds / size
+            return f"{number:.0f} {unit}" if number >= 1000 else f"{number:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 def in_one_line(error, max_length=300):
     """The first `max_length` characters of an error message or text, without line breaks."""
     return " ".join(str(error).split())[:max_length]

@@ -177,7 +177,7 @@ def _summary(data, tracks):
         "labels": data.labels,
         "sample_rates": sorted({track["sample_rate"] for track in tracks}),
         "read_at": data.sample_rate,
-        "hours": round(sum(seconds) / 3600, 4),
+        "hours": round(sum(seconds) / 3600, 6),
         "seconds": _spread(seconds),
         "loudness": _spread(loudness),
         "residual_db": _spread(residuals),

@@ -3,7 +3,7 @@
 import html
 import json
 
-from errors import amount
+from errors import amount, duration
 
 SHOWN = 20  # findings of each kind in the text; the other files have all of them
 ADVICE = {
@@ -36,9 +36,10 @@ def as_text(report):
     for split, facts in report["splits"].items():
         rates = ", ".join(map(str, facts["sample_rates"])) or "no"
         tracks = f"{facts['looked_at']} of {amount(facts['tracks'], 'track')}"
+        length = duration(3600 * facts["hours"])
         lines.append(
             f"{split}: {tracks} of {facts['dataset']} in "
-            f"{facts['folder']}, {facts['hours']:.2f} h, {rates} Hz (read at {facts['read_at']})"
+            f"{facts['folder']}, {length}, {rates} Hz (read at {facts['read_at']})"
         )
         manifest = facts["manifest_hash"] or "none"
         lines.append(f"  sources: {', '.join(facts['labels'])}; manifest {manifest}")
@@ -134,7 +135,7 @@ def _splits_table(report):
         "dataset",
         "folder",
         "tracks",
-        "hours",
+        "audio",
         "Hz",
         "length (s)",
         "loudness (LUFS)",
@@ -148,7 +149,7 @@ def _splits_table(report):
             s["dataset"],
             s["folder"],
             f"{s['looked_at']} of {s['tracks']}",
-            s["hours"],
+            duration(3600 * s["hours"]),
             ", ".join(map(str, s["sample_rates"])),
             _range(s["seconds"]),
             _range(s["loudness"]),

@@ -88,7 +88,8 @@ def _warnings(config, data, model):
             yield (
                 f"datasets.{one} and datasets.{other} share {amount(len(shared), 'file')}, "
                 f"{printable(min(shared))} for one: scores on {other} then say little about data "
-                "that were not trained on; give each split files of its own"
+                "that were not trained on; give each split files of its own, as "
+                "in folders train, val and test"
             )
     kinds = {split: one.mixture for split, one in data.items()}
     if len({*kinds.values()}) > 1:

@@ -12,6 +12,7 @@ from small_networks import SMALL
 
 import config
 import experiment
+from errors import duration
 
 torch.set_num_threads(1)
 PROJECT = Path(__file__).parent.parent
@@ -143,9 +144,9 @@ def test_dry_run_says_steps_in_all_and_hours_of_audio(layout, tmp_path):
     path = tmp_path / "experiment.yml"
     path.write_text(yaml.safe_dump(plain))
     said = experiment.build_trainer(config.load(path)).describe()
-    hours = layouts.SONGS * layouts.SECONDS / 3600
+    length = duration(layouts.SONGS * layouts.SECONDS)
     assert (
-        f"{layouts.SONGS} tracks, {hours:.3g} h of audio; an epoch has 20000 excerpts, 2500 steps "
+        f"{layouts.SONGS} tracks, {length} of audio; an epoch has 20000 excerpts, 2500 steps "
         "with batches of 8, 22.2 h; 100 epochs: 250000 steps, 2222 h" in said
     )
 

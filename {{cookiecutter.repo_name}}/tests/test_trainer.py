@@ -343,8 +343,8 @@ def test_the_first_lines_of_a_training_say_how_much_it_is(write_config, caplog):
     with caplog.at_level("INFO"):
         fit(write_config(excerpts_per_epoch=None, validation_excerpts=None, epochs=2))
     assert (
-        "10 tracks, 0.0111 h of audio; an epoch has 173 excerpts, 43 steps with batches of 4, "
-        "0.0111 h; 2 epochs: 86 steps, 0.0222 h" in caplog.text
+        "10 tracks, 40 s of audio; an epoch has 173 excerpts, 43 steps with batches of 4, "
+        "39.9 s; 2 epochs: 86 steps, 79.8 s" in caplog.text
     )
 
 

@@ -127,7 +127,7 @@ class History:
 
     def describe_best(self):
         """The number that decided, for a log."""
-        return f"best {self._decides} {self.best_value:.5f}"
+        return f"best {self._decides} {_number(self.best_value)}"
 
     @property
     def _decides(self):
@@ -139,7 +139,7 @@ class History:
         row, shown = self.rows[-1], [("train", "train_loss"), ("val", "val_loss")]
         shown += [(self.score, self.key)] if self.score else []
         parts = [f"epoch {row['epoch']}", f"step {row['step']}", f"{row['minutes']:.1f} min"]
-        parts += [f"{name} {row[key]:.5f}" for name, key in shown if row.get(key) is not None]
+        parts += [f"{name} {_number(row[key])}" for name, key in shown if row.get(key) is not None]
         best = self.best_epochs(1) == [row["epoch"]]
         return "  ".join([*parts, *(["best so far"] if best else [])])
 
@@ -160,3 +160,8 @@ class History:
 
     def load_state_dict(self, state):
         self.rows = state["rows"]
+
+
+def _number(value):
+    """Five decimals; four significant digits where these would say too little."""
+    return f"{value:.3e}" if 0 < abs(value) < 0.001 else f"{value:.5f}"

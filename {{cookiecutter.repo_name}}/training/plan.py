@@ -3,7 +3,7 @@
 import logging
 
 import audio
-from errors import UserError, amount
+from errors import UserError, amount, duration
 
 from .levels import Levels
 from .loading import Excerpts, load
@@ -112,7 +112,7 @@ class Plan:
         levels.warn_if_silent("validation")
 
     def describe(self):
-        """Tracks, hours and steps, in a line."""
+        """Tracks, audio and steps, in a line."""
         rate, batch, steps = (
             self.train_data.sample_rate,
             self.batches.batch_size,
@@ -120,15 +120,15 @@ class Plan:
         )
         parts = self.shard[1] * self.settings.accumulate
         epochs, length = self.settings.epochs, self.excerpts.length
-        hour = 3600 * rate / (batch * steps)  # samples of an excerpt in an epoch of one hour
+        second = rate / (batch * steps)  # samples of an excerpt in an epoch of one second
         divided = f" (in {parts} parts of {batch // parts})" if parts > 1 else ""
-        total = sum(_lengths(self.train_data)) / rate / 3600
+        total = sum(_lengths(self.train_data)) / rate
         return (
-            f"{amount(len(self.train_data), 'track')}, {_shown(total)} h of audio; an epoch has "
+            f"{amount(len(self.train_data), 'track')}, {duration(total)} of audio; an epoch has "
             f"{amount(len(self.batches.spread), 'excerpt')}, {amount(steps, 'step')} with batches "
-            f"of {batch}{divided}, {_shown(length(epochs - 1) / hour)} h; "
+            f"of {batch}{divided}, {duration(length(epochs - 1) / second)}; "
             f"{amount(epochs, 'epoch')}: {amount(epochs * steps, 'step')}, "
-            f"{_shown(length.total(epochs) / hour)} h"
+            f"{duration(length.total(epochs) / second)}"
         )
 
     def _batch_size(self, count):
@@ -172,11 +172,6 @@ def _check_augment(augment, data):
                 f"{key}.mp3.kilobits: found [{low:g}, {high:g}], but MP3 at {data.sample_rate} Hz "
                 f"has {least} to {most} kbit/s"
             )
-
-
-def _shown(hours):
-    """Three significant digits; whole hours from 1,000 on."""
-    return f"{hours:.0f}" if hours >= 1000 else f"{hours:.3g}"
 
 
 def _lengths(data):

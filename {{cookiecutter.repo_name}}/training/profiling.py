@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from errors import amount
+from errors import amount, duration
 
 from .fitting import fitting
 from .shapes import meta_step
@@ -71,20 +71,12 @@ def summarize(trainer):
     step = max(took["seconds"], took["loading"] / max(settings.num_workers, 1))
     steps, epochs = plan.steps_per_epoch, settings.epochs
     lines.append(
-        f"\na step on {trainer.device}: {_duration(took['seconds'])} (the first: "
-        f"{_duration(took['first'])}), its data {_duration(took['loading'])}\n"
+        f"\na step on {trainer.device}: {duration(took['seconds'])} (the first: "
+        f"{duration(took['first'])}), its data {duration(took['loading'])}\n"
         f"memory above that of the idle program: {took['memory'] / 1e6:.0f} MB\n"
-        f"an epoch of {amount(steps, 'step')}: about {_duration(steps * step)} without validation; "
+        f"an epoch of {amount(steps, 'step')}: about {duration(steps * step)} without validation; "
         f"{amount(epochs, 'epoch')}, {amount(epochs * steps, 'step')}: "
-        f"{_duration(epochs * steps * step)}"
+        f"{duration(epochs * steps * step)}"
     )
     lines += [*fitting(trainer, took["batch"]), "no results were written"]
     return "\n".join(lines)
-
-
-def _duration(seconds):
-    """Three significant digits, in seconds, minutes or hours."""
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
