@@ -1,6 +1,7 @@
 """Clean a new project of files that do not belong to it, and print the next steps."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def next_steps(project):
     return f"""
 {ANSWERS["project_name"]} is in {project}
 
-    cd {project.name}
+    cd {shlex.quote(str(project))}
     make install       # once: creates the environment in .venv (make poetry: with Poetry)
     .venv/bin/python -m scripts.visualize -p best_model/config.yml
     make test          # the project's own tests

@@ -121,7 +121,7 @@ def test_cookiecutter_of_the_clone_works_without_a_question_and_shows_the_next_s
     assert code == 0, said
     project = tmp_path / "source-separation"
     assert f"Source Separation is in {project}" in said
-    for step in ("cd source-separation", "make install", "scripts.visualize", "make test"):
+    for step in (f"cd {project}", "make install", "scripts.visualize", "make test"):
         assert step in said
 
 

@@ -47,6 +47,14 @@ def relocated(config):
     return config.model_copy(update={"info": info})
 
 
+def unscored(config):
+    """The folders of training runs that `analyze.runs` matches and that have no evaluation of
+    `analyze.split`: [Path]."""
+    scores = Path("evaluation") / config.analyze.split / "scores.csv"
+    matches = {Path(path) for entry in config.analyze.runs for path in glob.glob(entry)}
+    return sorted(p for p in matches if (p / BEST).is_file() and not (p / scores).is_file())
+
+
 def find_all(config):
     """The output folders that `analyze.runs` names by paths and glob patterns: [Path].
 

@@ -56,9 +56,9 @@ network; the sources have the recording's own.
 
 ## Checks
 
-Largest differences to torch on a test recording, as parts of the peak; at most {bound:.0e} is
-accepted.
-`project`: to the separation of the project that trained the model, as far as that is one chunk.
+Largest differences to torch on a test recording, as parts of the peak. At most {bound:.0e} is
+accepted of the two files.
+`project`: to the separation of the project that trained the model, where that is one chunk.{apart}
 
 | seconds | channels | ONNX | .pt2 | project |
 |---|---|---|---|---|
@@ -88,6 +88,9 @@ def model_card(facts):
         f"{facts['chunk']:g} s."
         if facts["chunk"]
         else "A recording is separated as a whole: memory grows with its length.",
+        apart=" Its\nk-means starts from other points, so they share some bins differently."
+        if "k-means" in facts["inside"]
+        else "",
         notes=f"\n{facts['notes']}\n" if facts["notes"] else "",
         page="| `page/` | `index.html` separates in a browser, without a server |\n"
         if facts["page"]

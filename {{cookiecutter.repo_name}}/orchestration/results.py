@@ -64,10 +64,13 @@ def interval(values):
     return mean - half, mean + half
 
 
-def as_text(table, markdown=False):
+def as_text(table, goal, markdown=False):
     """The table for a terminal or a page."""
     names = list(table[0])
-    lines = [names] + [[_number(row[name]) for name in names] for row in table]
+    heads = {"mean": f"{goal} (mean)", "low": "95 % from", "high": "to"}
+    lines = [[heads.get(name, name) for name in names]] + [
+        [_number(row[name]) for name in names] for row in table
+    ]
     if markdown:  # a bar in a value would start another column
         lines = [[text.replace("|", r"\|") for text in line] for line in lines]
     widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
@@ -86,19 +89,20 @@ def write(sweep, study):
     Returns:
         lines for the terminal.
     """
-    rows = runs_of(sweep, study)
+    rows, goal = runs_of(sweep, study), sweep.settings.goal
     table = table_of(sweep, rows)
-    files = {"table.csv": csv_text(table), "table.md": as_text(table, markdown=True) + "\n"}
+    files = {"table.csv": csv_text(table), "table.md": as_text(table, goal, markdown=True) + "\n"}
     files["trials.csv"] = csv_text(rows)
-    files |= pictures(sweep, study, table, rows)
+    drawn = pictures(sweep, study, table, rows)
+    files |= drawn
     write_files({sweep.folder / name: content for name, content in files.items()})
-    lines = [as_text(table)]
+    lines = [as_text(table, goal)]
     failed = [row for row in rows if row["state"] == "failed"]
     lines += [f"trial {row['trial']} failed: {row['message']}" for row in failed[:3]]
     lines += [f"{len(failed) - 3} more failed: see trials.csv"] if len(failed) > 3 else []
     if table[0]["mean"] is not None:
         lines.append(f"best: {_write_best(sweep, study, table[0])}")
-    return [*lines, f"{sweep.folder}: table.csv, table.md, trials.csv"]
+    return [*lines, f"{sweep.folder}: {', '.join(['table.csv', 'table.md', 'trials.csv', *drawn])}"]
 
 
 def _write_best(sweep, study, best):

@@ -28,6 +28,8 @@ def main(config):
     files = comparison_files(shared, settings.scores)
     write_files({folder / name: content for name, content in files.items()})
     log.info("\n%s, scored in every run", amount(items, "item"))
+    for one in runs.unscored(config):
+        log.warning("%s: not compared, because it has no scores of %s", one, settings.split)
     for one in everything:
         if count := len({row["item"] for row in one.rows}) - items:
             left = amount(count, "item")

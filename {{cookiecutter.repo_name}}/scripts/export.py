@@ -33,7 +33,7 @@ def main(config):
             f"{key} {row[key]:.1e}" for key in ("onnx", "pt2", "project") if key in row
         )
         channels = amount(row["channels"], "channel")
-        log.info("%g s, %s: differs by %s", row["seconds"], channels, differences)
+        log.info("test of %g s, %s: differs by %s", row["seconds"], channels, differences)
     log.info("%s", folder)
 
 

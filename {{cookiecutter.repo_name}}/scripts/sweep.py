@@ -2,7 +2,7 @@
 
 import logging
 
-from errors import UserError
+from errors import UserError, amount
 from scripts.common import check_all, needs_of, run
 
 log = logging.getLogger("sweep")
@@ -24,6 +24,8 @@ def main(config):
         check_all(examples, config)  # before the first training run
     about = (sweep.points(), sweep.definition(), sweep.direction)
     study = Study(sweep.folder, config.sweep, config.info.seed, *about)
+    count, parallel = len(about[0]), config.sweep.workers
+    log.info("%s, %d at a time; goal: %s", amount(count, "trial"), parallel, config.sweep.goal)
     run_workers(sweep, study)
     with study.lock():
         for line in results.write(sweep, study):

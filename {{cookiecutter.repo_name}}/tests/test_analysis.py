@@ -199,6 +199,14 @@ def test_items_that_not_every_run_has_are_left_out_and_counted(tmp_path, capsys,
     assert "left out: 2 items of a that not every run has scored" in said
 
 
+def test_a_training_run_without_scores_is_named(runs, tmp_path, capsys, caplog):
+    checkpoint = tmp_path / "d" / "checkpoints" / "best.model.pth"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    said = run_script(tmp_path, capsys, caplog, [str(tmp_path / "[abd]")])
+    assert f"{tmp_path / 'd'}: not compared, because it has no scores of test" in said
+
+
 def test_runs_without_a_common_item_are_named_by_what_they_share(runs, tmp_path):
     read = comparison.read_runs(runs, "test")
     rows = [{**row, "item": f"other {row['item']}"} for row in read[1].rows]
