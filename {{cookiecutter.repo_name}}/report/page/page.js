@@ -196,7 +196,9 @@ function pictures(item) {
     const axes = make("div", { className: "axes" }, image, ticks(item.ticks.frequency, "frequency"), ticks(item.ticks.time, "time"));
     inside.append(make("figure", {}, axes, make("figcaption", { textContent: picture.caption })));
   });
-  const details = make("details", {}, make("summary", { textContent: "Spectrograms, masks, embedding" }), inside);
+  const masks = item.pictures.some((picture) => picture.caption.startsWith("Mask "));
+  const shown = ["Spectrograms", ...(masks ? ["masks"] : []), ...(item.plane ? ["embedding"] : [])];
+  const details = make("details", {}, make("summary", { textContent: shown.join(", ") }), inside);
   details.open = data.items.length === 1;
   if (item.plane) {
     const canvas = make("canvas");
