@@ -198,5 +198,9 @@ class _TakenAway(Exception):
 
 
 def _described(values, seeds):
-    shown = ", ".join(f"{name} {configuration.show(value)}" for name, value in values.items())
+    texts = {
+        name: f"{value:.4g}" if isinstance(value, float) else configuration.show(value)
+        for name, value in values.items()
+    }
+    shown = ", ".join(f"{name} {text}" for name, text in texts.items())
     return f"{shown}; seed {', '.join(map(str, seeds))}"
