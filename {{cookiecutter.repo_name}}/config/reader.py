@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from .errors import ConfigError, Problem, join_key, listed, show
+from .errors import ConfigError, Problem, closest, join_key, listed, show
 from .plain import flat
 from .variables import expand, is_variable
 
@@ -267,7 +268,10 @@ def read(path: str | os.PathLike) -> Document:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise stop("there is no such file") from None
+        near = {other.name: other for other in Path(path).parent.glob("*.y*ml")}
+        guess = near.get(closest(Path(path).name, near) or "")
+        advice = f"; did you mean '{guess}'?" if guess else ""
+        raise stop(f"there is no such file{advice}") from None
     except IsADirectoryError:
         raise stop("is a folder; give the path of a .yml file") from None
     except (OSError, ValueError) as error:  # ValueError: NUL in the path

@@ -37,7 +37,8 @@ def run(main, description, needs, argv=None):
     memory.keep_freed_memory()
     caches.set_cache_folders()
     pool.stop_at_end_of_input()
-    parser = argparse.ArgumentParser(description=description)
+    command = f"python -m scripts.{Path(sys.argv[0]).stem}"
+    parser = argparse.ArgumentParser(prog=command, description=description)
     parser.add_argument(
         "-p",
         "--path",

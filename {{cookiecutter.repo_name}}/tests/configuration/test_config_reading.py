@@ -152,6 +152,13 @@ def test_a_missing_file_is_one_clear_message():
     assert str(caught.value) == "nowhere/at_all.yml: there is no such file"
 
 
+def test_a_misspelt_file_is_corrected(tmp_path):
+    path = tmp_path / "demo.yml"
+    path.touch()
+    with pytest.raises(ConfigError, match=f"did you mean '{path}'\\?"):
+        load(tmp_path / "demos.yml")
+
+
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="is a folder; give the path of a .yml file"):
         load(tmp_path)
