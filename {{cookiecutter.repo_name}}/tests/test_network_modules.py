@@ -1,5 +1,6 @@
 """Modules of the networks of today: what each computes, against a plain computation of the same."""
 
+import itertools
 import math
 
 import pytest
@@ -22,6 +23,7 @@ from model.extras import (
 )
 from model.extras.bands import band_widths
 from model.extras.norms import CumulativeLayerNorm, GlobalLayerNorm, _GlobalLayerNorm
+from model.extras.sepformer import _positions, _Transformer
 from model.extras.transformer import RotaryTransformerLayer, rotated
 from model.graphs import SPLIT_RNN
 from model.stft import SPLIT_TRANSFORMER
@@ -67,6 +69,36 @@ def test_bands_cover_the_spectrum_of_any_signal(bins, rate):
     for bands in (SPLIT_RNN, SPLIT_TRANSFORMER):
         widths = band_widths(bins, rate, bands)
         assert sum(widths) == bins and min(widths) >= 1
+
+
+@pytest.mark.parametrize(
+    "bins, widths",
+    [
+        (8, [2, 2, 4]),
+        (9, [2, 2, 5]),  # a rest of less than half a band is part of the band below
+        (10, [2, 2, 4, 2]),
+        (11, [2, 2, 4, 3]),
+        (13, [2, 2, 4, 5]),
+    ],
+)
+def test_a_band_is_as_wide_as_its_first_frequency_says(bins, widths):
+    """Bins of 1 Hz: bands of 2 Hz below 4 Hz, of 4 Hz from there on."""
+    assert band_widths(bins, 2 * (bins - 1), [[4, 2], [8, 4]]) == widths
+
+
+def test_a_width_in_hertz_is_rounded_to_bins():
+    """Bins of 3 Hz: 8 Hz are nearly three of them, 10 Hz hardly more."""
+    assert band_widths(12, 66, [[9, 8], [100, 10]]) == [3] * 4
+
+
+def test_bands_begin_with_weights_as_large_as_those_of_a_linear_layer():
+    split, masks = BandSplit([64] * 3, 4), BandMasks([3] * 40, 4, 2, hidden_size=100)
+    linear = [*split.layers, *masks.hidden, *masks.out]
+    assert [layer.weight.shape[1] for layer in linear] == [128, 4, 100]
+    for layer in linear:
+        bound = layer.weight.shape[1] ** -0.5  # as torch.nn.Linear's
+        for values in (layer.weight, layer.bias):
+            assert 0.9 * bound < values.abs().max() <= bound
 
 
 def test_each_band_has_a_norm_and_a_layer_of_its_own():
@@ -155,6 +187,36 @@ def test_the_level_of_the_mixture_is_that_of_a_grids_sources():
 def test_a_grid_of_any_size_stays_as_large(frames, bins, kernel, stride):
     stack = GridStack(bins, 2, 1, 8, 4, 1, kernel, stride, 2, 2 * bins)
     assert stack(torch.randn(2, frames, bins, 1, 2)).shape == (2, frames, bins, 1, 2, 2)
+
+
+def test_layers_of_a_sepformer_begin_with_weights_of_their_own():
+    stack = SepFormerStack(3, 4, 8, num_layers=2, depth=3, num_heads=2, chunk_size=4)
+    weights = [value for value in stack.state_dict().values() if value.shape == (8, 4)]
+    assert len(weights) == 2 * 2 * 3  # the first linear layer of each
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(weights, 2))
+
+
+def test_a_transformer_of_a_sepformer_tells_equal_frames_apart_by_their_positions():
+    """A plain computation: layers of data and positions, the norm of all, the shortcut around."""
+    transformer = _Transformer(6, 8, depth=2, num_heads=2, dropout=0.0)
+    data = torch.randn(6).expand(2, 3, 5, 6)
+    sequences = (data + _positions(5, 6, data)).flatten(0, 1)
+    out = transformer.layers(sequences).unflatten(0, (2, 3))
+    items = out.flatten(1)
+    deviation = items.std(dim=1, correction=0)[:, None, None, None]
+    out = (out - items.mean(dim=1)[:, None, None, None]) / deviation
+    found = transformer(data)
+    assert torch.allclose(found, data + out, atol=1e-5)
+    assert (found[0, 0, 1:] - found[0, 0, :-1]).abs().amax(dim=1).min() > 0.01
+
+
+def test_positions_are_sines_and_cosines_of_their_paper():
+    """Vaswani et al. 2017: sin(p / 10000^(2 i / d)) at feature 2 i, the cosine after it."""
+    found = _positions(30, 6, torch.zeros(1))
+    for place, feature in itertools.product(range(30), range(6)):
+        angle = place / 10000 ** (2 * (feature // 2) / 6)
+        expected = math.cos(angle) if feature % 2 else math.sin(angle)
+        assert found[place, feature] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("frames", [1, 5, 17])
@@ -279,6 +341,12 @@ def test_a_cumulative_norm_uses_the_mean_and_variance_so_far():
         normal = normal / so_far.std(dim=1, keepdim=True, correction=0)
         expected = normal * norm.weight[:, 0] + norm.bias[:, 0]
         assert torch.allclose(out[:, :, frame], expected, atol=1e-4)
+
+
+def test_a_cumulative_norm_adds_up_half_precision_in_single():
+    norm = CumulativeLayerNorm(16)
+    data = (3 + torch.randn(1, 16, 3000)).bfloat16()
+    assert torch.equal(norm(data), norm(data.float()))
 
 
 STACKS = {  # six blocks each
