@@ -270,3 +270,35 @@ def test_a_static_mask_of_sources_with_one_spectrum_changes_nothing():
         mix.audio_data, sources[0][:, :16000]
     )
     assert abs(improvement) < 0.1
+
+
+def test_a_static_mask_is_learnt_from_ten_seconds_in_the_middle_of_each_track():
+    """Two tones, of which one is 20 dB softer in the middle of a long track."""
+    rate, lengths = 1000, [30_000, 4000, 10]
+    time = np.arange(30_000) / rate
+    tones = np.stack([np.sin(2 * np.pi * f * time) for f in (125, 375)])[:, None]
+    sources = np.repeat(tones[:1], 2, axis=0)  # of equal power outside the middle
+    sources[1, :, 10_000:20_000] *= 0.1
+    read = []
+
+    class Data:
+        sample_rate, stft_params = rate, nussl.STFTParams(64, 32, "sqrt_hann")
+
+        def __len__(self):
+            return len(lengths)
+
+        def length_of(self, index):
+            return lengths[index]
+
+        def ensure(self, indices):
+            pass
+
+        def excerpt(self, index, start, length):
+            read.append((index, start, length))
+            return (
+                sources[..., start : start + length] if index == 0 else 1e-6 * tones[..., :length]
+            )
+
+    mask = StaticMask.learnt_from(Data())
+    assert read == [(0, 10_000, 10_000), (1, 0, 4000)]  # the third is shorter than a frame
+    assert mask.gains[:, 8] == pytest.approx([100 / 101, 1 / 101], abs=1e-4)

@@ -83,6 +83,14 @@ def test_many_items_of_a_song_count_once():
     assert swapped(rows(which), {"masks": HEALTHY}) != []
 
 
+def test_a_song_counts_by_the_share_of_its_items_rounded_down():
+    """Of ten songs, five are too many to be chance and four are not; four and a half are four."""
+    songs = np.arange(20) // 2
+    for wrong, complaints in ((9, 0), (10, 1)):
+        which = np.arange(20) < wrong
+        assert len(swapped(rows(which, songs=songs), {"masks": HEALTHY})) == complaints
+
+
 def test_items_with_a_silent_source_say_nothing():
     silent = rows(np.ones(20, bool))
     for row in silent[::2]:

@@ -346,6 +346,19 @@ def test_one_song_has_no_interval_and_the_table_shows_a_dash():
     assert re.fullmatch(r"\|( -+:? \|)+", rule)  # else it is no table, here with an n of one digit
 
 
+def test_what_rounds_to_zero_has_no_sign():
+    about = {"item": "one", "song": "song", "method": "m", "source": "bass", "estimate": 0}
+    text = format_table(tabulate([about | {"si_sdr": -0.004}], ["m"]))
+    assert text.splitlines()[-1].split()[-3:] == ["0.00", "0.00", "-"]
+
+
+def test_an_item_without_a_song_is_a_song_of_its_own():
+    data = item(noise(2, 1, RATE))
+    assert {row["song"] for row in score_item(data, {}, oracles={})} == {"song"}
+    data["metadata"]["song"] = ""
+    assert {row["song"] for row in score_item(data, {}, oracles={})} == {"one"}
+
+
 def test_an_item_shorter_than_a_frame_is_refused_with_what_to_do():
     references = noise(2, 1, 100)
     with pytest.raises(UserError, match="100 samples, fewer than one frame .*leave the track out"):
@@ -379,14 +392,14 @@ def test_speech_scores_are_means_over_channels_and_get_what_they_expect(monkeypa
         stoi=stoi,
         PesqError=Problem,
         NoUtterancesError=NoUtterances,
-        pesq=lambda rate, r, e, mode: {"nb": 1.0, "wb": 2.0}[mode],
+        pesq=lambda rate, r, e, mode: {"nb": 1.0, "wb": 2.0}[mode] + stoi(r, e, rate),
     )
     monkeypatch.setattr(speech_module, "require", lambda name: fake)
     estimate, reference = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[0.0, 2.0], [2.0, 0.0]])
     assert speech_module.stoi(estimate, reference, RATE) == (1 + 7) / 2
     assert seen == [((2,), RATE)] * 2
-    assert speech_module.pesq(estimate, reference, 8000) == 1.0
-    assert speech_module.pesq(estimate, reference, 16000) == 2.0
+    assert speech_module.pesq(estimate, reference, 8000) == 1.0 + (1 + 7) / 2
+    assert speech_module.pesq(estimate, reference, 16000) == 2.0 + (1 + 7) / 2
     with pytest.raises(UserError, match="8000 and 16000 Hz, signal.sample_rate is 44100"):
         speech_module.pesq(estimate, reference, 44100)
 
