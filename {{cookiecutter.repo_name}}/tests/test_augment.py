@@ -1,5 +1,6 @@
 """What training excerpts are made of: known beforehand, and the same in every process."""
 
+import dataclasses
 import pickle
 
 import layouts
@@ -69,6 +70,17 @@ def test_incoherent_sources_are_of_different_tracks(folder):
         assert tracks[0] == 1 and len(set(tracks)) == 3
         assert item["name"] == " + ".join(map(str, tracks))
         assert torch.allclose(item["mix"], item["sources"].sum(dim=0), atol=1e-6)
+
+
+def test_incoherent_sources_are_of_different_songs(folder):
+    """Tracks 1 and 2 are of one song; with one track left, ten draws find it nearly always."""
+    made = excerpts(folder, incoherent=1.0)
+    songs = dict(zip("0123", "xyyz", strict=True))
+    made.data.tracks = [
+        dataclasses.replace(track, song=songs[track.name]) for track in made.data.tracks
+    ]
+    names = [made[epoch, 0]["name"].split(" + ") for epoch in range(30)]
+    assert sum({songs[name] for name in each} == {*"xyz"} for each in names) >= 27
 
 
 def test_half_of_the_excerpts_are_incoherent_if_half_shall_be(folder):
@@ -257,6 +269,27 @@ def test_an_equaliser_leaves_a_click_where_it_was(tmp_path):
     assert np.abs(sound).argmax() == LENGTH // 2
     around = sound[LENGTH // 2 - 1000 : LENGTH // 2 + 1001]
     assert np.allclose(around, around[::-1], atol=1e-6)
+
+
+def test_an_equaliser_is_straight_between_octaves_from_62_hertz_on_and_level_below(tmp_path):
+    click = np.zeros(2 * RATE)
+    click[RATE] = 0.5
+    for name in ("click", "other"):
+        layouts.save(tmp_path / name / "x.wav", click, RATE, subtype="FLOAT")
+    data = StemFolder(tmp_path, "train", RATE, 1, PARAMS)
+    item = Excerpts(data, 2 * RATE, 0, Augment(equalizer_db=12.0))[0, 0]
+    sound = item["sources"][0, 0].double().numpy()
+
+    def gain_db(hertz):
+        wave = np.exp(-2j * np.pi * hertz * np.arange(2 * RATE) / RATE)
+        return 20 * np.log10(2 * np.abs(wave @ sound))
+
+    assert gain_db(30) == pytest.approx(gain_db(55), abs=0.1)
+    octaves = 62.5 * 2.0 ** np.arange(8)
+    for low, high in zip(octaves[:-1], octaves[1:], strict=True):
+        third = gain_db(low) + (gain_db(high) - gain_db(low)) / 3
+        assert gain_db(low * 2 ** (1 / 3)) == pytest.approx(third, abs=0.2)
+    assert abs(gain_db(125) - gain_db(62.5)) > 1  # with this seed
 
 
 @pytest.mark.slow  # librosa compiles its resampler first
