@@ -21,8 +21,9 @@ import scripts.common
 from algorithms import ALGORITHMS, DeepAudioEstimation, DeepClustering, DeepMaskEstimation
 from compat import nussl
 from errors import UserError
-from exporting import clusters, export, folder, page, separate
-from exporting.checks import compare, onnx_session, recording
+from exporting import checks, clusters, export, folder, page, separate
+from exporting.checks import compare, difference, onnx_session, recording
+from exporting.clusters import Clusters
 from exporting.graphs import exported, onnx_bytes, pt2_bytes
 from exporting.separation import BINARY_BOUND, ClusterSeparation, Separation, separation_of
 from exporting.transforms import STFT, InverseSTFT
@@ -155,6 +156,78 @@ def test_the_convolutions_are_the_stft_of_the_front_end_and_its_inverse():
     assert torch.allclose(back, audio, atol=1e-5)
 
 
+def named_chimera(**changes):
+    """A chimera whose clusters and masks are clear: the bins below and above the middle."""
+    model, about = network("chimera", normalization="InstanceNorm", **changes)
+    put_clusters_in(model, bins=33)
+    with torch.no_grad():
+        model.layers["mask"].linear.bias.view(33, 2)[:16] += torch.tensor([1.0, -1.0])
+        model.layers["mask"].linear.bias.view(33, 2)[16:] += torch.tensor([-1.0, 1.0])
+    return model, {**about, "labels": ["low", "high"], "ordered": True}
+
+
+AS_IN_THE_PROJECT = [  # network, the channels that it reads, arguments of its algorithm
+    ("mask_inference", 1, {}),
+    ("mask_inference", 1, {"mask_type": "binary"}),
+    ("mask_inference", 2, {}),
+    ("conv_tasnet", 1, {}),
+    ("conv_tasnet", 2, {"mixture_consistency": False}),
+    ("chimera", 1, {}),
+    ("chimera", 1, {"beta": 2.0, "percentile": 60, "mask_weight": 0.4}),
+    ("chimera", 1, {"mask_weight": 0.2, "absent_db": -3.0, "shifts": 2}),
+]
+
+
+@pytest.mark.parametrize("level_db", [-50, -20, 5])
+@pytest.mark.parametrize("name, channels, args", AS_IN_THE_PROJECT)
+def test_what_is_exported_is_the_algorithm_at_every_level(name, channels, args, level_db):
+    """In torch, before it is written to any file. Where one network reads mono, its masks are
+    those of both channels."""
+    if name == "chimera":
+        (model, about), kind, args = named_chimera(), DeepClustering, {"num_sources": 2, **args}
+    else:
+        model, about = network(name, channels)
+        kind, _ = algorithm_for(model)
+    about |= {"level_db": {"mean": -20.0, "std": 4.0}}
+    mixture = recording(2.0, RATE, channels if name == "conv_tasnet" else 2)
+    mixture *= np.float32(10 ** (level_db / 20) / np.sqrt(np.square(mixture).mean()))
+    signal = nussl.AudioSignal(audio_data_array=mixture, sample_rate=RATE)
+    algorithm = kind(signal, model_path=checkpoints.InMemory(model, about), **args)
+    expected = np.stack([estimate.audio_data for estimate in algorithm()])
+    separation = separation_of(kind, model, about, args)
+    with torch.inference_mode():
+        found = separation(torch.from_numpy(mixture)).numpy()
+    assert difference(found, expected) <= separation.bound
+
+
+@pytest.mark.parametrize("wrong", [1e-3, np.nan])
+@pytest.mark.parametrize("spoiled", ["onnx", "pt2"])
+def test_a_file_that_differs_in_one_sample_or_gives_nan_is_refused(monkeypatch, spoiled, wrong):
+    def gives(name):
+        def separated(mixture):
+            sources = np.stack([mixture, mixture])
+            sources[1, 0, 50] += wrong if name == spoiled else 0
+            return sources
+
+        return separated
+
+    session = types.SimpleNamespace(run=lambda _, given: [gives("onnx")(*given.values())])
+    program = types.SimpleNamespace(
+        module=lambda: lambda mixture: torch.from_numpy(gives("pt2")(mixture.numpy()))
+    )
+    monkeypatch.setattr(checks, "onnx_session", lambda content: session)
+    monkeypatch.setattr(torch.export, "load", lambda file: program)
+
+    class Twice(torch.nn.Module):
+        any_channels, num_channels, bound = False, 1, 1e-4
+
+        def forward(self, mixture):
+            return torch.stack([mixture, mixture])
+
+    with pytest.raises(UserError, match=rf"differ from torch \({spoiled} by [^;]* over 1 s\), at"):
+        compare(Twice(), b"", b"", [1.0], RATE)
+
+
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
     """A small chimera whose masks have names."""
@@ -198,6 +271,14 @@ def written(model_file, tmp_path_factory):
 def test_the_folder_holds_models_weights_card_example_and_the_checks(written):
     facts = json.loads((written / "model.json").read_text())
     assert facts["sources"] == ["accompaniment", "vocals"] and facts["license"] == "MIT"
+    held = onnx_session((written / "model.onnx").read_bytes()).get_modelmeta().custom_metadata_map
+    assert held == {
+        "sample_rate": "8000",
+        "num_channels": "any",
+        "sources": "accompaniment\nvocals",
+        "chunk": "4",
+        "license": "MIT",
+    }
     most = ClusterSeparation.bound
     assert all(row["onnx"] <= most and row["pt2"] <= most for row in facts["checks"])
     card = (written / "README.md").read_text()
@@ -273,6 +354,44 @@ def test_the_example_reads_long_recordings_in_chunks(written):
     assert np.abs(sum(found.values()) - mixture).max() < 1e-3
 
 
+@pytest.mark.parametrize("percentile", [0, 33.3, 50, 90, 99.3])
+def test_an_exported_percentile_leaves_as_many_points_as_numpys(percentile):
+    clusters = Clusters(2, percentile, 5.0)
+    for count in (1, 2, 10, 11, 1001):
+        values = np.arange(count)
+        expected = (values >= np.percentile(values, percentile)).sum()
+        assert clusters._above(count) == expected
+
+
+def test_exported_clusters_are_named_by_what_is_loud():
+    """In each cluster a mask names one loud point rightly and three soft ones wrongly."""
+    embedding = torch.eye(2).repeat_interleave(4, dim=0)
+    masks = torch.tensor([[1.0, 0.0]] + 3 * [[0.2, 0.8]] + [[0.0, 1.0]] + 3 * [[0.8, 0.2]])
+    loudness = torch.tensor([9.0, 1.0, 1.0, 1.0, 9.0, 1.0, 1.0, 1.0])
+    for order in ([0, 1], [1, 0]):
+        shares = Clusters(2, 0, 5.0)(embedding, loudness, masks[:, order])
+        assert torch.allclose(shares[:, order], embedding, atol=0.01)
+
+
+def test_the_card_says_the_levels_that_the_network_is_given():
+    model, about = network("mask_inference")
+    separation = separation_of(
+        DeepMaskEstimation, model, {**about, "level_db": {"mean": -20.0, "std": 3.0}}, {}
+    )
+    facts = folder.facts_of(separation, about, 2, "a", "", settings("out"))
+    assert (facts["low"], facts["high"]) == (-23, -17)
+    card = folder.model_card(facts | {"checks": []})
+    assert "between -23 and -17 dB of full scale" in " ".join(card.split())
+
+
+def test_chunks_are_for_sources_that_keep_their_order():
+    model, about = network("mask_inference")
+    named = {**about, "labels": ["a", "b"], "ordered": True}
+    kind, args = DeepMaskEstimation, {"chunk": 4.0}
+    chunks = [separation_of(kind, model, one, args).chunk for one in (about, named)]
+    assert chunks == [0, 4]
+
+
 def settings(output):
     return types.SimpleNamespace(
         output_folder=str(output), license="MIT", check_seconds=[1.0], page=False
@@ -305,6 +424,13 @@ def test_a_broken_off_export_leaves_nothing_half_written(tmp_path):
         (unfinished / "model.onnx").write_text("half")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_can_be_read_by_whom_any_other_folder_can(tmp_path):
+    (tmp_path / "plain").mkdir()
+    with folder._replaced(tmp_path / "out") as unfinished:
+        (unfinished / "model.onnx").write_text("")
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_what_cannot_be_exported_is_one_clear_error(model_file, tmp_path, monkeypatch):

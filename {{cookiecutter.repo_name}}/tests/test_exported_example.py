@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from audio import resampled_length
+
 separate = pytest.importorskip("exporting.separate", reason="needs onnxruntime")
 RATE = 8000
 
@@ -15,16 +17,18 @@ RATE = 8000
 @pytest.fixture
 def pretended(monkeypatch):
     """pretended(channels): of a model of one channel, which reads the mean of any number if they
-    are "any"."""
+    are "any". It returns the list of the mixtures that the session will be given."""
 
     def pretend(channels):
+        read = []
         facts = {"sample_rate": str(RATE), "num_channels": channels}
         facts |= {"chunk": "0", "sources": "a\nb"}
         session = types.SimpleNamespace(
             get_modelmeta=lambda: types.SimpleNamespace(custom_metadata_map=facts),
-            run=lambda names, inputs: [np.stack([inputs["mixture"]] * 2)],
+            run=lambda names, inputs: [read.append(inputs["mixture"]) or np.stack([read[-1]] * 2)],
         )
         monkeypatch.setattr(separate.onnxruntime, "InferenceSession", lambda *_, **__: session)
+        return read
 
     return pretend
 
@@ -52,6 +56,24 @@ def test_silence_and_what_the_model_reads_as_it_is_are_not_refused(pretended, ch
     assert not separate.load()(np.zeros((2, 500)), RATE)["a"].any()
     if channels == "2":
         assert separate.load()(np.ones((2, 500)) * [[1], [-1]], RATE)["a"].any()
+
+
+def test_channels_that_nearly_cancel_each_other_are_not_refused(pretended):
+    """Their mean is 26 dB below them."""
+    pretended("any")
+    data = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 500)) * [[1.0], [-0.9]]
+    assert separate.load()(data, RATE)["a"].shape == (2, 500)
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(44100, 4411), (48000, 4804), (11025, 1001)])
+def test_the_graph_is_given_the_recording_at_its_own_rate_and_level(pretended, rate, samples):
+    read = pretended("1")
+    tone = 0.5 * np.sin(2 * np.pi * 500 * np.arange(samples) / rate)
+    found = separate.load()(tone, rate)["a"]
+    (mixture,) = read
+    assert mixture.shape == (1, resampled_length(samples, rate, RATE))
+    assert np.abs(mixture[0, 100:-100]).max() == pytest.approx(0.5, abs=0.02)
+    assert found.shape == (1, samples) and np.abs(found - tone)[:, 500:-500].max() < 0.02
 
 
 @pytest.mark.parametrize("channels", ["1", "2", "any"])
