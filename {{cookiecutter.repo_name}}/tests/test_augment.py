@@ -1,6 +1,7 @@
 """What training excerpts are made of: known beforehand, and the same in every process."""
 
 import dataclasses
+import itertools
 import pickle
 
 import layouts
@@ -12,9 +13,12 @@ from trainings import plain_config, trainer_of, write
 
 from compat import nussl
 from config.data import Augment
+from config.training import Train
 from dataset import StemFolder
 from errors import UserError
+from features import FrontEnd
 from training.loading import Excerpts, load
+from training.plan import Plan
 from training.sampling import ShuffledBatches, Spread
 
 RATE = 16000
@@ -70,6 +74,22 @@ def test_incoherent_sources_are_of_different_tracks(folder):
         assert tracks[0] == 1 and len(set(tracks)) == 3
         assert item["name"] == " + ".join(map(str, tracks))
         assert torch.allclose(item["mix"], item["sources"].sum(dim=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("overfit", [None, 2])
+def test_validation_is_augmented_only_to_see_if_training_excerpts_are_learnt(folder, overfit):
+    loss = {"a": {"class": "L1Loss"}}
+    settings = Train.model_validate({"loss": loss, "segment": 0.25, "overfit": overfit})
+    data = StemFolder(folder, "train", RATE, 2, PARAMS)
+    given = settings, FrontEnd(512, 128, "sqrt_hann"), data, data, 0, (0, 1)
+    plain, made = (Plan(*given, augment) for augment in (None, Augment(gain_db=[-9, -6])))
+    before, after = ([b["mix"] for b in plan.validation_batches()] for plan in (plain, made))
+    if overfit is None:
+        assert all(map(torch.equal, before, after))
+    else:
+        trained = itertools.islice(made.training_batches(), overfit)
+        assert all(torch.equal(a["mix"], b) for a, b in zip(trained, after, strict=True))
+        assert not any(map(torch.equal, before, after))
 
 
 def test_incoherent_sources_are_of_different_songs(folder):

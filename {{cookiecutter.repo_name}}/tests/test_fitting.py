@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import re
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from trainings import fit
 
 from model.extras import ConvolutionalStack
-from training import fitting
+from training import fitting, profiling
 
 CPU = torch.device("cpu")
 
@@ -71,6 +72,62 @@ def test_what_two_steps_take_says_what_larger_ones_take(write_config, accumulate
     trainer.optimizer.zero_grad(set_to_none=True)
     grown = fitting.peak_of(lambda: trainer.train_step(of_six), CPU)
     assert fixed + 6 * per_item == pytest.approx(grown + 3 * weights, rel=0.1)
+
+
+def test_gradients_are_counted_once():
+    """Weights, gradients and Adam's two means of 4 MB each, and 1 MB for each excerpt."""
+    model = torch.nn.Linear(1000, 1000, bias=False)
+    optimizer = torch.optim.Adam(model.parameters())
+
+    def train_step(batch):
+        excerpts = torch.zeros(len(batch["name"]), 250_000)
+        model(torch.ones(1, 1000)).sum().backward()
+        del excerpts
+
+    train_step({"name": ["a"]})
+    optimizer.step()
+    trainer = types.SimpleNamespace(
+        model=model,
+        network=model,
+        average=None,
+        optimizer=optimizer,
+        settings=types.SimpleNamespace(accumulate=1),
+        device=CPU,
+        train_step=train_step,
+    )
+    fixed, per_item = fitting.memory_of_steps(trainer, {"name": ["a", "b"]})
+    assert fixed == pytest.approx(16e6, rel=0.01) and per_item == pytest.approx(1e6, rel=0.01)
+
+
+def test_the_first_step_which_takes_longer_is_timed_by_itself(monkeypatch):
+    now, loading, computing = [0.0], iter((5.0, 0.1, 0.3, 0.2)), iter((9.0, 1.0, 3.0, 2.0))
+
+    def batches():
+        for seconds in loading:
+            now[0] += seconds
+            yield {}
+
+    def train_step(batch):
+        now[0] += next(computing)
+
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(profiling, "time", clock)
+    ensured = []
+    keys = [(0, index, 0) for index in range(10)]
+    trainer = types.SimpleNamespace(
+        plan=types.SimpleNamespace(
+            batches=types.SimpleNamespace(keys=lambda epoch: keys, batch_size=2)
+        ),
+        train_data=types.SimpleNamespace(ensure=ensured.extend),
+        training_batches=batches,
+        to_device=lambda batch: batch,
+        train_step=train_step,
+        device=CPU,
+    )
+    took = profiling.measure(trainer)
+    assert (took["first"], took["seconds"]) == pytest.approx((9, 2))
+    assert took["loading"] == pytest.approx(0.2)
+    assert ensured == [*range(8)]  # of four batches of two
 
 
 def test_the_largest_batch_fills_the_card(write_config):

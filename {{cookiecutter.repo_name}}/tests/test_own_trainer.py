@@ -154,3 +154,17 @@ def test_a_term_of_the_loss_may_not_take_the_name_of_another_column(write_config
     path = write_config(loss={name: {"class": "DeepClusteringLoss"}})
     with pytest.raises(config.ConfigError, match=f"train.loss.{name}: cannot be called {name}"):
         experiment.check(config.load(path))
+
+
+def test_a_validation_is_the_mean_over_its_items_not_its_batches(write_config):
+    """Ten items in batches of four, four and two, each with the size of its batch as loss."""
+    trainer = trainer_of(write_config(builder="conv_tasnet"))
+    sizes = []
+
+    def validation_step(batch):
+        sizes.append(len(batch["name"]))
+        return {"loss": torch.tensor(float(sizes[-1]))}
+
+    trainer.validation_step = validation_step
+    assert trainer.validate() == {"val_loss": pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)}
+    assert sizes == [4, 4, 2]

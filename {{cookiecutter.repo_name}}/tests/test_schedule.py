@@ -129,3 +129,13 @@ def test_a_first_step_that_float16_leaves_out_counts_without_a_warning_of_torch(
         schedule.after_step()
     assert caught == []
     assert parameter.item() == 1 and schedule.rate == pytest.approx(0.01)
+
+
+def test_a_run_of_an_earlier_version_is_not_warmed_up_again():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    schedule = Schedule(optimizer, warmup_steps=9)
+    assert schedule.rate == pytest.approx(0.01)
+    optimizer.param_groups[0]["lr"] = 0.1  # as its checkpoint has it
+    schedule.load_state_dict({})
+    schedule.after_step()
+    assert schedule.rate == 0.1 and not schedule.warming_up

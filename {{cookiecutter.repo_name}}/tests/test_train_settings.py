@@ -121,6 +121,7 @@ def test_the_average_of_the_weights_is_what_is_kept(write_config):
     kept = dict(model.named_parameters())
     assert close(kept, expected, 1e-7)
     assert not close(kept, seen[-1], 1e-7)
+    assert same(dict(model.named_buffers()), dict(trainer.model.named_buffers()))  # not averaged
 
 
 def test_short_excerpts_come_first(write_config):

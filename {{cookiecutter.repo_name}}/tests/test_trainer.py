@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import time
+import types
 
 import forks
 import numpy as np
@@ -22,6 +23,7 @@ from errors import UserError
 from training.levels import Levels
 from training.loading import Excerpts
 from training.sampling import ShuffledBatches, Spread, batches_in_order, covering
+from training.stopping import Stopping
 
 torch.set_num_threads(1)
 
@@ -65,6 +67,22 @@ def test_silent_mixtures_do_not_count_as_soft_ones():
     assert again.summary() is None
     again.load_state_dict(levels.state_dict())
     assert again.summary() == {"mean": -20.0, "std": 0.0}
+
+
+def test_time_in_which_a_run_is_paused_is_no_training_time(monkeypatch):
+    now = [0.0]
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("training.stopping.time", clock)
+    stopping = Stopping(types.SimpleNamespace(max_minutes=1), None)
+    with stopping.watching():
+        for seconds, paused, expected in ((30, 0, 30), (20, 100, 50), (10, 5, 60)):
+            assert stopping.reason is None
+            with stopping.paused():
+                now[0] += paused
+            now[0] += seconds
+            stopping.after_step(1)
+            assert stopping.seconds == expected
+    assert stopping.reason == "train.max_minutes of 1 is used up"
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(write_config):
