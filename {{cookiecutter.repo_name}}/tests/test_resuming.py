@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 
 import forks
 import pytest
@@ -14,8 +15,14 @@ import torch
 import yaml
 from trainings import fit, plain_config, same, trainer_of, weights, write
 
+import checkpoints
 import provenance
 from errors import UserError
+from files import write_files
+from training import resuming
+from training.checkpointing import Checkpoints
+from training.history import History
+from training.levels import Levels
 from training.locking import Lock
 
 torch.set_num_threads(1)
@@ -258,3 +265,49 @@ def test_a_run_is_resumed_in_another_precision(write_config, monkeypatch, before
     resumed.fit()
     assert resumed.scaler.is_enabled() == (after == "float16")
     assert resumed.history.rows[-1]["step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("names", "lengths", "message"),
+    [
+        ("ab", (10, 21), "has tracks of other names or lengths now"),
+        ("ac", (10, 20), "has tracks of other names or lengths now"),
+        ("abc", (10, 20, 30), "had 2 tracks, has 3 now"),
+    ],
+)
+def test_other_data_are_refused_by_the_names_and_lengths_of_their_tracks(names, lengths, message):
+    def facts(names, lengths):
+        tracks = [types.SimpleNamespace(name=name) for name in names]
+        data = types.SimpleNamespace(tracks=tracks, length_of=lengths.__getitem__)
+        return {"settings": {}, "data": {"train": resuming.tracks_of(data)}}
+
+    before = facts("ab", (10, 20))
+    assert resuming.compare("latest.pth", before, facts("ab", (10, 20))) == []
+    with pytest.raises(UserError, match=f"datasets.train {message}"):
+        resuming.compare("latest.pth", before, facts(names, lengths))
+
+
+def test_the_best_of_several_kept_models_stays_the_best(tmp_path, monkeypatch):
+    """Epochs with the losses 3, 1, 2 and 5: the third is kept, and the second remains the best."""
+
+    def save_model(path, model, metadata):
+        write_files({path: model})
+
+    monkeypatch.setattr(checkpoints, "save_model", save_model)
+    kept = Checkpoints(tmp_path, {}, {})
+    trainer = types.SimpleNamespace(
+        settings=types.SimpleNamespace(keep_best=2, epochs=4),
+        plan=types.SimpleNamespace(steps_per_epoch=1),
+        history=History(validated=True),
+        levels=Levels(),
+    )
+    for epoch, loss in enumerate((3.0, 1.0, 2.0, 5.0), 1):
+        trainer.eval_model = f"weights of epoch {epoch}"
+        trainer.history.add({"epoch": epoch, "train_loss": 0.0, "val_loss": loss})
+        kept.keep_best(trainer)
+    found = {path.name: path.read_text() for path in kept.best.parent.iterdir()}
+    assert found == {
+        "best.model.pth": "weights of epoch 2",
+        "epoch0002.model.pth": "weights of epoch 2",
+        "epoch0003.model.pth": "weights of epoch 3",
+    }
