@@ -84,3 +84,11 @@ def test_a_model_that_knows_the_levels_of_its_training_data_is_given_them(make):
     assert gain_db(-32.9) == gain_db(-27.1) == 0
     assert gain_db(-43) == pytest.approx(10, abs=0.1)
     assert gain_db(-17) == pytest.approx(-10, abs=0.1)
+
+
+def test_the_level_of_a_recording_is_that_of_its_loudest_chunk(make):
+    """Soft passages before and after leave the gain of a loud one as it is."""
+    loud, soft = mixture(20, LEVELS_DB[0] - 3), mixture(20, LEVELS_DB[0] - 43)
+    mix = np.concatenate([soft, loud, soft], axis=-1)
+    signal = nussl.AudioSignal(audio_data_array=mix, sample_rate=RATE)
+    assert 20 * np.log10(make(signal).input.gain) == pytest.approx(3, abs=0.5)

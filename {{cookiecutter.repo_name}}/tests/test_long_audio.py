@@ -64,6 +64,17 @@ def test_chunks_that_say_the_same_are_joined_into_what_they_were_cut_from(frames
     assert chunks.starts[-1] + chunks.length == frames
 
 
+@pytest.mark.parametrize("frames", [101, 130, 185, 1234])
+def test_a_fade_is_in_the_middle_of_what_two_chunks_share(frames):
+    chunks = Chunks(frames, 100, 20)
+    assert chunks.count > 1
+    for number in range(1, chunks.count):
+        first = chunks.starts[number]
+        end = chunks.starts[number - 1] + chunks.length
+        before, after = chunks.borders[number] - first, end - (chunks.borders[number] + 20)
+        assert 0 <= before <= after <= before + 1
+
+
 def test_a_chunk_is_faded_into_the_next_linearly():
     chunks = Chunks(180, 100, 20)
     assert chunks.starts == [0, 80] and chunks.borders == [0, 80, 180]

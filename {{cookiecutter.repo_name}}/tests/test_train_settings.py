@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from test_models import SMALL, build
 from trainings import MODELS, close, fit, rows, same, trainer_of, weights, write
 
 import checkpoints
 import config
 import experiment
 from errors import UserError
+from features import FrontEnd
 from training.cuda_graphs import Graphs, with_graphs
 from training.gradients import Clipping
+from training.precision import choose
 from training.sampling import Curriculum, SameBatches
 
 torch.set_num_threads(1)
@@ -223,6 +226,21 @@ def test_half_precision_trains_to_nearly_the_same_losses(write_config, precision
 
 # oneDNN, which asks for this when it computes for the first time, as without AVX-512
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+
+def test_a_network_is_tried_in_half_precision_on_a_copy():
+    model = build("mask_inference", body="convolutional", **SMALL["mask_inference"]).eval()
+    before, drawn = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    trainer = types.SimpleNamespace(
+        model=model,
+        front_end=FrontEnd(64, 32, "hann"),
+        train_data=types.SimpleNamespace(labels=["a", "b"], num_channels=1),
+        device=torch.device("cpu"),
+    )
+    assert choose(trainer, "bfloat16") == "bfloat16"
+    assert same(model.state_dict(), before) and not model.training
+    assert all(p.grad is None for p in model.parameters())
+    assert torch.equal(torch.get_rng_state(), drawn)
 
 
 def test_a_precision_that_the_processor_lacks_is_refused_with_those_that_work(write_config):

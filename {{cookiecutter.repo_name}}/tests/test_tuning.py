@@ -106,3 +106,12 @@ def test_a_tuning_that_no_music_has_is_refused_for_every_file(tmp_path):
     with pytest.raises(UserError, match="tuning is 44; it is the frequency of A4") as error:
         separator("mask_inference", tmp_path)(mixture, tuning=44)
     assert error.value.general
+
+
+def test_the_tuning_of_a_tone_is_to_either_side_of_the_truth_alike():
+    """A histogram of whole cents: an error of a quarter, up or down."""
+    time, errors = np.arange(16000) / 16000, []
+    for cents in (-30.25, -9.75, 0.25, 8.75, 21.25, 40.75):
+        tone = np.sin(2 * np.pi * 1760 * 2 ** (cents / 1200) * time)
+        errors.append(tuning_of([tone], 16000)[0] - cents)
+    assert np.abs(errors).max() < 0.4 and abs(np.mean(errors)) < 0.1
