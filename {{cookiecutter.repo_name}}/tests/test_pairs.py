@@ -11,6 +11,7 @@ from pairs import RATE, step
 import audio
 from dataset import StemFolder
 from errors import UserError
+from preparation import voices_over_music
 
 
 def test_pairs_are_what_a_stem_folder_reads_and_the_same_each_time(material, tmp_path):
@@ -135,3 +136,29 @@ def test_a_split_that_there_is_not_is_named():
         step(minutes={"dev": 1})
     with pytest.raises(UserError, match="unknown key 'speakers'; write voices, music, kits"):
         step(splits={"val": {"speakers": ["a"]}})
+
+
+def test_a_mixture_beyond_full_scale_is_made_softer_with_its_sources(tmp_path):
+    sound = np.linspace(-0.9, 0.9, RATE, dtype=np.float32)
+    plan = step()
+    plan.pair = lambda *_: ("x", lambda: {"vocals": sound, "accompaniment": 0.8 * sound})
+    voices_over_music._make((plan, "train", 0, None, tmp_path))
+    place = tmp_path / "train"
+    voice, below = (
+        audio.read(place / label / "x.flac")[0] for label in ("vocals", "accompaniment")
+    )
+    peak = np.abs(voice + below).max()
+    assert peak == pytest.approx(voices_over_music.PEAK, abs=1e-4)
+    assert np.abs(below - 0.8 * voice).max() < 1e-4
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_a_room_is_as_loud_at_every_rate(rate):
+    """Below 1 kHz a tone keeps the level that it has at the rate of the rooms, 44.1 kHz."""
+
+    def level_db(rate):
+        tone = np.sin(2 * np.pi * 300 * np.arange(2 * rate) / rate).astype(np.float32)
+        sound = step(sample_rate=rate)._in_a_room(tone, np.random.default_rng(1))
+        return audio.level_db(sound[rate:])
+
+    assert level_db(rate) == pytest.approx(level_db(44100), abs=0.2)

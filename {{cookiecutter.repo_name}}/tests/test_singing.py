@@ -34,6 +34,17 @@ def test_speech_is_sung_at_the_pitch_of_the_melody():
     assert len(sung) >= RATE and np.isfinite(sung).all()
 
 
+def test_every_voiced_frame_has_a_pitch_near_its_note_and_no_other_has_one():
+    voiced = np.zeros(300, bool)
+    voiced[20:120] = voiced[150:151] = voiced[160:300] = True
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        pitch = singing._melody(voiced, notes(57), 57, rng)
+        assert not pitch[~voiced].any()
+        semitones = 12 * np.log2(pitch[voiced] / 220)
+        assert np.abs(semitones).max() < 4  # vibrato, drift, and a scoop of up to 1.5
+
+
 def test_what_has_no_voiced_sound_cannot_be_sung():
     pytest.importorskip("pyworld")
     assert len(singing.sing(np.zeros(RATE), RATE, notes(60), np.random.default_rng(0))) == 0

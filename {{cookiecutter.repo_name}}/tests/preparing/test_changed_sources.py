@@ -1,11 +1,16 @@
 """scripts.prepare when the source, or the folder that was made of it, is no longer what it was."""
 
 import json
+import os
 
 import layouts
 import numpy as np
+import pytest
 import soundfile
 from preparations import run
+
+from errors import UserError
+from preparation.manifest import why_incomplete, write
 
 CONVERT = [{"class": "Convert", "args": {"sample_rate": 8000}}]
 
@@ -129,3 +134,15 @@ def test_what_was_made_from_files_that_are_gone_is_kept_with_a_warning(tmp_path,
     assert prepared(tmp_path) is None
     assert "keeps" not in caplog.text
     assert sorted(manifest(tmp_path)["files"]) == ["drums/a.wav", "vocals/a.wav"]
+
+
+def test_a_prepared_file_of_the_same_size_is_compared_by_its_hash(tmp_path):
+    file, plan = tmp_path / "about.txt", {"steps": ["any"], "downloads": []}
+    file.write_text("before")
+    write(tmp_path, plan)
+    os.utime(file, (1, 1))  # copied elsewhere, say
+    assert why_incomplete(tmp_path, plan) is None
+    file.write_text("behind")
+    os.utime(file, (2, 2))
+    with pytest.raises(UserError, match="about.txt: was changed after its preparation"):
+        why_incomplete(tmp_path, plan)

@@ -240,3 +240,32 @@ def test_the_file_for_speech_keeps_the_voices_of_a_language_together(tmp_path):
     assert found == {name for name in inner.values() if name}
     assert len(list((settings.folder / "test" / "de").iterdir())) == 2
     assert (settings.folder / "val" / "Pirate").is_dir()
+
+
+def test_a_snippet_is_taken_where_no_source_is_silent():
+    """The voice sounds in a tenth of the song, the accompaniment in all of it."""
+    step = Snippets(per_song=1, seconds=0.1)
+    rng, length = np.random.default_rng(0), 1600
+    whole = rng.uniform(-0.1, 0.1, (4, 1, 10 * length))
+    whole[0, :, : 9 * length] = 0
+    stems = ("vocals", "drums", "bass", "other")
+
+    class Song:
+        def read(self, start, length, rate, channels):
+            part = whole[..., start : start + length]
+            return dict(zip(stems, part, strict=True))
+
+    for number in range(5):
+        rng = np.random.default_rng(number)
+        sounds = step._sounds(Song(), whole.shape[-1] - length, length, 0, rng)
+        assert all(10 * np.log10(np.mean(sound**2)) > -60 for sound in sounds.values())
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "is_usable"),
+    [(44100, 0.25, False), (44100, 0.35, True), (8000, 0.35, True), (6000, 0.35, False)],
+)
+def test_a_clip_is_long_enough_in_seconds_whatever_its_rate(tmp_path, rate, seconds, is_usable):
+    soundfile.write(tmp_path / "a.wav", np.zeros(round(seconds * rate)), rate)
+    step = SpeakerClips(["(a)"], {}, sample_rate=8000, shortest=0.3)
+    assert step._is_usable(tmp_path / "a.wav") == is_usable
