@@ -367,6 +367,7 @@ def test_the_assignment_of_files_to_stems_is_in_the_report(tmp_path):
     [
         (np.sin(np.arange(4000) / 100), 0),
         (np.clip(2 * np.sin(np.arange(4000) / 100), -1, 1), 209),
+        (np.clip(2 * np.sin(np.arange(4000) / 100), -1, 0.9), 209),
         (0.1 * np.clip(2 * np.sin(np.arange(4000) / 100), -1, 1), 0),
         (np.zeros(100), 0),
     ],

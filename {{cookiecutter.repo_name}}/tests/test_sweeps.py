@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import types
 from pathlib import Path
 
 import pytest
@@ -410,3 +411,18 @@ SHIPPED = {"learning_rate": 20, "number_of_songs": 12}
 def test_the_shipped_sweeps_are_complete(name):
     sweep = sweep_in(PROJECT / "sweeps" / f"{name}.yml")
     assert len(sweep.points()) == SHIPPED[name]
+
+
+@pytest.mark.parametrize(
+    ("direction", "order"), [("maximize", [3, 2, 1, 4]), ("minimize", [1, 2, 3, 4])]
+)
+def test_scores_below_zero_are_sorted_too_and_what_failed_comes_last(direction, order):
+    sweep = types.SimpleNamespace(
+        settings=types.SimpleNamespace(goal="si_sdr", vary={"size": [4, 3, 2, 1]}),
+        direction=direction,
+    )
+    runs = [(4, None, "failed"), (1, -5.0, "done"), (3, 2.0, "done"), (2, -1.5, "done")]
+    rows = [{"size": size, "si_sdr": score, "state": state} for size, score, state in runs]
+    table = results.table_of(sweep, rows)
+    assert [row["size"] for row in table] == order
+    assert table[-1]["mean"] is None and table[-1]["not done"] == 1
