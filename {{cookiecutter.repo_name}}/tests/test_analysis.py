@@ -12,6 +12,7 @@ import scripts.common
 from errors import UserError
 from evaluation import comparison
 from evaluation.results import Results
+from report import comparison as report_comparison
 from scripts import analyze
 
 PROJECT = Path(__file__).parents[1]
@@ -364,3 +365,27 @@ def test_special_characters_of_latex_are_escaped():
     text = comparison.latex([("a_b & 5 %", "c"), ("x{y}", "\\~^")], 1)
     assert r"a\_b \& 5 \% & c \\" in text
     assert r"x\{y\} & \textbackslash \textasciitilde \textasciicircum  \\" in text
+
+
+def test_scores_are_drawn_against_those_of_the_mixture_and_gains_in_the_boxes(monkeypatch):
+    about = {"song": "s", "source": "vocals"}
+    rows = [
+        {
+            "item": item,
+            **about,
+            "method": method,
+            "si_sdr": score,
+            "si_sdr_improvement": score - mix,
+        }
+        for item, mix, own in (("i1", -3.0, 5.0), ("i2", 1.0, 0.5))
+        for method, score in (("mixture", mix), ("net", own))
+    ]
+    drawn = {}
+    for name in ("against_input", "boxes"):
+        monkeypatch.setattr(
+            report_comparison, name, lambda values, *_, name=name: drawn.update({name: values})
+        )
+    run = comparison.Run("a", Path("a"), "net", rows, {}, [], {})
+    report_comparison.comparison_files([run], ["si_sdr"])
+    assert drawn["against_input"] == {"a": {"vocals": [(-3.0, 5.0), (1.0, 0.5)]}}
+    assert drawn["boxes"] == {"a": {"vocals": [8.0, -0.5]}}
