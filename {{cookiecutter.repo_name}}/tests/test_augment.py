@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import pickle
+import types
 
 import layouts
 import numpy as np
@@ -74,6 +75,14 @@ def test_incoherent_sources_are_of_different_tracks(folder):
         assert tracks[0] == 1 and len(set(tracks)) == 3
         assert item["name"] == " + ".join(map(str, tracks))
         assert torch.allclose(item["mix"], item["sources"].sum(dim=0), atol=1e-6)
+
+
+def test_excerpts_reach_from_the_first_sample_of_a_track_to_the_last(folder):
+    data = excerpts(folder).data
+    whole = data.excerpt(1)
+    for least, expected in ((True, whole[..., :LENGTH]), (False, whole[..., -LENGTH:])):
+        rng = types.SimpleNamespace(integers=lambda count, least=least: 0 if least else count - 1)
+        assert np.array_equal(data.draw(1, LENGTH, rng)[1], expected)
 
 
 @pytest.mark.parametrize("overfit", [None, 2])

@@ -11,6 +11,7 @@ import soundfile
 
 from compat import nussl
 from dataset import MIR1K, MUSDB18, StemDataset, StemFolder, WSJ0Mix
+from dataset.base import manifest_hash
 from dataset.tracks import Track
 from errors import UserError
 
@@ -331,3 +332,12 @@ def test_paths_as_text_are_paths(stems):
     assert np.array_equal(found, build(stems)[0]["sources"]["a"].audio_data)
     files = [str(stems / name) for name in ("a/one.wav", "b/one.wav", "a/two.wav")]
     assert [path for path, *_ in data.stamp(0)] == files
+
+
+def test_the_manifest_of_a_dataset_is_in_its_folder_or_one_of_the_four_above(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"hash": "1234"}')
+    folder = tmp_path
+    for name in "abcd":
+        assert manifest_hash(folder) == "1234"
+        folder = folder / name
+    assert manifest_hash(folder) == "1234" and manifest_hash(folder / "e") is None

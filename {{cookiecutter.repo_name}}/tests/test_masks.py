@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from algorithms.masks import apply_masks
+from algorithms.traits import mean_of_channels
 from compat import nussl
 
 MODEL_RATE = 16000
@@ -177,3 +178,10 @@ def test_a_mask_a_frame_short_serves_to_the_end():
     audio = noise(44100)
     masks = random_masks(audio)[:, :, :-2]
     assert np.abs(sum(e.audio_data for e in apply(audio, masks)) - audio.audio_data).max() < 1e-5
+
+
+def test_a_mask_that_is_drawn_is_the_mean_of_its_channels_magnitudes():
+    real = np.array([[[0.2, 0.6], [0.9, 1.5]]])  # (bins, frames, channels)
+    assert np.allclose(mean_of_channels(real), [[0.4, 1.0]])
+    assert np.allclose(mean_of_channels(real * np.array([1j, -1])), [[0.4, 1.0]])
+    assert np.allclose(mean_of_channels(real > 0.5), [[0.5, 1.0]])
