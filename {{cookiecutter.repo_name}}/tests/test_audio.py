@@ -8,6 +8,7 @@ import soundfile
 
 import audio
 import streams
+from audio.conversion import source_range
 from errors import UserError
 
 RATE = 16000
@@ -344,3 +345,24 @@ def test_an_mp3_without_mp3_in_it_is_not_said_to_be_missing(tmp_path):
     path.write_bytes(b"text" * 5000)
     with pytest.raises(UserError, match="a.mp3: cannot be read as audio .no MP3 in it.; WAV"):
         audio.read(path)
+
+
+@pytest.mark.parametrize("rate, new_rate", [(48000, 8000), (44100, 8000), (8000, 44100)])
+def test_a_resampled_excerpt_reads_as_much_around_it_as_the_filter_needs(rate, new_rate):
+    whole = np.random.default_rng(0).uniform(-0.5, 0.5, (1, rate)).astype(np.float32)
+    resampled = audio.convert(whole, rate, new_rate)
+    start, end = new_rate // 2 + 7, new_rate // 2 + 107
+    first, last, skipped = source_range(start, end, rate, new_rate)
+    part = audio.convert(whole[:, first:last], rate, new_rate)[:, skipped : skipped + 100]
+    assert np.abs(part - resampled[:, start:end]).max() < 1e-6
+    assert last - first < 0.2 * rate  # and not much more
+
+
+@pytest.mark.parametrize("start, end", [(0, 160), (320, 800), (1440, 1600), (0, 1600)])
+def test_silence_is_trimmed_to_the_blocks_that_sound(start, end):
+    """Blocks of 160 samples; a block 50 dB softer before the end is silence too."""
+    sound = np.zeros(1600)
+    sound[start:end] = 0.5
+    assert np.array_equal(audio.trim_silence(sound, 8000), sound[start:end])
+    sound[end : end + 160] = 0.5 * 10 ** (-50 / 20)
+    assert len(audio.trim_silence(sound, 8000)) == end - start
