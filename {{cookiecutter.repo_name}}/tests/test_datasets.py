@@ -13,6 +13,7 @@ from layouts import stems
 import dataset
 from compat import nussl
 from dataset import DATASETS
+from dataset.splitting import split_names
 from errors import UserError
 
 RATE = 16000
@@ -302,6 +303,22 @@ def test_tracks_that_redux_omits_are_left_out(layout, tmp_path):
     assert data.published["train"] == 1289
     with pytest.raises(UserError, match="redux: .*nowhere.json is not the publisher's redux.json"):
         build("slakh2100", layout("slakh2100"), redux="nowhere.json")
+
+
+def test_a_song_of_mir1k_is_one_of_a_singers(layout):
+    data = build("mir1k", layout("mir1k"))
+    songs = {track.name: track.song for track in data.tracks}
+    assert songs == {"abjones_1_01": "abjones_1", "amy_2_01": "amy_2"}
+
+
+@pytest.mark.parametrize("count", [3, 8, 15, 24])
+def test_each_split_has_its_fraction_of_the_names_rounded(count):
+    names = [f"name {number}" for number in range(count)]
+    parts = split_names(names, {"val": 0.1, "test": 0.2}, seed=1)
+    sizes = {split: len(part) for split, part in parts.items()}
+    val, test = round(0.1 * count), round(0.2 * count)
+    assert sizes == {"train": count - val - test, "val": val, "test": test}
+    assert sorted(sum(parts.values(), [])) == sorted(names)
 
 
 def test_a_song_of_slakh_is_its_midi_file(layout):

@@ -18,6 +18,7 @@ from auditing.tracks import inspect
 from compat import nussl
 from config.data import Augment
 from dataset import LibriSpeech, SpeakerFolder, rooms
+from dataset.voices import Clip, VoiceSettings, make_voice
 from errors import UserError
 from training.loading import Excerpts
 
@@ -362,3 +363,34 @@ def test_its_config_is_checked_and_dry_run_counts_its_steps(folder, tmp_path):
     path = config_of(folder, tmp_path, "checked")
     experiment.check(config.load(path))
     assert "3 epochs: 6 steps" in trainer_of(path).describe()
+
+
+# one voice
+
+
+def tone_voice(tmp_path, length, **changed):
+    """The voice of a speaker with one clip, a second of 400 Hz: (length,)."""
+    tone = 0.3 * np.sin(2 * np.pi * 400 * np.arange(RATE) / RATE)
+    path = save(tmp_path / "tone.wav", tone, RATE)
+    settings = {"sample_rate": RATE, "joined": False, "speed": None, "level_db": (0.0, 0.0)}
+    settings = VoiceSettings(**settings | changed)
+    clip = Clip(path, RATE, RATE)
+    return make_voice([clip], 0, length, settings, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("level_db", [0.0, 6.0])
+def test_the_level_of_a_voice_is_that_of_its_speech_without_the_pauses(tmp_path, level_db):
+    sound = tone_voice(tmp_path, 4 * RATE, level_db=(level_db, level_db))
+    speech = np.flatnonzero(sound)
+    assert speech[-1] - speech[0] < RATE
+    spoken = sound[speech[0] : speech[-1]]
+    assert 10 * np.log10(np.mean(spoken**2)) == pytest.approx(level_db - 25, abs=0.1)
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.25])
+def test_a_faster_voice_is_higher_and_shorter(tmp_path, speed):
+    sound = tone_voice(tmp_path, 2 * RATE, speed=(speed, speed))
+    speech = np.flatnonzero(np.abs(sound) > 1e-3)
+    assert speech[-1] - speech[0] == pytest.approx(RATE / speed, rel=0.02)
+    spectrum = np.abs(np.fft.rfft(sound))
+    assert spectrum.argmax() * RATE / len(sound) == pytest.approx(400 * speed, abs=2)
