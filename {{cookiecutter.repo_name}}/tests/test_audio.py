@@ -366,3 +366,14 @@ def test_silence_is_trimmed_to_the_blocks_that_sound(start, end):
     assert np.array_equal(audio.trim_silence(sound, 8000), sound[start:end])
     sound[end : end + 160] = 0.5 * 10 ** (-50 / 20)
     assert len(audio.trim_silence(sound, 8000)) == end - start
+
+
+@pytest.mark.parametrize("kilobits", [32, 128])
+def test_mp3_leaves_the_level_that_fits_what_was_encoded_best(kilobits):
+    time = np.arange(16000) / 16000
+    chord = sum(np.sin(2 * np.pi * hertz * time) for hertz in (220, 277, 330))
+    sound = np.stack([0.2 * chord, 0.1 * chord]).astype(np.float32)
+    coded = audio.mp3_round_trip(sound, 16000, kilobits).astype(float)
+    assert coded.shape == sound.shape
+    assert np.vdot(coded, sound) / np.vdot(coded, coded) == pytest.approx(1, abs=1e-5)
+    assert np.abs(coded - sound).mean() < 0.02  # where it was, and not delayed
