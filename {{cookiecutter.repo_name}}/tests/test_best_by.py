@@ -1,6 +1,7 @@
 """The best model by a score of separated validation items."""
 
 import math
+import types
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import experiment
 from experiment.evaluation import build_scorer
 from experiment.validation import ValidationScore
 from training.history import History, Means
+from training.levels import Levels
 from training.optimizers import scheduler_args
 from training.schedule import Schedule
 
@@ -198,3 +200,27 @@ def test_without_an_algorithm_or_validation_data_it_is_refused(write_config):
     with pytest.raises(config.ConfigError) as caught:
         config.load(write(path, plain))
     assert "train.best_by: separates validation items and needs algorithm and" in str(caught.value)
+
+
+def test_a_validation_score_is_the_mean_over_sources_at_the_levels_of_training():
+    """Of two items with two sources each, of which one is silent."""
+    score, read = object.__new__(ValidationScore), []
+    score.name, score.chosen = "si_sdr", [0, 1]
+
+    def scores_of(model, device, index):
+        read.append(model.metadata)
+        return [[1.0, math.nan], [4.0, 5.0]][index]
+
+    score._scores = scores_of
+    levels = Levels()
+    levels.add(torch.full((1, 1, 100), 0.1))
+    trainer = types.SimpleNamespace(
+        device=torch.device("cpu"),
+        levels=levels,
+        checkpoints=types.SimpleNamespace(metadata={"sample_rate": 8000}),
+        eval_model=torch.nn.Linear(1, 1),
+    )
+    assert score(trainer) == {"si_sdr": pytest.approx((1 + 4 + 5) / 3, abs=1e-6)}
+    level = {"mean": -20.0, "std": 0.0}
+    assert read == 2 * [{"sample_rate": 8000, "level_db": level}]
+    assert not trainer.eval_model.training

@@ -313,6 +313,7 @@ def test_a_source_at_a_right_angle_to_the_mixture_has_no_phase_sensitive_magnitu
         (512, 128, 16000, 1.592, 199 * 128),
         (512, 128, 16000, 0.792, 99 * 128),
         (2048, 512, 44100, 3.0, 258 * 512),  # 258.4 hops
+        (2048, 512, 44100, 3.003, 259 * 512),  # 258.7
         (511, 128, 16000, 3.2, 400 * 128 + 1),  # the window's odd sample
         (512, 128, 16000, 0.0001, 128),  # one hop at least
     ],

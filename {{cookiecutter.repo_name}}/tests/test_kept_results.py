@@ -1,8 +1,12 @@
 """What an evaluation keeps of its items, to go on after an interruption."""
 
+import types
+
 import numpy as np
 import pytest
 
+import config
+import experiment
 from errors import UserError
 from evaluation import Results
 
@@ -56,3 +60,33 @@ def test_a_folder_in_which_nothing_was_scored_is_open_to_another_checkpoint(tmp_
     assert results.begin() == {}
     results.keep(0, {"name": "x", "rows": []})
     assert list(Results(tmp_path, {"checkpoint": "b" * 64}).begin()) == [0]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "counts"),
+    [
+        ("signal", "sample_rate", 8000, True),
+        ("signal", "window_type", "hann", True),
+        ("evaluate", "metrics", ["usdr"], True),
+        ("evaluate", "split", "val", True),
+        ("evaluate", "num_workers", 2, False),
+        ("evaluate", "num_items", 3, False),
+        ("evaluate", "page_items", 0, False),
+        ("algorithm", "args", {"high_pass_cutoff": 50.0}, True),
+    ],
+)
+def test_items_are_scored_again_if_anything_that_scores_depend_on_is_another(
+    section, key, value, counts
+):
+    sample = {"class": "Sample", "args": {"folder": "sample"}}
+    plain = {
+        "info": {"name": "a", "output_folder": "a"},
+        "signal": {"sample_rate": 16000},
+        "datasets": {"val": sample, "test": sample},
+        "algorithm": {"class": "Repet", "args": {}},
+        "evaluate": {"split": "test"},
+    }
+    data = types.SimpleNamespace(tracks=[], manifest_hash=None)
+    before = experiment.identity(config.Config.model_validate(plain), data)
+    plain[section] = plain[section] | {key: value}
+    assert (experiment.identity(config.Config.model_validate(plain), data) != before) == counts
