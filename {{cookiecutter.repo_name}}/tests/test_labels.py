@@ -1,5 +1,6 @@
 """Layouts and mixtures of stem folders are recognised; sources are the same in all splits."""
 
+import itertools
 import logging
 
 import numpy as np
@@ -12,6 +13,7 @@ from algorithms import ALGORITHMS, SeparationBase
 from compat import nussl
 from dataset import StemFolder
 from errors import UserError
+from experiment.evaluation import by_label
 from experiment.labels import file_names
 from scripts import audit, dry_run, evaluate, train
 
@@ -344,3 +346,12 @@ def test_mixtures_that_are_files_in_one_split_only_are_warned_of(run, tmp_path):
 )
 def test_files_are_called_by_labels_that_can_be_names_of_files(labels, names):
     assert file_names(labels, 2) == names
+
+
+def test_estimates_are_scored_in_the_order_of_their_sorted_labels():
+    for labels in itertools.permutations(("bass", "drums", "vocals")):
+        assert by_label(list(labels), [f"the {label}" for label in labels]) == [
+            "the bass",
+            "the drums",
+            "the vocals",
+        ]

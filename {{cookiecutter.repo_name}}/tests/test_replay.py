@@ -227,3 +227,22 @@ def test_the_config_of_a_replay_trains_elsewhere_and_without_a_clock(ran):
     assert again.info.output_folder == str(ran / "x") and again.train.max_minutes is None
     assert "model_path" not in again.algorithm.args
     assert yaml.safe_load(yaml.safe_dump(again.to_dict()))["train"]["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("best_by", "was", "now", "agrees"),
+    [
+        ("val_loss", 0.2, 0.209, True),  # 5 % of the loss
+        ("val_loss", 0.2, 0.211, False),
+        ("val_loss", -20.0, -20.9, True),
+        ("val_si_sdr", 2.0, 2.4, True),  # half a dB of a score
+        ("val_si_sdr", 2.0, 2.6, False),
+        ("val_si_sdr", 20.0, 20.6, False),
+    ],
+)
+def test_the_number_that_decided_agrees_within_what_is_said(monkeypatch, best_by, was, now, agrees):
+    length = {"epochs": 3, "steps": 6, "best_epoch": 2, "best_by": best_by}
+    results = {"run": length | {"best": was}, "again": length | {"best": now}}
+    monkeypatch.setattr(replay, "recorded_run", lambda folder: {"result": results[folder]})
+    ((line, found),) = replay._compare_training("run", "again", exact=False)
+    assert found == agrees and line.startswith(f"{best_by}: {was:g}, now {now:g} (at most ")
