@@ -337,6 +337,7 @@ def test_mixtures_that_are_files_in_one_split_only_are_warned_of(run, tmp_path):
         (None, ["source0", "source1"]),
         (["a/b", "c"], ["source0", "source1"]),
         (["mixture", "vocals"], ["source0", "source1"]),
+        (["vocals", "Separation"], ["source0", "source1"]),  # beside separation.json
         (["Vocals", "vocals"], ["source0", "source1"]),
         (["..", "vocals"], ["source0", "source1"]),
         (["a\nb", "vocals"], ["source0", "source1"]),

@@ -246,3 +246,22 @@ def test_the_number_that_decided_agrees_within_what_is_said(monkeypatch, best_by
     monkeypatch.setattr(replay, "recorded_run", lambda folder: {"result": results[folder]})
     ((line, found),) = replay._compare_training("run", "again", exact=False)
     assert found == agrees and line.startswith(f"{best_by}: {was:g}, now {now:g} (at most ")
+
+
+def test_the_digest_of_code_is_of_names_and_contents_of_what_a_result_depends_on(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setitem(provenance.digest_of.__globals__, "PROJECT", tmp_path)
+    for name in ("one", "tests"):
+        (tmp_path / "part" / name).mkdir(parents=True)
+    code, test = (tmp_path / "part" / name / "code.py" for name in ("one", "tests"))
+    code.write_text("a = 1")
+    digests = [provenance.digest_of(["part"])]
+    test.write_text("assert True")
+    (tmp_path / "part" / "readme.md").write_text("")
+    assert provenance.digest_of(["part", "missing.py"]) == digests[0]
+    code.write_text("a = 2")
+    digests.append(provenance.digest_of(["part"]))
+    code.rename(code.with_name("renamed.py"))
+    digests.append(provenance.digest_of(["part"]))
+    assert len({*digests}) == 3

@@ -154,3 +154,18 @@ def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path):
     (tmp_path / "data").write_text("a file")
     with pytest.raises(UserError, match="data/test: cannot be written .*set DATA_DIRECTORY"):
         snippets.render(NAME, tmp_path / "data" / "test", 16000, 1)
+
+
+@pytest.mark.parametrize(
+    ("split", "song", "starts"),
+    [
+        ("train", 0, [12, 16, 20, 24, 40, 52, 56, 60, 64, 68]),
+        ("val", 1, [8, 12, 20, 24, 28, 44, 56, 60, 64, 76]),
+        ("test", 2, [8, 16, 32, 36, 40, 44, 56, 60, 72, 80]),  # the last 4 s that are whole
+    ],
+)
+def test_a_recipe_has_the_snippets_that_it_always_had(split, song, starts):
+    """Scores on other snippets cannot be compared: then the recipe gets another name."""
+    assert snippets.RECIPES["plain"] == "recipe2"
+    names = [snippets.snippet_name(split, song, number) for number in range(10)]
+    assert [snippets.locate(name)[1] for name in names] == starts
