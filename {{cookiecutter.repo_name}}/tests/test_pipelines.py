@@ -17,9 +17,9 @@ from quick_steps import Quick, experiment, go, read, write
 
 import provenance
 import scripts.common
-from config import ConfigError
+from config import Config, ConfigError
 from errors import Interrupted, UserError
-from orchestration import pipeline
+from orchestration import pipeline, records, traces
 from orchestration.launchers import error_of
 from scripts import pipeline as script
 
@@ -395,3 +395,39 @@ def test_a_real_pipeline_killed_in_its_training_ends_as_if_it_had_not_been(tmp_p
 def test_of_a_script_that_failed_its_whole_error_is_shown(tmp_path, said, words):
     (tmp_path / "log").write_text(said)
     assert error_of(tmp_path / "log", 2) == words
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "is_another"),
+    [
+        ("settings", "train.epochs", False),
+        ("settings", "train.batch_size", True),
+        ("inputs", "a.wav", True),
+        ("code", "training", True),
+        ("versions", "torch", True),
+    ],
+)
+def test_a_training_is_resumed_if_nothing_but_its_length_and_the_like_has_changed(
+    part, key, is_another
+):
+    before = {name: {key: "one"} for name in ("settings", "inputs", "code", "versions")}
+    before["settings"] = {key if part == "settings" else "train.epochs": "one"}
+    now = before | {part: {key: "another"}}
+    assert not records.another_training(before, before)
+    assert records.another_training(before, now) == is_another
+    assert len(records.differences(before, now)) == 1
+
+
+def test_a_training_depends_on_its_seed_and_not_on_what_only_others_read():
+    sample = {"class": "Sample", "args": {"folder": "sample"}}
+    plain = {
+        "info": {"name": "a", "seed": 5, "output_folder": "a"},
+        "datasets": {"train": sample, "val": sample, "test": sample},
+        "model": {"builder": "deep_clustering"},
+        "train": {"loss": {"a": {"class": "L1Loss"}}},
+        "evaluate": {"split": "test"},
+    }
+    found = traces.settings_of("train", Config.model_validate(plain))
+    assert found["info.seed"] == 5 and found["train.loss.a.class"] == "L1Loss"
+    assert {key.split(".")[0] for key in found} == {"info", "signal", "datasets", "model", "train"}
+    assert not [key for key in found if key.startswith("datasets.test")]

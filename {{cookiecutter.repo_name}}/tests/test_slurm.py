@@ -16,9 +16,10 @@ from quick_steps import experiment, read, write
 from slurm_cluster import cluster  # noqa: F401  (a fixture)
 
 from config import ConfigError
+from config.orchestration import Launcher
 from errors import UserError
 from orchestration import pipeline
-from orchestration.slurm import Command, Job, Slurm
+from orchestration.slurm import Command, Job, Slurm, rendezvous
 
 PROJECT = Path(__file__).parents[1]
 
@@ -98,6 +99,36 @@ def test_a_job_without_an_exit_status_is_told_from_a_script_that_failed(
         one_job(tmp_path)
     assert "a: it failed (job 7 ended without an exit status: it was cancelled, or" in caplog.text
     assert "it has written nothing to" in caplog.text
+
+
+def test_a_job_asks_for_what_the_section_says(tmp_path, stand_ins):
+    stand_ins()
+    wanted = {"partition": "short", "account": "me", "nodes": 2, "cpus_per_task": 4}
+    section = {"class": "slurm", **wanted, "tasks_per_node": 3, "gpus_per_node": 1}
+    section |= {"minutes": 90, "memory_gb": 2.5, "options": {"qos": "high"}}
+    asked = Slurm(Launcher.model_validate(section)).executor(tmp_path / "jobs").parameters
+    wanted |= {"ntasks_per_node": 3, "gpus_per_node": 1, "time": 90, "mem": "2560MB"}
+    assert {key: asked[key] for key in wanted} == wanted
+    assert asked["additional_parameters"]["qos"] == "high"
+
+
+def test_tasks_of_a_job_find_each_other_by_the_variables_of_torch(monkeypatch):
+    assert rendezvous() == {}  # there is no job
+    job = {"SLURM_NTASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "20007"}
+    for name, value in {**job, "SLURM_JOB_NODELIST": "n[1-2]"}.items():
+        monkeypatch.setenv(name, value)
+    said = {
+        ("show", "hostnames", "n[1-2]"): "n1\nn2\n",
+        ("show", "node", "n1"): "NodeName=n1\n   NodeAddr=10.0.0.1 NodeHostName=n1\n",
+    }
+    monkeypatch.setattr("orchestration.slurm._scontrol", lambda *arguments: said[arguments])
+    assert rendezvous() == {
+        "RANK": "3",
+        "LOCAL_RANK": "1",
+        "WORLD_SIZE": "4",
+        "MASTER_ADDR": "10.0.0.1",
+        "MASTER_PORT": "20007",
+    }
 
 
 def test_a_result_counts_while_slurm_does_not_answer(tmp_path, stand_ins, monkeypatch):

@@ -24,6 +24,7 @@ from config import ConfigError
 from errors import Interrupted, UserError
 from experiment import check_goal
 from orchestration import results, worker
+from orchestration.sweep import Sweep
 from scripts import sweep as script
 from training import TRAINERS, Trainer
 
@@ -426,3 +427,10 @@ def test_scores_below_zero_are_sorted_too_and_what_failed_comes_last(direction, 
     table = results.table_of(sweep, rows)
     assert [row["size"] for row in table] == order
     assert table[-1]["mean"] is None and table[-1]["not done"] == 1
+
+
+@pytest.mark.parametrize(("direction", "best"), [("minimize", 1.5), ("maximize", 3.0)])
+def test_the_value_of_a_run_is_that_of_its_best_epoch(direction, best):
+    values = [(1, 3.0), (2, 1.5), (3, float("nan")), (4, 2.0), (5, None)]
+    sweep = types.SimpleNamespace(direction=direction)
+    assert Sweep.best_of(sweep, values) == best
