@@ -232,3 +232,13 @@ def test_both_styles_of_the_sample_are_kept_apart(tmp_path):
     sources = produced.excerpt(0)
     assert len(sources) == 2 and all(np.abs(source).max() > 1e-3 for source in sources)
     assert not np.array_equal(sources[0], plain.excerpt(0)[0])
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("over_db", [-6, 0, 12])
+def test_what_is_over_the_threshold_is_compressed_by_the_ratio(ratio, over_db):
+    song = object.__new__(ProducedSong)
+    song.threshold, song.ratio = 0.1, ratio
+    mixture = np.full((2 * SAMPLE_RATE, 2), 0.1 * 10 ** (over_db / 20))
+    gain_db = 20 * np.log10(song._gain(mixture)[SAMPLE_RATE])
+    assert gain_db == pytest.approx(-max(over_db, 0) * (1 - 1 / ratio), abs=1e-6)
