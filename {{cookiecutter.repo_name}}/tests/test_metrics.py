@@ -196,6 +196,20 @@ def test_items_of_one_song_count_as_one_draw():
     assert naive["high"] - naive["low"] < 0.4 * (together["high"] - together["low"])
 
 
+def test_songs_of_many_items_count_for_more_in_the_interval_too():
+    """Against a plain bootstrap, which joins the items of the songs that it has drawn."""
+    rng = np.random.default_rng(5)
+    songs = [rng.normal(size, 1, size) for size in range(1, 11)]  # long ones score higher
+    groups = np.repeat(np.arange(10), range(1, 11))
+    found = summarize(np.concatenate(songs), groups)
+    means = [
+        np.concatenate([songs[song] for song in rng.integers(10, size=10)]).mean()
+        for _ in range(3000)
+    ]
+    low, high = np.percentile(means, (2.5, 97.5))
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=0.25)
+
+
 def test_the_interval_covers_the_true_mean_19_times_of_20():
     rng, covered = np.random.default_rng(3), 0
     for _ in range(200):

@@ -101,6 +101,12 @@ def test_bands_begin_with_weights_as_large_as_those_of_a_linear_layer():
             assert 0.9 * bound < values.abs().max() <= bound
 
 
+def test_layers_of_masks_are_four_times_as_wide_as_their_bands_unless_it_is_said():
+    for args, size in (({}, 24), ({"hidden_size": 5}, 5)):
+        masks = BandMasks([3, 2], 6, num_sources=2, **args)
+        assert [layer.weight.shape[-1] for layer in masks.hidden] == [size, size]
+
+
 def test_each_band_has_a_norm_and_a_layer_of_its_own():
     split = BandSplit([3, 3, 2, 5, 5], 4, num_audio_channels=2)
     for parameter in split.parameters():
@@ -173,6 +179,17 @@ def test_attention_is_its_equation():
     expected = data + layer.attention_out(torch.cat(heads, dim=-1))
     expected = expected + layer.hidden(expected)
     assert torch.allclose(layer(data), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "bins, size, features", [(129, 512, 4), (128, 512, 4), (65, 512, 8), (9, 1, 1)]
+)
+def test_a_query_of_a_grid_has_at_least_as_many_features_as_asked(bins, size, features):
+    """A whole number for each bin: E of Wang et al. 2023 is ceil(512 / bins)."""
+    stack = GridStack(bins, num_layers=1, hidden_size=4, attention_size=size)
+    attention = stack.blocks[0]["attention"]
+    data = torch.randn(1, 2, bins, 64)
+    assert attention.queries(data).shape == attention.keys(data).shape == (1, 4, 2, bins * features)
 
 
 def test_the_level_of_the_mixture_is_that_of_a_grids_sources():

@@ -21,6 +21,7 @@ from evaluation import (
     orders,
     scale_invariant,
     score_item,
+    summarize_run,
     swapped,
     tabulate,
     usdr,
@@ -344,6 +345,25 @@ def test_one_song_has_no_interval_and_the_table_shows_a_dash():
     assert all(line.rstrip().endswith("-") for line in text.splitlines()[2:])
     rule = format_table(tabulate(rows, ["m"]), markdown=True).splitlines()[1]
     assert re.fullmatch(r"\|( -+:? \|)+", rule)  # else it is no table, here with an n of one digit
+
+
+def test_an_item_with_a_silent_source_is_not_counted_as_one_that_equals_its_mixture():
+    nan = float("nan")
+    scores = {"silent": (nan, nan), "equal": (70.0, nan), "other": (9.0, 4.0)}
+    rows = [
+        dict(zip(ABOUT, (name, name, "m", "bass", 0), strict=True))
+        | {"si_sdr": score, "si_sdr_improvement": gain}
+        for name, (score, gain) in scores.items()
+    ]
+
+    class Data(list):
+        labels = ["bass"]
+
+    scorer = types.SimpleNamespace(chosen=[0, 1, 2], data=Data(rows), names=["m"], in_order={})
+    summary = summarize_run(scorer, rows, {}, {})
+    assert summary["with_a_silent_source"] == ["silent"]
+    assert summary["without_improvement"] == ["equal"]
+    assert (summary["items"], summary["items_in_split"], summary["songs"]) == (3, 3, 3)
 
 
 def test_what_rounds_to_zero_has_no_sign():
