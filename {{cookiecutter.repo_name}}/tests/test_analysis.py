@@ -387,5 +387,5 @@ def test_scores_are_drawn_against_those_of_the_mixture_and_gains_in_the_boxes(mo
         )
     run = comparison.Run("a", Path("a"), "net", rows, {}, [], {})
     report_comparison.comparison_files([run], ["si_sdr"])
-    assert drawn["against_input"] == {"a": {"vocals": [(-3.0, 5.0), (1.0, 0.5)]}}
-    assert drawn["boxes"] == {"a": {"vocals": [8.0, -0.5]}}
+    assert drawn["against_input"]["a"] == {"vocals": [(-3.0, 5.0), (1.0, 0.5)]}
+    assert drawn["boxes"]["a"] == {"vocals": [8.0, -0.5]}

@@ -87,7 +87,7 @@ def test_excerpts_reach_from_the_first_sample_of_a_track_to_the_last(folder):
 
 @pytest.mark.parametrize("overfit", [None, 2])
 def test_validation_is_augmented_only_to_see_if_training_excerpts_are_learnt(folder, overfit):
-    loss = {"a": {"class": "L1Loss"}}
+    loss = dict(a={"class": "L1Loss"})
     settings = Train.model_validate({"loss": loss, "segment": 0.25, "overfit": overfit})
     data = StemFolder(folder, "train", RATE, 2, PARAMS)
     given = settings, FrontEnd(512, 128, "sqrt_hann"), data, data, 0, (0, 1)

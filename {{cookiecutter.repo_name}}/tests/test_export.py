@@ -188,7 +188,7 @@ def test_what_is_exported_is_the_algorithm_at_every_level(name, channels, args, 
     else:
         model, about = network(name, channels)
         kind, _ = algorithm_for(model)
-    about |= {"level_db": {"mean": -20.0, "std": 4.0}}
+    about |= dict(level_db={"mean": -20.0, "std": 4.0})
     mixture = recording(2.0, RATE, channels if name == "conv_tasnet" else 2)
     mixture *= np.float32(10 ** (level_db / 20) / np.sqrt(np.square(mixture).mean()))
     signal = nussl.AudioSignal(audio_data_array=mixture, sample_rate=RATE)
@@ -375,9 +375,8 @@ def test_exported_clusters_are_named_by_what_is_loud():
 
 def test_the_card_says_the_levels_that_the_network_is_given():
     model, about = network("mask_inference")
-    separation = separation_of(
-        DeepMaskEstimation, model, {**about, "level_db": {"mean": -20.0, "std": 3.0}}, {}
-    )
+    about |= dict(level_db={"mean": -20.0, "std": 3.0})
+    separation = separation_of(DeepMaskEstimation, model, about, {})
     facts = folder.facts_of(separation, about, 2, "a", "", settings("out"))
     assert (facts["low"], facts["high"]) == (-23, -17)
     card = folder.model_card(facts | {"checks": []})

@@ -78,12 +78,12 @@ def test_a_folder_in_which_nothing_was_scored_is_open_to_another_checkpoint(tmp_
 def test_items_are_scored_again_if_anything_that_scores_depend_on_is_another(
     section, key, value, counts
 ):
-    sample = {"class": "Sample", "args": {"folder": "sample"}}
+    sample = {"class": "Sample", "args": dict(folder="sample")}
     plain = {
         "info": {"name": "a", "output_folder": "a"},
         "signal": {"sample_rate": 16000},
         "datasets": {"val": sample, "test": sample},
-        "algorithm": {"class": "Repet", "args": {}},
+        "algorithm": {"class": "Repet"},
         "evaluate": {"split": "test"},
     }
     data = types.SimpleNamespace(tracks=[], manifest_hash=None)

@@ -412,19 +412,19 @@ def test_a_training_is_resumed_if_nothing_but_its_length_and_the_like_has_change
 ):
     before = {name: {key: "one"} for name in ("settings", "inputs", "code", "versions")}
     before["settings"] = {key if part == "settings" else "train.epochs": "one"}
-    now = before | {part: {key: "another"}}
+    now = before | {part: dict.fromkeys([key], "another")}
     assert not records.another_training(before, before)
     assert records.another_training(before, now) == is_another
     assert len(records.differences(before, now)) == 1
 
 
 def test_a_training_depends_on_its_seed_and_not_on_what_only_others_read():
-    sample = {"class": "Sample", "args": {"folder": "sample"}}
+    sample = {"class": "Sample", "args": dict(folder="sample")}
     plain = {
         "info": {"name": "a", "seed": 5, "output_folder": "a"},
         "datasets": {"train": sample, "val": sample, "test": sample},
         "model": {"builder": "deep_clustering"},
-        "train": {"loss": {"a": {"class": "L1Loss"}}},
+        "train": {"loss": dict(a={"class": "L1Loss"})},
         "evaluate": {"split": "test"},
     }
     found = traces.settings_of("train", Config.model_validate(plain))

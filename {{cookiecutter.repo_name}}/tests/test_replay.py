@@ -242,7 +242,7 @@ def test_the_config_of_a_replay_trains_elsewhere_and_without_a_clock(ran):
 )
 def test_the_number_that_decided_agrees_within_what_is_said(monkeypatch, best_by, was, now, agrees):
     length = {"epochs": 3, "steps": 6, "best_epoch": 2, "best_by": best_by}
-    results = {"run": length | {"best": was}, "again": length | {"best": now}}
+    results = {"run": dict(length, best=was), "again": dict(length, best=now)}
     monkeypatch.setattr(replay, "recorded_run", lambda folder: {"result": results[folder]})
     ((line, found),) = replay._compare_training("run", "again", exact=False)
     assert found == agrees and line.startswith(f"{best_by}: {was:g}, now {now:g} (at most ")

@@ -279,7 +279,7 @@ def test_other_data_are_refused_by_the_names_and_lengths_of_their_tracks(names, 
     def facts(names, lengths):
         tracks = [types.SimpleNamespace(name=name) for name in names]
         data = types.SimpleNamespace(tracks=tracks, length_of=lengths.__getitem__)
-        return {"settings": {}, "data": {"train": resuming.tracks_of(data)}}
+        return {"settings": {}, "data": dict(train=resuming.tracks_of(data))}
 
     before = facts("ab", (10, 20))
     assert resuming.compare("latest.pth", before, facts("ab", (10, 20))) == []

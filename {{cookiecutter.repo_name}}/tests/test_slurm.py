@@ -105,7 +105,7 @@ def test_a_job_asks_for_what_the_section_says(tmp_path, stand_ins):
     stand_ins()
     wanted = {"partition": "short", "account": "me", "nodes": 2, "cpus_per_task": 4}
     section = {"class": "slurm", **wanted, "tasks_per_node": 3, "gpus_per_node": 1}
-    section |= {"minutes": 90, "memory_gb": 2.5, "options": {"qos": "high"}}
+    section |= {"minutes": 90, "memory_gb": 2.5, "options": dict(qos="high")}
     asked = Slurm(Launcher.model_validate(section)).executor(tmp_path / "jobs").parameters
     wanted |= {"ntasks_per_node": 3, "gpus_per_node": 1, "time": 90, "mem": "2560MB"}
     assert {key: asked[key] for key in wanted} == wanted
