@@ -1,5 +1,6 @@
 """Faults of each kind, planted and found; a clean set passes."""
 
+import functools
 import json
 import re
 import shutil
@@ -9,13 +10,26 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from layouts import SPLITS, stems
 
+import audio
 from auditing.tracks import compare, longest_plateau
 from scripts import audit, common
+from songs import SAMPLE_RATE, SPLITS, Song
 
 RATE = 16000
 LENGTH = int(layouts.SECONDS * RATE)
+
+
+@functools.cache
+def stems(split, number):
+    """{stem: float32 (samples, 1)} of a song of the built-in sample, as recordings are compared by
+    what sounds in them."""
+    sounds = Song(split, number).render(20.0, layouts.SECONDS)
+    peak = max(np.abs(sound).max() for sound in (*sounds.values(), sum(sounds.values())))
+    return {
+        stem: audio.convert(0.5 / peak * sound.T, SAMPLE_RATE, RATE, 1).T
+        for stem, sound in sounds.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +38,7 @@ def clean(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clean")
     for split in SPLITS:
         for number in range(2):
-            sounds = stems(split, number, RATE, 1)
+            sounds = stems(split, number)
             save(folder, split, f"{split}{number}", sounds["vocals"], sounds["drums"])
     return folder
 
@@ -91,7 +105,7 @@ def test_a_clean_set_passes_and_its_numbers_are_right(run, tmp_path):
     )
     assert found["seconds"] == [1.5, 1.5, 1.5] and found["residual_db"][2] < -60
     track = report["tracks"]["test"][0]
-    vocals = stems("test", 0, RATE, 1)["vocals"]
+    vocals = stems("test", 0)["vocals"]
     assert track["levels_db"]["vocals"] == pytest.approx(10 * np.log10(np.mean(vocals**2)), abs=0.1)
     assert -40 < track["loudness"] < -10
     assert track["files"]["vocals"][0].endswith("data/test/vocals/test0.wav")
@@ -125,8 +139,8 @@ def test_a_recording_in_two_splits_is_found_although_softer_and_compressed(run):
 
 def test_one_source_of_a_training_track_in_a_test_track_is_found(run):
     def plant(folder):
-        vocals = stems("train", 0, RATE, 1)["vocals"]
-        save(folder, "test", "mashup", 0.5 * vocals, stems("test", 1, RATE, 1)["other"])
+        vocals = stems("train", 0)["vocals"]
+        save(folder, "test", "mashup", 0.5 * vocals, stems("test", 1)["other"])
 
     status, _, report = run(plant)
     assert status != 0 and found(report) == [("error", "leak", "test", "mashup")]
@@ -191,7 +205,7 @@ def test_a_duplicate_spoils_a_score_and_is_reported_of_training_data(run, split,
 
 def test_silent_and_clipped_stems_are_reported(run):
     def plant(folder):
-        vocals, drums = (stems("val", 0, RATE, 1)[label] for label in ("vocals", "drums"))
+        vocals, drums = (stems("val", 0)[label] for label in ("vocals", "drums"))
         save(folder, "val", "val0", vocals * 1e-5, drums)
         loud = np.clip(8 * drums / np.abs(drums).max(), -0.45, 0.45)
         save(folder, "val", "val1", vocals, loud)
@@ -208,7 +222,7 @@ def test_silent_and_clipped_stems_are_reported(run):
 
 def test_a_stem_that_is_there_twice_is_reported(run):
     def plant(folder):
-        vocals = stems("val", 0, RATE, 1)["vocals"]
+        vocals = stems("val", 0)["vocals"]
         save(folder, "val", "val0", vocals, 0.5 * vocals)
         save(folder, "val", "val1", 0 * vocals, 0 * vocals)  # silence is no copy of silence
 
@@ -221,7 +235,7 @@ def test_a_stem_that_is_there_twice_is_reported(run):
 
 def test_a_silent_part_of_a_source_is_reported(run):
     def plant(folder):
-        sounds = stems("val", 0, RATE, 1)
+        sounds = stems("val", 0)
         save(folder, "val", "val0", sounds["vocals"] * 0, sounds["drums"])
 
     status, _, report = run(plant, args={"groups": {"all": ["*"]}})
@@ -231,10 +245,10 @@ def test_a_silent_part_of_a_source_is_reported(run):
 
 def test_a_stem_that_is_shifted_is_found_with_how_far(run):
     def plant(folder):
-        vocals, drums = (stems("test", 0, RATE, 1)[label] for label in ("vocals", "drums"))
+        vocals, drums = (stems("test", 0)[label] for label in ("vocals", "drums"))
         late = np.vstack([np.zeros((320, 1)), vocals[:-320]]).astype(np.float32)
         save(folder, "test", "test0", late, drums, mix=vocals + drums)
-        vocals, drums = (stems("test", 1, RATE, 1)[label] for label in ("vocals", "drums"))
+        vocals, drums = (stems("test", 1)[label] for label in ("vocals", "drums"))
         both = np.vstack([(vocals + drums)[100:], np.zeros((100, 1))]).astype(np.float32)
         save(folder, "test", "test1", vocals, drums, mix=both)
 
@@ -250,9 +264,9 @@ def test_a_stem_that_is_shifted_is_found_with_how_far(run):
 
 def test_a_mixture_that_is_not_the_sum_is_found(run):
     def plant(folder):
-        sounds = stems("test", 0, RATE, 1)
+        sounds = stems("test", 0)
         save(folder, "test", "test0", sounds["vocals"], sounds["drums"], mix=sum(sounds.values()))
-        sounds = stems("test", 1, RATE, 1)
+        sounds = stems("test", 1)
         save(
             folder,
             "test",
@@ -268,7 +282,7 @@ def test_a_mixture_that_is_not_the_sum_is_found(run):
     assert texts[0].endswith("it is not the sum of its sources")
     assert "the mixture is 0.500 times the sum of its sources" in texts[1]
     residuals = {t["name"]: t["residual_db"] for t in report["tracks"]["test"]}
-    sounds = stems("test", 0, RATE, 1)
+    sounds = stems("test", 0)
     rest = sounds["bass"] + sounds["other"]
     expected = 10 * np.log10(np.sum(rest**2) / np.sum(sum(sounds.values()) ** 2))
     assert residuals["test0"] == pytest.approx(expected, abs=0.1)
