@@ -64,6 +64,8 @@ class StemDataset(nussl.datasets.BaseDataset):
     published: dict[str, int] | None = None
     #: the expected contents of the folder, for error messages
     layout = "audio files"
+    #: the file of `scripts.prepare` that downloads it, in data_prep/; None: there is none
+    download: str | None = None
     #: what was detected about the folder (such as its layout), to be logged; None: nothing
     found: str | None = None
     #: do `groups` omit stems? The mixture's own file then contains more than the sources.
@@ -154,7 +156,7 @@ class StemDataset(nussl.datasets.BaseDataset):
 
     def nothing_found(self):
         """The error message for a folder without tracks: what was expected, what was found, and
-        which folder may be meant."""
+        which folder may be meant or what downloads it."""
         message = (
             f"{self.folder}: no tracks of {type(self).__name__}, split {self.split!r}: expected "
             f"{self.layout}; found {describe_contents(self.folder)}"
@@ -163,7 +165,11 @@ class StemDataset(nussl.datasets.BaseDataset):
             near = next((f for f in nearby_folders(self.folder) if self.recognises(f)), None)
         except (UserError, OSError):  # a problem of another folder is not the user's concern
             near = None
-        return message if near is None else f"{message}; did you mean folder: {near}?"
+        if near is not None:
+            return f"{message}; did you mean folder: {near}?"
+        if self.download is not None:
+            message += f"; python -m scripts.prepare -p data_prep/{self.download} downloads it"
+        return message
 
     def index_of(self, name):
         """The index of the track called `name`.

@@ -43,6 +43,7 @@ class LibriSpeech(SpeakerFolder):
         num_speakers: this and the following arguments are as in `SpeakerFolder`.
     """
 
+    download = "librispeech/clean.yml"
     layout = "SPEAKERS.TXT and train-clean-100/, dev-clean/, test-clean/ with <speaker>/<chapter>/"
 
     def __init__(

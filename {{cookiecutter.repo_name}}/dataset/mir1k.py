@@ -31,6 +31,7 @@ class MIR1K(StemDataset):
     """
 
     channels = 2
+    download = "mir1k/mir1k.yml"
     layout = "Wavfile/<singer>_<song>_<clip>.wav"
 
     def __init__(

@@ -55,6 +55,7 @@ class MUSDB18(StemDataset):
 
     stems = STEMS
     padded = False
+    download = "musdb18/hq.yml"
     published = {"train": 86, "val": 14, "test": 50}
 
     def __init__(

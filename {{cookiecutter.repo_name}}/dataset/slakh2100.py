@@ -46,6 +46,7 @@ class Slakh2100(StemDataset):
     """
 
     channels = 1
+    download = "slakh2100/redux.yml"
     layout = "train/, validation/, test/ with Track00001/{metadata.yaml,mix.flac,stems/S00.flac}"
 
     def __init__(

@@ -330,7 +330,7 @@ def sentence(test):
     head = f"{test['source']}, {test['score']}: {test['second']} against {test['first']}: "
     if test["difference"] is None:
         return head + "no song has a score in both"
-    head += f"{test['difference']:+.2f} over {amount(test['songs'], 'song')}"
+    head += f"{test['difference']:+z.2f} over {amount(test['songs'], 'song')}"
     if test["p"] is None:
         return head + ", no difference at all"
     head += f", p = {test['p']:.2g} (Wilcoxon), {test['p_corrected']:.2g} corrected (Holm)"

@@ -108,7 +108,7 @@ def _number(statistics, key, score):
     if statistics[key] is None:
         return "-"
     digits = 3 if score in WITHOUT_UNIT else 2
-    return f"{round(statistics[key], digits) + 0.0:.{digits}f}"  # no -0.00
+    return f"{statistics[key]:z.{digits}f}"
 
 
 def _ends(line):

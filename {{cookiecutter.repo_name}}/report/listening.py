@@ -111,7 +111,7 @@ def _items(table):
     for row in sorted(table, key=key, reverse=True):
         name, number = html.escape(row["name"]), row["number"]
         cells = "".join(
-            "<td>-</td>" if value is None else f'<td data-value="{value:.6f}">{value:.2f}</td>'
+            "<td>-</td>" if value is None else f'<td data-value="{value:.6f}">{value:z.2f}</td>'
             for value in row["scores"].values()
         )
         mark, listen = "", "<td></td>"

@@ -151,8 +151,8 @@ def _item(number, item, result, method, rows, frequency):
 def _scores(row):
     if _known(row["si_sdr"]) is None:
         return "no score: the reference is silent"
-    parts = [f"{TITLES[key]} {row[key]:.1f}" for key in ("si_sdr", "si_sir", "si_sar")]
+    parts = [f"{TITLES[key]} {row[key]:z.1f}" for key in ("si_sdr", "si_sir", "si_sar")]
     gain = _known(row["si_sdr_improvement"])
     if gain is None:
         return f"{', '.join(parts)} dB; the mixture is this source already"
-    return f"{', '.join(parts)} dB; {gain:+.1f} dB over the mixture"
+    return f"{', '.join(parts)} dB; {gain:+z.1f} dB over the mixture"

@@ -1,7 +1,9 @@
 """Every dataset on its publisher's folders, in miniature: tracks found and errors reported."""
 
 import logging
+import re
 import shutil
+from pathlib import Path
 
 import layouts
 import numpy as np
@@ -10,12 +12,14 @@ import soundfile
 import yaml
 from layouts import stems
 
+import config
 import dataset
 from compat import nussl
 from dataset import DATASETS
 from dataset.splitting import split_names
 from errors import UserError
 
+PROJECT = Path(__file__).parents[1]
 RATE = 16000
 PARAMS = nussl.STFTParams(512, 128, "sqrt_hann")
 WHOLE = int(layouts.SECONDS * RATE)
@@ -195,6 +199,14 @@ def test_an_empty_folder_says_what_was_expected(tmp_path, name):
         UserError, match="no tracks of .*, split 'train': expected .*; found an empty folder"
     ):
         build(name, tmp_path, rate=8000)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in DATASETS.items() if kind.download])
+def test_an_empty_folder_says_what_downloads_a_dataset(tmp_path, name):
+    with pytest.raises(UserError, match="found an empty folder; python -m scripts.prepare") as one:
+        DATASETS[name](tmp_path, "train", RATE, 1, PARAMS)
+    path = re.search(r"-p (data_prep/\S+\.yml) downloads it$", str(one.value))[1]
+    assert config.load(PROJECT / path).prepare.downloads
 
 
 @pytest.mark.parametrize("name", [name for name in FOUND if name != "remix_packs600"])
