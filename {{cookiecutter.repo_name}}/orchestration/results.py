@@ -13,6 +13,7 @@ from .study import decoded_value
 
 STATES = {"COMPLETE": "done", "PRUNED": "ended early", "FAIL": "failed"}
 STATES |= {"RUNNING": "running", "WAITING": "waiting"}
+MANY = 10  # trials, of which the influence of several keys can be seen
 TICKS = 8  # up to so many values get a tick each
 
 
@@ -125,25 +126,24 @@ def _write_best(sweep, study, best):
 
 
 def pictures(sweep, study, table, rows):
-    """{file name: PNG}: Optuna's history, parallel coordinates and importances, if there are enough
-    trials for them, and a curve if a single number is varied."""
+    """{file name: PNG}: Optuna's history; parallel coordinates and importances if several keys are
+    varied in `MANY` trials; a curve if a single number is."""
     import matplotlib.style
 
     matplotlib.use("Agg")
     from optuna.visualization import matplotlib as draw
 
-    figures = {}
-    for name, function in (
-        ("history", draw.plot_optimization_history),
-        ("parallel_coordinates", draw.plot_parallel_coordinate),
-        ("importances", draw.plot_param_importances),
-    ):
+    figures, names = {}, list(sweep.settings.vary)
+    wanted = {"history": draw.plot_optimization_history}
+    if len(names) > 1 and sum(row["state"] == "done" for row in rows) >= MANY:
+        wanted["parallel_coordinates"] = draw.plot_parallel_coordinate
+        wanted["importances"] = draw.plot_param_importances
+    for name, function in wanted.items():
         # too few trials for it: an error, or warnings of axes without a range
         with contextlib.suppress(ValueError, RuntimeError, IndexError), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             axes = function(study.study, target_name=sweep.settings.goal)
             figures[f"{name}.png"] = _png(axes.figure)
-    names = list(sweep.settings.vary)
     if len(names) == 1 and all(isinstance(row[names[0]], int | float) for row in table):
         with matplotlib.style.context("default"):  # Optuna has set another
             figures["curve.png"] = _png(_curve(names[0], sweep.settings.goal, table, rows))

@@ -55,7 +55,8 @@ def test_every_combination_and_seed_of_lists_is_trained_once(tmp_path):
     assert best.info.output_folder == str(tmp_path / "sweep" / "best")
     assert lines[0].splitlines()[1].split()[:4] == ["4", "0.01", "2", "0.25"]
     assert f"| {RATE} |" in (tmp_path / "sweep" / "table.md").read_text()
-    assert (tmp_path / "sweep" / "history.png").exists()
+    pictures = {path.stem for path in (tmp_path / "sweep").glob("*.png")}
+    assert pictures == {"history", "parallel_coordinates", "importances"}
     # again: nothing to do
     again = QuickTraining()
     go(write(tmp_path, vary=vary, seeds=2), again)
@@ -148,7 +149,8 @@ def test_a_score_of_evaluate_is_the_greater_the_better(tmp_path):
     assert [one[0] for one in launcher.started] == ["train", "evaluate"] * 3
     rows = table(tmp_path / "sweep" / "table.csv")
     assert [float(row["mean"]) for row in rows] == pytest.approx([0, -0.9, -2])
-    assert (tmp_path / "sweep" / "curve.png").exists()
+    pictures = {path.stem for path in (tmp_path / "sweep").glob("*.png")}
+    assert pictures == {"history", "curve"}
 
 
 def test_a_failed_trial_is_kept_with_its_message_and_the_others_go_on(tmp_path):
