@@ -4,6 +4,7 @@ import concurrent.futures
 import shutil
 from pathlib import Path
 
+import layouts
 import numpy as np
 import pytest
 import torch
@@ -57,6 +58,9 @@ def test_a_stereo_model_separates_mono_to_mono(tmp_path, run_folder):
     plain["info"]["output_folder"] = str(tmp_path / "stereo")
     plain["signal"] = {**plain["signal"], **signal}
     plain["model"]["args"] |= args
+    stems = str(layouts.write("stem_folder", tmp_path / "stems"))
+    for split in ("train", "val"):
+        plain["datasets"][split] = {"class": "StemFolder", "args": {"folder": stems}}
     path = write(tmp_path / "stereo.yml", plain)
     scripts.common.run(train.main, "", ("train",), ["-p", str(path)])
     separator = load(tmp_path / "stereo", "cpu")
