@@ -47,31 +47,29 @@ def relocated(config):
     return config.model_copy(update={"info": info})
 
 
-def unscored(config):
-    """The folders of training runs that `analyze.runs` matches and that have no evaluation of
-    `analyze.split`: [Path]."""
-    scores = Path("evaluation") / config.analyze.split / "scores.csv"
-    matches = {Path(path) for entry in config.analyze.runs for path in glob.glob(entry)}
-    return sorted(p for p in matches if (p / BEST).is_file() and not (p / scores).is_file())
-
-
 def find_all(config):
-    """The output folders that `analyze.runs` names by paths and glob patterns: [Path].
+    """The output folders that `analyze.runs` names by paths and glob patterns.
+
+    Returns:
+        those with an evaluation of `analyze.split`, and those of training runs without one: two
+        lists of Paths.
 
     Raises:
         ConfigError: an entry matches no folder with an evaluation of `analyze.split`.
     """
     scores = Path("evaluation") / config.analyze.split / "scores.csv"
-    folders = {}  # {resolved path: path}: several entries may name the same folder
+    # {resolved path: path}: several entries may name the same folder
+    scored, unscored = {}, {}
     problems = []
     for number, entry in enumerate(config.analyze.runs):
         matches = [Path(path) for path in sorted(glob.glob(entry))] or [Path(entry)]
-        # a pattern may also match folders that were not evaluated
-        evaluated = [path for path in matches if (path / scores).is_file()]
-        if not evaluated:
+        for path in matches:
+            if (path / scores).is_file():
+                scored.setdefault(path.resolve(), path)
+            elif (path / BEST).is_file():  # a pattern may match others too
+                unscored.setdefault(path.resolve(), path)
+        if not any((path / scores).is_file() for path in matches):
             text = f"{entry!r} holds no {scores}; run python -m scripts.evaluate first"
             problems.append(config.problem(f"analyze.runs[{number}]", text))
-        for path in evaluated:
-            folders.setdefault(path.resolve(), path)
     config.require(problems)
-    return [*folders.values()]
+    return [*scored.values()], [*unscored.values()]

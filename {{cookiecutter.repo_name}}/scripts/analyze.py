@@ -12,12 +12,12 @@ NEEDS = ("analyze",)
 
 
 def main(config):
-    folders = runs.find_all(config)  # before the slow imports
+    scored, unscored = runs.find_all(config)  # before the slow imports
 
     from evaluation import comparison
 
     settings, folder = config.analyze, Path(config.info.output_folder)
-    everything = comparison.read_runs(folders, settings.split)
+    everything = comparison.read_runs(scored, settings.split)
     for score in settings.scores:
         comparison.check_score(everything, score)
 
@@ -28,7 +28,7 @@ def main(config):
     files = comparison_files(shared, settings.scores)
     write_files({folder / name: content for name, content in files.items()})
     log.info("\n%s, scored in every run", amount(items, "item"))
-    for one in runs.unscored(config):
+    for one in unscored:
         log.warning("%s: not compared, because it has no scores of %s", one, settings.split)
     for one in everything:
         if count := len({row["item"] for row in one.rows}) - items:
