@@ -88,10 +88,7 @@ PAGES = (
 )
 SCRIPTS = """\
 Each script reads one YAML file, named after ``-p``, or the ``config.yml`` of a folder. All mistakes
-in it are reported before the work begins.
-
-Exit status: 0; 1 with one message per mistake on stderr; 130 after Ctrl-C; 75 if SIGTERM ended a
-training run that can be resumed."""
+in it are reported before the work begins."""
 PYTHON = (
     ("separation", "load", False),
     ("separation", "Separator", True),
@@ -163,7 +160,9 @@ def scripts() -> str:
     """The page of the scripts: what each does, and the sections that its file must have."""
     from scripts import common
 
-    parts = [heading("Scripts", "="), SCRIPTS]
+    paragraphs = (inspect.getdoc(common.run) or "").split("\n\n")
+    statuses = next(part for part in paragraphs if part.startswith("Exit status"))
+    parts = [heading("Scripts", "="), SCRIPTS, statuses]
     for name in common.names():
         text = (PROJECT / "scripts" / f"{name}.py").read_text(encoding="utf-8")
         about, _, command = (ast.get_docstring(ast.parse(text)) or name).partition(": ")
